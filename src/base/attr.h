@@ -1,0 +1,17 @@
+/**
+ * attr: the compiler attributes that headers use.
+ */
+#ifndef BASE_ATTR_H
+#define BASE_ATTR_H
+
+/** The caller must look at what is returned. */
+#define MUST_USE __attribute__((warn_unused_result))
+
+/** Argument ${fmt} is a printf format for the arguments from ${args} on. */
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/** The struct of ${type} whose ${member} is at ${ptr}. */
+#define CONTAINER_OF(ptr, type, member)                                        \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#endif

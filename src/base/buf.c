@@ -1,0 +1,101 @@
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALLEST 512
+
+static size_t
+grown_cap(const struct buf *buf, size_t need)
+{
+	size_t cap = buf->cap ? buf->cap : SMALLEST;
+
+	while (cap < need)
+		cap *= 2;
+	return cap;
+}
+
+char *
+buf_room(struct buf *buf, size_t len)
+{
+	size_t held = buf_len(buf);
+	char *bytes;
+
+	if (buf->cap - buf->end >= len && buf->bytes)
+		return buf->bytes + buf->end;
+	/* Sliding the content down pays only where most of the room was taken:
+	 * else a slow reader would make every append a copy. */
+	if (buf->start >= held && buf->cap - held >= len && buf->bytes) {
+		memcpy(buf->bytes, buf->bytes + buf->start, held);
+	} else {
+		size_t cap = grown_cap(buf, buf->end + len);
+
+		bytes = realloc(buf->bytes, cap);
+		if (!bytes)
+			return NULL;
+		buf->bytes = bytes;
+		buf->cap = cap;
+		return buf->bytes + buf->end;
+	}
+	buf->start = 0;
+	buf->end = held;
+	return buf->bytes + held;
+}
+
+void
+buf_grow(struct buf *buf, size_t len)
+{
+	assert(buf->cap - buf->end >= len);
+	buf->end += len;
+}
+
+int
+buf_add(struct buf *buf, const void *bytes, size_t len)
+{
+	char *room = buf_room(buf, len);
+
+	if (!room)
+		return -1;
+	memcpy(room, bytes, len);
+	buf->end += len;
+	return 0;
+}
+
+int
+buf_printf(struct buf *buf, const char *format, ...)
+{
+	va_list args;
+	char *room;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	room = len < 0 ? NULL : buf_room(buf, (size_t)len + 1);
+	if (!room)
+		return -1;
+	va_start(args, format);
+	vsnprintf(room, (size_t)len + 1, format, args);
+	va_end(args);
+	buf->end += (size_t)len;
+	return 0;
+}
+
+void
+buf_take(struct buf *buf, size_t len)
+{
+	assert(len <= buf_len(buf));
+	buf->start += len;
+	if (buf->start == buf->end)
+		buf->start = buf->end = 0;
+}
+
+void
+buf_free(struct buf *buf)
+{
+	free(buf->bytes);
+	*buf = (struct buf){0};
+}

@@ -1,0 +1,160 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Longest line, its newline included; what is longer is cut. */
+#define LINE_MAX_LEN 1024
+
+static atomic_int level = LOG_LEVEL_INFO;
+static bool is_journal;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* systemd.exec(5): JOURNAL_STREAM names the journal's stream, which is ours
+ * only while standard error still is that stream. */
+static void
+find_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	uintmax_t device, inode;
+	struct stat st;
+
+	is_journal = stream && fstat(STDERR_FILENO, &st) == 0 &&
+		     sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
+		     device == st.st_dev && inode == st.st_ino;
+}
+
+void
+log_set_level(enum log_level value)
+{
+	atomic_store_explicit(&level, value, memory_order_relaxed);
+}
+
+static const char *
+level_name(enum log_level value)
+{
+	switch (value) {
+	case LOG_LEVEL_ERROR:
+		return "error";
+	case LOG_LEVEL_WARNING:
+		return "warning";
+	case LOG_LEVEL_INFO:
+		return "info";
+	case LOG_LEVEL_DEBUG:
+		return "debug";
+	}
+	return "";
+}
+
+/* Write what stands before the message to ${line}; return its length. */
+static size_t
+write_head(char *line, size_t size, enum log_level value)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+	size_t len;
+
+	if (is_journal)
+		return (size_t)snprintf(line, size, "<%d>", (int)value);
+	gmtime_r(&now, &tm);
+	len = strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &tm);
+	return len + (size_t)snprintf(line + len, size - len, "%s: ",
+			 level_name(value));
+}
+
+static void PRINTF_LIKE(2, 0)
+write_line(enum log_level value, const char *format, va_list args)
+{
+	char line[LINE_MAX_LEN];
+	int saved_errno = errno;
+	size_t len, room;
+	ssize_t written;
+	int wanted;
+
+	if ((int)value > atomic_load_explicit(&level, memory_order_relaxed))
+		return;
+	pthread_once(&once, find_journal);
+	len = write_head(line, sizeof(line), value);
+	room = sizeof(line) - len;
+	errno = saved_errno; /* for %m */
+	wanted = vsnprintf(line + len, room, format, args);
+	if (wanted < 0)
+		wanted = 0;
+	/* The newline takes the place of the terminating NUL. */
+	len += (size_t)wanted < room ? (size_t)wanted : room - 1;
+	line[len] = '\n';
+	/* There is nobody to tell that the log cannot be written. */
+	do
+		written = write(STDERR_FILENO, line, len + 1);
+	while (written < 0 && errno == EINTR);
+	errno = saved_errno;
+}
+
+#define DEFINE_LOG(name, value)                                                \
+	void log_##name(const char *format, ...)                               \
+	{                                                                      \
+		va_list args;                                                  \
+                                                                               \
+		va_start(args, format);                                        \
+		write_line(value, format, args);                               \
+		va_end(args);                                                  \
+	}
+
+DEFINE_LOG(error, LOG_LEVEL_ERROR)
+DEFINE_LOG(warning, LOG_LEVEL_WARNING)
+DEFINE_LOG(info, LOG_LEVEL_INFO)
+DEFINE_LOG(debug, LOG_LEVEL_DEBUG)
+
+/* Write one byte as it is to be shown; return the length, 1 or 4. */
+static size_t
+escape_byte(char *to, unsigned char byte)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (byte >= 0x20 && byte <= 0x7E) {
+		to[0] = (char)byte;
+		return 1;
+	}
+	to[0] = '\\';
+	to[1] = 'x';
+	to[2] = digits[byte >> 4];
+	to[3] = digits[byte & 15];
+	return 4;
+}
+
+char *
+log_escape(char *to, size_t size, const char *bytes, size_t len)
+{
+	size_t max = size - 1;
+	size_t used = 0, cut = 0;
+
+	if (size == 0)
+		return to;
+	for (size_t i = 0; i < len; i++) {
+		char shown[4];
+		size_t step = escape_byte(shown, (unsigned char)bytes[i]);
+
+		/* Where the dots go, should what follows not fit. */
+		if (used + 3 <= max)
+			cut = used;
+		if (used + step > max) {
+			used = max < 3 ? max : cut + 3;
+			memcpy(to + cut, "...", used - cut);
+			break;
+		}
+		memcpy(to + used, shown, step);
+		used += step;
+	}
+	to[used] = '\0';
+	return to;
+}

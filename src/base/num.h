@@ -1,0 +1,41 @@
+/**
+ * num: numbers and units, read strictly and written fast.
+ *
+ * Reading: the whole text must be the number.  No blanks, no sign but a leading
+ * '-', no 0x, no exponent, no fraction where a whole number is asked for.  All
+ * return 0, or -1 with errno EINVAL (not a number of this kind) or ERANGE.
+ */
+#ifndef BASE_NUM_H
+#define BASE_NUM_H
+
+#include "base/attr.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Longest text that num_write_int() or num_write_seconds() writes. */
+#define NUM_MAX_LEN 24
+
+/** Read a decimal whole number from ${min} to ${max}. */
+int num_read_int(const char *text, size_t len, int64_t min, int64_t max,
+    int64_t *value) MUST_USE;
+
+/** Read a duration, a whole number or a decimal fraction followed at once by
+ * its unit (us ms s m h d), as microseconds.  "1.5s" is 1500000.  A plain "0"
+ * needs no unit.  What is not a whole number of microseconds is EINVAL; above
+ * 2^52 microseconds it is ERANGE. */
+int num_read_duration(const char *text, size_t len, int64_t *us) MUST_USE;
+
+/** Read a rate, COUNT/UNIT ("60/h", "5/s", "10/15m": a number may stand before
+ * the unit), as the time for one drop in microseconds, rounded up, so that the
+ * rate is never exceeded.  Less than one microsecond a drop is ERANGE. */
+int num_read_rate(const char *text, size_t len, int64_t *recharge_us) MUST_USE;
+
+/** Write ${value} in decimal, without a terminating NUL; return the length. */
+size_t num_write_int(char *to, int64_t value);
+
+/** Write ${us} (>= 0) microseconds as seconds with six decimals, a plain "0"
+ * for none, without a terminating NUL; return the length. */
+size_t num_write_seconds(char *to, int64_t us);
+
+#endif

@@ -1,0 +1,211 @@
+#include "limit/index.h"
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALLEST_CAP 16
+
+/* Where ${hash} stands, or the free slot where it belongs. */
+static struct hash_slot *
+find_slot(const struct hash_index *index, const struct hash128 *hash)
+{
+	size_t i = hash->lo;
+
+	for (;; i++) {
+		struct hash_slot *slot = &index->slots[i & (index->cap - 1)];
+
+		if (slot->order == INDEX_NONE ||
+		    (slot->hash.lo == hash->lo && slot->hash.hi == hash->hi))
+			return slot;
+	}
+}
+
+static int
+grow(struct hash_index *index)
+{
+	struct hash_index larger = {
+	    .cap = index->cap ? index->cap * 2 : SMALLEST_CAP,
+	    .count = index->count,
+	};
+
+	larger.slots = calloc(larger.cap, sizeof(*larger.slots));
+	if (!larger.slots)
+		return -1;
+	for (size_t i = 0; i < larger.cap; i++)
+		larger.slots[i].order = INDEX_NONE;
+	for (size_t i = 0; i < index->cap; i++)
+		if (index->slots[i].order != INDEX_NONE)
+			*find_slot(&larger, &index->slots[i].hash) =
+			    index->slots[i];
+	free(index->slots);
+	*index = larger;
+	return 0;
+}
+
+int
+hash_index_add(
+    struct hash_index *index, const struct hash128 *hash, unsigned order)
+{
+	struct hash_slot *slot;
+
+	if ((index->count + 1) * 2 > index->cap && grow(index) < 0)
+		return -1;
+	slot = find_slot(index, hash);
+	if (slot->order != INDEX_NONE)
+		return 0;
+	*slot = (struct hash_slot){*hash, order};
+	index->count++;
+	return 0;
+}
+
+unsigned
+hash_index_find(const struct hash_index *index, const struct hash128 *hash)
+{
+	if (index->count == 0)
+		return INDEX_NONE;
+	return find_slot(index, hash)->order;
+}
+
+void
+hash_index_free(struct hash_index *index)
+{
+	free(index->slots);
+	*index = (struct hash_index){0};
+}
+
+/* The first eight bytes as a big-endian number, which compares as they do;
+ * zeros stand for those that are missing. */
+static uint64_t
+head_of(const char *bytes, size_t len)
+{
+	uint64_t head = 0;
+
+	if (len >= sizeof(head))
+		memcpy(&head, bytes, sizeof(head));
+	else
+		memcpy(&head, bytes, len);
+	return be64toh(head);
+}
+
+static int
+compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return order ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+/* By bytes, and among equals by order. */
+static int
+compare_prefixes(const void *left, const void *right)
+{
+	const struct prefix *a = left;
+	const struct prefix *b = right;
+	int order = compare_bytes(a->bytes, a->len, b->bytes, b->len);
+
+	return order ? order : (a->order > b->order) - (a->order < b->order);
+}
+
+static bool
+starts_with(const char *bytes, size_t len, const struct prefix *prefix)
+{
+	return len >= prefix->len &&
+	       memcmp(bytes, prefix->bytes, prefix->len) == 0;
+}
+
+/* The first of entry ${i}, its parent, the parent's parent and so on with which
+ * ${len} bytes start. */
+static unsigned
+climb(const struct prefix_index *index, unsigned i, const char *bytes,
+    size_t len)
+{
+	while (i != INDEX_NONE &&
+	       !starts_with(bytes, len, &index->entries[i].prefix))
+		i = index->entries[i].parent;
+	return i;
+}
+
+/* Add a prefix that sorts after all that are there. */
+static void
+append(struct prefix_index *index, const struct prefix *prefix)
+{
+	struct prefix_entry *entry = &index->entries[index->count];
+	unsigned parent = INDEX_NONE;
+
+	if (index->count > 0)
+		parent = climb(index, (unsigned)index->count - 1,
+		    prefix->bytes, prefix->len);
+	*entry = (struct prefix_entry){*prefix, parent};
+	if (parent != INDEX_NONE) {
+		const struct prefix *shorter = &index->entries[parent].prefix;
+
+		if (shorter->order < prefix->order)
+			entry->prefix.order = shorter->order;
+	}
+	index->heads[index->count++] = head_of(prefix->bytes, prefix->len);
+}
+
+int
+prefix_index_build(
+    struct prefix_index *index, struct prefix *prefixes, size_t count)
+{
+	if (count == 0)
+		return 0;
+	index->heads = calloc(count, sizeof(*index->heads));
+	index->entries = calloc(count, sizeof(*index->entries));
+	if (!index->heads || !index->entries) {
+		prefix_index_free(index);
+		return -1;
+	}
+	qsort(prefixes, count, sizeof(*prefixes), compare_prefixes);
+	for (size_t i = 0; i < count; i++)
+		append(index, &prefixes[i]);
+	return 0;
+}
+
+/* How many entries stand before or at ${bytes}. */
+static size_t
+count_before(const struct prefix_index *index, const char *bytes, size_t len)
+{
+	uint64_t head = head_of(bytes, len);
+	size_t low = 0, left = index->count;
+
+	while (left > 0) {
+		size_t i = low + left / 2;
+		const struct prefix *prefix = &index->entries[i].prefix;
+		bool is_before = index->heads[i] < head;
+
+		if (index->heads[i] == head)
+			is_before = compare_bytes(prefix->bytes, prefix->len,
+					bytes, len) <= 0;
+		if (is_before)
+			low = i + 1;
+		left = is_before ? left - left / 2 - 1 : left / 2;
+	}
+	return low;
+}
+
+unsigned
+prefix_index_find(
+    const struct prefix_index *index, const char *bytes, size_t len)
+{
+	size_t before = count_before(index, bytes, len);
+	unsigned i;
+
+	if (before == 0)
+		return INDEX_NONE;
+	/* Whatever stands between a prefix of the key and the key starts with
+	 * that prefix too: so each is the last one before or its ancestor. */
+	i = climb(index, (unsigned)before - 1, bytes, len);
+	return i == INDEX_NONE ? INDEX_NONE : index->entries[i].prefix.order;
+}
+
+void
+prefix_index_free(struct prefix_index *index)
+{
+	free(index->heads);
+	free(index->entries);
+	*index = (struct prefix_index){0};
+}

@@ -1,0 +1,76 @@
+#include "limit/key.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+/* One seed a process: strangers cannot aim keys at one place of a table. */
+static struct siphash_seed seed;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+draw_seed(void)
+{
+	seed = siphash_seed_random();
+}
+
+struct key
+key_make(const char *bytes, size_t len)
+{
+	pthread_once(&once, draw_seed);
+	return (struct key){bytes, len, siphash128(&seed, bytes, len)};
+}
+
+/* Length of the well-formed UTF-8 sequence of two bytes or more that starts at
+ * ${s}, 0 if there is none: RFC 3629, section 4. */
+static size_t
+utf8_sequence(const unsigned char *s, size_t len)
+{
+	static const struct {
+		unsigned char first, last;    /* of the lead byte */
+		unsigned char low, high;      /* of the second byte */
+		unsigned char len;
+	} forms[] = {
+	    {0xC2, 0xC2, 0xA0, 0xBF, 2}, /* from U+00A0: past the C1 controls */
+	    {0xC3, 0xDF, 0x80, 0xBF, 2},
+	    {0xE0, 0xE0, 0xA0, 0xBF, 3}, /* no overlong forms */
+	    {0xE1, 0xEC, 0x80, 0xBF, 3},
+	    {0xED, 0xED, 0x80, 0x9F, 3}, /* no surrogates */
+	    {0xEE, 0xEF, 0x80, 0xBF, 3},
+	    {0xF0, 0xF0, 0x90, 0xBF, 4},
+	    {0xF1, 0xF3, 0x80, 0xBF, 4},
+	    {0xF4, 0xF4, 0x80, 0x8F, 4}, /* up to U+10FFFF */
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (s[0] < forms[i].first || s[0] > forms[i].last)
+			continue;
+		if (len < forms[i].len || s[1] < forms[i].low ||
+		    s[1] > forms[i].high)
+			return 0;
+		for (size_t k = 2; k < forms[i].len; k++)
+			if ((s[k] & 0xC0) != 0x80)
+				return 0;
+		return forms[i].len;
+	}
+	return 0;
+}
+
+bool
+key_is_valid(const char *bytes, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)bytes;
+	size_t i = 0;
+
+	if (len < 1 || len > KEY_MAX)
+		return false;
+	while (i < len) {
+		size_t step = 1;
+
+		if (s[i] < 0x21 || s[i] > 0x7E)
+			step = utf8_sequence(s + i, len - i);
+		if (step == 0)
+			return false;
+		i += step;
+	}
+	return true;
+}

@@ -1,0 +1,88 @@
+/**
+ * limit: a named rule, which keys it matches and how much they may do.
+ *
+ * Knows the words a limit is written in ("capacity", "recharge", ...) whatever
+ * they were read from.  A limit is built word by word, checked as a whole, and
+ * never changes afterwards.
+ */
+#ifndef LIMIT_LIMIT_H
+#define LIMIT_LIMIT_H
+
+#include "base/attr.h"
+#include "base/siphash.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIMIT_NAME_MAX     64
+#define LIMIT_CAPACITY_MAX INT64_C(1000000000)
+#define LIMIT_AMOUNT_MAX   INT64_C(1000000000)
+
+/** C*R, the block and the window stay below this (2^52 microseconds). */
+#define LIMIT_SPAN_MAX (INT64_C(1) << 52)
+
+enum algorithm { ALGORITHM_LEAKY_BUCKET, ALGORITHM_FIXED_WINDOW };
+
+/** What to answer when Redis cannot. */
+enum on_error { ON_ERROR_MEMORY, ON_ERROR_ALLOW, ON_ERROR_DENY };
+
+/** How ${match} is to be read: "abc", "abc*", any other glob, "~regex". */
+enum match_kind { MATCH_EXACT, MATCH_PREFIX, MATCH_GLOB, MATCH_REGEX };
+
+struct limit {
+	char name[LIMIT_NAME_MAX + 1];
+	struct hash128 id;    /* of algorithm and name; tells its buckets from others' */
+
+	char *match;          /* the pattern as written */
+	enum match_kind kind;
+	char *literal;        /* MATCH_EXACT, MATCH_PREFIX: the bytes to be there */
+	size_t literal_len;
+	void *regex;          /* pcre2_code *, MATCH_REGEX only */
+
+	enum algorithm algorithm;
+	int64_t capacity;     /* drops, 1..LIMIT_CAPACITY_MAX */
+	int64_t recharge_us;  /* leaky bucket: time for one drop, >= 1 */
+	int64_t block_us;     /* leaky bucket: >= 0 */
+	int64_t window_us;    /* fixed window: >= 1 */
+
+	enum on_error on_error;
+	bool shadow;
+
+	unsigned order;       /* place in its set, from 0 */
+	unsigned line;        /* where it was written */
+	unsigned given;       /* the words set so far, a bit each (limit.c) */
+};
+
+/** Why a word or a limit was refused: one line, no newline. */
+struct limit_error {
+	char reason[160];
+};
+
+/** Start a limit.  Return NULL if ${name} is no name for a limit (1 to 64 of
+ * A-Z a-z 0-9 _ -) or memory ran out, with ${error} set. */
+struct limit *limit_new(const char *name, struct limit_error *error) MUST_USE;
+
+/** Set one word, as in "capacity = 5".  Return 0, or -1 with ${error} set:
+ * unknown (with a suggestion), given twice, or a value out of range. */
+int limit_set(struct limit *limit, const char *word, const char *value,
+    struct limit_error *error) MUST_USE;
+
+/** Check the limit as a whole once all words are set: what is missing, what
+ * does not go together (rate and recharge, window and block), C*R.
+ * Return 0, or -1 with ${error} set. */
+int limit_finish(struct limit *limit, struct limit_error *error) MUST_USE;
+
+/** Longest time for which a bucket can matter: C*R + block, or the window. */
+int64_t limit_life_us(const struct limit *limit);
+
+/** Free a limit, finished or not, or NULL. */
+void limit_free(struct limit *limit);
+
+/** "leaky_bucket", "fixed_window". */
+const char *algorithm_name(enum algorithm algorithm);
+
+/** "memory", "allow", "deny". */
+const char *on_error_name(enum on_error on_error);
+
+#endif

@@ -1,0 +1,368 @@
+#include "limit/rules.h"
+
+#include "base/ini.h"
+#include "base/log.h"
+#include "limit/index.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <fnmatch.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Steps that a regular expression may take on one key, well below a
+ * millisecond's worth, and how deep it may go back (which bounds memory). */
+#define REGEX_STEPS_MAX 20000
+#define REGEX_DEPTH_MAX 5000
+
+struct rules {
+	atomic_uint references;
+
+	struct limit **limits; /* in their order */
+	size_t count;
+	size_t cap;
+
+	/* The same limits, to be found by a key. */
+	struct hash_index exact;      /* MATCH_EXACT */
+	struct prefix_index prefixes; /* MATCH_PREFIX */
+	const struct limit **others;  /* the rest, in their order */
+	size_t others_count;
+};
+
+struct rules_scratch {
+	pcre2_match_data *match;
+	pcre2_match_context *context;
+	char text[KEY_MAX + 1]; /* the key, terminated */
+};
+
+struct rules *
+rules_ref(struct rules *rules)
+{
+	atomic_fetch_add_explicit(&rules->references, 1, memory_order_relaxed);
+	return rules;
+}
+
+static void
+rules_free(struct rules *rules)
+{
+	for (size_t i = 0; i < rules->count; i++)
+		limit_free(rules->limits[i]);
+	free(rules->limits);
+	hash_index_free(&rules->exact);
+	prefix_index_free(&rules->prefixes);
+	free(rules->others);
+	free(rules);
+}
+
+void
+rules_unref(struct rules *rules)
+{
+	if (rules && atomic_fetch_sub_explicit(&rules->references, 1,
+			 memory_order_acq_rel) == 1)
+		rules_free(rules);
+}
+
+size_t
+rules_count(const struct rules *rules)
+{
+	return rules->count;
+}
+
+const struct limit *
+rules_at(const struct rules *rules, size_t i)
+{
+	return rules->limits[i];
+}
+
+/*
+ * Building.
+ */
+
+static int
+append(struct rules *rules, struct limit *limit)
+{
+	if (rules->count == rules->cap) {
+		size_t cap = rules->cap ? rules->cap * 2 : 16;
+		struct limit **limits =
+		    reallocarray(rules->limits, cap, sizeof(*limits));
+
+		if (!limits)
+			return -1;
+		rules->limits = limits;
+		rules->cap = cap;
+	}
+	limit->order = (unsigned)rules->count;
+	rules->limits[rules->count++] = limit;
+	return 0;
+}
+
+/* Make ${limit} one that rules_match() finds.  ${prefixes} has room. */
+static int
+index_limit(struct rules *rules, const struct limit *limit,
+    struct prefix *prefixes, size_t *prefixes_count)
+{
+	const char *literal = limit->literal;
+	size_t len = limit->literal_len;
+	struct hash128 hash;
+
+	switch (limit->kind) {
+	case MATCH_EXACT:
+		hash = key_make(literal, len).hash;
+		return hash_index_add(&rules->exact, &hash, limit->order);
+	case MATCH_PREFIX:
+		prefixes[(*prefixes_count)++] =
+		    (struct prefix){literal, len, limit->order};
+		return 0;
+	case MATCH_GLOB:
+	case MATCH_REGEX:
+		rules->others[rules->others_count++] = limit;
+		return 0;
+	}
+	return -1;
+}
+
+static int
+index_limits(struct rules *rules)
+{
+	struct prefix *prefixes = calloc(rules->count, sizeof(*prefixes));
+	size_t prefixes_count = 0;
+	int status = -1;
+
+	rules->others = calloc(rules->count, sizeof(*rules->others));
+	if (!prefixes || !rules->others)
+		goto out;
+	for (size_t i = 0; i < rules->count; i++)
+		if (index_limit(rules, rules->limits[i], prefixes,
+			&prefixes_count) < 0)
+			goto out;
+	status = prefix_index_build(&rules->prefixes, prefixes, prefixes_count);
+out:
+	free(prefixes);
+	return status;
+}
+
+/*
+ * Reading.
+ */
+
+struct reading {
+	struct rules *rules;
+	struct limit *open;      /* the last of ${rules}, which takes words */
+	struct hash_index names; /* of the limits so far */
+};
+
+/* Blame the section at ${line}. */
+static int
+fail(struct ini_error *error, unsigned line, const char *section,
+    const char *reason)
+{
+	char shown[LIMIT_NAME_MAX + 4];
+
+	log_escape(shown, sizeof(shown), section, strlen(section));
+	error->line = line;
+	snprintf(error->reason, sizeof(error->reason), "[%s]: %s", shown,
+	    reason);
+	return -1;
+}
+
+static int
+finish_limit(struct reading *reading, struct ini_error *error)
+{
+	struct limit *limit = reading->open;
+	struct limit_error why;
+
+	reading->open = NULL;
+	if (!limit || limit_finish(limit, &why) == 0)
+		return 0;
+	return fail(error, limit->line, limit->name, why.reason);
+}
+
+static int
+begin_limit(struct reading *reading, const char *name, unsigned line,
+    struct ini_error *error)
+{
+	struct hash128 hash = key_make(name, strlen(name)).hash;
+	struct limit_error why;
+	struct limit *limit;
+
+	if (hash_index_find(&reading->names, &hash) != INDEX_NONE)
+		return fail(error, line, name, "stands above already");
+	limit = limit_new(name, &why);
+	if (!limit)
+		return fail(error, line, name, why.reason);
+	limit->line = line;
+	if (append(reading->rules, limit) < 0) {
+		limit_free(limit);
+		return fail(error, line, name, "out of memory");
+	}
+	reading->open = limit;
+	if (hash_index_add(&reading->names, &hash, limit->order) < 0)
+		return fail(error, line, name, "out of memory");
+	return 0;
+}
+
+/* An ini_handler. */
+static int
+take(void *arg, const char *section, const char *name, const char *value,
+    unsigned line, struct ini_error *error)
+{
+	struct reading *reading = arg;
+	struct limit_error why;
+
+	if (!name) {
+		if (finish_limit(reading, error) < 0)
+			return -1;
+		return begin_limit(reading, section, line, error);
+	}
+	if (!reading->open) {
+		snprintf(error->reason, sizeof(error->reason),
+		    "stands before the first [section]");
+		return -1;
+	}
+	if (limit_set(reading->open, name, value, &why) < 0)
+		return fail(error, line, section, why.reason);
+	return 0;
+}
+
+/* Read all limits and check each. */
+static int
+read_limits(struct rules *rules, const char *text, size_t len,
+    struct ini_error *error)
+{
+	struct reading reading = {.rules = rules};
+	int status = ini_read(text, len, take, &reading, error);
+
+	if (status == 0)
+		status = finish_limit(&reading, error);
+	hash_index_free(&reading.names);
+	return status;
+}
+
+struct rules *
+rules_from_ini(const char *name, const char *text, size_t len,
+    struct rules_error *error)
+{
+	struct rules *rules = calloc(1, sizeof(*rules));
+	const char *reason = "out of memory";
+	struct ini_error why;
+
+	if (!rules)
+		goto fail;
+	atomic_init(&rules->references, 1);
+	if (read_limits(rules, text, len, &why) < 0) {
+		snprintf(error->reason, sizeof(error->reason), "%s:%u: %s",
+		    name, why.line, why.reason);
+		rules_unref(rules);
+		return NULL;
+	}
+	if (rules->count == 0) {
+		reason = "no limits in it";
+		goto fail;
+	}
+	if (index_limits(rules) < 0)
+		goto fail;
+	return rules;
+fail:
+	snprintf(error->reason, sizeof(error->reason), "%s: %s", name, reason);
+	rules_unref(rules);
+	return NULL;
+}
+
+/*
+ * Matching.
+ */
+
+struct rules_scratch *
+rules_scratch_new(void)
+{
+	struct rules_scratch *scratch = calloc(1, sizeof(*scratch));
+
+	if (!scratch)
+		return NULL;
+	scratch->match = pcre2_match_data_create(1, NULL);
+	scratch->context = pcre2_match_context_create(NULL);
+	if (!scratch->match || !scratch->context) {
+		rules_scratch_free(scratch);
+		return NULL;
+	}
+	pcre2_set_match_limit(scratch->context, REGEX_STEPS_MAX);
+	pcre2_set_depth_limit(scratch->context, REGEX_DEPTH_MAX);
+	return scratch;
+}
+
+void
+rules_scratch_free(struct rules_scratch *scratch)
+{
+	if (!scratch)
+		return;
+	pcre2_match_data_free(scratch->match);
+	pcre2_match_context_free(scratch->context);
+	free(scratch);
+}
+
+static enum match_result
+glob_matches(const struct limit *limit, const struct key *key,
+    struct rules_scratch *scratch)
+{
+	memcpy(scratch->text, key->bytes, key->len);
+	scratch->text[key->len] = '\0';
+	return fnmatch(limit->match, scratch->text, 0) == 0 ? MATCH_YES
+							    : MATCH_NO;
+}
+
+static enum match_result
+regex_matches(const struct limit *limit, const struct key *key,
+    struct rules_scratch *scratch)
+{
+	/* No JIT: the service may not make memory executable. */
+	int status = pcre2_match(limit->regex, (PCRE2_SPTR)key->bytes, key->len,
+	    0, PCRE2_NO_JIT, scratch->match, scratch->context);
+
+	if (status >= 0)
+		return MATCH_YES;
+	return status == PCRE2_ERROR_NOMATCH ? MATCH_NO : MATCH_TOO_HARD;
+}
+
+enum match_result
+limit_matches(const struct limit *limit, const struct key *key,
+    struct rules_scratch *scratch)
+{
+	bool has_literal;
+
+	if (limit->kind == MATCH_REGEX)
+		return regex_matches(limit, key, scratch);
+	has_literal = key->len >= limit->literal_len &&
+		      memcmp(key->bytes, limit->literal, limit->literal_len) ==
+			  0;
+	if (!has_literal)
+		return MATCH_NO;
+	if (limit->kind == MATCH_GLOB)
+		return glob_matches(limit, key, scratch);
+	if (limit->kind == MATCH_EXACT && key->len != limit->literal_len)
+		return MATCH_NO;
+	return MATCH_YES;
+}
+
+const struct limit *
+rules_match(const struct rules *rules, const struct key *key,
+    struct rules_scratch *scratch)
+{
+	unsigned best = hash_index_find(&rules->exact, &key->hash);
+	unsigned prefix =
+	    prefix_index_find(&rules->prefixes, key->bytes, key->len);
+
+	if (prefix < best)
+		best = prefix;
+	for (size_t i = 0; i < rules->others_count; i++) {
+		const struct limit *limit = rules->others[i];
+
+		if (limit->order > best)
+			break;
+		if (limit_matches(limit, key, scratch) != MATCH_NO)
+			return limit;
+	}
+	return best == INDEX_NONE ? NULL : rules->limits[best];
+}

@@ -1,0 +1,65 @@
+/**
+ * rules: the ordered set of limits; finds the first that matches a key.
+ *
+ * A set is immutable once built, shared between threads by counted references,
+ * and freed when its last user lets go.  Exact patterns are found in a hash,
+ * prefixes in a sorted index; only the other patterns that stand before the
+ * best hit so far are tried one by one.  So matching costs about the same with
+ * one limit as with thousands of exact ones and prefixes.
+ */
+#ifndef LIMIT_RULES_H
+#define LIMIT_RULES_H
+
+#include "base/attr.h"
+#include "limit/key.h"
+#include "limit/limit.h"
+
+#include <stddef.h>
+
+struct rules;
+
+/** Why a text was refused: "limits.ini:12: [login]: capacity is missing". */
+struct rules_error {
+	char reason[400];
+};
+
+/** Read limits from INI text of ${len} bytes; ${name} is the file's name, for
+ * complaints.  Return a set with one reference, or NULL with ${error} set to
+ * the first thing that is wrong.  No limits at all is an error. */
+struct rules *rules_from_ini(const char *name, const char *text, size_t len,
+    struct rules_error *error) MUST_USE;
+
+/** Take another reference. */
+struct rules *rules_ref(struct rules *rules);
+
+/** Let go of a reference, or of NULL; the last one frees the set. */
+void rules_unref(struct rules *rules);
+
+/** Number of limits, and the one at place ${i} (in their order). */
+size_t rules_count(const struct rules *rules);
+const struct limit *rules_at(const struct rules *rules, size_t i);
+
+/** What one thread needs to try regular expressions; not shared. */
+struct rules_scratch;
+
+/** NULL: out of memory. */
+struct rules_scratch *rules_scratch_new(void) MUST_USE;
+void rules_scratch_free(struct rules_scratch *scratch);
+
+/** The first limit that matches ${key}, or NULL. */
+const struct limit *rules_match(const struct rules *rules,
+    const struct key *key, struct rules_scratch *scratch);
+
+/** What came of trying one limit's pattern on a key. */
+enum match_result {
+	MATCH_NO,
+	MATCH_YES,
+	MATCH_TOO_HARD, /* the regular expression ran into the match limit;
+			 * counts as a match: a key must not talk its way out */
+};
+
+/** Try the pattern of one limit alone. */
+enum match_result limit_matches(const struct limit *limit,
+    const struct key *key, struct rules_scratch *scratch);
+
+#endif

@@ -1,0 +1,417 @@
+#include "store/remote.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "redis/script.h"
+#include "store/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALGORITHMS 2
+
+/* Time between two lines in the log about one kind of trouble. */
+#define COMPLAIN_US INT64_C(10000000)
+
+/*
+ *   DOWN --up--> LOADING --loaded--> READY --NOSCRIPT--> RELOADING --> READY
+ *    ^______________|__________________|____________________|
+ */
+enum remote_state {
+	REMOTE_DOWN,      /* no link: questions cannot be taken */
+	REMOTE_LOADING,   /* the scripts are being loaded: neither */
+	REMOTE_READY,
+	REMOTE_RELOADING, /* batches wait until the scripts are back */
+};
+
+struct batch_list {
+	struct batch *head, *tail;
+};
+
+struct remote {
+	struct store store;
+	const struct remote_options *options;
+	const struct remote_events *events;
+	void *arg;
+	struct link *link;
+
+	enum remote_state state;
+	bool settled;
+	unsigned loading;                /* scripts not yet acknowledged */
+
+	struct batch *open[ALGORITHMS];  /* being filled, or NULL */
+	struct batch_list ready;         /* to be sent, oldest first */
+	struct batch_list refused;       /* NOSCRIPT: to be sent once more */
+	struct batch *spare;
+	unsigned inflight;
+	struct command command;
+	int64_t complained_us;
+};
+
+size_t
+remote_hash_name(const char *prefix, const struct limit *limit, char *to)
+{
+	size_t prefix_len = strlen(prefix), name_len = strlen(limit->name);
+	size_t len = prefix_len + name_len;
+
+	memcpy(to, prefix, prefix_len);
+	memcpy(to + prefix_len, limit->name, name_len);
+	if (limit->algorithm == ALGORITHM_FIXED_WINDOW) {
+		memcpy(to + len, ":w", 2);
+		len += 2;
+	}
+	to[len] = '\0';
+	return len;
+}
+
+static void
+push(struct batch_list *list, struct batch *batch)
+{
+	batch->next = NULL;
+	if (list->tail)
+		list->tail->next = batch;
+	else
+		list->head = batch;
+	list->tail = batch;
+}
+
+static struct batch *
+pop(struct batch_list *list)
+{
+	struct batch *batch = list->head;
+
+	if (batch)
+		list->head = batch->next;
+	if (!list->head)
+		list->tail = NULL;
+	return batch;
+}
+
+static void
+recycle(struct remote *remote, struct batch *batch)
+{
+	batch_clear(batch);
+	batch->next = remote->spare;
+	remote->spare = batch;
+}
+
+static void
+give_up(struct remote *remote, struct batch *batch)
+{
+	batch_abandon(batch);
+	recycle(remote, batch);
+}
+
+static void
+seal(struct remote *remote, enum algorithm algorithm)
+{
+	if (remote->open[algorithm])
+		push(&remote->ready, remote->open[algorithm]);
+	remote->open[algorithm] = NULL;
+}
+
+static void
+give_up_all(struct remote *remote)
+{
+	struct batch *batch;
+
+	for (int i = 0; i < ALGORITHMS; i++)
+		seal(remote, (enum algorithm)i);
+	while ((batch = pop(&remote->refused)))
+		give_up(remote, batch);
+	while ((batch = pop(&remote->ready)))
+		give_up(remote, batch);
+}
+
+static void
+complain(struct remote *remote, const char *what, const char *text, size_t len)
+{
+	int64_t now_us = clock_us();
+	char escaped[160];
+
+	if (remote->complained_us &&
+	    now_us - remote->complained_us < COMPLAIN_US)
+		return;
+	remote->complained_us = now_us;
+	log_warning("redis %s: %s: %s", link_name(remote->link), what,
+	    log_escape(escaped, sizeof(escaped), text, len));
+}
+
+static void
+settle(struct remote *remote)
+{
+	if (remote->settled)
+		return;
+	remote->settled = true;
+	remote->events->settled(remote->arg);
+}
+
+static void
+on_loaded(const redisReply *reply, void *arg)
+{
+	struct remote *remote = arg;
+
+	if (!reply)
+		return; /* on_down() follows */
+	if (reply->type == REDIS_REPLY_ERROR) {
+		link_drop(remote->link, reply->str);
+	} else if (--remote->loading == 0) {
+		remote->state = REMOTE_READY;
+		settle(remote);
+		store_flush(&remote->store);
+	}
+}
+
+static void
+load_scripts(struct remote *remote, enum remote_state state)
+{
+	static const enum script needed[] = {
+	    SCRIPT_LEAKY_BUCKET, SCRIPT_FIXED_WINDOW};
+	int64_t deadline_us =
+	    clock_us() + remote->options->link.socket_timeout_us;
+
+	remote->state = state;
+	remote->loading = 0;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (script_load(remote->link, needed[i], deadline_us, on_loaded,
+			remote) == -1) {
+			link_drop(remote->link, "the scripts cannot be loaded");
+			return;
+		}
+		remote->loading++;
+	}
+	link_flush(remote->link);
+}
+
+static void
+on_up(void *arg)
+{
+	load_scripts(arg, REMOTE_LOADING);
+}
+
+static void
+on_down(void *arg)
+{
+	struct remote *remote = arg;
+
+	remote->state = REMOTE_DOWN;
+	give_up_all(remote);
+	settle(remote);
+}
+
+static const struct link_events link_events = {on_up, on_down};
+
+/* Errors after which this server is not the one to talk to. */
+static bool
+is_wrong_server(const redisReply *reply)
+{
+	static const char *const words[] = {"READONLY", "LOADING", "MASTERDOWN",
+	    "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "NOAUTH"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (reply_is_error(reply, words[i]))
+			return true;
+	return false;
+}
+
+static void
+on_refused(struct remote *remote, struct batch *batch, const redisReply *reply)
+{
+	complain(remote, "refused a batch", reply->str, reply->len);
+	give_up(remote, batch);
+	if (is_wrong_server(reply))
+		link_drop(remote->link, reply->str);
+}
+
+static void
+on_answered(struct remote *remote, struct batch *batch, const redisReply *reply)
+{
+	const char *foreign = NULL;
+	int strange = batch_answer(batch, reply, &foreign);
+
+	if (strange == -1) {
+		give_up(remote, batch);
+		link_drop(remote->link, "sent a reply not of our script");
+		return;
+	}
+	for (int i = 0; i < strange; i++)
+		remote->events->foreign(remote->arg);
+	if (strange > 0)
+		complain(remote, "left alone what is not a bucket", foreign,
+		    strlen(foreign));
+	recycle(remote, batch);
+	link_proven(remote->link);
+}
+
+/* The scripts are gone (SCRIPT FLUSH).  No batch goes out before all that were
+ * refused for it went again, in their order. */
+static void
+on_noscript(struct remote *remote, struct batch *batch)
+{
+	batch->resent = true;
+	push(&remote->refused, batch);
+	remote->state = REMOTE_RELOADING;
+}
+
+static void
+reload_scripts(struct remote *remote)
+{
+	struct batch_list ready = remote->ready;
+
+	remote->ready = remote->refused;
+	remote->refused = (struct batch_list){0};
+	if (ready.head) {
+		remote->ready.tail->next = ready.head;
+		remote->ready.tail = ready.tail;
+	}
+	load_scripts(remote, REMOTE_RELOADING);
+}
+
+static void
+on_reply(const redisReply *reply, void *arg)
+{
+	struct batch *batch = arg;
+	struct remote *remote = batch->owner;
+
+	remote->inflight--;
+	if (!reply)
+		give_up(remote, batch);
+	else if (reply_is_error(reply, "NOSCRIPT") && !batch->resent)
+		on_noscript(remote, batch);
+	else if (reply->type == REDIS_REPLY_ERROR)
+		on_refused(remote, batch, reply);
+	else
+		on_answered(remote, batch, reply);
+	if (remote->refused.head && remote->inflight == 0)
+		reload_scripts(remote);
+}
+
+static void
+send_batch(struct remote *remote, struct batch *batch)
+{
+	batch_write(batch, remote->options->prefix, &remote->command);
+	if (link_call(remote->link, &remote->command, batch->deadline_us,
+		on_reply, batch) == -1) {
+		give_up(remote, batch);
+		return;
+	}
+	remote->inflight++;
+	remote->events->sent(remote->arg, batch->count);
+}
+
+/* The batch to be sent next: what waits first, then what is being filled. */
+static struct batch *
+next_batch(struct remote *remote)
+{
+	for (int i = 0; i < ALGORITHMS && !remote->ready.head; i++)
+		seal(remote, (enum algorithm)i);
+	return pop(&remote->ready);
+}
+
+static void
+remote_flush(struct store *store)
+{
+	struct remote *remote = (struct remote *)store;
+	unsigned most = (unsigned)remote->options->inflight;
+	struct batch *batch = NULL;
+
+	if (remote->state != REMOTE_READY)
+		return;
+	while (remote->inflight < most && (batch = next_batch(remote)))
+		send_batch(remote, batch);
+	link_flush(remote->link);
+}
+
+static struct batch *
+open_batch(struct remote *remote, const struct ask *ask)
+{
+	struct batch *batch = remote->spare;
+
+	if (batch)
+		remote->spare = batch->next;
+	else if (!(batch = batch_new()))
+		return NULL;
+	batch->next = NULL;
+	batch->owner = remote;
+	batch->deadline_us =
+	    ask->now_us + remote->options->link.socket_timeout_us;
+	remote->open[ask->limit->algorithm] = batch;
+	return batch;
+}
+
+static bool
+is_unavailable(struct ask *ask)
+{
+	ask->answer = ANSWER_UNAVAILABLE;
+	return true;
+}
+
+static bool
+remote_ask(struct store *store, struct ask *ask)
+{
+	struct remote *remote = (struct remote *)store;
+	enum algorithm algorithm = ask->limit->algorithm;
+	struct batch *batch = remote->open[algorithm];
+
+	if (!remote_is_ready(store))
+		return is_unavailable(ask);
+	if (batch && !batch_has_room(batch, ask)) {
+		seal(remote, algorithm);
+		batch = NULL;
+	}
+	if (!batch)
+		batch = open_batch(remote, ask);
+	if (!batch || batch_add(batch, ask) == -1)
+		return is_unavailable(ask);
+	return false;
+}
+
+bool
+remote_is_ready(const struct store *store)
+{
+	const struct remote *remote = (const struct remote *)store;
+
+	return remote->state == REMOTE_READY ||
+	       remote->state == REMOTE_RELOADING;
+}
+
+static void
+remote_free(struct store *store)
+{
+	struct remote *remote = (struct remote *)store;
+
+	link_free(remote->link);
+	give_up_all(remote);
+	while (remote->spare) {
+		struct batch *batch = remote->spare;
+
+		remote->spare = batch->next;
+		batch_free(batch);
+	}
+	command_free(&remote->command);
+	free(remote);
+}
+
+struct store *
+remote_store_new(struct event_base *base, struct dialer *dialer,
+    const struct remote_options *options, const struct remote_events *events,
+    void *arg)
+{
+	static const struct store_ops ops = {
+	    remote_ask, remote_flush, remote_free};
+	struct remote *remote = calloc(1, sizeof(*remote));
+
+	if (!remote)
+		return NULL;
+	remote->store.ops = &ops;
+	remote->options = options;
+	remote->events = events;
+	remote->arg = arg;
+	remote->link =
+	    link_new(base, dialer, &options->link, &link_events, remote);
+	if (!remote->link) {
+		free(remote);
+		return NULL;
+	}
+	return &remote->store;
+}

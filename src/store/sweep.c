@@ -1,0 +1,342 @@
+#include "store/sweep.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "redis/script.h"
+
+#include <event2/event_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* Fields looked at in one call: a fraction of a millisecond for Redis. */
+#define FIELDS_A_CALL 200
+
+/* The share of Redis's time that a pass may take is one of this many parts. */
+#define SHARE 6
+
+/* A hash is walked once in the life of its buckets, within these bounds. */
+#define PERIOD_MIN_US INT64_C(15000000)
+#define PERIOD_MAX_US INT64_C(3600000000)
+
+/* A daemon that dies during a pass holds the lock for so long. */
+#define STEP_MS 5000
+
+/* A call may wait behind others' long ones; nobody waits for it. */
+#define DEADLINE_US INT64_C(2000000)
+
+/* Nothing is due sooner than this: bounds the idle turning of the timer. */
+#define PAUSE_MIN_US 1000
+
+struct chore {
+	const struct limit *limit;
+	int64_t due_us;
+};
+
+struct sweep {
+	const struct remote_options *options;
+	const struct sweep_events *events;
+	void *arg;
+	struct link *link;
+	struct event timer;
+	char caller[33];           /* this process, in the lock */
+
+	struct rules *rules;
+	struct chore *chores;      /* one a limit */
+	size_t count;
+
+	bool ready;                /* the script is loaded */
+	struct chore *current;     /* the pass under way, or NULL */
+	char cursor[24];
+	int64_t called_us;         /* when the call in flight was made */
+	struct command command;
+};
+
+static int64_t
+period_us(const struct limit *limit)
+{
+	int64_t life_us = limit_life_us(limit);
+
+	if (life_us < PERIOD_MIN_US)
+		return PERIOD_MIN_US;
+	return life_us > PERIOD_MAX_US ? PERIOD_MAX_US : life_us;
+}
+
+static void
+set_timer(struct sweep *sweep, int64_t delay_us)
+{
+	struct timeval delay = {
+	    .tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
+
+	evtimer_add(&sweep->timer, &delay);
+}
+
+static struct chore *
+next_chore(const struct sweep *sweep)
+{
+	struct chore *next = NULL;
+
+	for (size_t i = 0; i < sweep->count; i++)
+		if (!next || sweep->chores[i].due_us < next->due_us)
+			next = &sweep->chores[i];
+	return next;
+}
+
+static void
+wait_for_next(struct sweep *sweep)
+{
+	const struct chore *next = next_chore(sweep);
+	int64_t delay_us = next ? next->due_us - clock_us() : PERIOD_MAX_US;
+
+	set_timer(sweep, delay_us < PAUSE_MIN_US ? PAUSE_MIN_US : delay_us);
+}
+
+static void
+end_pass(struct sweep *sweep)
+{
+	sweep->current->due_us =
+	    clock_us() + period_us(sweep->current->limit);
+	sweep->current = NULL;
+	wait_for_next(sweep);
+}
+
+static bool
+is_step(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 &&
+	       reply->element[0]->type == REDIS_REPLY_STRING &&
+	       reply->element[0]->len < sizeof(((struct sweep *)0)->cursor) &&
+	       reply->element[2]->type == REDIS_REPLY_INTEGER;
+}
+
+static void
+on_step(const redisReply *reply, void *arg)
+{
+	struct sweep *sweep = arg;
+
+	if (!reply || !sweep->current)
+		return; /* the link is down, or the limits changed */
+	if (!is_step(reply)) {
+		/* Somebody else's turn (nil), or no hash (an error, which the
+		 * store reports): another time. */
+		end_pass(sweep);
+		return;
+	}
+	sweep->events->swept(
+	    sweep->arg, (unsigned)reply->element[2]->integer);
+	memcpy(sweep->cursor, reply->element[0]->str,
+	    reply->element[0]->len + 1);
+	if (strcmp(sweep->cursor, "0") == 0)
+		end_pass(sweep);
+	else
+		set_timer(
+		    sweep, (clock_us() - sweep->called_us) * (SHARE - 1));
+}
+
+static int
+call_step(struct sweep *sweep)
+{
+	const struct limit *limit = sweep->current->limit;
+	bool window = limit->algorithm == ALGORITHM_FIXED_WINDOW;
+	char hash[REMOTE_HASH_MAX];
+	char lock[REMOTE_HASH_MAX + 6];
+	size_t len = remote_hash_name(sweep->options->prefix, limit, hash);
+	struct command *command = &sweep->command;
+
+	snprintf(lock, sizeof(lock), "%s:sweep", hash);
+	command_start(command, 11);
+	command_add_text(command, "EVALSHA");
+	command_add_text(command, script_sha(SCRIPT_SWEEP));
+	command_add_int(command, 2);
+	command_add(command, hash, len);
+	command_add_text(command, lock);
+	command_add_text(command, sweep->caller);
+	command_add_int(command, STEP_MS);
+	command_add_int(command, period_us(limit) / 1000);
+	command_add_text(command, sweep->cursor);
+	command_add_int(command, FIELDS_A_CALL);
+	command_add_int(command, window ? limit->window_us : 0);
+	sweep->called_us = clock_us();
+	return link_call(sweep->link, command,
+	    sweep->called_us + DEADLINE_US, on_step, sweep);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct sweep *sweep = arg;
+	struct chore *next = next_chore(sweep);
+
+	(void)fd;
+	(void)what;
+	if (!sweep->ready)
+		return; /* on_loaded() starts it again */
+	if (!sweep->current) {
+		if (!next || next->due_us > clock_us()) {
+			wait_for_next(sweep);
+			return;
+		}
+		sweep->current = next;
+		strcpy(sweep->cursor, "0");
+	}
+	if (call_step(sweep) == 0)
+		link_flush(sweep->link);
+	else
+		end_pass(sweep);
+}
+
+/* The value of "name:value\r\n" in what INFO answers, or NULL. */
+static const char *
+info_value(const char *info, const char *name)
+{
+	size_t len = strlen(name);
+	const char *at = info;
+
+	while ((at = strstr(at, name))) {
+		if ((at == info || at[-1] == '\n') && at[len] == ':')
+			return at + len + 1;
+		at += len;
+	}
+	return NULL;
+}
+
+static void
+on_info(const redisReply *reply, void *arg)
+{
+	struct sweep *sweep = arg;
+	const char *name = link_name(sweep->link);
+	const char *policy, *version;
+
+	if (!reply || reply->type != REDIS_REPLY_STRING)
+		return;
+	policy = info_value(reply->str, "maxmemory_policy");
+	version = info_value(reply->str, "redis_version");
+	if (policy && strncmp(policy, "noeviction", 10) != 0)
+		log_warning("redis %s: maxmemory-policy is not noeviction: "
+			    "buckets may be lost",
+		    name);
+	if (version && atoi(version) < 7)
+		log_warning("redis %s: version 7 or later is needed", name);
+}
+
+static void
+on_loaded(const redisReply *reply, void *arg)
+{
+	struct sweep *sweep = arg;
+
+	if (!reply)
+		return;
+	if (reply->type == REDIS_REPLY_ERROR) {
+		link_drop(sweep->link, reply->str);
+		return;
+	}
+	sweep->ready = true;
+	link_proven(sweep->link);
+	wait_for_next(sweep);
+}
+
+static void
+on_up(void *arg)
+{
+	struct sweep *sweep = arg;
+	int64_t deadline_us = clock_us() + DEADLINE_US;
+
+	command_start(&sweep->command, 1);
+	command_add_text(&sweep->command, "INFO");
+	if (link_call(sweep->link, &sweep->command, deadline_us, on_info,
+		sweep) == -1 ||
+	    script_load(sweep->link, SCRIPT_SWEEP, deadline_us, on_loaded,
+		sweep) == -1)
+		link_drop(sweep->link, "the scripts cannot be loaded");
+	else
+		link_flush(sweep->link);
+}
+
+static void
+on_down(void *arg)
+{
+	struct sweep *sweep = arg;
+
+	sweep->ready = false;
+	sweep->current = NULL;
+}
+
+static const struct link_events link_events = {on_up, on_down};
+
+/* The first pass of each limit comes at a random time: daemons started together
+ * do not all ask for the lock together. */
+static void
+plan_chores(struct sweep *sweep)
+{
+	int64_t now_us = clock_us();
+
+	for (size_t i = 0; i < sweep->count; i++) {
+		const struct limit *limit = rules_at(sweep->rules, i);
+		uint64_t random = 0;
+
+		if (getrandom(&random, sizeof(random), 0) == -1)
+			random = (uint64_t)now_us;
+		sweep->chores[i].limit = limit;
+		sweep->chores[i].due_us =
+		    now_us + (int64_t)(random % (uint64_t)period_us(limit));
+	}
+}
+
+void
+sweep_set_rules(struct sweep *sweep, struct rules *rules)
+{
+	struct chore *chores =
+	    calloc(rules_count(rules), sizeof(*sweep->chores));
+
+	if (!chores)
+		return; /* the old limits' buckets are swept on */
+	free(sweep->chores);
+	rules_unref(sweep->rules);
+	sweep->chores = chores;
+	sweep->rules = rules_ref(rules);
+	sweep->count = rules_count(rules);
+	sweep->current = NULL;
+	plan_chores(sweep);
+	wait_for_next(sweep);
+}
+
+struct sweep *
+sweep_new(struct event_base *base, struct dialer *dialer,
+    const struct remote_options *options, const struct sweep_events *events,
+    void *arg)
+{
+	struct sweep *sweep = calloc(1, sizeof(*sweep));
+	uint64_t random[2] = {0};
+
+	if (!sweep)
+		return NULL;
+	sweep->options = options;
+	sweep->events = events;
+	sweep->arg = arg;
+	evtimer_assign(&sweep->timer, base, on_timer, sweep);
+	if (getrandom(random, sizeof(random), 0) == sizeof(random))
+		snprintf(sweep->caller, sizeof(sweep->caller), "%016llx%016llx",
+		    (unsigned long long)random[0],
+		    (unsigned long long)random[1]);
+	sweep->link =
+	    link_new(base, dialer, &options->link, &link_events, sweep);
+	if (!sweep->link || !*sweep->caller) {
+		sweep_free(sweep);
+		return NULL;
+	}
+	return sweep;
+}
+
+void
+sweep_free(struct sweep *sweep)
+{
+	if (!sweep)
+		return;
+	event_del(&sweep->timer);
+	link_free(sweep->link);
+	rules_unref(sweep->rules);
+	free(sweep->chores);
+	command_free(&sweep->command);
+	free(sweep);
+}

@@ -1,0 +1,589 @@
+#include "gate/conn.h"
+
+#include "gate/report.h"
+#include "net/stream.h"
+#include "wire/line.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A client that takes nothing of what waits for it is closed after this. */
+#define STALLED_US INT64_C(10000000)
+
+/* How long the end of the other side is waited for after our own. */
+#define LINGER_US INT64_C(2000000)
+
+/* While draining, a client that says nothing for so long is done. */
+#define QUIET_US INT64_C(100000)
+
+/*
+ *   OPEN --QUIT, HTTP, end of input--> FINISHING --all sent--> LINGERING --> DEAD
+ *     |________________|__________________________________________^
+ */
+#define CONN_STATES(X)                                                         \
+	X(OPEN)      /* requests are read */                                   \
+	X(FINISHING) /* no more are read; answers go out */                    \
+	X(LINGERING) /* all is sent; the rest of the input is dropped, since   \
+		      * closing over it would take back what was sent */       \
+	X(DEAD)      /* to be freed when the turn is over */
+
+enum conn_state {
+#define X(name) CONN_##name,
+	CONN_STATES(X)
+#undef X
+};
+
+enum slot_kind { SLOT_DECISION, SLOT_TEXT, SLOT_EXPLAIN, SLOT_LIMITS, SLOT_STATS };
+
+/* One request in the queue of a client. */
+struct slot {
+	struct passage passage;     /* SLOT_DECISION, SLOT_EXPLAIN */
+	struct slot *next;
+	struct conns *conns;
+	struct conn *conn;          /* NULL: the client is gone */
+	enum slot_kind kind;
+	bool answered;
+	const char *text;           /* SLOT_TEXT: the answer */
+	char *key;                  /* SLOT_EXPLAIN: what it is about */
+};
+
+struct conn {
+	TAILQ_ENTRY(conn) all;
+	TAILQ_ENTRY(conn) due;
+	struct conns *conns;
+	struct stream stream;
+	struct buf in;              /* read, and not yet a request */
+	struct line_reader reader;
+	enum conn_state state;
+	bool is_due;
+	bool ended;                 /* the client will send no more */
+
+	struct slot *head, *tail;   /* requests not yet answered to, in order */
+	unsigned unanswered;
+
+	int64_t heard_us;           /* when bytes last came */
+	int64_t line_us;            /* since when a line is incomplete, or 0 */
+	int64_t stuck_us;           /* since when as much is unsent as now */
+	size_t stuck_len;           /* how much that is */
+};
+
+static void
+make_due(struct conn *conn)
+{
+	if (conn->is_due)
+		return;
+	conn->is_due = true;
+	TAILQ_INSERT_TAIL(&conn->conns->due, conn, due);
+}
+
+/* The one writer of the state. */
+static void
+set_state(struct conn *conn, enum conn_state state)
+{
+	assert(state > conn->state);
+	conn->state = state;
+	switch (state) {
+	case CONN_OPEN:
+		break;
+	case CONN_FINISHING:
+		stream_set_reading(&conn->stream, false);
+		break;
+	case CONN_LINGERING:
+		stream_shutdown(&conn->stream);
+		stream_set_reading(&conn->stream, true);
+		conn->heard_us = gate_now(conn->conns->gate);
+		break;
+	case CONN_DEAD:
+		stream_set_reading(&conn->stream, false);
+		break;
+	}
+	make_due(conn);
+}
+
+static void
+die(struct conn *conn)
+{
+	if (conn->state != CONN_DEAD)
+		set_state(conn, CONN_DEAD);
+}
+
+static void
+finish(struct conn *conn)
+{
+	if (conn->state == CONN_OPEN)
+		set_state(conn, CONN_FINISHING);
+}
+
+static struct slot *
+slot_take(struct conns *conns)
+{
+	struct slot *slot = conns->spare;
+
+	if (slot)
+		conns->spare = slot->next;
+	else
+		slot = malloc(sizeof(*slot));
+	return slot;
+}
+
+/* Let go of an answered slot. */
+static void
+slot_end(struct slot *slot)
+{
+	struct conns *conns = slot->conns;
+
+	passage_end(&slot->passage);
+	free(slot->key);
+	slot->next = conns->spare;
+	conns->spare = slot;
+}
+
+static struct slot *
+slot_append(struct conn *conn, enum slot_kind kind)
+{
+	struct slot *slot = slot_take(conn->conns);
+
+	if (!slot) {
+		die(conn);
+		return NULL;
+	}
+	slot->passage.held = NULL;
+	slot->next = NULL;
+	slot->conns = conn->conns;
+	slot->conn = conn;
+	slot->kind = kind;
+	slot->answered = true;
+	slot->key = NULL;
+	if (conn->tail)
+		conn->tail->next = slot;
+	else
+		conn->head = slot;
+	conn->tail = slot;
+	conn->unanswered++;
+	return slot;
+}
+
+static int
+write_text(struct conn *conn, const char *text)
+{
+	return buf_add(&conn->stream.out, text, strlen(text));
+}
+
+static int
+write_decision(struct conn *conn, const struct passage *passage)
+{
+	switch (passage->outcome) {
+	case OUTCOME_DECISION:
+		break;
+	case OUTCOME_DONE:
+		return write_text(conn, "OK\n");
+	case OUTCOME_NOLIMIT:
+		return write_text(conn, line_error_text(LINE_ERR_NOLIMIT));
+	case OUTCOME_UNAVAILABLE:
+		return write_text(conn, line_error_text(LINE_ERR_UNAVAILABLE));
+	}
+	return line_write_reply(&conn->stream.out, &passage->reply);
+}
+
+static int
+write_slot(struct conn *conn, const struct slot *slot)
+{
+	struct buf *out = &conn->stream.out;
+	struct gate *gate = conn->conns->gate;
+
+	switch (slot->kind) {
+	case SLOT_DECISION:
+		break;
+	case SLOT_TEXT:
+		return write_text(conn, slot->text);
+	case SLOT_EXPLAIN:
+		return report_explain(out, gate, &slot->passage, slot->key);
+	case SLOT_LIMITS:
+		return report_limits(out, gate);
+	case SLOT_STATS:
+		return report_stats(out, gate);
+	}
+	return write_decision(conn, &slot->passage);
+}
+
+/* Write the answers that are next in order, as far as they are known. */
+static void
+write_answers(struct conn *conn)
+{
+	while (conn->head && conn->head->answered) {
+		struct slot *slot = conn->head;
+
+		if (conn->state != CONN_DEAD && write_slot(conn, slot) == -1)
+			die(conn);
+		conn->head = slot->next;
+		if (!conn->head)
+			conn->tail = NULL;
+		conn->unanswered--;
+		slot_end(slot);
+	}
+	make_due(conn);
+}
+
+static void
+on_done(struct passage *passage)
+{
+	struct slot *slot = CONTAINER_OF(passage, struct slot, passage);
+
+	slot->answered = true;
+	if (!slot->conn)
+		slot_end(slot); /* the client is gone: so is the answer */
+	else if (slot == slot->conn->head)
+		write_answers(slot->conn);
+}
+
+static void
+answer_text(struct conn *conn, const char *text)
+{
+	struct slot *slot = slot_append(conn, SLOT_TEXT);
+
+	if (slot)
+		slot->text = text;
+}
+
+static void
+pass(struct conn *conn, const struct request *request, enum slot_kind kind)
+{
+	struct slot *slot = slot_append(conn, kind);
+
+	if (!slot)
+		return;
+	if (kind == SLOT_EXPLAIN &&
+	    !(slot->key = strndup(request->key, request->key_len))) {
+		die(conn);
+		return;
+	}
+	slot->passage.done = on_done;
+	slot->answered =
+	    gate_pass(conn->conns->gate, request, &slot->passage);
+}
+
+static void
+handle_request(struct conn *conn, struct request *request)
+{
+	switch (request->verb) {
+	case VERB_CONSUME:
+	case VERB_PEEK:
+	case VERB_RESET:
+		pass(conn, request, SLOT_DECISION);
+		break;
+	case VERB_EXPLAIN:
+		request->amount = 0;
+		pass(conn, request, SLOT_EXPLAIN);
+		break;
+	case VERB_LIMITS:
+		slot_append(conn, SLOT_LIMITS);
+		break;
+	case VERB_STATS:
+		slot_append(conn, SLOT_STATS);
+		break;
+	case VERB_PING:
+		answer_text(conn, "PONG\n");
+		break;
+	case VERB_HELP:
+		answer_text(conn, line_help);
+		break;
+	case VERB_QUIT:
+		finish(conn);
+		break;
+	}
+}
+
+static void
+handle_error(struct conn *conn, enum line_error error)
+{
+	metric_add(&conn->conns->gate->metrics->bad_lines, 1);
+	answer_text(conn, line_error_text(error));
+	if (error == LINE_ERR_HTTP)
+		finish(conn);
+}
+
+static bool
+may_take_more(const struct conn *conn)
+{
+	return conn->state == CONN_OPEN &&
+	       conn->unanswered < CONN_UNANSWERED_MAX &&
+	       buf_len(&conn->stream.out) < CONN_UNSENT_MAX;
+}
+
+/* Handle requests as far as they are whole and may be taken.  Return the number
+ * of bytes done with. */
+static size_t
+handle_lines(struct conn *conn, const char *bytes, size_t len)
+{
+	size_t used = 0;
+
+	while (may_take_more(conn)) {
+		struct request request;
+		enum line_error error;
+		size_t step;
+		enum line_result result = line_read(&conn->reader, bytes + used,
+		    len - used, &step, &request, &error);
+
+		used += step;
+		if (result == LINE_MORE)
+			break;
+		conn->line_us = 0;
+		if (result == LINE_REQUEST)
+			handle_request(conn, &request);
+		else
+			handle_error(conn, error);
+		if (conn->head && conn->head->answered)
+			write_answers(conn);
+	}
+	return used;
+}
+
+/* Handle what there is, keep what is left for later. */
+static void
+take_bytes(struct conn *conn, const char *bytes, size_t len)
+{
+	size_t used = handle_lines(conn, bytes, len);
+	struct buf rest = {0};
+
+	if (used < len && conn->state == CONN_OPEN &&
+	    buf_add(&rest, bytes + used, len - used) == -1)
+		die(conn);
+	buf_free(&conn->in);
+	conn->in = rest;
+	if ((used < len || conn->reader.skipping) && conn->line_us == 0)
+		conn->line_us = gate_now(conn->conns->gate);
+	stream_set_reading(&conn->stream,
+	    may_take_more(conn) || conn->state == CONN_LINGERING);
+}
+
+static void
+on_end(struct conn *conn)
+{
+	conn->ended = true;
+	if (buf_len(&conn->in) > 0 && conn->state == CONN_OPEN) {
+		handle_error(conn, LINE_ERR_INCOMPLETE);
+		write_answers(conn);
+	}
+	if (conn->state == CONN_LINGERING)
+		die(conn);
+	finish(conn);
+}
+
+static void
+on_readable(void *arg)
+{
+	struct conn *conn = arg;
+	char *scratch = conn->conns->scratch;
+	size_t held = buf_len(&conn->in);
+	ssize_t len;
+
+	assert(held <= CONN_UNSENT_MAX);
+	len = stream_read(&conn->stream, scratch + held, CONN_READ_LEN);
+	if (len == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	make_due(conn);
+	if (len == -1) {
+		die(conn);
+	} else if (len == 0) {
+		on_end(conn);
+	} else if (conn->state == CONN_OPEN) {
+		conn->heard_us = gate_now(conn->conns->gate);
+		if (held > 0)
+			memcpy(scratch, buf_head(&conn->in), held);
+		take_bytes(conn, scratch, held + (size_t)len);
+	}
+}
+
+static void
+on_writable(void *arg)
+{
+	make_due(arg);
+}
+
+int
+conns_init(struct conns *conns, struct event_base *base, struct gate *gate)
+{
+	*conns = (struct conns){.base = base, .gate = gate};
+	TAILQ_INIT(&conns->all);
+	TAILQ_INIT(&conns->due);
+	conns->scratch = malloc(CONN_UNSENT_MAX + CONN_READ_LEN);
+	return conns->scratch ? 0 : -1;
+}
+
+void
+conn_open(struct conns *conns, int fd)
+{
+	static const struct stream_events events = {on_readable, on_writable};
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn) {
+		close(fd);
+		atomic_fetch_sub(&conns->gate->shared->clients, 1);
+		return;
+	}
+	conn->conns = conns;
+	conn->heard_us = gate_now(conns->gate);
+	stream_open(&conn->stream, conns->base, fd, &events, conn);
+	TAILQ_INSERT_TAIL(&conns->all, conn, all);
+	conns->count++;
+	metric_add(&conns->gate->metrics->connections, 1);
+}
+
+/* Requests under way are orphaned: their answers will be dropped. */
+static void
+conn_free(struct conn *conn)
+{
+	struct conns *conns = conn->conns;
+
+	while (conn->head) {
+		struct slot *slot = conn->head;
+
+		conn->head = slot->next;
+		slot->conn = NULL;
+		if (slot->answered)
+			slot_end(slot);
+	}
+	stream_close(&conn->stream);
+	buf_free(&conn->in);
+	if (conn->is_due)
+		TAILQ_REMOVE(&conns->due, conn, due);
+	TAILQ_REMOVE(&conns->all, conn, all);
+	conns->count--;
+	atomic_fetch_sub(&conns->gate->shared->clients, 1);
+	free(conn);
+}
+
+/* Take up the requests of a client that had to wait. */
+static void
+resume(struct conn *conn)
+{
+	struct buf in = conn->in;
+
+	if (conn->state != CONN_OPEN || conn->stream.reading ||
+	    !may_take_more(conn))
+		return;
+	conn->in = (struct buf){0};
+	take_bytes(conn, buf_head(&in), buf_len(&in));
+	buf_free(&in);
+}
+
+void
+conns_resume(struct conns *conns)
+{
+	struct conn *conn;
+
+	TAILQ_FOREACH (conn, &conns->due, due)
+		resume(conn);
+}
+
+static void
+flush(struct conn *conn)
+{
+	if (conn->state == CONN_DEAD)
+		return;
+	if (stream_flush(&conn->stream) == -1)
+		die(conn);
+	else if (conn->state == CONN_FINISHING && !conn->head &&
+		 buf_len(&conn->stream.out) == 0)
+		set_state(conn, conn->ended ? CONN_DEAD : CONN_LINGERING);
+}
+
+bool
+conns_flush(struct conns *conns)
+{
+	struct conn_list due = TAILQ_HEAD_INITIALIZER(due);
+	struct conn *conn;
+
+	TAILQ_CONCAT(&due, &conns->due, due);
+	while ((conn = TAILQ_FIRST(&due))) {
+		flush(conn);
+		TAILQ_REMOVE(&due, conn, due);
+		conn->is_due = false;
+		if (conn->state == CONN_DEAD)
+			conn_free(conn);
+		else if (!conn->stream.reading && may_take_more(conn))
+			make_due(conn);
+	}
+	return !TAILQ_EMPTY(&conns->due);
+}
+
+/* Whether a client has to be closed now, and which counter says so. */
+static _Atomic uint64_t *
+timeout_of(struct conn *conn, const struct gate_options *options)
+{
+	struct metrics *metrics = conn->conns->gate->metrics;
+	int64_t now_us = gate_now(conn->conns->gate);
+	size_t unsent = buf_len(&conn->stream.out);
+	bool busy = conn->head || unsent > 0;
+
+	if (unsent != conn->stuck_len || unsent == 0) {
+		conn->stuck_len = unsent;
+		conn->stuck_us = now_us;
+	}
+	if (now_us - conn->stuck_us >= STALLED_US)
+		return &metrics->clients_stalled;
+	if (conn->state == CONN_LINGERING &&
+	    now_us - conn->heard_us >= LINGER_US)
+		return &metrics->clients_idle;
+	if (conn->line_us && !busy &&
+	    now_us - conn->line_us >= options->line_timeout_us)
+		return &metrics->clients_idle;
+	if (options->idle_timeout_us && !busy &&
+	    now_us - conn->heard_us >= options->idle_timeout_us)
+		return &metrics->clients_idle;
+	return NULL;
+}
+
+void
+conns_check_timeouts(struct conns *conns)
+{
+	const struct gate_options *options = conns->gate->shared->options;
+	struct conn *conn;
+
+	TAILQ_FOREACH (conn, &conns->all, all) {
+		_Atomic uint64_t *metric = timeout_of(conn, options);
+
+		if (!metric || conn->state == CONN_DEAD)
+			continue;
+		metric_add(metric, 1);
+		die(conn);
+	}
+}
+
+size_t
+conns_drain(struct conns *conns, bool busy_too)
+{
+	int64_t now_us = gate_now(conns->gate);
+	struct conn *conn;
+
+	TAILQ_FOREACH (conn, &conns->all, all) {
+		bool busy = conn->head || buf_len(&conn->stream.out) > 0;
+		bool quiet = buf_len(&conn->in) == 0 &&
+			     now_us - conn->heard_us >= QUIET_US;
+
+		if (conn->state != CONN_OPEN || busy)
+			continue;
+		if (quiet)
+			die(conn);
+		else if (busy_too)
+			finish(conn);
+	}
+	return conns->count;
+}
+
+void
+conns_clear(struct conns *conns)
+{
+	while (!TAILQ_EMPTY(&conns->all))
+		conn_free(TAILQ_FIRST(&conns->all));
+	while (conns->spare) {
+		struct slot *next = conns->spare->next;
+
+		free(conns->spare);
+		conns->spare = next;
+	}
+	free(conns->scratch);
+}

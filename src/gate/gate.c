@@ -1,0 +1,205 @@
+#include "gate/gate.h"
+
+#include "base/attr.h"
+
+#include <stdlib.h>
+
+/* What a client that on_error denies is told: Redis may be back by then. */
+#define UNAVAILABLE_RETRY_US INT64_C(1000000)
+
+static struct held_rules *
+hold(struct shared *shared, unsigned *generation)
+{
+	struct held_rules *held = calloc(1, sizeof(*held));
+
+	if (held)
+		held->rules = shared_get_rules(shared, generation);
+	return held;
+}
+
+static void
+let_go(struct held_rules *held)
+{
+	rules_unref(held->rules);
+	free(held);
+}
+
+int
+gate_init(struct gate *gate, struct shared *shared, struct metrics *metrics,
+    struct store *store)
+{
+	*gate = (struct gate){
+	    .shared = shared, .metrics = metrics, .store = store};
+	gate->scratch = rules_scratch_new();
+	gate->held = hold(shared, &gate->generation);
+	return gate->scratch && gate->held ? 0 : -1;
+}
+
+void
+gate_clear(struct gate *gate)
+{
+	rules_scratch_free(gate->scratch);
+	if (gate->held)
+		let_go(gate->held);
+	gate->scratch = NULL;
+	gate->held = NULL;
+}
+
+bool
+gate_update_rules(struct gate *gate)
+{
+	struct held_rules *held;
+
+	if (atomic_load_explicit(&gate->shared->generation,
+		memory_order_acquire) == gate->generation)
+		return false;
+	held = hold(gate->shared, &gate->generation);
+	if (!held)
+		return false; /* the next turn tries again */
+	if (gate->held->users == 0)
+		let_go(gate->held);
+	gate->held = held;
+	metric_add(&gate->metrics->reloads, 1);
+	return true;
+}
+
+static void
+count(struct gate *gate, enum op op, const struct reply *reply)
+{
+	struct metrics *metrics = gate->metrics;
+
+	if (op != OP_CONSUME) {
+		metric_add(op == OP_PEEK ? &metrics->peeks : &metrics->resets, 1);
+		return;
+	}
+	metric_add(reply->decision.allowed ? &metrics->allowed
+					   : &metrics->denied,
+	    1);
+	if (reply->shadow_deny)
+		metric_add(&metrics->shadow_denied, 1);
+}
+
+static void
+answer_unmatched(struct gate *gate, struct passage *passage)
+{
+	enum unmatched unmatched = (enum unmatched)atomic_load_explicit(
+	    &gate->shared->unmatched, memory_order_relaxed);
+
+	metric_add(&gate->metrics->unmatched, 1);
+	passage->held = NULL;
+	passage->reply = (struct reply){.from = FROM_NONE};
+	passage->reply.decision.allowed = unmatched == UNMATCHED_ALLOW;
+	if (unmatched == UNMATCHED_ERROR)
+		passage->outcome = OUTCOME_NOLIMIT;
+	else if (passage->ask.op == OP_RESET)
+		passage->outcome = OUTCOME_DONE;
+	else
+		passage->outcome = OUTCOME_DECISION;
+	count(gate, passage->ask.op, &passage->reply);
+}
+
+/* Redis cannot answer: on_error speaks.  What can never fit does not fit now. */
+static void
+fall_back(struct gate *gate, struct ask *ask)
+{
+	const struct limit *limit = ask->limit;
+	bool never = ask->amount > limit->capacity;
+
+	metric_add(&gate->metrics->fallback, 1);
+	ask->from = FROM_FALLBACK;
+	ask->decision = (struct decision){0};
+	switch (limit->on_error) {
+	case ON_ERROR_MEMORY:
+		memory_decide(gate->shared->memory, limit, &ask->key, ask->op,
+		    ask->amount, gate_now(gate), &ask->decision);
+		return;
+	case ON_ERROR_ALLOW:
+		ask->decision.allowed = !never;
+		break;
+	case ON_ERROR_DENY:
+		ask->decision.retry_us = UNAVAILABLE_RETRY_US;
+		break;
+	}
+	if (never)
+		ask->decision.retry_us = RETRY_NEVER;
+}
+
+/* Turn the store's answer into a reply. */
+static void
+conclude(struct passage *passage)
+{
+	struct ask *ask = &passage->ask;
+	struct reply *reply = &passage->reply;
+
+	if (ask->answer == ANSWER_UNAVAILABLE)
+		fall_back(passage->gate, ask);
+	if (ask->op == OP_RESET) {
+		passage->outcome = ask->answer == ANSWER_UNAVAILABLE
+				       ? OUTCOME_UNAVAILABLE
+				       : OUTCOME_DONE;
+	} else {
+		passage->outcome = OUTCOME_DECISION;
+	}
+	reply->limit = ask->limit;
+	reply->decision = ask->decision;
+	reply->from = ask->from;
+	reply->shadow_deny = ask->limit->shadow && !ask->decision.allowed;
+	if (reply->shadow_deny) {
+		reply->decision.allowed = true;
+		reply->decision.retry_us = 0;
+	}
+	count(passage->gate, ask->op, reply);
+}
+
+static void
+on_answered(struct ask *ask)
+{
+	struct passage *passage = CONTAINER_OF(ask, struct passage, ask);
+
+	conclude(passage);
+	passage->done(passage);
+}
+
+static enum op
+op_of(enum verb verb)
+{
+	return verb == VERB_CONSUME ? OP_CONSUME
+	       : verb == VERB_RESET ? OP_RESET
+				    : OP_PEEK;
+}
+
+bool
+gate_pass(struct gate *gate, const struct request *request,
+    struct passage *passage)
+{
+	struct ask *ask = &passage->ask;
+
+	passage->gate = gate;
+	passage->held = gate->held;
+	ask->key = key_make(request->key, request->key_len);
+	ask->op = op_of(request->verb);
+	ask->amount = request->amount;
+	ask->now_us = gate_now(gate);
+	ask->done = on_answered;
+	ask->rules = gate->held->rules;
+	ask->limit = rules_match(ask->rules, &ask->key, gate->scratch);
+	if (!ask->limit) {
+		answer_unmatched(gate, passage);
+		return true;
+	}
+	gate->held->users++;
+	if (!store_ask(gate->store, ask))
+		return false;
+	conclude(passage);
+	return true;
+}
+
+void
+passage_end(struct passage *passage)
+{
+	struct held_rules *held = passage->held;
+
+	if (held && --held->users == 0 && held != passage->gate->held)
+		let_go(held);
+	passage->held = NULL;
+}

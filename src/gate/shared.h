@@ -1,0 +1,52 @@
+/**
+ * shared: the little that all workers have in common.
+ *
+ * Main makes it, before the first worker starts; it outlives the last.
+ */
+#ifndef GATE_SHARED_H
+#define GATE_SHARED_H
+
+#include "limit/rules.h"
+#include "metrics.h"
+#include "store/memory.h"
+#include "store/remote.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum store_type { STORE_MEMORY, STORE_REDIS };
+
+enum unmatched { UNMATCHED_ALLOW, UNMATCHED_DENY, UNMATCHED_ERROR };
+
+struct gate_options {
+	int64_t idle_timeout_us;  /* a client that says nothing; 0: for ever */
+	int64_t line_timeout_us;  /* a line that does not end */
+	enum store_type store;
+	struct remote_options remote;
+};
+
+struct shared {
+	const struct gate_options *options;
+	struct memory *memory;       /* the memory store, and the fallback */
+	struct metrics *metrics;     /* one set a worker */
+	size_t workers;
+	int64_t started_us;
+
+	_Atomic int unmatched;       /* enum unmatched */
+	_Atomic bool draining;
+	_Atomic size_t clients;      /* connected now, all workers' */
+
+	pthread_mutex_t lock;        /* of ${rules} */
+	struct rules *rules;         /* in force */
+	_Atomic unsigned generation; /* counts the sets that were in force */
+};
+
+/** Put ${rules}, whose reference it takes over, in force. */
+void shared_set_rules(struct shared *shared, struct rules *rules);
+
+/** The set in force, with a reference for the caller. */
+struct rules *shared_get_rules(struct shared *shared, unsigned *generation);
+
+#endif

@@ -1,0 +1,66 @@
+/**
+ * config: the settings, each declared once in one table.
+ *
+ * The structs are those of the modules that the settings are for; this is the
+ * one place that knows them all, and the one that knows they come from a file.
+ */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include "base/attr.h"
+#include "base/log.h"
+#include "gate/shared.h"
+#include "store/memory.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct config {
+	const char *line;             /* TCP address, "": none */
+	const char *unix_path;        /* "": none */
+	int64_t max_clients;
+	int64_t workers;              /* 0: one a core */
+	const char *limits_file;
+	int unmatched;                /* enum unmatched */
+	int log_level;                /* enum log_level */
+	int on_full;                  /* enum { deny, allow } */
+	struct gate_options gate;
+	struct memory_options memory;
+
+	char *path;                   /* where it was read from, or NULL */
+	char **owned;                 /* the strings that were read, one a row */
+};
+
+/** What is wrong: "dripgate.ini:7: [redis] prot: unknown; do you mean port?" */
+struct config_error {
+	char reason[400];
+};
+
+/** The defaults.  NULL: out of memory. */
+struct config *config_new(void) MUST_USE;
+
+/** Set what ${len} bytes of INI text say; ${name} is the file's, for complaints.
+ * Return 0, or -1 with ${error} set to the first thing that is wrong. */
+int config_read(struct config *config, const char *name, const char *text,
+    size_t len, struct config_error *error) MUST_USE;
+
+/** The defaults and what the file at ${path} says, with the Redis password from
+ * systemd's credential if the file has none.  NULL with ${error} set. */
+struct config *config_load(const char *path, struct config_error *error)
+    MUST_USE;
+
+/** Free it, or NULL. */
+void config_free(struct config *config);
+
+/** Write all settings with their help, as a file that config_read() takes.
+ * The password is not shown. */
+void config_dump(const struct config *config, FILE *to);
+
+/** Take over from ${new} the settings that can change while the daemon runs,
+ * and call ${refused} for each that differs and cannot. */
+typedef void config_refused(const char *section, const char *name);
+void config_take_reloadable(struct config *config, const struct config *new,
+    config_refused *refused);
+
+#endif

@@ -1,0 +1,613 @@
+/*
+ * dripgated: start, signals, drain.
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "config.h"
+#include "gate/worker.h"
+#include "net/listener.h"
+#include "net/systemd.h"
+#include "wire/line.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <getopt.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define CONFIG_PATH   "/etc/dripgate/dripgate.ini"
+#define MAX_LISTENERS 16
+
+/* SIGTERM to exit, at the most. */
+#define DRAIN_US INT64_C(10000000)
+
+/* A worker whose loop has not turned for so long is taken for dead: the
+ * watchdog is not patted any more. */
+#define WORKER_DEAD_US INT64_C(5000000)
+
+#define TICK_US       1000000
+#define START_TICK_US 2000
+#define DRAIN_TICK_US 10000
+
+/* Descriptors beside those of clients. */
+#define SPARE_FDS 256
+
+struct daemon {
+	struct config *config;
+	struct event_base *base;
+	struct shared shared;
+	struct worker **workers;
+	size_t next;                  /* worker to get the next client */
+	struct listener *listeners[MAX_LISTENERS];
+	size_t listener_count;
+	const char *unix_path;        /* of a socket to be removed, or NULL */
+	struct event signals[3];
+	struct event tick;
+	bool activated;               /* the sockets are systemd's */
+	bool ready;
+	bool failed;                  /* to start */
+	int64_t draining_since_us;    /* 0: not yet */
+};
+
+static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
+
+static struct rules *
+load_rules(const char *path, struct rules_error *error)
+{
+	size_t len;
+	char *text = file_read(path, &len);
+	struct rules *rules;
+
+	if (!text) {
+		snprintf(error->reason, sizeof(error->reason), "%s: %s", path,
+		    strerror(errno));
+		return NULL;
+	}
+	rules = rules_from_ini(path, text, len, error);
+	free(text);
+	return rules;
+}
+
+static void
+status(const struct daemon *daemon, char *to, size_t size)
+{
+	struct shared *shared = (struct shared *)(uintptr_t)&daemon->shared;
+	unsigned generation;
+	struct rules *rules = shared_get_rules(shared, &generation);
+
+	snprintf(to, size, "%zu limits, %zu clients, buckets in %s",
+	    rules_count(rules), shared->clients,
+	    shared->options->store == STORE_REDIS ? "Redis" : "memory");
+	rules_unref(rules);
+}
+
+static void
+say_ready(const struct daemon *daemon)
+{
+	char text[120];
+
+	status(daemon, text, sizeof(text));
+	systemd_ready(text);
+}
+
+static void
+refused_setting(const char *section, const char *name)
+{
+	log_warning("[%s] %s changed: takes effect at the next start", section,
+	    name);
+}
+
+static void
+apply_reloadable(struct daemon *daemon)
+{
+	daemon->shared.unmatched = daemon->config->unmatched;
+	log_set_level((enum log_level)daemon->config->log_level);
+}
+
+/* All of it or nothing: what is wrong leaves everything as it was. */
+static void
+reload(struct daemon *daemon)
+{
+	struct config_error config_error;
+	struct rules_error rules_error;
+	struct config *new = NULL;
+	struct rules *rules;
+
+	if (daemon->config->path) {
+		new = config_load(daemon->config->path, &config_error);
+		if (!new) {
+			log_error("not reloaded: %s", config_error.reason);
+			return;
+		}
+	}
+	rules = load_rules((new ? new : daemon->config)->limits_file,
+	    &rules_error);
+	if (!rules) {
+		log_error("not reloaded: %s", rules_error.reason);
+	} else {
+		if (new)
+			config_take_reloadable(
+			    daemon->config, new, refused_setting);
+		apply_reloadable(daemon);
+		log_info("reloaded: %zu limits in force", rules_count(rules));
+		shared_set_rules(&daemon->shared, rules);
+		for (size_t i = 0; i < daemon->shared.workers; i++)
+			worker_wake(daemon->workers[i]);
+	}
+	config_free(new);
+}
+
+static void
+drain(struct daemon *daemon)
+{
+	if (daemon->draining_since_us) {
+		log_info("asked again: exit at once");
+		event_base_loopbreak(daemon->base);
+		return;
+	}
+	log_info("draining %zu clients", daemon->shared.clients);
+	systemd_stopping();
+	daemon->draining_since_us = clock_us();
+	for (size_t i = 0; i < daemon->listener_count; i++) {
+		/* Who waits in systemd's socket waits for our successor. */
+		if (!daemon->activated)
+			listener_accept(daemon->listeners[i]);
+		listener_free(daemon->listeners[i]);
+	}
+	daemon->listener_count = 0;
+	daemon->shared.draining = true;
+	for (size_t i = 0; i < daemon->shared.workers; i++)
+		worker_wake(daemon->workers[i]);
+}
+
+static void
+on_signal(evutil_socket_t number, short what, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	(void)what;
+	switch (number) {
+	case SIGHUP:
+		systemd_reloading();
+		reload(daemon);
+		say_ready(daemon);
+		break;
+	case SIGTERM:
+	case SIGINT:
+		drain(daemon);
+		break;
+	}
+}
+
+static void
+refuse_client(int fd)
+{
+	const char *text = line_error_text(LINE_ERR_CLIENTS);
+
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == -1)
+		log_debug("refusing a client: %m");
+	close(fd);
+}
+
+static void
+on_accepted(int fd, void *arg)
+{
+	struct daemon *daemon = arg;
+	struct shared *shared = &daemon->shared;
+
+	if (shared->clients >= (size_t)daemon->config->max_clients) {
+		refuse_client(fd);
+		return;
+	}
+	atomic_fetch_add(&shared->clients, 1);
+	worker_give(daemon->workers[daemon->next], fd);
+	daemon->next = (daemon->next + 1) % shared->workers;
+}
+
+static int
+add_listener(struct daemon *daemon, int fd)
+{
+	struct listener *listener;
+
+	if (daemon->listener_count == MAX_LISTENERS) {
+		log_error("more than %d sockets", MAX_LISTENERS);
+		return -1;
+	}
+	listener = listener_new(daemon->base, fd, on_accepted, daemon);
+	if (!listener)
+		return -1;
+	daemon->listeners[daemon->listener_count++] = listener;
+	log_info("listening on %s", listener_address(listener));
+	return 0;
+}
+
+/* Sockets opened by systemd replace the configured ones. */
+static int
+add_systemd_listeners(struct daemon *daemon, int first, int count)
+{
+	daemon->activated = true;
+	for (int i = 0; i < count; i++)
+		if (add_listener(daemon, first + i) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+add_tcp_listener(struct daemon *daemon, const char *address)
+{
+	int fd = listen_tcp(address);
+
+	if (fd == -1) {
+		log_error("[listen] line = %s: %m", address);
+		return -1;
+	}
+	return add_listener(daemon, fd);
+}
+
+static int
+add_unix_listener(struct daemon *daemon, const char *path)
+{
+	int fd = listen_unix(path);
+
+	if (fd == -1) {
+		log_error("[listen] unix = %s: %m", path);
+		return -1;
+	}
+	daemon->unix_path = path;
+	return add_listener(daemon, fd);
+}
+
+static int
+add_listeners(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	int first = 0;
+	int count = systemd_sockets(&first);
+
+	if (count > 0)
+		return add_systemd_listeners(daemon, first, count);
+	if (*config->line && add_tcp_listener(daemon, config->line) == -1)
+		return -1;
+	if (*config->unix_path &&
+	    add_unix_listener(daemon, config->unix_path) == -1)
+		return -1;
+	if (daemon->listener_count == 0)
+		log_error("nothing to listen on");
+	return daemon->listener_count > 0 ? 0 : -1;
+}
+
+/* One line to try, for whoever started it by hand. */
+static void
+say_what_to_try(const char *address)
+{
+	const char *port = strrchr(address, ':');
+
+	if (*address == '/' || !port)
+		log_info("try: printf 'consume login:42\\n' | nc -NU %s",
+		    address);
+	else
+		log_info("try: printf 'consume login:42\\n' | nc -N %.*s %s",
+		    (int)(port - address), address, port + 1);
+}
+
+/* Open the doors once every worker's store is connected, or is known not to
+ * be: nobody shall get an answer by fallback only for having come early. */
+static void
+try_start(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->shared.workers; i++)
+		if (!worker_is_settled(daemon->workers[i]))
+			return;
+	if (add_listeners(daemon) == -1) {
+		daemon->failed = true;
+		event_base_loopbreak(daemon->base);
+		return;
+	}
+	daemon->ready = true;
+	say_ready(daemon);
+	say_what_to_try(listener_address(daemon->listeners[0]));
+}
+
+static bool
+workers_are_done(const struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->shared.workers; i++)
+		if (!worker_is_done(daemon->workers[i]))
+			return false;
+	return true;
+}
+
+static bool
+workers_are_alive(const struct daemon *daemon)
+{
+	int64_t now_us = clock_us();
+
+	for (size_t i = 0; i < daemon->shared.workers; i++)
+		if (now_us - worker_alive_us(daemon->workers[i]) >
+		    WORKER_DEAD_US)
+			return false;
+	return true;
+}
+
+static void
+set_tick(struct daemon *daemon, int64_t delay_us)
+{
+	struct timeval delay = {
+	    .tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
+
+	evtimer_add(&daemon->tick, &delay);
+}
+
+static void
+tick_starting(struct daemon *daemon)
+{
+	try_start(daemon);
+	set_tick(daemon, START_TICK_US);
+}
+
+static void
+tick_serving(struct daemon *daemon)
+{
+	char text[120];
+
+	if (workers_are_alive(daemon))
+		systemd_watchdog_pat();
+	status(daemon, text, sizeof(text));
+	systemd_status("%s", text);
+	set_tick(daemon, TICK_US);
+}
+
+static void
+tick_draining(struct daemon *daemon)
+{
+	if (workers_are_done(daemon) ||
+	    clock_us() - daemon->draining_since_us >= DRAIN_US)
+		event_base_loopbreak(daemon->base);
+	set_tick(daemon, DRAIN_TICK_US);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	(void)fd;
+	(void)what;
+	if (daemon->draining_since_us)
+		tick_draining(daemon);
+	else if (daemon->ready)
+		tick_serving(daemon);
+	else
+		tick_starting(daemon);
+}
+
+/* Workers leave signals to main. */
+static int
+start_workers(struct daemon *daemon, size_t count)
+{
+	sigset_t all, before;
+
+	daemon->workers = calloc(count, sizeof(*daemon->workers));
+	daemon->shared.metrics = calloc(count, sizeof(struct metrics));
+	if (!daemon->workers || !daemon->shared.metrics)
+		return -1;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (size_t i = 0; i < count; i++) {
+		daemon->workers[i] = worker_start(&daemon->shared, i);
+		if (!daemon->workers[i])
+			break;
+		daemon->shared.workers++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return daemon->shared.workers == count ? 0 : -1;
+}
+
+static void
+raise_fd_limit(const struct config *config)
+{
+	struct rlimit limit;
+	rlim_t needed = (rlim_t)config->max_clients + SPARE_FDS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= needed)
+		return;
+	limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur < needed)
+		log_warning("%llu descriptors are too few for %lld clients",
+		    (unsigned long long)limit.rlim_cur,
+		    (long long)config->max_clients);
+}
+
+static size_t
+worker_count(const struct config *config)
+{
+	cpu_set_t cores;
+
+	if (config->workers > 0)
+		return (size_t)config->workers;
+	if (sched_getaffinity(0, sizeof(cores), &cores) == -1)
+		return 1;
+	return (size_t)CPU_COUNT(&cores);
+}
+
+/* Return 0, or -1 with errno. */
+static int
+start(struct daemon *daemon, struct rules *rules)
+{
+	const struct config *config = daemon->config;
+
+	pthread_mutex_init(&daemon->shared.lock, NULL);
+	daemon->shared.options = &config->gate;
+	daemon->shared.started_us = clock_us();
+	daemon->shared.rules = rules;
+	daemon->shared.memory = memory_new(&config->memory);
+	daemon->base = event_base_new();
+	if (!daemon->shared.memory || !daemon->base)
+		return -1;
+	apply_reloadable(daemon);
+	raise_fd_limit(config);
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < 3; i++) {
+		evsignal_assign(&daemon->signals[i], daemon->base,
+		    signal_numbers[i], on_signal, daemon);
+		evsignal_add(&daemon->signals[i], NULL);
+	}
+	evtimer_assign(&daemon->tick, daemon->base, on_tick, daemon);
+	set_tick(daemon, 0);
+	return start_workers(daemon, worker_count(config));
+}
+
+static void
+stop(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->listener_count; i++)
+		listener_free(daemon->listeners[i]);
+	for (size_t i = 0; i < daemon->shared.workers; i++)
+		worker_stop(daemon->workers[i]);
+	if (daemon->unix_path)
+		unlink(daemon->unix_path);
+	if (daemon->base) {
+		for (size_t i = 0; i < 3; i++)
+			if (event_initialized(&daemon->signals[i]))
+				event_del(&daemon->signals[i]);
+		if (event_initialized(&daemon->tick))
+			event_del(&daemon->tick);
+		event_base_free(daemon->base);
+	}
+	free(daemon->workers);
+	free(daemon->shared.metrics);
+	memory_free(daemon->shared.memory);
+	rules_unref(daemon->shared.rules);
+	config_free(daemon->config);
+}
+
+/* Serve until told to stop.  Takes over both.  Return the exit status. */
+static int
+serve(struct config *config, struct rules *rules)
+{
+	struct daemon daemon = {.config = config};
+	bool failed = true;
+
+	if (start(&daemon, rules) == -1) {
+		log_error("cannot start: %m");
+	} else {
+		event_base_dispatch(daemon.base);
+		failed = daemon.failed;
+	}
+	stop(&daemon);
+	if (!failed)
+		log_info("stopped");
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+struct arguments {
+	const char *config_path;
+	bool check, dump;
+};
+
+static void
+usage(FILE *to)
+{
+	fputs("usage: dripgated [-c FILE] [--check | --dump-config]\n"
+	      "  -c, --config FILE  settings (" CONFIG_PATH ")\n"
+	      "      --check        check settings and limits, and exit\n"
+	      "      --dump-config  print the settings in force, and exit\n"
+	      "  -h, --help         this\n"
+	      "  -V, --version      version\n",
+	    to);
+}
+
+static void
+read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+	static const struct option options[] = {
+	    {"config", required_argument, NULL, 'c'},
+	    {"check", no_argument, NULL, 'k'},
+	    {"dump-config", no_argument, NULL, 'd'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			arguments->config_path = optarg;
+			break;
+		case 'k':
+			arguments->check = true;
+			break;
+		case 'd':
+			arguments->dump = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(EXIT_SUCCESS);
+		case 'V':
+			puts("dripgated " VERSION);
+			exit(EXIT_SUCCESS);
+		default:
+			usage(stderr);
+			exit(2);
+		}
+	}
+	if (optind < argc) {
+		usage(stderr);
+		exit(2);
+	}
+}
+
+/* Without -c, a file that is not there means the defaults. */
+static struct config *
+load_config(const struct arguments *arguments, struct config_error *error)
+{
+	if (arguments->config_path)
+		return config_load(arguments->config_path, error);
+	if (access(CONFIG_PATH, F_OK) == 0)
+		return config_load(CONFIG_PATH, error);
+	snprintf(error->reason, sizeof(error->reason), "out of memory");
+	return config_new();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments arguments = {0};
+	struct config_error config_error;
+	struct rules_error rules_error;
+	struct config *config;
+	struct rules *rules;
+
+	read_arguments(argc, argv, &arguments);
+	config = load_config(&arguments, &config_error);
+	if (!config) {
+		log_error("%s", config_error.reason);
+		return EXIT_FAILURE;
+	}
+	if (arguments.dump) {
+		config_dump(config, stdout);
+		config_free(config);
+		return EXIT_SUCCESS;
+	}
+	rules = load_rules(config->limits_file, &rules_error);
+	if (!rules)
+		log_error("%s", rules_error.reason);
+	if (!rules || arguments.check) {
+		if (rules)
+			printf("%s: %zu limits, fine\n", config->limits_file,
+			    rules_count(rules));
+		rules_unref(rules);
+		config_free(config);
+		return rules ? EXIT_SUCCESS : EXIT_FAILURE;
+	}
+	return serve(config, rules);
+}

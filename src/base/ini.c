@@ -38,7 +38,8 @@ is_blank(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static int PRINTF_LIKE(2, 3)
+PRINTF_LIKE(2, 3)
+static int
 fail(struct reader *reader, const char *format, ...)
 {
 	struct ini_error *error = reader->error;

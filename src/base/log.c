@@ -68,11 +68,12 @@ write_head(char *line, size_t size, enum log_level value)
 		return (size_t)snprintf(line, size, "<%d>", (int)value);
 	gmtime_r(&now, &tm);
 	len = strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &tm);
-	return len + (size_t)snprintf(line + len, size - len, "%s: ",
-			 level_name(value));
+	return len + (size_t)snprintf(
+			 line + len, size - len, "%s: ", level_name(value));
 }
 
-static void PRINTF_LIKE(2, 0)
+PRINTF_LIKE(2, 0)
+static void
 write_line(enum log_level value, const char *format, va_list args)
 {
 	char line[LINE_MAX_LEN];

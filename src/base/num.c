@@ -63,8 +63,8 @@ digits_value(const char *digits, size_t len)
 }
 
 int
-num_read_int(const char *text, size_t len, int64_t min, int64_t max,
-    int64_t *value)
+num_read_int(
+    const char *text, size_t len, int64_t min, int64_t max, int64_t *value)
 {
 	bool negative = len > 0 && text[0] == '-';
 	uint64_t magnitude;
@@ -105,7 +105,7 @@ fraction_us(const char *digits, size_t len, int64_t unit)
 
 	while (len > 0 && digits[len - 1] == '0')
 		len--;
-	/* A day is 2^13 * 3^3 * 5^8 us: no unit can be cut in ten more often. */
+	/* A day is 2^13 * 3^3 * 5^8 us: no unit can be cut in ten further. */
 	if (len > 13)
 		return -1;
 	for (size_t i = 0; i < len; i++)
@@ -186,8 +186,8 @@ num_write_int(char *to, int64_t value)
 {
 	char text[NUM_MAX_LEN];
 	char *end = text + sizeof(text);
-	char *start =
-	    write_backwards(end, value < 0 ? -(uint64_t)value : (uint64_t)value);
+	char *start = write_backwards(
+	    end, value < 0 ? -(uint64_t)value : (uint64_t)value);
 
 	if (value < 0)
 		*--start = '-';

@@ -27,8 +27,8 @@ distance(const char *a, size_t a_len, const char *b, size_t b_len)
 			size_t change = diagonal + (a[i - 1] != b[j - 1]);
 
 			diagonal = row[j];
-			row[j] = smaller(
-			    change, smaller(row[j], row[j - 1]) + 1);
+			row[j] =
+			    smaller(change, smaller(row[j], row[j - 1]) + 1);
 		}
 	}
 	return row[b_len];

@@ -118,8 +118,8 @@ starts_with(const char *bytes, size_t len, const struct prefix *prefix)
 /* The first of entry ${i}, its parent, the parent's parent and so on with which
  * ${len} bytes start. */
 static unsigned
-climb(const struct prefix_index *index, unsigned i, const char *bytes,
-    size_t len)
+climb(
+    const struct prefix_index *index, unsigned i, const char *bytes, size_t len)
 {
 	while (i != INDEX_NONE &&
 	       !starts_with(bytes, len, &index->entries[i].prefix))
@@ -135,8 +135,8 @@ append(struct prefix_index *index, const struct prefix *prefix)
 	unsigned parent = INDEX_NONE;
 
 	if (index->count > 0)
-		parent = climb(index, (unsigned)index->count - 1,
-		    prefix->bytes, prefix->len);
+		parent = climb(index, (unsigned)index->count - 1, prefix->bytes,
+		    prefix->len);
 	*entry = (struct prefix_entry){*prefix, parent};
 	if (parent != INDEX_NONE) {
 		const struct prefix *shorter = &index->entries[parent].prefix;

@@ -51,7 +51,8 @@ static const char *const on_error_names[] = {
     [ON_ERROR_DENY] = "deny",
 };
 
-static int PRINTF_LIKE(2, 3)
+PRINTF_LIKE(2, 3)
+static int
 fail(struct limit_error *error, const char *format, ...)
 {
 	va_list args;
@@ -398,8 +399,8 @@ limit_finish(struct limit *limit, struct limit_error *error)
 		return -1;
 	/* As long as the limit bears its name and its algorithm, its buckets
 	 * stay: also over a reload that changes everything else. */
-	len = snprintf(id, sizeof(id), "%s %s", algorithm_name(limit->algorithm),
-	    limit->name);
+	len = snprintf(id, sizeof(id), "%s %s",
+	    algorithm_name(limit->algorithm), limit->name);
 	limit->id = key_make(id, (size_t)len).hash;
 	return 0;
 }

@@ -36,7 +36,7 @@ struct limit {
 
 	char *match;          /* the pattern as written */
 	enum match_kind kind;
-	char *literal;        /* MATCH_EXACT, MATCH_PREFIX: the bytes to be there */
+	char *literal;        /* what a key starts with; NULL for MATCH_REGEX */
 	size_t literal_len;
 	void *regex;          /* pcre2_code *, MATCH_REGEX only */
 

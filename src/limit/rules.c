@@ -60,8 +60,8 @@ rules_free(struct rules *rules)
 void
 rules_unref(struct rules *rules)
 {
-	if (rules && atomic_fetch_sub_explicit(&rules->references, 1,
-			 memory_order_acq_rel) == 1)
+	if (rules && atomic_fetch_sub_explicit(
+			 &rules->references, 1, memory_order_acq_rel) == 1)
 		rules_free(rules);
 }
 
@@ -135,8 +135,8 @@ index_limits(struct rules *rules)
 	if (!prefixes || !rules->others)
 		goto out;
 	for (size_t i = 0; i < rules->count; i++)
-		if (index_limit(rules, rules->limits[i], prefixes,
-			&prefixes_count) < 0)
+		if (index_limit(
+			rules, rules->limits[i], prefixes, &prefixes_count) < 0)
 			goto out;
 	status = prefix_index_build(&rules->prefixes, prefixes, prefixes_count);
 out:
@@ -163,8 +163,8 @@ fail(struct ini_error *error, unsigned line, const char *section,
 
 	log_escape(shown, sizeof(shown), section, strlen(section));
 	error->line = line;
-	snprintf(error->reason, sizeof(error->reason), "[%s]: %s", shown,
-	    reason);
+	snprintf(
+	    error->reason, sizeof(error->reason), "[%s]: %s", shown, reason);
 	return -1;
 }
 
@@ -229,8 +229,8 @@ take(void *arg, const char *section, const char *name, const char *value,
 
 /* Read all limits and check each. */
 static int
-read_limits(struct rules *rules, const char *text, size_t len,
-    struct ini_error *error)
+read_limits(
+    struct rules *rules, const char *text, size_t len, struct ini_error *error)
 {
 	struct reading reading = {.rules = rules};
 	int status = ini_read(text, len, take, &reading, error);
@@ -242,8 +242,8 @@ read_limits(struct rules *rules, const char *text, size_t len,
 }
 
 struct rules *
-rules_from_ini(const char *name, const char *text, size_t len,
-    struct rules_error *error)
+rules_from_ini(
+    const char *name, const char *text, size_t len, struct rules_error *error)
 {
 	struct rules *rules = calloc(1, sizeof(*rules));
 	const char *reason = "out of memory";
@@ -330,18 +330,15 @@ enum match_result
 limit_matches(const struct limit *limit, const struct key *key,
     struct rules_scratch *scratch)
 {
-	bool has_literal;
+	const size_t len = limit->literal_len;
 
 	if (limit->kind == MATCH_REGEX)
 		return regex_matches(limit, key, scratch);
-	has_literal = key->len >= limit->literal_len &&
-		      memcmp(key->bytes, limit->literal, limit->literal_len) ==
-			  0;
-	if (!has_literal)
+	if (key->len < len || memcmp(key->bytes, limit->literal, len) != 0)
 		return MATCH_NO;
 	if (limit->kind == MATCH_GLOB)
 		return glob_matches(limit, key, scratch);
-	if (limit->kind == MATCH_EXACT && key->len != limit->literal_len)
+	if (limit->kind == MATCH_EXACT && key->len != len)
 		return MATCH_NO;
 	return MATCH_YES;
 }

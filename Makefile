@@ -19,8 +19,7 @@ UNITDIR  = $(PREFIX)/lib/systemd/system
 PACKAGES = libevent_core libevent_extra hiredis inih libpcre2-8 libsystemd
 DEBIAN   = build-essential pkg-config libevent-dev libhiredis-dev libinih-dev \
            libpcre2-dev libsystemd-dev check redis-server python3 \
-           netcat-openbsd systemd
-DEBIAN_FUZZ = clang libclang-rt-14-dev
+           netcat-openbsd systemd clang libclang-rt-14-dev
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
        -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef \
@@ -38,7 +37,6 @@ libs        = $(shell pkg-config --libs $(PACKAGES))
 sources := $(wildcard src/*.c src/*/*.c)
 objects  = $(sources:%.c=$(B)/%.o)
 scripts  = $(foreach s,leaky_bucket fixed_window sweep,$(B)/lua/$s.inc $(B)/lua/$s.sha)
-units   := $(wildcard tests/unit/*.c)
 
 all: $(B)/dripgated
 
@@ -60,7 +58,110 @@ $(B)/lua/sweep.inc $(B)/lua/sweep.sha: lua/sweep.lua
 	@mkdir -p $(@D)
 	cat $^ | sha1sum | sed 's/ .*//; s/.*/"&"/' > $@
 
--include $(objects:.o=.d)
+## tests
 
-.PHONY: all
+library  = $(filter-out $(B)/src/main.o,$(objects))
+tests   := $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c)
+fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+check_libs = $(libs) $(shell pkg-config --libs check)
+test_env = DRIPGATED=$(abspath $(B)/dripgated) ARITHMETIC=$(abspath $(B)/arithmetic)
+
+$(B)/unit: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(library)
+	$(CC) $(all_ldflags) -o $@ $^ $(check_libs)
+
+$(B)/arithmetic: $(patsubst %.c,$(B)/%.o,$(wildcard tests/integration/*.c)) $(library)
+	$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+# The corpus of each fuzz target, replayed as an ordinary test.
+$(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(library)
+	$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+check: check-layers check-unit check-corpus check-integration
+
+check-layers:
+	python3 tests/layers.py
+
+check-unit: $(B)/unit
+	$(B)/unit
+
+check-corpus: $(fuzzers:%=$(B)/replay-%)
+	for f in $(fuzzers); do $(B)/replay-$$f tests/fuzz/corpus/$$f || exit 1; done
+
+check-integration: $(B)/dripgated $(B)/arithmetic
+	$(test_env) python3 -m unittest discover -s tests/integration -t tests/integration -v
+
+# One file of integration tests: make check-protocol
+check-%: $(B)/dripgated $(B)/arithmetic
+	$(test_env) python3 tests/integration/test_$*.py -v
+
+# What takes too long for every run: 10^7 operations, a minute of saturation.
+check-long: $(B)/dripgated $(B)/arithmetic
+	$(test_env) OPERATIONS=10000000 python3 tests/integration/test_arithmetic.py
+	$(test_env) SECONDS_EXACT=60 python3 tests/integration/test_exact.py
+
+## fuzzing, by libFuzzer: SECONDS for each target
+
+fuzz:
+	$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined fuzz-run
+
+fuzz-run: $(fuzzers:%=$(B)/fuzz-%)
+	for f in $(fuzzers); do mkdir -p $(B)/corpus/$$f; \
+	  $(B)/fuzz-$$f -max_total_time=$(SECONDS) -rss_limit_mb=1024 -timeout=10 \
+	    -artifact_prefix=$(B)/ $(B)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
+
+$(B)/fuzz-%: $(B)/tests/fuzz/fuzz_%.o $(library)
+	$(CC) $(all_ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
+
+## benchmarks: ratios against redis-server, BENCH=name for one
+
+$(B)/load: $(wildcard tests/bench/*.[ch])
+	@mkdir -p $(@D)
+	$(CC) -O2 -std=c11 -D_GNU_SOURCE $(WARN) -o $@ $(filter %.c,$^) -lm
+
+bench: $(B)/load $(B)/dripgated
+	LOAD=$(B)/load DRIPGATED=$(B)/dripgated python3 tests/bench/bench.py $(if $(BENCH),--only $(BENCH))
+
+## running and installing
+
+run: $(B)/dripgated
+	$(B)/dripgated -c conf/dripgate.ini
+
+deps:
+	apt-get update
+	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(DEBIAN)
+
+install: $(B)/dripgated
+	install -D -m 755 $(B)/dripgated $(DESTDIR)$(PREFIX)/bin/dripgated
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/dripgate/README.md
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)/etc/dripgate
+	for u in service socket; do \
+	  sed 's|/usr/local|$(PREFIX)|g' systemd/dripgated.$$u \
+	    > $(DESTDIR)$(UNITDIR)/dripgated.$$u || exit 1; done
+	for f in dripgate limits; do test -e $(DESTDIR)/etc/dripgate/$$f.ini || \
+	  install -m 644 conf/$$f.ini $(DESTDIR)/etc/dripgate || exit 1; done
+
+# Settings and limits stay.
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/dripgated $(DESTDIR)$(PREFIX)/share/doc/dripgate/README.md
+	rm -f $(DESTDIR)$(UNITDIR)/dripgated.service $(DESTDIR)$(UNITDIR)/dripgated.socket
+
+clean:
+	rm -rf build build-*
+
+help:
+	@echo 'deps       install what is needed (Debian, as root)'
+	@echo 'all        build $(B)/dripgated'
+	@echo 'run        build and run it here, with conf/'
+	@echo 'check      all tests; SAN=address,undefined for a sanitizer build'
+	@echo 'check-long the tests that take minutes'
+	@echo 'fuzz       all fuzz targets, SECONDS=$(SECONDS) each'
+	@echo 'bench      measure against redis-server; BENCH=name for one row'
+	@echo 'install    below DESTDIR, PREFIX=$(PREFIX); uninstall undoes it'
+	@echo 'clean      remove what was built'
+
+-include $(objects:.o=.d) $(tests:%.c=$(B)/%.d)
+
+.SECONDARY:
 .DELETE_ON_ERROR:
+.PHONY: all check check-layers check-unit check-corpus check-integration \
+        check-long fuzz fuzz-run bench run deps install uninstall clean help

@@ -5,7 +5,9 @@
 -- ARGV  for each hash in turn: three numbers of the limit (what they are is the
 --       algorithm's affair), the time to live of the hash in milliseconds, the
 --       number of buckets n, the operations ("" if they differ), n fields, and
---       if the operations differ n times the operations on that bucket.
+--       if the operations differ n times the operations on that bucket.  No
+--       hash twice, no field twice in one, and n at most 1000: Lua hands a
+--       command some 8000 words and no more.
 -- Reply: seconds and microseconds of the server's clock, then for each bucket
 --       what it was before: its text, or nil for none.  The caller repeats the
 --       decisions from that.  Where a hash is not one, the error's text stands
@@ -13,7 +15,7 @@
 --
 -- Everything is read and decided before anything is written.
 
-local call = redis.call
+local argv, call = ARGV, redis.call
 
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -22,13 +24,13 @@ local set, forget, ttl = {}, {}, {}
 
 local at = 1
 for k = 1, #KEYS do
-	local a, b, c = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-	local n, same = tonumber(ARGV[at + 4]), ARGV[at + 5]
+	local a, b, c = tonumber(argv[at]), tonumber(argv[at + 1]), tonumber(argv[at + 2])
+	local n, same = tonumber(argv[at + 4]), tonumber(argv[at + 5]) or argv[at + 5]
 	local field = at + 6
-	local texts = redis.pcall('HMGET', KEYS[k], unpack(ARGV, field, field + n - 1))
+	local texts = redis.pcall('HMGET', KEYS[k], unpack(argv, field, field + n - 1))
 	local values, sets, fields, forgets = {}, 0, {}, 0
 
-	ttl[k] = ARGV[at + 3]
+	ttl[k] = argv[at + 3]
 	at = field + (same == '' and 2 * n or n)
 	for i = 0, n - 1 do
 		local text = texts[i + 1]
@@ -36,14 +38,14 @@ for k = 1, #KEYS do
 		if texts.err then
 			text = texts.err
 		else
-			new = decide(text, same == '' and ARGV[field + n + i] or same, now, a, b, c)
+			new = decide(text, same == '' and argv[field + n + i] or same, now, a, b, c)
 		end
 		reply[replies + 1 + i] = text
 		if new == '' then
 			forgets = forgets + 1
-			fields[forgets] = ARGV[field + i]
+			fields[forgets] = argv[field + i]
 		elseif new then
-			values[sets + 1], values[sets + 2] = ARGV[field + i], new
+			values[sets + 1], values[sets + 2] = argv[field + i], new
 			sets = sets + 2
 		end
 	end

@@ -1,0 +1,220 @@
+#include "load.h"
+
+#include <err.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A latency is counted under its highest bit and the SUB_BITS bits after that:
+ * to 1/32 of its value, however large it is. */
+#define SUB_BITS 5
+#define BUCKETS  (64 << SUB_BITS)
+
+enum from { REDIS, MEMORY, DENYCACHE, FALLBACK, NONE, FROM_COUNT };
+
+static const char *const from_names[] = {
+    "redis", "memory", "denycache", "fallback", "none"};
+
+static struct {
+	uint64_t replies;
+	uint64_t errors;
+	uint64_t allow;
+	uint64_t deny;
+	uint64_t nil; /* GET found nothing */
+	uint64_t from[FROM_COUNT];
+	uint64_t latency[BUCKETS];
+	char first_error[100];
+} figures;
+
+void
+count_reset(void)
+{
+	memset(&figures, 0, sizeof(figures));
+}
+
+static unsigned
+latency_bucket(uint64_t ns)
+{
+	unsigned shift;
+
+	if (ns >> SUB_BITS == 0)
+		return (unsigned)ns;
+	shift = 63 - SUB_BITS - (unsigned)__builtin_clzll(ns);
+	return (shift << SUB_BITS) + (unsigned)(ns >> shift);
+}
+
+void
+count_latency(uint64_t ns)
+{
+	figures.latency[latency_bucket(ns)]++;
+}
+
+/* The middle of what is counted in bucket ${i}, in microseconds. */
+static double
+latency_us(unsigned i)
+{
+	unsigned shift = i >> SUB_BITS ? (i >> SUB_BITS) - 1 : 0;
+	double low = ldexp(i - (shift << SUB_BITS), (int)shift);
+
+	return (low + ldexp(0.5, (int)shift)) / 1000;
+}
+
+/* The latency that ${share} of the replies did not exceed. */
+static double
+percentile(double share)
+{
+	double below = share * (double)figures.replies;
+	double seen = (double)figures.latency[0];
+	unsigned i = 0;
+
+	while (seen < below && i < BUCKETS - 1)
+		seen += (double)figures.latency[++i];
+	return latency_us(i);
+}
+
+static bool
+starts_with(const char *text, const char *start)
+{
+	return strncmp(text, start, strlen(start)) == 0;
+}
+
+static void
+count_error(const char *at, const char *end)
+{
+	if (figures.errors++ == 0)
+		snprintf(figures.first_error, sizeof(figures.first_error),
+		    "%.*s", (int)(end - at), at);
+}
+
+/* Cut the last word off the line from ${at} to ${end} and return it. */
+static const char *
+cut_word(const char *at, const char **end)
+{
+	const char *blank = memrchr(at, ' ', (size_t)(*end - at));
+
+	*end = blank ? blank : at;
+	return blank ? blank + 1 : at;
+}
+
+static void
+count_from(const char *at, const char *end)
+{
+	const char *word = cut_word(at, &end);
+
+	if (starts_with(word, "shadow="))
+		word = cut_word(at, &end);
+	if (!starts_with(word, "from="))
+		return;
+	for (int i = 0; i < FROM_COUNT; i++)
+		if (starts_with(word + strlen("from="), from_names[i]))
+			figures.from[i]++;
+}
+
+static void
+count_line(const char *at, const char *end)
+{
+	if (starts_with(at, "ALLOW "))
+		figures.allow++;
+	else if (starts_with(at, "DENY "))
+		figures.deny++;
+	else
+		count_error(at, end);
+	count_from(at, end);
+}
+
+/* The end of the RESP value at ${at} if it is all there, else NULL. */
+static const char *
+resp_end(const char *at, const char *end)
+{
+	for (long values = 1; values > 0; values--) {
+		const char *eol = memchr(at, '\n', (size_t)(end - at));
+		long skip = 0;
+
+		if (!eol)
+			return NULL;
+		if (*at == '*')
+			values += strtol(at + 1, NULL, 10);
+		else if (*at == '$' && at[1] != '-')
+			skip = strtol(at + 1, NULL, 10) + 2;
+		if (end - (eol + 1) < skip)
+			return NULL;
+		at = eol + 1 + skip;
+	}
+	return at;
+}
+
+static const char *
+line_after(const char *at)
+{
+	return (const char *)rawmemchr(at, '\n') + 1;
+}
+
+/* Repeat the decision from what the script read, as its caller has to: the
+ * reply is seconds, microseconds, and the time at which the bucket is empty. */
+static void
+count_script(const char *at)
+{
+	int64_t now_us, fill = 0;
+
+	at = line_after(line_after(at));
+	now_us = strtoll(at, NULL, 10) * 1000000;
+	at = line_after(line_after(at));
+	now_us += strtoll(at, NULL, 10);
+	at = line_after(at);
+	if (at[1] != '-')
+		fill = strtoll(line_after(at), NULL, 10) - now_us;
+	if (fill <= (options.capacity - 1) * options.recharge_us)
+		figures.allow++;
+	else
+		figures.deny++;
+}
+
+static void
+count_resp(const char *at, const char *end)
+{
+	if (*at == '-')
+		count_error(at, end);
+	else if (options.mode == MODE_EVALSHA)
+		count_script(at);
+	else if (at[1] == '-')
+		figures.nil++;
+}
+
+const char *
+count_reply(const char *at, const char *end)
+{
+	const char *after;
+
+	if (options.mode == MODE_LINE) {
+		after = memchr(at, '\n', (size_t)(end - at));
+		if (!after)
+			return NULL;
+		count_line(at, after++);
+	} else {
+		after = resp_end(at, end);
+		if (!after)
+			return NULL;
+		count_resp(at, after);
+	}
+	figures.replies++;
+	return after;
+}
+
+void
+count_print(double seconds)
+{
+	printf("replies_per_second=%.0f seconds=%.3f replies=%ju errors=%ju "
+	       "allow=%ju deny=%ju nil=%ju",
+	    (double)figures.replies / seconds, seconds,
+	    (uintmax_t)figures.replies, (uintmax_t)figures.errors,
+	    (uintmax_t)figures.allow, (uintmax_t)figures.deny,
+	    (uintmax_t)figures.nil);
+	for (int i = 0; i < FROM_COUNT; i++)
+		printf(" from_%s=%ju", from_names[i],
+		    (uintmax_t)figures.from[i]);
+	printf(" p50_us=%.1f p99_us=%.1f p999_us=%.1f", percentile(0.5),
+	    percentile(0.99), percentile(0.999));
+	if (figures.errors > 0)
+		warnx("first error: %s", figures.first_error);
+}

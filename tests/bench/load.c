@@ -1,0 +1,390 @@
+/*
+ * load: keeps a server busy and counts what it answers.
+ *
+ * Holds --conns connections with --pipeline requests in flight on each, through
+ * a warm-up and then for --seconds.  Prints "measuring" when the warm-up is
+ * over, and at the end one line of name=value figures.  One thread.
+ *
+ * All requests are written out before the first one is sent: the stream.  Every
+ * connection starts somewhere else in it and sends straight from it, so that a
+ * request costs its share of a write and nothing more.
+ */
+#include "load.h"
+
+#include <err.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define INPUT_SIZE 16384
+#define SECOND_NS  INT64_C(1000000000)
+
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *const mode_names[] = {"line", "get", "evalsha"};
+static const char *mode_name = "line";
+
+struct options options = {
+    .conns = 50,
+    .pipeline = 64,
+    .warmup = 0.3,
+    .seconds = 2,
+    .keys = 100000,
+    .hash = "drip:login",
+    .capacity = 1000000000,
+    .recharge_us = 1000,
+};
+
+struct conn {
+	int fd;
+	bool waits_for_room;
+
+	/* asking */
+	size_t sent;       /* the stream is sent up to this byte */
+	size_t next;       /* first request of the stream not asked yet */
+	uint64_t asked;
+	int64_t *asked_ns; /* when each was asked; a ring of --pipeline */
+
+	/* being answered */
+	uint64_t answered;
+	size_t held;       /* bytes of input: the start of a reply */
+	char input[INPUT_SIZE];
+};
+
+static int epoll;
+
+static int64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * SECOND_NS + t.tv_nsec;
+}
+
+static double
+cpu_seconds(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+void *
+allocate(size_t count, size_t size)
+{
+	void *p = calloc(count, size);
+
+	if (!p)
+		err(1, "calloc");
+	return p;
+}
+
+static int
+connect_unix(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		errx(1, "%s: too long for a socket", path);
+	strcpy(address.sun_path, path);
+	if (fd < 0 || connect(fd, (void *)&address, sizeof(address)) < 0)
+		err(1, "%s", path);
+	return fd;
+}
+
+static int
+connect_tcp(const char *server)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+	char *host = strdup(server), *colon = host ? strrchr(host, ':') : NULL;
+	int fd, error, on = 1;
+
+	if (!colon)
+		errx(1, "%s: neither HOST:PORT nor unix:PATH", server);
+	*colon = '\0';
+	error = getaddrinfo(host, colon + 1, &hints, &found);
+	if (error)
+		errx(1, "%s: %s", server, gai_strerror(error));
+	fd = socket(found->ai_family, SOCK_STREAM, 0);
+	if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen) < 0)
+		err(1, "%s", server);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	freeaddrinfo(found);
+	free(host);
+	return fd;
+}
+
+int
+connect_server(void)
+{
+	const char unix_prefix[] = "unix:";
+	const size_t len = strlen(unix_prefix);
+
+	if (strncmp(options.server, unix_prefix, len) == 0)
+		return connect_unix(options.server + len);
+	return connect_tcp(options.server);
+}
+
+static void
+conn_watch(struct conn *conn, int how, bool waits_for_room)
+{
+	struct epoll_event event = {.data.ptr = conn};
+
+	event.events = EPOLLIN | (waits_for_room ? EPOLLOUT : 0);
+	if (epoll_ctl(epoll, how, conn->fd, &event) < 0)
+		err(1, "epoll_ctl");
+	conn->waits_for_room = waits_for_room;
+}
+
+static struct conn *
+conn_new(size_t first_request)
+{
+	struct conn *conn = allocate(1, sizeof(*conn));
+
+	conn->fd = connect_server();
+	conn->asked_ns =
+	    allocate((size_t)options.pipeline, sizeof(*conn->asked_ns));
+	conn->next = first_request;
+	conn->sent = stream.start[first_request];
+	conn_watch(conn, EPOLL_CTL_ADD, false);
+	return conn;
+}
+
+static void
+conn_free(struct conn *conn)
+{
+	close(conn->fd);
+	free(conn->asked_ns);
+	free(conn);
+}
+
+/* Send what is asked and not sent yet, as far as there is room for it. */
+static void
+conn_send(struct conn *conn)
+{
+	size_t left = stream.start[conn->next] - conn->sent;
+	ssize_t n = send(conn->fd, stream.bytes + conn->sent, left,
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
+	bool all = n == (ssize_t)left;
+
+	if (n < 0 && errno != EAGAIN)
+		err(1, "send");
+	if (n > 0)
+		conn->sent += (size_t)n;
+	if (conn->sent >= stream.start[STREAM_REQUESTS]) {
+		conn->sent -= stream.start[STREAM_REQUESTS];
+		conn->next -= STREAM_REQUESTS;
+	}
+	if (conn->waits_for_room == all)
+		conn_watch(conn, EPOLL_CTL_MOD, !all);
+}
+
+static void
+conn_ask(struct conn *conn, size_t count)
+{
+	int64_t now = now_ns();
+
+	for (size_t i = 0; i < count; i++)
+		conn->asked_ns[conn->asked++ % (uint64_t)options.pipeline] =
+		    now;
+	conn->next += count;
+	conn_send(conn);
+}
+
+/* Count the whole replies among the first ${len} bytes of the input, and keep
+ * the rest.  Return how many there were. */
+static size_t
+conn_take(struct conn *conn, size_t len, int64_t now)
+{
+	const char *at = conn->input, *end = at + len, *after;
+	size_t count = 0;
+
+	while (at < end && (after = count_reply(at, end))) {
+		uint64_t i = conn->answered % (uint64_t)options.pipeline;
+
+		if (conn->answered++ == conn->asked)
+			errx(1, "a reply that nobody asked for");
+		count_latency((uint64_t)(now - conn->asked_ns[i]));
+		count++;
+		at = after;
+	}
+	conn->held = (size_t)(end - at);
+	memmove(conn->input, at, conn->held);
+	return count;
+}
+
+static void
+conn_receive(struct conn *conn)
+{
+	size_t room = INPUT_SIZE - conn->held, count;
+	ssize_t n =
+	    recv(conn->fd, conn->input + conn->held, room, MSG_DONTWAIT);
+
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n < 0)
+		err(1, "recv");
+	if (n == 0)
+		errx(1, room ? "the server closed a connection"
+			     : "a reply is too long");
+	count = conn_take(conn, conn->held + (size_t)n, now_ns());
+	if (count > 0)
+		conn_ask(conn, count);
+}
+
+static void
+run(double seconds)
+{
+	const int64_t end = now_ns() + (int64_t)(seconds * (double)SECOND_NS);
+	struct epoll_event events[64];
+	int64_t left;
+
+	while ((left = end - now_ns()) > 0) {
+		int n = epoll_wait(epoll, events, 64, (int)(left / 1000000));
+
+		for (int i = 0; i < n; i++) {
+			if (events[i].events & EPOLLOUT)
+				conn_send(events[i].data.ptr);
+			if (events[i].events & ~(unsigned)EPOLLOUT)
+				conn_receive(events[i].data.ptr);
+		}
+	}
+}
+
+static void
+measure(void)
+{
+	double cpu = cpu_seconds();
+	int64_t start = now_ns();
+
+	run(options.seconds);
+	count_print((double)(now_ns() - start) / (double)SECOND_NS);
+	printf(" cpu_seconds=%.3f\n", cpu_seconds() - cpu);
+}
+
+static void
+usage(void)
+{
+	fputs("usage: load --server HOST:PORT|unix:PATH [--OPTION VALUE]...\n"
+	      "  --mode line|get|evalsha  CONSUME, RESP GET, or the script\n"
+	      "  --conns N  --pipeline N  connections, requests on each\n"
+	      "  --warmup S  --seconds S  how long\n"
+	      "  --keys N                 login:0 to login:N-1 at random\n"
+	      "  --zipf S                 key I 1/(I+1)^S as often as key 0\n"
+	      "evalsha:\n"
+	      "  --script FILE  --hash KEY        its text; where buckets are\n"
+	      "  --capacity N  --recharge_us N    the limit\n",
+	    stderr);
+	exit(2);
+}
+
+enum kind { TEXT, WHOLE, REAL };
+
+static const struct {
+	const char *name;
+	enum kind kind;
+	void *value;
+} table[] = {
+    {"--server", TEXT, &options.server},
+    {"--mode", TEXT, &mode_name},
+    {"--conns", WHOLE, &options.conns},
+    {"--pipeline", WHOLE, &options.pipeline},
+    {"--warmup", REAL, &options.warmup},
+    {"--seconds", REAL, &options.seconds},
+    {"--keys", WHOLE, &options.keys},
+    {"--zipf", REAL, &options.zipf},
+    {"--script", TEXT, &options.script},
+    {"--hash", TEXT, &options.hash},
+    {"--capacity", WHOLE, &options.capacity},
+    {"--recharge_us", WHOLE, &options.recharge_us},
+};
+
+static void
+set_option(const char *name, char *text)
+{
+	char *end = text + strlen(text);
+	size_t i = 0;
+
+	while (i < LENGTH(table) && strcmp(name, table[i].name) != 0)
+		i++;
+	if (i == LENGTH(table))
+		usage();
+	switch (table[i].kind) {
+	case TEXT:
+		*(const char **)table[i].value = text;
+		return;
+	case WHOLE:
+		*(long *)table[i].value = strtol(text, &end, 10);
+		break;
+	case REAL:
+		*(double *)table[i].value = strtod(text, &end);
+		break;
+	}
+	if (end == text || *end != '\0')
+		errx(2, "%s %s: not a number", name, text);
+}
+
+static void
+read_options(int argc, char **argv)
+{
+	size_t mode = 0;
+
+	for (int i = 1; i < argc; i += 2) {
+		if (i + 1 == argc)
+			usage();
+		set_option(argv[i], argv[i + 1]);
+	}
+	while (mode < LENGTH(mode_names) &&
+	       strcmp(mode_name, mode_names[mode]) != 0)
+		mode++;
+	options.mode = (enum mode)mode;
+	if (mode == LENGTH(mode_names) || !options.server ||
+	    options.conns < 1 || options.conns > STREAM_REQUESTS ||
+	    options.pipeline < 1 || options.pipeline > STREAM_REQUESTS ||
+	    options.keys < 1 || options.seconds <= 0 ||
+	    (options.mode == MODE_EVALSHA && !options.script))
+		usage();
+}
+
+int
+main(int argc, char **argv)
+{
+	struct conn **conns;
+	size_t count;
+
+	read_options(argc, argv);
+	stream_make();
+	epoll = epoll_create1(0);
+	if (epoll < 0)
+		err(1, "epoll_create1");
+	count = (size_t)options.conns;
+	conns = allocate(count, sizeof(struct conn *));
+	for (size_t i = 0; i < count; i++)
+		conns[i] = conn_new(i * (STREAM_REQUESTS / count));
+	for (size_t i = 0; i < count; i++)
+		conn_ask(conns[i], (size_t)options.pipeline);
+	run(options.warmup);
+	count_reset();
+	puts("measuring");
+	fflush(stdout);
+	measure();
+	for (size_t i = 0; i < count; i++)
+		conn_free(conns[i]);
+	free(conns);
+	stream_free();
+	return 0;
+}

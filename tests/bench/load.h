@@ -1,0 +1,65 @@
+/*
+ * load: what its parts share.  load.c has the options and the connections,
+ * stream.c makes the requests, count.c counts the replies.  Any error ends the
+ * process with a message: half a measurement is none.
+ */
+#ifndef BENCH_LOAD_H
+#define BENCH_LOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum mode { MODE_LINE, MODE_GET, MODE_EVALSHA };
+
+/** Set by main before anything else, and by nobody after. */
+extern struct options {
+	enum mode mode;
+	const char *server; /* HOST:PORT or unix:PATH */
+	long conns;
+	long pipeline;
+	double warmup;      /* seconds */
+	double seconds;
+	long keys;
+	double zipf;        /* exponent; 0: every key as often */
+	const char *script; /* evalsha: the file with its text */
+	const char *hash;   /* evalsha: the key of the hash of buckets */
+	long capacity;      /* evalsha: the limit, which has no block */
+	long recharge_us;
+} options;
+
+/** Return ${count} zeroed objects of ${size} bytes. */
+void *allocate(size_t count, size_t size);
+
+/** Return a socket connected to the server. */
+int connect_server(void);
+
+/**
+ * The requests, end to end, in a random order.  After the last one the first
+ * --pipeline ones stand again, so that no write has to wrap.
+ */
+#define STREAM_REQUESTS (1 << 19)
+
+extern struct stream {
+	char *bytes;
+	size_t *start; /* of each request; one more for the end */
+} stream;
+
+/** Write out the stream.  With evalsha, this loads the script. */
+void stream_make(void);
+void stream_free(void);
+
+/** Count the reply that starts at ${at} and return its end; or return NULL if
+ * it is not all there before ${end}. */
+const char *count_reply(const char *at, const char *end);
+
+/** Count the time that a reply took. */
+void count_latency(uint64_t ns);
+
+/** Forget everything counted so far. */
+void count_reset(void);
+
+/** Print what was counted in ${seconds}, as name=value words. */
+void count_print(double seconds);
+
+#endif

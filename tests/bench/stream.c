@@ -1,0 +1,190 @@
+#include "load.h"
+
+#include <err.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_SIZE 40
+#define HOUR_MS  3600000
+
+struct stream stream;
+
+/* splitmix64: S. Vigna, https://prng.di.unimi.it/splitmix64.c */
+static uint64_t
+random_bits(void)
+{
+	static uint64_t state;
+	uint64_t z = state += UINT64_C(0x9E3779B97F4A7C15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+	return z ^ (z >> 31);
+}
+
+/* For each key i, how much is drawn of the keys up to it, when key i is drawn
+ * 1/(i+1)^zipf as often as key 0. */
+static double *
+zipf_sums(void)
+{
+	double *sums = allocate((size_t)options.keys, sizeof(*sums));
+	double sum = 0;
+
+	for (long i = 0; i < options.keys; i++)
+		sums[i] = sum += pow((double)(i + 1), -options.zipf);
+	return sums;
+}
+
+static long
+draw_zipf(const double *sums)
+{
+	long low = 0, high = options.keys - 1;
+	double drawn = ldexp((double)(random_bits() >> 11), -53) * sums[high];
+
+	while (low < high) {
+		long middle = (low + high) / 2;
+
+		if (sums[middle] > drawn)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+static long
+draw_uniform(void)
+{
+	return (long)(random_bits() % (uint64_t)options.keys);
+}
+
+/* Load the script into Redis, and write what identifies it to ${sha}. */
+static void
+load_script(char sha[41])
+{
+	static char text[65536];
+	FILE *script = fopen(options.script, "r");
+	FILE *redis = fdopen(connect_server(), "r+");
+	char line[200];
+	size_t len;
+
+	if (!script || !redis)
+		err(1, "%s", options.script);
+	len = fread(text, 1, sizeof(text), script);
+	fprintf(redis, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n$%zu\r\n", len);
+	fwrite(text, 1, len, redis);
+	fputs("\r\n", redis);
+	fflush(redis);
+	if (!fgets(line, sizeof(line), redis))
+		errx(1, "SCRIPT LOAD: no answer");
+	if (strcmp(line, "$40\r\n") != 0 || fread(sha, 1, 40, redis) != 40)
+		errx(1, "SCRIPT LOAD: %s", line);
+	sha[40] = '\0';
+	fclose(redis);
+	fclose(script);
+}
+
+static void
+put_bulk(FILE *to, const char *text)
+{
+	fprintf(to, "$%zu\r\n%s\r\n", strlen(text), text);
+}
+
+static void
+put_bulk_number(FILE *to, long number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", number);
+	put_bulk(to, text);
+}
+
+/* The script on one bucket; lua/batch.lua says what the arguments are. */
+static void
+put_evalsha(FILE *to)
+{
+	long life_ms = options.capacity * options.recharge_us / 1000;
+	char sha[41];
+
+	load_script(sha);
+	fputs("*11\r\n", to);
+	put_bulk(to, "EVALSHA");
+	put_bulk(to, sha);
+	put_bulk_number(to, 1);
+	put_bulk(to, options.hash);
+	put_bulk_number(to, options.capacity);
+	put_bulk_number(to, options.recharge_us);
+	put_bulk_number(to, 0);
+	put_bulk_number(to, life_ms + HOUR_MS);
+	put_bulk_number(to, 1);
+	put_bulk(to, "1");
+}
+
+/* What stands before the key in every request. */
+static char *
+make_head(void)
+{
+	char *head = NULL;
+	size_t len;
+	FILE *to = open_memstream(&head, &len);
+
+	if (!to)
+		err(1, "open_memstream");
+	switch (options.mode) {
+	case MODE_LINE:
+		fputs("CONSUME ", to);
+		break;
+	case MODE_GET:
+		fputs("*2\r\n", to);
+		put_bulk(to, "GET");
+		break;
+	case MODE_EVALSHA:
+		put_evalsha(to);
+		break;
+	}
+	fclose(to);
+	return head;
+}
+
+static size_t
+write_request(char *to, size_t size, const char *head, long number)
+{
+	char key[KEY_SIZE];
+	int len = snprintf(key, sizeof(key), "login:%ld", number);
+
+	if (options.mode == MODE_LINE)
+		len = snprintf(to, size, "%s%s\n", head, key);
+	else
+		len = snprintf(to, size, "%s$%d\r\n%s\r\n", head, len, key);
+	return (size_t)len;
+}
+
+void
+stream_make(void)
+{
+	const size_t count = STREAM_REQUESTS + (size_t)options.pipeline;
+	char *head = make_head();
+	size_t size = strlen(head) + 2 * KEY_SIZE, at = 0;
+	double *sums = options.zipf > 0 ? zipf_sums() : NULL;
+
+	stream.bytes = allocate(count, size);
+	stream.start = allocate(count + 1, sizeof(*stream.start));
+	for (size_t i = 0; i < STREAM_REQUESTS; i++) {
+		long key = sums ? draw_zipf(sums) : draw_uniform();
+
+		stream.start[i] = at;
+		at += write_request(stream.bytes + at, size, head, key);
+	}
+	memcpy(stream.bytes + at, stream.bytes, stream.start[options.pipeline]);
+	for (size_t i = 0; i <= (size_t)options.pipeline; i++)
+		stream.start[STREAM_REQUESTS + i] = at + stream.start[i];
+	free(sums);
+	free(head);
+}
+
+void
+stream_free(void)
+{
+	free(stream.bytes);
+	free(stream.start);
+}

@@ -1,0 +1,93 @@
+/**
+ * arithmetic: what the parts of the arithmetic test share.  See arithmetic.c.
+ */
+#ifndef TESTS_ARITHMETIC_H
+#define TESTS_ARITHMETIC_H
+
+#include "base/attr.h"
+#include "limit/limit.h"
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define START   INT64_C(1700000000000000)
+#define LARGEST ((INT64_C(1) << 53) - 1)
+
+#define BATCH_MAX 64
+#define ARGS_MAX  512
+
+/** Print why, and exit. */
+_Noreturn void die(const char *format, ...) PRINTF_LIKE(1, 2);
+
+static inline bool
+is_window(const struct limit *limit)
+{
+	return limit->algorithm == ALGORITHM_FIXED_WINDOW;
+}
+
+/* arithmetic_random.c: the same for the same seed. */
+
+void random_start(uint64_t seed);
+
+/** 0..${n}-1 */
+int64_t random_below(int64_t n);
+
+/** 1..${max}, any order of magnitude being as likely as any other. */
+int64_t random_scale(int64_t max);
+
+struct limit random_limit(enum algorithm algorithm);
+
+/** Another version of the limit, as a reload brings it. */
+void random_change(struct limit *limit);
+
+int64_t random_amount(const struct limit *limit);
+
+/** A time after ${now_us}, or an hour away: clocks are set by people. */
+int64_t random_time(int64_t now_us, const struct limit *limit);
+
+/* arithmetic_redis.c: commands and replies. */
+
+/** A command being put together; zeroed, and zeroed again once sent. */
+struct args {
+	int n;
+	const char *argv[ARGS_MAX];
+	size_t len[ARGS_MAX];
+	size_t used;
+	char text[32768];
+};
+
+void redis_open(const char *path);
+void redis_close(void);
+
+void args_add(struct args *args, const char *format, ...) PRINTF_LIKE(2, 3);
+void args_add_bytes(struct args *args, const char *bytes, size_t len);
+
+/** Add the start of a call of the script over ${hashes} hashes. */
+void args_add_script(
+    struct args *args, enum algorithm algorithm, unsigned hashes);
+
+/** Add what the script is to know of one hash: its limit, how many buckets, and
+ * the operations on each, or "" if they differ. */
+void args_add_limit(struct args *args, const struct limit *limit,
+    unsigned buckets, const char *ops);
+
+/** Add the end of a call of a script: the time. */
+void args_add_time(struct args *args, int64_t now_us);
+
+/** Send the command; its reply will be received in turn. */
+void redis_send(struct args *args);
+
+/** The next reply, which must be of ${type}; the caller frees it. */
+redisReply *redis_receive(int type);
+
+/** Remove the hash ${name}. */
+void redis_forget(const char *name);
+
+/* arithmetic_texts.c */
+
+/** Compare what C and the scripts take for a bucket. */
+void compare_texts(enum algorithm algorithm, unsigned count);
+
+#endif

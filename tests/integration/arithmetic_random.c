@@ -1,0 +1,133 @@
+#include "arithmetic.h"
+
+#define HOUR INT64_C(3600000000)
+#define DAY  (24 * HOUR)
+
+static uint64_t state;
+
+void
+random_start(uint64_t seed)
+{
+	state = seed;
+}
+
+/* splitmix64, by Sebastiano Vigna */
+static uint64_t
+random_bits(void)
+{
+	uint64_t z = state += UINT64_C(0x9E3779B97F4A7C15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+	z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+	return z ^ z >> 31;
+}
+
+int64_t
+random_below(int64_t n)
+{
+	return (int64_t)(random_bits() % (uint64_t)n);
+}
+
+int64_t
+random_scale(int64_t max)
+{
+	int64_t low = INT64_C(1) << random_below(64 - __builtin_clzll(max));
+	int64_t value = low + random_below(low);
+
+	return value < max ? value : max;
+}
+
+struct limit
+random_limit(enum algorithm algorithm)
+{
+	struct limit limit = {
+	    .algorithm = algorithm,
+	    .capacity = random_scale(LIMIT_CAPACITY_MAX),
+	    .window_us = random_scale(LIMIT_SPAN_MAX - 1),
+	};
+
+	limit.recharge_us = random_scale((LIMIT_SPAN_MAX - 1) / limit.capacity);
+	if (random_below(2))
+		limit.block_us = random_scale(10 * DAY);
+	return limit;
+}
+
+void
+random_change(struct limit *limit)
+{
+	struct limit other = random_limit(limit->algorithm);
+
+	switch (random_below(4)) {
+	case 0:
+		*limit = other;
+		break;
+	case 1:
+		limit->capacity = random_scale(limit->capacity);
+		break;
+	case 2:
+		limit->recharge_us = random_scale(limit->recharge_us);
+		limit->window_us = random_scale(limit->window_us);
+		break;
+	case 3:
+		limit->block_us = other.block_us;
+		break;
+	}
+}
+
+int64_t
+random_amount(const struct limit *limit)
+{
+	int64_t amount = 1 + random_below(limit->capacity);
+
+	switch (random_below(16)) {
+	case 0:
+		return 0;
+	case 1:
+		return limit->capacity;
+	case 2: /* never fits, but for the largest capacity */
+		return limit->capacity + (limit->capacity < LIMIT_AMOUNT_MAX);
+	case 3:
+		return LIMIT_AMOUNT_MAX;
+	case 4:
+		return -LIMIT_AMOUNT_MAX;
+	case 5:
+		return -1;
+	case 6:
+	case 7:
+		return -amount;
+	case 8:
+	case 9:
+	case 10:
+		return amount;
+	case 11:
+	case 12:
+		return 1 + amount / 8;
+	}
+	return 1;
+}
+
+int64_t
+random_time(int64_t now_us, const struct limit *limit)
+{
+	int64_t full = is_window(limit) ? limit->window_us
+					: limit->capacity * limit->recharge_us;
+
+	switch (random_below(16)) {
+	case 0:
+		now_us += HOUR;
+		break;
+	case 1:
+		now_us -= HOUR;
+		break;
+	case 2:
+		now_us += random_scale(10 * DAY);
+		break;
+	case 3:
+	case 4:
+		break;
+	default: /* about what it takes to leak what is let in */
+		now_us += random_scale(full);
+		break;
+	}
+	return now_us >= START && now_us < LIMIT_SPAN_MAX ? now_us : START;
+}

@@ -1,0 +1,363 @@
+"""Real processes for the tests: redis-server, dripgated, and clients of both.
+
+Everything lives in a temporary folder and ends with the test that started it.
+The daemon under test is $DRIPGATED, by default build/dripgated.
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DRIPGATED = os.environ.get("DRIPGATED", os.path.join(ROOT, "build", "dripgated"))
+
+# Bounds only how long a broken build can hang; no test passes or fails by it.
+PATIENCE = 30
+
+
+def free_port():
+    """A TCP port that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition, what, patience=PATIENCE):
+    """Poll until condition() is true and return what it returned."""
+    end = time.monotonic() + patience
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {patience} s for {what}")
+        time.sleep(0.005)
+
+
+class Process:
+    """A child process whose output goes to a file in the folder of the test."""
+
+    def __init__(self, folder, name, argv, env=None, **popen):
+        self.log_path = os.path.join(folder, f"{name}.log")
+        with open(self.log_path, "ab") as log:
+            self.popen = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, **(env or {})}, **popen)
+        self.pid = self.popen.pid
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="backslashreplace") as file:
+            return file.read()
+
+    def send(self, number):
+        self.popen.send_signal(number)
+
+    def is_running(self):
+        return self.popen.poll() is None
+
+    def memory(self):
+        """Bytes of memory that it holds just now."""
+        with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def wait(self, patience=PATIENCE):
+        return self.popen.wait(patience)
+
+    def kill(self):
+        if self.is_running():
+            self.popen.send_signal(signal.SIGCONT)
+            self.popen.kill()
+        self.popen.wait()
+
+
+class Redis(Process):
+    """A redis-server without persistence, on a TCP port and a Unix socket."""
+
+    count = 0
+
+    def __init__(self, folder, *arguments, port=None, path=None):
+        Redis.count += 1
+        self.port = port or free_port()
+        self.path = path or os.path.join(folder, f"redis-{Redis.count}.sock")
+        super().__init__(folder, f"redis-{Redis.count}", [
+            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
+            "--unixsocket", self.path, "--save", "", "--appendonly", "no",
+            "--daemonize", "no", "--dir", folder, "--enable-debug-command", "yes",
+            *arguments])
+        wait_until(self.answers, "redis-server")
+
+    def answers(self):
+        if not self.is_running():
+            raise AssertionError("redis-server ended:\n" + self.log())
+        try:
+            with self.connect() as link:
+                link.ask("PING")
+            return True
+        except RedisError:
+            return True  # it wants a password, or is still loading
+        except OSError:
+            return False
+
+    def connect(self):
+        return RedisClient(self.path)
+
+    def ask(self, *words):
+        with self.connect() as link:
+            return link.ask(*words)
+
+
+class RedisError(Exception):
+    pass
+
+
+class RedisClient:
+    """Just enough of RESP2 to look into a server."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(path)
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def ask(self, *words):
+        self.send(*words)
+        return self.read()
+
+    def send(self, *words):
+        parts = [w if isinstance(w, bytes) else str(w).encode() for w in words]
+        self.socket.sendall(b"*%d\r\n" % len(parts) + b"".join(
+            b"$%d\r\n%s\r\n" % (len(p), p) for p in parts))
+
+    def read(self):
+        line = self.file.readline()
+        if not line:
+            raise ConnectionError("closed")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"-":
+            raise RedisError(rest.decode())
+        if kind == b"+":
+            return rest.decode()
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
+        return [self.read() for _ in range(int(rest))]
+
+
+LIMITS = """
+[login]
+match = login:*
+capacity = 5
+recharge = 60s
+"""
+
+
+class Daemon(Process):
+    """A dripgated with a config file of its own.
+
+    settings: {"section": {"name": value}}; what it does not say is as short as
+    it can be: one worker, a free TCP port, a Unix socket, the limits given.
+    """
+
+    count = 0
+
+    def __init__(self, folder, limits=LIMITS, settings=None, env=None,
+                 wait=True, **popen):
+        Daemon.count += 1
+        name = f"dripgated-{Daemon.count}"
+        self.port = free_port()
+        self.path = os.path.join(folder, f"{name}.sock")
+        self.config_path = os.path.join(folder, f"{name}.ini")
+        self.limits_path = os.path.join(folder, f"{name}-limits.ini")
+        self.settings = {
+            "listen": {"line": f"127.0.0.1:{self.port}", "unix": self.path},
+            "workers": {"count": 1},
+            "limits": {"file": self.limits_path},
+        }
+        for section, values in (settings or {}).items():
+            self.settings.setdefault(section, {}).update(values)
+        self.write_config()
+        self.write_limits(limits)
+        super().__init__(folder, name, [DRIPGATED, "-c", self.config_path],
+                         env=env, **popen)
+        if wait:
+            wait_until(self.is_ready, "dripgated")
+
+    def write_config(self):
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            for section, values in self.settings.items():
+                file.write(f"[{section}]\n")
+                for name, value in values.items():
+                    file.write(f"{name} = {value}\n")
+
+    def write_limits(self, text):
+        with open(self.limits_path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def is_ready(self):
+        if not self.is_running():
+            raise AssertionError("dripgated ended:\n" + self.log())
+        return "try: printf " in self.log()
+
+    def reload(self):
+        """SIGHUP, and wait for what came of it; the new part of the log."""
+        before = len(self.log())
+        self.send(signal.SIGHUP)
+        return wait_until(
+            lambda: "reloaded" in self.log()[before:] and self.log()[before:],
+            "the reload")
+
+    def stop(self):
+        """SIGTERM, and the exit status."""
+        self.send(signal.SIGTERM)
+        return self.wait()
+
+    def connect(self, unix=True):
+        return Client(self.path if unix else ("127.0.0.1", self.port))
+
+    def ask(self, *lines):
+        """The one-line replies to some requests, over a connection of their own."""
+        with self.connect() as client:
+            return client.ask(*lines)
+
+    def stats(self):
+        with self.connect() as client:
+            return {name: int(value) for name, value in
+                    (line.split(" ") for line in client.ask_many("STATS"))}
+
+
+class Client:
+    """A connection to dripgated."""
+
+    def __init__(self, address):
+        self.socket = socket.socket(
+            socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(address)
+        self.file = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data if isinstance(data, bytes) else data.encode())
+
+    def line(self):
+        """The next line, without its end; "" if the connection was closed."""
+        line = self.file.readline()
+        if line and not line.endswith(b"\n"):
+            raise AssertionError(f"half a line: {line!r}")
+        return line[:-1].decode()
+
+    def finish(self):
+        """Say that nothing more will be sent."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def rest(self):
+        """All bytes up to the end of the connection."""
+        return self.file.read()
+
+    def vanish(self):
+        """Close so that the other side gets a reset (TCP)."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
+                               struct.pack("ii", 1, 0))
+        self.close()
+
+    def ask(self, *lines):
+        """Send all lines at once; one reply line each (a str for one line)."""
+        self.send("".join(line + "\n" for line in lines))
+        replies = [self.line() for _ in lines]
+        return replies[0] if len(lines) == 1 else replies
+
+    def ask_many(self, line):
+        """The lines before END of a reply that has many."""
+        self.send(line + "\n")
+        lines = []
+        while (reply := self.line()) != "END":
+            if not reply:
+                raise AssertionError(f"no END: {lines}")
+            lines.append(reply)
+        return lines
+
+
+def fields(reply):
+    """{"verdict": "ALLOW", "limit": "login", "level": "1", ...}"""
+    verdict, *rest = reply.split(" ")
+    return {"verdict": verdict, **dict(word.split("=", 1) for word in rest)}
+
+
+class Case(unittest.TestCase):
+    """A test with a folder, whose processes end with it and must not have
+    complained of themselves (sanitizers)."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="dripgate-")
+        self.processes = []
+        self.addCleanup(self.clean_up)
+
+    def clean_up(self):
+        broken = []
+        for process in self.processes:
+            if isinstance(process, Daemon) and process.is_running():
+                process.send(signal.SIGCONT)
+                process.send(signal.SIGTERM)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait()
+            process.kill()
+            log = process.log()
+            if "Sanitizer" in log or "runtime error" in log:
+                broken.append(log)
+        shutil.rmtree(self.folder)
+        self.assertEqual(broken, [])
+
+    def redis(self, *arguments, **options):
+        return self.started(Redis(self.folder, *arguments, **options))
+
+    def daemon(self, limits=LIMITS, settings=None, **options):
+        return self.started(Daemon(self.folder, limits, settings, **options))
+
+    def redis_daemon(self, redis, limits=LIMITS, settings=None, **options):
+        """A daemon whose buckets are in that Redis."""
+        merged = {"store": {"type": "redis"},
+                  "redis": {"unix_socket_path": redis.path}}
+        for section, values in (settings or {}).items():
+            merged.setdefault(section, {}).update(values)
+        return self.daemon(limits, merged, **options)
+
+    def started(self, process):
+        self.processes.append(process)
+        return process
+
+
+def main():
+    unittest.main(verbosity=2 if sys.stdout.isatty() else 1)

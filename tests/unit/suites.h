@@ -1,0 +1,29 @@
+/**
+ * suites: the unit tests, one suite a file: test_NAME.c defines NAME_suite().
+ * A new file gets a line here, and nothing else.
+ */
+#ifndef UNIT_SUITES_H
+#define UNIT_SUITES_H
+
+#include <check.h>
+
+#define SUITES(X)                                                              \
+	X(bucket)                                                              \
+	X(buf)                                                                 \
+	X(index)                                                               \
+	X(ini)                                                                 \
+	X(key)                                                                 \
+	X(limit)                                                               \
+	X(log)                                                                 \
+	X(memory)                                                              \
+	X(num)                                                                 \
+	X(rules)                                                               \
+	X(siphash)                                                             \
+	X(suggest)                                                             \
+	X(window)
+
+#define SUITE(name) Suite *name##_suite(void);
+SUITES(SUITE)
+#undef SUITE
+
+#endif

@@ -1,0 +1,126 @@
+#include "base/buf.h"
+#include "suites.h"
+
+#include <string.h>
+
+static void
+check_content(const struct buf *buf, const char *expected)
+{
+	ck_assert_uint_eq(buf_len(buf), strlen(expected));
+	ck_assert_mem_eq(buf_head(buf), expected, strlen(expected));
+}
+
+START_TEST(zeroed_struct_is_an_empty_buffer)
+{
+	struct buf buf = {0};
+
+	ck_assert_uint_eq(buf_len(&buf), 0);
+	buf_take(&buf, 0);
+	buf_free(&buf);
+}
+END_TEST
+
+START_TEST(bytes_leave_in_the_order_they_came)
+{
+	struct buf buf = {0};
+
+	ck_assert_int_eq(buf_add(&buf, "hello ", 6), 0);
+	ck_assert_int_eq(buf_add(&buf, "world", 5), 0);
+	check_content(&buf, "hello world");
+	buf_take(&buf, 6);
+	check_content(&buf, "world");
+	buf_take(&buf, 5);
+	ck_assert_uint_eq(buf_len(&buf), 0);
+	buf_free(&buf);
+}
+END_TEST
+
+START_TEST(room_is_claimed_only_by_grow)
+{
+	struct buf buf = {0};
+	char *room = buf_room(&buf, 100);
+
+	ck_assert_ptr_nonnull(room);
+	memcpy(room, "abc", 3);
+	ck_assert_uint_eq(buf_len(&buf), 0);
+	buf_grow(&buf, 3);
+	check_content(&buf, "abc");
+	buf_free(&buf);
+}
+END_TEST
+
+START_TEST(content_survives_growing_after_a_take)
+{
+	struct buf buf = {0};
+	char chunk[300];
+
+	memset(chunk, 'x', sizeof(chunk));
+	ck_assert_int_eq(buf_add(&buf, "abcdef", 6), 0);
+	buf_take(&buf, 3);
+	for (int i = 0; i < 100; i++)
+		ck_assert_int_eq(buf_add(&buf, chunk, sizeof(chunk)), 0);
+	ck_assert_uint_eq(buf_len(&buf), 3 + 100 * sizeof(chunk));
+	ck_assert_mem_eq(buf_head(&buf), "defxxx", 6);
+	buf_free(&buf);
+}
+END_TEST
+
+START_TEST(memory_stays_bounded_while_what_comes_also_goes)
+{
+	struct buf buf = {0};
+	unsigned char in = 0, out = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		for (int k = 0; k < 3; k++, in++)
+			ck_assert_int_eq(buf_add(&buf, &in, 1), 0);
+		for (int k = 0; k < (i < 50 ? 2 : 3); k++, out++) {
+			ck_assert_uint_eq((unsigned char)*buf_head(&buf), out);
+			buf_take(&buf, 1);
+		}
+	}
+	ck_assert_uint_eq(buf_len(&buf), 50);
+	ck_assert_uint_le(buf.cap, 1024);
+	buf_free(&buf);
+}
+END_TEST
+
+START_TEST(printf_appends_without_a_nul)
+{
+	struct buf buf = {0};
+
+	ck_assert_int_eq(buf_printf(&buf, "%s=%d", "level", 3), 0);
+	ck_assert_int_eq(buf_printf(&buf, " %c", 'x'), 0);
+	check_content(&buf, "level=3 x");
+	buf_free(&buf);
+}
+END_TEST
+
+START_TEST(freed_buffer_is_usable_again)
+{
+	struct buf buf = {0};
+
+	ck_assert_int_eq(buf_add(&buf, "a", 1), 0);
+	buf_free(&buf);
+	ck_assert_uint_eq(buf_len(&buf), 0);
+	ck_assert_int_eq(buf_add(&buf, "b", 1), 0);
+	check_content(&buf, "b");
+	buf_free(&buf);
+}
+END_TEST
+
+Suite *
+buf_suite(void)
+{
+	Suite *suite = suite_create("buf");
+	TCase *tcase = tcase_create("buf");
+
+	tcase_add_test(tcase, zeroed_struct_is_an_empty_buffer);
+	tcase_add_test(tcase, bytes_leave_in_the_order_they_came);
+	tcase_add_test(tcase, room_is_claimed_only_by_grow);
+	tcase_add_test(tcase, content_survives_growing_after_a_take);
+	tcase_add_test(tcase, memory_stays_bounded_while_what_comes_also_goes);
+	tcase_add_test(tcase, printf_appends_without_a_nul);
+	tcase_add_test(tcase, freed_buffer_is_usable_again);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

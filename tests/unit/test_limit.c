@@ -1,0 +1,334 @@
+#include "limit/limit.h"
+#include "suites.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+/* Words of a limit, "word=value" each, ended by NULL. */
+#define WORDS_MAX 8
+
+struct words {
+	const char *words[WORDS_MAX];
+};
+
+/* Set ${words} and finish the limit.  Return it, or NULL with ${error}. */
+static struct limit *
+build(const char *name, const struct words *words, struct limit_error *error)
+{
+	struct limit *limit = limit_new(name, error);
+
+	if (!limit)
+		return NULL;
+	for (size_t i = 0; words->words[i]; i++) {
+		const char *equals = strchr(words->words[i], '=');
+		char word[50];
+
+		snprintf(word, sizeof(word), "%.*s",
+		    (int)(equals - words->words[i]), words->words[i]);
+		if (limit_set(limit, word, equals + 1, error) < 0)
+			goto fail;
+	}
+	if (limit_finish(limit, error) == 0)
+		return limit;
+fail:
+	limit_free(limit);
+	return NULL;
+}
+
+static struct limit *
+built(const char *name, const struct words *words)
+{
+	struct limit_error error;
+	struct limit *limit = build(name, words, &error);
+
+	ck_assert_msg(limit, "%s", error.reason);
+	return limit;
+}
+
+START_TEST(leaky_bucket_is_the_default)
+{
+	struct limit *limit = built("login",
+	    &(struct words){{"match=login:*", "capacity=5", "recharge=60s"}});
+
+	ck_assert_str_eq(limit->name, "login");
+	ck_assert_str_eq(limit->match, "login:*");
+	ck_assert_int_eq(limit->algorithm, ALGORITHM_LEAKY_BUCKET);
+	ck_assert_int_eq(limit->capacity, 5);
+	ck_assert_int_eq(limit->recharge_us, 60000000);
+	ck_assert_int_eq(limit->block_us, 0);
+	ck_assert_int_eq(limit->on_error, ON_ERROR_MEMORY);
+	ck_assert(!limit->shadow);
+	ck_assert_int_eq(limit_life_us(limit), 300000000);
+	limit_free(limit);
+}
+END_TEST
+
+START_TEST(every_word_is_taken)
+{
+	struct limit *limit =
+	    built("api", &(struct words){{"algorithm=leaky_bucket",
+			     "match=api:*", "capacity=10", "rate=10/s",
+			     "block=5m", "on_error=deny", "shadow=yes"}});
+
+	ck_assert_int_eq(limit->recharge_us, 100000);
+	ck_assert_int_eq(limit->block_us, 300000000);
+	ck_assert_int_eq(limit->on_error, ON_ERROR_DENY);
+	ck_assert(limit->shadow);
+	ck_assert_int_eq(limit_life_us(limit), 301000000);
+	limit_free(limit);
+}
+END_TEST
+
+START_TEST(fixed_window_has_a_window)
+{
+	struct limit *limit = built("mail",
+	    &(struct words){{"match=mail:*", "algorithm=fixed_window",
+		"capacity=100", "window=1d", "on_error=allow", "shadow=no"}});
+
+	ck_assert_int_eq(limit->algorithm, ALGORITHM_FIXED_WINDOW);
+	ck_assert_int_eq(limit->window_us, INT64_C(86400000000));
+	ck_assert_int_eq(limit->on_error, ON_ERROR_ALLOW);
+	ck_assert_int_eq(limit_life_us(limit), INT64_C(86400000000));
+	limit_free(limit);
+}
+END_TEST
+
+static const struct {
+	const char *match;
+	enum match_kind kind;
+	const char *literal; /* NULL: a regular expression */
+} patterns[] = {
+    {"login", MATCH_EXACT, "login"},
+    {"login:42]", MATCH_EXACT, "login:42]"},
+    {"a\\*b", MATCH_EXACT, "a*b"},
+    {"a\\*", MATCH_EXACT, "a*"},
+    {"a\\\\", MATCH_EXACT, "a\\"},
+    {"\\a\\~", MATCH_EXACT, "a~"},
+    {"\\~a", MATCH_EXACT, "~a"},
+    {"a~", MATCH_EXACT, "a~"},
+    {"login:*", MATCH_PREFIX, "login:"},
+    {"*", MATCH_PREFIX, ""},
+    {"a\\**", MATCH_PREFIX, "a*"},
+    {"a\\\\*", MATCH_PREFIX, "a\\"},
+    {"a\\[*", MATCH_PREFIX, "a["},
+    {"a**", MATCH_GLOB, "a"},
+    {"a*b", MATCH_GLOB, "a"},
+    {"*a", MATCH_GLOB, ""},
+    {"a?", MATCH_GLOB, "a"},
+    {"a?*", MATCH_GLOB, "a"},
+    {"a[bc]*", MATCH_GLOB, "a"},
+    {"[]]", MATCH_GLOB, ""},
+    {"[!]]", MATCH_GLOB, ""},
+    {"[\\]]", MATCH_GLOB, ""},
+    {"~^a$", MATCH_REGEX, NULL},
+    {"~", MATCH_REGEX, NULL},
+};
+
+START_TEST(pattern_is_of_the_cheapest_kind)
+{
+	struct limit_error error;
+	struct limit *limit = limit_new("x", &error);
+
+	ck_assert_int_eq(
+	    limit_set(limit, "match", patterns[_i].match, &error), 0);
+	ck_assert_int_eq(limit->kind, patterns[_i].kind);
+	ck_assert_pstr_eq(limit->literal, patterns[_i].literal);
+	ck_assert((limit->regex != NULL) == (limit->kind == MATCH_REGEX));
+	if (limit->literal)
+		ck_assert_uint_eq(limit->literal_len, strlen(limit->literal));
+	limit_free(limit);
+}
+END_TEST
+
+static const struct {
+	struct words words;
+	const char *reason;
+} refused[] = {
+    {{{"capacity=5", "recharge=1s"}}, "match is missing"},
+    {{{"match=a", "recharge=1s"}}, "capacity is missing"},
+    {{{"match=a", "capacity=5"}}, "recharge (or rate) is missing"},
+    {{{"match=a", "capacity=5", "recharge=1s", "rate=1/s"}},
+	"recharge and rate exclude each other"},
+    {{{"match=a", "capacity=5", "recharge=1s", "window=1s"}},
+	"window does not go with algorithm = leaky_bucket"},
+    {{{"match=a", "capacity=5", "algorithm=fixed_window"}},
+	"window is missing"},
+    {{{"match=a", "capacity=5", "window=1s", "recharge=1s",
+	 "algorithm=fixed_window"}},
+	"recharge does not go with algorithm = fixed_window"},
+    {{{"match=a", "capacity=5", "window=1s", "rate=1/s",
+	 "algorithm=fixed_window"}},
+	"rate does not go with algorithm = fixed_window"},
+    {{{"match=a", "capacity=5", "window=1s", "block=0",
+	 "algorithm=fixed_window"}},
+	"block does not go with algorithm = fixed_window"},
+    {{{"match=a", "capacity=5", "match=b"}}, "match is given twice"},
+    {{{"capcity=5"}}, "unknown word 'capcity', did you mean 'capacity'?"},
+    {{{"zzz=5"}}, "unknown word 'zzz'"},
+    {{{"=5"}}, "unknown word ''"},
+    {{{"\x1B[1m=5"}}, "unknown word '\\x1b[1m'"},
+    {{{"capacity=0"}}, "capacity must be a whole number from 1 to 1000000000"},
+    {{{"capacity=-1"}}, "capacity must be a whole number from 1 to 1000000000"},
+    {{{"capacity=1000000001"}},
+	"capacity must be a whole number from 1 to 1000000000"},
+    {{{"capacity=0x5"}},
+	"capacity must be a whole number from 1 to 1000000000"},
+    {{{"capacity=1.5"}},
+	"capacity must be a whole number from 1 to 1000000000"},
+    {{{"capacity="}}, "capacity must be a whole number from 1 to 1000000000"},
+    {{{"recharge=60"}},
+	"recharge must be a number and a unit (us ms s m h d), as in 60s"},
+    {{{"recharge=nan"}},
+	"recharge must be a number and a unit (us ms s m h d), as in 60s"},
+    {{{"recharge=0"}}, "recharge must be from 1us to 52124d"},
+    {{{"recharge=4503599627370496us"}}, "recharge must be from 1us to 52124d"},
+    {{{"block=4503599627370496us"}}, "block must be from 0us to 52124d"},
+    {{{"window=0s"}}, "window must be from 1us to 52124d"},
+    {{{"window=4503599627370496us"}}, "window must be from 1us to 52124d"},
+    {{{"rate=0/s"}}, "rate must be above 0, at most 1000000/s"},
+    {{{"rate=2/us"}}, "rate must be above 0, at most 1000000/s"},
+    {{{"rate=60"}},
+	"rate must be a whole number, / and a unit (us ms s m h d), "
+	"as in 60/h or 10/15m"},
+    {{{"algorithm=token_bucket"}},
+	"algorithm must be leaky_bucket or fixed_window"},
+    {{{"on_error=maybe"}}, "on_error must be memory, allow or deny"},
+    {{{"shadow=true"}}, "shadow must be yes or no"},
+    {{{"match="}}, "match is empty"},
+    {{{"match=a\\"}}, "match ends in a lone backslash"},
+    {{{"match=a*\\"}}, "match ends in a lone backslash"},
+    {{{"match=a[b"}}, "match has a [ without a ]"},
+    {{{"match=a[]"}}, "match has a [ without a ]"},
+    {{{"match=a[!]"}}, "match has a [ without a ]"},
+    {{{"match=a[b\\]"}}, "match has a [ without a ]"},
+    {{{"match=a[b\\"}}, "match has a [ without a ]"},
+    {{{"match=~a("}}, "match, at byte 3: missing closing parenthesis"},
+    {{{"match=~\\C"}},
+	"match, at byte 3: using \\C is disabled by the application"},
+};
+
+START_TEST(what_is_wrong_is_said)
+{
+	struct limit_error error;
+
+	ck_assert_ptr_null(build("x", &refused[_i].words, &error));
+	ck_assert_str_eq(error.reason, refused[_i].reason);
+}
+END_TEST
+
+START_TEST(regex_that_is_not_utf8_is_refused)
+{
+	struct limit_error error;
+
+	ck_assert_ptr_null(
+	    build("x", &(struct words){{"match=~\xFF"}}, &error));
+}
+END_TEST
+
+START_TEST(capacity_times_recharge_stays_below_2_52)
+{
+	struct limit_error error;
+
+	/* 2^52 - 1 = 3 * 5 * 300239975158033 */
+	limit_free(built("x", &(struct words){{"match=a", "capacity=15",
+				  "recharge=300239975158033us"}}));
+	ck_assert_ptr_null(build("x",
+	    &(struct words){
+		{"match=a", "capacity=16", "recharge=281474976710656us"}},
+	    &error));
+	ck_assert_str_eq(error.reason,
+	    "capacity times recharge must stay below 2^52us (52124d)");
+	ck_assert_ptr_null(build("x",
+	    &(struct words){{"match=a", "capacity=1000000000",
+		"recharge=4503599627370495us"}},
+	    &error));
+}
+END_TEST
+
+static const char *const names[] = {"a", "A-z_0",
+    "01234567890123456789012345678901"
+    "23456789012345678901234567890123"};
+
+static const char *const bad_names[] = {"", " ", "a b", "a.b", "a:b", "a/b",
+    "caf\xC3\xA9",
+    "01234567890123456789012345678901234567890123456789012345678901234"};
+
+START_TEST(names_are_plain)
+{
+	struct limit_error error;
+	struct limit *limit = limit_new(names[_i], &error);
+
+	ck_assert_str_eq(limit->name, names[_i]);
+	limit_free(limit);
+}
+END_TEST
+
+START_TEST(other_names_are_refused)
+{
+	struct limit_error error;
+
+	ck_assert_ptr_null(limit_new(bad_names[_i], &error));
+	ck_assert_str_eq(
+	    error.reason, "a limit's name is 1 to 64 of A-Z a-z 0-9 _ -");
+}
+END_TEST
+
+START_TEST(id_is_of_name_and_algorithm_alone)
+{
+	struct limit *a = built(
+	    "x", &(struct words){{"match=a", "capacity=5", "recharge=1s"}});
+	struct limit *b = built(
+	    "x", &(struct words){{"match=b*", "capacity=6", "recharge=2s"}});
+	struct limit *c = built(
+	    "y", &(struct words){{"match=a", "capacity=5", "recharge=1s"}});
+	struct limit *d =
+	    built("x", &(struct words){{"match=a", "capacity=5",
+			   "algorithm=fixed_window", "window=1s"}});
+
+	ck_assert_mem_eq(&a->id, &b->id, sizeof(a->id));
+	ck_assert_mem_ne(&a->id, &c->id, sizeof(a->id));
+	ck_assert_mem_ne(&a->id, &d->id, sizeof(a->id));
+	limit_free(a);
+	limit_free(b);
+	limit_free(c);
+	limit_free(d);
+}
+END_TEST
+
+START_TEST(values_have_names)
+{
+	ck_assert_str_eq(
+	    algorithm_name(ALGORITHM_LEAKY_BUCKET), "leaky_bucket");
+	ck_assert_str_eq(
+	    algorithm_name(ALGORITHM_FIXED_WINDOW), "fixed_window");
+	ck_assert_str_eq(on_error_name(ON_ERROR_MEMORY), "memory");
+	ck_assert_str_eq(on_error_name(ON_ERROR_ALLOW), "allow");
+	ck_assert_str_eq(on_error_name(ON_ERROR_DENY), "deny");
+	limit_free(NULL);
+}
+END_TEST
+
+Suite *
+limit_suite(void)
+{
+	Suite *suite = suite_create("limit");
+	TCase *tcase = tcase_create("limit");
+
+	tcase_add_test(tcase, leaky_bucket_is_the_default);
+	tcase_add_test(tcase, every_word_is_taken);
+	tcase_add_test(tcase, fixed_window_has_a_window);
+	tcase_add_loop_test(
+	    tcase, pattern_is_of_the_cheapest_kind, 0, COUNT(patterns));
+	tcase_add_loop_test(tcase, what_is_wrong_is_said, 0, COUNT(refused));
+	tcase_add_test(tcase, regex_that_is_not_utf8_is_refused);
+	tcase_add_test(tcase, capacity_times_recharge_stays_below_2_52);
+	tcase_add_loop_test(tcase, names_are_plain, 0, COUNT(names));
+	tcase_add_loop_test(
+	    tcase, other_names_are_refused, 0, COUNT(bad_names));
+	tcase_add_test(tcase, id_is_of_name_and_algorithm_alone);
+	tcase_add_test(tcase, values_have_names);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

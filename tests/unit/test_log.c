@@ -1,0 +1,192 @@
+#include "base/log.h"
+#include "suites.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *
+escape(size_t size, const char *bytes, size_t len)
+{
+	static char text[100];
+
+	memset(text, '#', sizeof(text));
+	ck_assert_ptr_eq(log_escape(text, size, bytes, len), text);
+	ck_assert_int_eq(text[size], '#');
+	return text;
+}
+
+START_TEST(printable_bytes_stay)
+{
+	ck_assert_str_eq(escape(20, "login:42 ~", 10), "login:42 ~");
+	ck_assert_str_eq(escape(20, "", 0), "");
+}
+END_TEST
+
+START_TEST(other_bytes_are_shown_in_hex)
+{
+	ck_assert_str_eq(
+	    escape(50, "a\n\x1B\0\x7F\xFF", 6), "a\\x0a\\x1b\\x00\\x7f\\xff");
+}
+END_TEST
+
+START_TEST(what_does_not_fit_ends_in_dots)
+{
+	ck_assert_str_eq(escape(9, "12345678", 8), "12345678");
+	ck_assert_str_eq(escape(8, "12345678", 8), "1234...");
+	ck_assert_str_eq(escape(4, "12345678", 8), "...");
+	ck_assert_str_eq(escape(3, "12345678", 8), "..");
+	ck_assert_str_eq(escape(1, "12345678", 8), "");
+}
+END_TEST
+
+START_TEST(escape_is_never_cut_in_two)
+{
+	ck_assert_str_eq(escape(9, "\n\n", 2), "\\x0a\\x0a");
+	ck_assert_str_eq(escape(8, "\n\n", 2), "\\x0a...");
+	ck_assert_str_eq(escape(7, "\n\n", 2), "...");
+}
+END_TEST
+
+START_TEST(no_room_at_all_is_left_alone)
+{
+	char byte = '#';
+
+	ck_assert_ptr_eq(log_escape(&byte, 0, "x", 1), &byte);
+	ck_assert_int_eq(byte, '#');
+}
+END_TEST
+
+/* Run ${put} in a child, whose standard error is the journal if ${is_journal};
+ * return what it wrote.  In a child, since log looks once where it writes to.
+ */
+static const char *
+written_by(void (*put)(void), bool is_journal)
+{
+	static char text[4096];
+	int fds[2];
+	size_t len = 0;
+	ssize_t got;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		struct stat st;
+		char stream[50];
+
+		fstat(fds[1], &st);
+		snprintf(stream, sizeof(stream), "%ju:%ju",
+		    (uintmax_t)st.st_dev, (uintmax_t)st.st_ino + !is_journal);
+		setenv("JOURNAL_STREAM", stream, 1);
+		dup2(fds[1], STDERR_FILENO);
+		put();
+		_exit(0);
+	}
+	close(fds[1]);
+	while ((got = read(fds[0], text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)got;
+	close(fds[0]);
+	waitpid(pid, NULL, 0);
+	text[len] = '\0';
+	return text;
+}
+
+static void
+write_all_levels(void)
+{
+	log_debug("below %s", "notice");
+	log_info("%d of %d", 1, 2);
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("now it counts");
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("not grave enough");
+	log_error("grave");
+}
+
+START_TEST(plain_lines_start_with_time_and_level)
+{
+	const char *text = written_by(write_all_levels, false);
+	static const char *const messages[] = {
+	    "info: 1 of 2\n", "debug: now it counts\n", "error: grave\n"};
+
+	for (size_t i = 0; i < 3; i++) {
+		unsigned hours, minutes, seconds;
+		int year, month, day, len = 0;
+
+		sscanf(text, "%4d-%2d-%2dT%2u:%2u:%2uZ %n", &year, &month, &day,
+		    &hours, &minutes, &seconds, &len);
+		ck_assert_int_eq(len, 21);
+		text += len;
+		len = (int)strlen(messages[i]);
+		ck_assert_int_eq(strncmp(text, messages[i], (size_t)len), 0);
+		text += len;
+	}
+	ck_assert_str_eq(text, "");
+}
+END_TEST
+
+START_TEST(lines_to_the_journal_start_with_their_priority)
+{
+	ck_assert_str_eq(written_by(write_all_levels, true),
+	    "<6>1 of 2\n<7>now it counts\n<3>grave\n");
+}
+END_TEST
+
+static void
+write_long_line(void)
+{
+	log_error("%02000d", 1);
+	log_error("next");
+}
+
+START_TEST(long_line_is_cut_and_stays_a_line)
+{
+	const char *text = written_by(write_long_line, true);
+	const char *end = strchr(text, '\n');
+
+	ck_assert_ptr_nonnull(end);
+	ck_assert_int_eq(end - text + 1, 1024);
+	ck_assert_str_eq(end + 1, "<3>next\n");
+}
+END_TEST
+
+static void
+write_errno(void)
+{
+	errno = ENOENT;
+	log_error("%m");
+	log_error("%d", errno == ENOENT);
+}
+
+START_TEST(errno_is_left_alone)
+{
+	ck_assert_str_eq(written_by(write_errno, true),
+	    "<3>No such file or directory\n<3>1\n");
+}
+END_TEST
+
+Suite *
+log_suite(void)
+{
+	Suite *suite = suite_create("log");
+	TCase *tcase = tcase_create("log");
+
+	tcase_add_test(tcase, printable_bytes_stay);
+	tcase_add_test(tcase, other_bytes_are_shown_in_hex);
+	tcase_add_test(tcase, what_does_not_fit_ends_in_dots);
+	tcase_add_test(tcase, escape_is_never_cut_in_two);
+	tcase_add_test(tcase, no_room_at_all_is_left_alone);
+	tcase_add_test(tcase, plain_lines_start_with_time_and_level);
+	tcase_add_test(tcase, lines_to_the_journal_start_with_their_priority);
+	tcase_add_test(tcase, long_line_is_cut_and_stays_a_line);
+	tcase_add_test(tcase, errno_is_left_alone);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

@@ -1,0 +1,466 @@
+#include "base/buf.h"
+#include "limit/rules.h"
+#include "suites.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+static struct rules_scratch *scratch;
+
+static void
+make_scratch(void)
+{
+	scratch = rules_scratch_new();
+	ck_assert_ptr_nonnull(scratch);
+}
+
+static void
+free_scratch(void)
+{
+	rules_scratch_free(scratch);
+}
+
+static struct rules *
+rules_of(const char *text, size_t len)
+{
+	struct rules_error error;
+	struct rules *rules = rules_from_ini("test.ini", text, len, &error);
+
+	ck_assert_msg(rules, "%s", error.reason);
+	return rules;
+}
+
+/* A set of limits with these patterns, named a, b, c and so on. */
+static struct rules *
+rules_matching(const char *const *patterns)
+{
+	struct buf text = {0};
+	struct rules *rules;
+
+	for (int i = 0; patterns[i]; i++)
+		ck_assert_int_eq(buf_printf(&text,
+				     "[%c]\nmatch = %s\ncapacity = 1\n"
+				     "recharge = 1s\n",
+				     'a' + i, patterns[i]),
+		    0);
+	rules = rules_of(buf_head(&text), buf_len(&text));
+	buf_free(&text);
+	return rules;
+}
+
+#define PATTERNS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static const struct limit *
+match(const struct rules *rules, const char *text)
+{
+	struct key key = key_make(text, strlen(text));
+
+	return rules_match(rules, &key, scratch);
+}
+
+/* The name of the limit that ${text} matches, "-" if none. */
+static const char *
+matched(const struct rules *rules, const char *text)
+{
+	const struct limit *limit = match(rules, text);
+
+	return limit ? limit->name : "-";
+}
+
+START_TEST(limits_are_held_in_their_order)
+{
+	static const char text[] =
+	    "; two\n[login]\nmatch = login:*\ncapacity = 5\nrecharge = 60s\n\n"
+	    "[api]\nmatch = api:*\ncapacity = 10\nrate = 1/s ; slow\n";
+	struct rules *rules = rules_of(text, strlen(text));
+
+	ck_assert_uint_eq(rules_count(rules), 2);
+	ck_assert_str_eq(rules_at(rules, 0)->name, "login");
+	ck_assert_uint_eq(rules_at(rules, 0)->order, 0);
+	ck_assert_uint_eq(rules_at(rules, 0)->line, 2);
+	ck_assert_str_eq(rules_at(rules, 1)->name, "api");
+	ck_assert_uint_eq(rules_at(rules, 1)->order, 1);
+	ck_assert_uint_eq(rules_at(rules, 1)->line, 7);
+	ck_assert_int_eq(rules_at(rules, 1)->recharge_us, 1000000);
+	rules_unref(rules);
+}
+END_TEST
+
+#define GOOD "[a]\nmatch = a\ncapacity = 1\nrecharge = 1s\n"
+
+static const struct {
+	const char *text;
+	const char *reason;
+} refused[] = {
+    {"", "test.ini: no limits in it"},
+    {"; nothing\n", "test.ini: no limits in it"},
+    {"match = a\n" GOOD, "test.ini:1: stands before the first [section]"},
+    {GOOD "[a]\n", "test.ini:5: [a]: stands above already"},
+    {GOOD "[b]\nmatch = a\n[c]\n", "test.ini:5: [b]: capacity is missing"},
+    {GOOD "[b]\nmatch = a\n", "test.ini:5: [b]: capacity is missing"},
+    {GOOD "[b]\n", "test.ini:5: [b]: match is missing"},
+    {GOOD "match = b\n", "test.ini:5: [a]: match is given twice"},
+    {GOOD "[b]\nmatch = a\nblok = 5m\n",
+	"test.ini:7: [b]: unknown word 'blok', did you mean 'block'?"},
+    {GOOD "[]\n", "test.ini:5: []: a limit's name is 1 to 64 of "
+		  "A-Z a-z 0-9 _ -"},
+    {GOOD "[a b]\n", "test.ini:5: [a b]: a limit's name is 1 to 64 of "
+		     "A-Z a-z 0-9 _ -"},
+    {GOOD "[\x1B]\n", "test.ini:5: [\\x1b]: a limit's name is 1 to 64 of "
+		      "A-Z a-z 0-9 _ -"},
+    {GOOD "hello\n", "test.ini:5: neither [section] nor name = value"},
+    {"[a]\nhello\ncapacity = 0\n",
+	"test.ini:2: neither [section] nor name = value"},
+};
+
+START_TEST(set_with_an_error_is_refused_whole)
+{
+	struct rules_error error;
+
+	ck_assert_ptr_null(rules_from_ini(
+	    "test.ini", refused[_i].text, strlen(refused[_i].text), &error));
+	ck_assert_str_eq(error.reason, refused[_i].reason);
+}
+END_TEST
+
+START_TEST(key_that_no_limit_matches_finds_none)
+{
+	struct rules *rules =
+	    rules_matching(PATTERNS("b", "c:*", "d*d", "~^e$"));
+
+	ck_assert_str_eq(matched(rules, "a"), "-");
+	ck_assert_str_eq(matched(rules, "c"), "-");
+	ck_assert_str_eq(matched(rules, "bb"), "-");
+	ck_assert_str_eq(matched(rules, "dde"), "-");
+	ck_assert_str_eq(matched(rules, "ee"), "-");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(first_limit_wins_and_not_the_longest_prefix)
+{
+	struct rules *rules =
+	    rules_matching(PATTERNS("api:*", "api:v1:*", "api:v1:x"));
+
+	ck_assert_str_eq(matched(rules, "api:v1:x"), "a");
+	ck_assert_str_eq(matched(rules, "api:v1:y"), "a");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(longer_prefix_wins_where_it_stands_first)
+{
+	struct rules *rules =
+	    rules_matching(PATTERNS("api:v1:x", "api:v1:*", "api:*", "*"));
+
+	ck_assert_str_eq(matched(rules, "api:v1:x"), "a");
+	ck_assert_str_eq(matched(rules, "api:v1:y"), "b");
+	ck_assert_str_eq(matched(rules, "api:v2"), "c");
+	ck_assert_str_eq(matched(rules, "web"), "d");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(order_decides_between_all_kinds)
+{
+	struct rules *rules = rules_matching(PATTERNS(
+	    "~^x", "x?", "xa", "x*", "ya", "y?", "y*", "za", "~a$", "*"));
+
+	ck_assert_str_eq(matched(rules, "xa"), "a");
+	ck_assert_str_eq(matched(rules, "ya"), "e");
+	ck_assert_str_eq(matched(rules, "yb"), "f");
+	ck_assert_str_eq(matched(rules, "ybb"), "g");
+	ck_assert_str_eq(matched(rules, "za"), "h");
+	ck_assert_str_eq(matched(rules, "zaa"), "i");
+	ck_assert_str_eq(matched(rules, "zab"), "j");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(first_of_equal_patterns_wins)
+{
+	struct rules *rules =
+	    rules_matching(PATTERNS("x", "x", "y*", "y*", "\\x"));
+
+	ck_assert_str_eq(matched(rules, "x"), "a");
+	ck_assert_str_eq(matched(rules, "yy"), "c");
+	rules_unref(rules);
+}
+END_TEST
+
+static const struct {
+	const char *pattern;
+	const char *key;
+	bool is_match;
+} trials[] = {
+    {"login", "login", true},
+    {"login", "login:", false},
+    {"login", "Login", false},
+    {"a\\*", "a*", true},
+    {"a\\*", "ab", false},
+    {"a\\**", "a*b", true},
+    {"a\\**", "ab", false},
+    {"*", "anything/.at:all", true},
+    {"a:*", "a:", true},
+    {"a:*:z", "a:b:c:z", true},
+    {"a:*:z", "a:z", false},
+    {"a:*:z", "a:b:zz", false},
+    {"a?c", "abc", true},
+    {"a?c", "ac", false},
+    {"a[bc]d", "acd", true},
+    {"a[bc]d", "aed", false},
+    {"a[b-d]", "ac", true},
+    {"a[b-d]", "ae", false},
+    {"a[!b-d]", "ae", true},
+    {"a[!b-d]", "ac", false},
+    {"a[]]", "a]", true},
+    {"a[\\]]", "a]", true},
+    {"?\\*", "a*", true},
+    {"?\\*", "ab", false},
+    {"\\~a", "~a", true},
+    {"~b", "abc", true},
+    {"~^b", "abc", false},
+    {"~^a.c$", "abc", true},
+    {"~^a.c$",
+	"a\xC3\xA9"
+	"c",
+	true}, /* one character, two bytes */
+    {"~^.$", "\xF0\x9F\x92\xA7", true},
+    {"~(?i)^LOGIN:", "login:1", true},
+    {"~", "anything", true},
+};
+
+START_TEST(pattern_matches_what_it_says)
+{
+	struct rules *rules = rules_matching(PATTERNS(trials[_i].pattern));
+	const char *text = trials[_i].key;
+	struct key key = key_make(text, strlen(text));
+	enum match_result alone =
+	    limit_matches(rules_at(rules, 0), &key, scratch);
+
+	ck_assert_int_eq(alone, trials[_i].is_match ? MATCH_YES : MATCH_NO);
+	ck_assert_str_eq(matched(rules, text), trials[_i].is_match ? "a" : "-");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(key_is_read_no_further_than_its_length)
+{
+	struct rules *rules =
+	    rules_matching(PATTERNS("ab", "abc*", "a?c", "~c"));
+	struct key key = key_make("abc", 2);
+
+	ck_assert_str_eq(rules_match(rules, &key, scratch)->name, "a");
+	key = key_make("abcd", 1);
+	ck_assert_ptr_null(rules_match(rules, &key, scratch));
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(regex_that_runs_away_counts_as_a_match)
+{
+	struct rules *rules = rules_matching(PATTERNS("~^(a+)+$", "*"));
+	char text[KEY_MAX + 1] = "";
+	struct key key;
+
+	memset(text, 'a', KEY_MAX - 1);
+	text[KEY_MAX - 1] = 'b';
+	key = key_make(text, KEY_MAX);
+	ck_assert_int_eq(
+	    limit_matches(rules_at(rules, 0), &key, scratch), MATCH_TOO_HARD);
+	ck_assert_str_eq(matched(rules, text), "a");
+	ck_assert_str_eq(matched(rules, "b"), "b");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(plain_regex_is_not_too_hard_for_the_longest_key)
+{
+	struct rules *rules =
+	    rules_matching(PATTERNS("~^(?:[a-z]|[0-9])+$", "~x.*y.*z", "*"));
+	char text[KEY_MAX + 1] = "";
+	struct key key;
+
+	memset(text, 'a', KEY_MAX);
+	key = key_make(text, KEY_MAX);
+	ck_assert_int_eq(
+	    limit_matches(rules_at(rules, 0), &key, scratch), MATCH_YES);
+	memset(text, 'x', KEY_MAX);
+	ck_assert_int_eq(
+	    limit_matches(rules_at(rules, 1), &key, scratch), MATCH_NO);
+	rules_unref(rules);
+}
+END_TEST
+
+/* Numbers that look random, the same in each run. */
+static unsigned
+draw(unsigned below)
+{
+	static uint64_t state = 88172645463325252;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (unsigned)(state >> 32) % below;
+}
+
+/* A text of few letters, so that texts often share their beginnings. */
+static const char *
+draw_text(unsigned min_len, unsigned max_len)
+{
+	static char text[32];
+	unsigned len = min_len + draw(max_len - min_len + 1);
+
+	for (unsigned i = 0; i < len; i++)
+		text[i] = "ab:"[draw(3)];
+	text[len] = '\0';
+	return text;
+}
+
+static struct rules *
+draw_rules(unsigned count)
+{
+	struct buf text = {0};
+	struct rules *rules;
+
+	for (unsigned i = 0; i < count; i++) {
+		/* What matches much is long, so that the rest has a turn. */
+		static const struct {
+			const char *before, *after;
+			unsigned min_len, max_len;
+		} forms[] = {
+		    {"", "", 2, 12},
+		    {"", "", 2, 12},
+		    {"", "*", 2, 12},
+		    {"", "*", 2, 12},
+		    {"*", "", 6, 10},
+		    {"", "?*b", 5, 10},
+		    {"~^", "[ab]", 5, 12},
+		    {"~", "$", 8, 12},
+		};
+		unsigned form = draw(8);
+
+		ck_assert_int_eq(
+		    buf_printf(&text,
+			"[l%u]\nmatch = %s%s%s\ncapacity = 1\n"
+			"recharge = 1s\n",
+			i, forms[form].before,
+			draw_text(forms[form].min_len, forms[form].max_len),
+			forms[form].after),
+		    0);
+	}
+	rules = rules_of(buf_head(&text), buf_len(&text));
+	buf_free(&text);
+	return rules;
+}
+
+/* The contract in its plainest words. */
+static const struct limit *
+match_naively(const struct rules *rules, const struct key *key)
+{
+	for (size_t i = 0; i < rules_count(rules); i++)
+		if (limit_matches(rules_at(rules, i), key, scratch) != MATCH_NO)
+			return rules_at(rules, i);
+	return NULL;
+}
+
+START_TEST(index_agrees_with_trying_one_by_one)
+{
+	struct rules *rules = draw_rules(1000);
+	unsigned kinds[4] = {0};
+	unsigned none = 0;
+
+	for (int i = 0; i < 20000; i++) {
+		const char *text = draw_text(2, 20);
+		struct key key = key_make(text, strlen(text));
+		const struct limit *limit = match_naively(rules, &key);
+
+		ck_assert_ptr_eq(rules_match(rules, &key, scratch), limit);
+		if (limit)
+			kinds[limit->kind]++;
+		else
+			none++;
+	}
+	/* The test is worth something only if all of that came up. */
+	ck_assert_uint_gt(kinds[MATCH_EXACT], 100);
+	ck_assert_uint_gt(kinds[MATCH_PREFIX], 100);
+	ck_assert_uint_gt(kinds[MATCH_GLOB], 100);
+	ck_assert_uint_gt(kinds[MATCH_REGEX], 100);
+	ck_assert_uint_gt(none, 100);
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(hundred_thousand_limits_are_a_set_like_any_other)
+{
+	struct buf text = {0};
+	struct rules *rules;
+
+	for (int i = 0; i < 100000; i++)
+		ck_assert_int_eq(
+		    buf_printf(&text,
+			"[l%d]\nmatch = tenant-%d:%s\ncapacity = 1\n"
+			"recharge = 1s\n",
+			i, i, i % 2 ? "*" : "x"),
+		    0);
+	rules = rules_of(buf_head(&text), buf_len(&text));
+	buf_free(&text);
+	ck_assert_uint_eq(rules_count(rules), 100000);
+	ck_assert_str_eq(matched(rules, "tenant-0:x"), "l0");
+	ck_assert_str_eq(matched(rules, "tenant-0:y"), "-");
+	ck_assert_str_eq(matched(rules, "tenant-77777:y"), "l77777");
+	ck_assert_str_eq(matched(rules, "tenant-7777:y"), "l7777");
+	ck_assert_str_eq(matched(rules, "tenant-99998:x"), "l99998");
+	ck_assert_str_eq(matched(rules, "tenant-100001:y"), "-");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(set_lives_until_its_last_user_lets_go)
+{
+	struct rules *old = rules_matching(PATTERNS("x"));
+	struct rules *worker = rules_ref(old);
+	const struct limit *limit = match(worker, "x");
+	struct rules *new = rules_matching(PATTERNS("y"));
+
+	/* A reload, while a worker still holds the old set. */
+	rules_unref(old);
+	ck_assert_ptr_eq(match(worker, "x"), limit);
+	ck_assert_str_eq(limit->match, "x");
+	rules_unref(worker);
+	ck_assert_str_eq(matched(new, "y"), "a");
+	rules_unref(new);
+	rules_unref(NULL);
+}
+END_TEST
+
+Suite *
+rules_suite(void)
+{
+	Suite *suite = suite_create("rules");
+	TCase *tcase = tcase_create("rules");
+
+	tcase_set_timeout(tcase, 60);
+	tcase_add_checked_fixture(tcase, make_scratch, free_scratch);
+	tcase_add_test(tcase, limits_are_held_in_their_order);
+	tcase_add_loop_test(
+	    tcase, set_with_an_error_is_refused_whole, 0, COUNT(refused));
+	tcase_add_test(tcase, key_that_no_limit_matches_finds_none);
+	tcase_add_test(tcase, first_limit_wins_and_not_the_longest_prefix);
+	tcase_add_test(tcase, longer_prefix_wins_where_it_stands_first);
+	tcase_add_test(tcase, order_decides_between_all_kinds);
+	tcase_add_test(tcase, first_of_equal_patterns_wins);
+	tcase_add_loop_test(
+	    tcase, pattern_matches_what_it_says, 0, COUNT(trials));
+	tcase_add_test(tcase, key_is_read_no_further_than_its_length);
+	tcase_add_test(tcase, regex_that_runs_away_counts_as_a_match);
+	tcase_add_test(tcase, plain_regex_is_not_too_hard_for_the_longest_key);
+	tcase_add_test(tcase, index_agrees_with_trying_one_by_one);
+	tcase_add_test(tcase, hundred_thousand_limits_are_a_set_like_any_other);
+	tcase_add_test(tcase, set_lives_until_its_last_user_lets_go);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

@@ -229,15 +229,18 @@ add_listener(struct daemon *daemon, int fd)
 	return 0;
 }
 
-/* Sockets opened by systemd replace the configured ones. */
-static int
-add_systemd_listeners(struct daemon *daemon, int first, int count)
+static void
+on_passed(int fd, bool is_client, void *arg)
 {
-	daemon->activated = true;
-	for (int i = 0; i < count; i++)
-		if (add_listener(daemon, first + i) == -1)
-			return -1;
-	return 0;
+	struct daemon *daemon = arg;
+
+	if (is_client) {
+		on_accepted(fd, daemon);
+	} else {
+		daemon->activated = true;
+		if (add_listener(daemon, fd) == -1)
+			close(fd);
+	}
 }
 
 static int
@@ -269,14 +272,13 @@ static int
 add_listeners(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
-	int first = 0;
-	int count = systemd_sockets(&first);
 
-	if (count > 0)
-		return add_systemd_listeners(daemon, first, count);
-	if (*config->line && add_tcp_listener(daemon, config->line) == -1)
+	/* Sockets opened by systemd replace the configured ones. */
+	systemd_take_passed(on_passed, daemon);
+	if (*config->line && !daemon->activated &&
+	    add_tcp_listener(daemon, config->line) == -1)
 		return -1;
-	if (*config->unix_path &&
+	if (*config->unix_path && !daemon->activated &&
 	    add_unix_listener(daemon, config->unix_path) == -1)
 		return -1;
 	if (daemon->listener_count == 0)
@@ -365,12 +367,29 @@ tick_serving(struct daemon *daemon)
 	set_tick(daemon, TICK_US);
 }
 
+/* Leave clients between two requests to our successor, who will not know the
+ * difference. */
+static void
+pass_on_clients(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->shared.workers; i++) {
+		size_t count;
+		const int *kept = worker_kept(daemon->workers[i], &count);
+
+		systemd_keep_clients(kept, count);
+	}
+}
+
 static void
 tick_draining(struct daemon *daemon)
 {
-	if (workers_are_done(daemon) ||
-	    clock_us() - daemon->draining_since_us >= DRAIN_US)
+	if (workers_are_done(daemon)) {
+		pass_on_clients(daemon);
 		event_base_loopbreak(daemon->base);
+	} else if (clock_us() - daemon->draining_since_us >= DRAIN_US) {
+		log_warning("%zu clients were cut off", daemon->shared.clients);
+		event_base_loopbreak(daemon->base);
+	}
 	set_tick(daemon, DRAIN_TICK_US);
 }
 
@@ -447,6 +466,7 @@ start(struct daemon *daemon, struct rules *rules)
 	pthread_mutex_init(&daemon->shared.lock, NULL);
 	daemon->shared.options = &config->gate;
 	daemon->shared.started_us = clock_us();
+	daemon->shared.keeps_clients = systemd_keeps_clients();
 	daemon->shared.rules = rules;
 	daemon->shared.memory = memory_new(&config->memory);
 	daemon->base = event_base_new();

@@ -97,7 +97,8 @@ set_state(struct conn *conn, enum conn_state state)
 		conn->heard_us = gate_now(conn->conns->gate);
 		break;
 	case CONN_DEAD:
-		stream_set_reading(&conn->stream, false);
+		if (conn->stream.fd != -1)
+			stream_set_reading(&conn->stream, false);
 		break;
 	}
 	make_due(conn);
@@ -553,24 +554,44 @@ conns_check_timeouts(struct conns *conns)
 	}
 }
 
-size_t
-conns_drain(struct conns *conns, bool busy_too)
+static void
+keep(struct conn *conn)
 {
-	int64_t now_us = gate_now(conns->gate);
+	struct conns *conns = conn->conns;
+	int *kept = reallocarray(
+	    conns->kept, conns->kept_count + 1, sizeof(*kept));
+
+	if (!kept)
+		return; /* it is parted from like any other, later */
+	conns->kept = kept;
+	kept[conns->kept_count++] = stream_detach(&conn->stream);
+	die(conn);
+}
+
+static void
+part(struct conn *conn, enum conns_drain how)
+{
+	int64_t silent_us = gate_now(conn->conns->gate) - conn->heard_us;
+	bool whole = buf_len(&conn->in) == 0 && !conn->reader.skipping;
+
+	if (conn->state != CONN_OPEN || conn->head ||
+	    buf_len(&conn->stream.out) > 0)
+		return;
+	if (how == CONNS_KEEP && whole)
+		keep(conn);
+	else if (whole && silent_us >= QUIET_US)
+		die(conn);
+	else if (how == CONNS_ALL)
+		finish(conn);
+}
+
+size_t
+conns_drain(struct conns *conns, enum conns_drain how)
+{
 	struct conn *conn;
 
-	TAILQ_FOREACH (conn, &conns->all, all) {
-		bool busy = conn->head || buf_len(&conn->stream.out) > 0;
-		bool quiet = buf_len(&conn->in) == 0 &&
-			     now_us - conn->heard_us >= QUIET_US;
-
-		if (conn->state != CONN_OPEN || busy)
-			continue;
-		if (quiet)
-			die(conn);
-		else if (busy_too)
-			finish(conn);
-	}
+	TAILQ_FOREACH (conn, &conns->all, all)
+		part(conn, how);
 	return conns->count;
 }
 
@@ -585,5 +606,8 @@ conns_clear(struct conns *conns)
 		free(conns->spare);
 		conns->spare = next;
 	}
+	for (size_t i = 0; i < conns->kept_count; i++)
+		close(conns->kept[i]);
+	free(conns->kept);
 	free(conns->scratch);
 }

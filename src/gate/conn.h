@@ -39,6 +39,8 @@ struct conns {
 	struct slot *spare;        /* to be used again */
 	size_t count;
 	char *scratch;             /* where bytes are read to */
+	int *kept;                 /* clients parted from with CONNS_KEEP */
+	size_t kept_count;
 };
 
 /** Return 0, or -1 (out of memory). */
@@ -59,9 +61,14 @@ bool conns_flush(struct conns *conns);
 /** Look for clients that are idle, stuck or not reading.  Once a second. */
 void conns_check_timeouts(struct conns *conns);
 
-/** Part from clients that have been answered and say nothing more; with
- * ${busy_too}, from all that have been answered.  Return how many are left. */
-size_t conns_drain(struct conns *conns, bool busy_too);
+/** Part from clients between two requests: from those that have said nothing
+ * for a while, or from all.  Each has been answered all that it was read, so
+ * that what it sent and is not answered was not counted.  CONNS_KEEP does not
+ * close the connections: their descriptors are gathered in ${kept}. */
+enum conns_drain { CONNS_QUIET, CONNS_ALL, CONNS_KEEP };
+
+/** Return how many clients are left. */
+size_t conns_drain(struct conns *conns, enum conns_drain how);
 
 /** Close all clients at once and free everything.  The store must have answered
  * what was asked. */

@@ -36,6 +36,7 @@ struct shared {
 
 	_Atomic int unmatched;       /* enum unmatched */
 	_Atomic bool draining;
+	bool keeps_clients;          /* draining leaves connections open */
 	_Atomic size_t clients;      /* connected now, all workers' */
 
 	pthread_mutex_t lock;        /* of ${rules} */

@@ -17,7 +17,7 @@
 /* While draining, clients are looked at this often, and after the second time
  * they are parted from even if they go on asking. */
 #define DRAIN_TICK_US    20000
-#define DRAIN_PATIENCE_US INT64_C(2000000)
+#define DRAIN_PATIENCE_US INT64_C(500000)
 
 /* The memory table is swept once in about this many seconds. */
 #define SWEEP_SECONDS 60
@@ -72,10 +72,14 @@ on_drain_tick(evutil_socket_t fd, short what, void *arg)
 	struct worker *worker = arg;
 	int64_t since_us =
 	    gate_now(&worker->gate) - worker->draining_since_us;
+	enum conns_drain how =
+	    since_us >= DRAIN_PATIENCE_US    ? CONNS_ALL
+	    : worker->shared->keeps_clients ? CONNS_KEEP
+					     : CONNS_QUIET;
 
 	(void)fd;
 	(void)what;
-	if (conns_drain(&worker->conns, since_us >= DRAIN_PATIENCE_US) == 0)
+	if (conns_drain(&worker->conns, how) == 0)
 		worker->done = true;
 	else
 		evtimer_add(&worker->drain_event, &tick);
@@ -346,6 +350,13 @@ bool
 worker_is_done(const struct worker *worker)
 {
 	return worker->done;
+}
+
+const int *
+worker_kept(const struct worker *worker, size_t *count)
+{
+	*count = worker->conns.kept_count;
+	return worker->conns.kept;
 }
 
 void

@@ -87,14 +87,21 @@ stream_shutdown(struct stream *stream)
 	shutdown(stream->fd, SHUT_WR);
 }
 
+int
+stream_detach(struct stream *stream)
+{
+	int fd = stream->fd;
+
+	event_del(&stream->read_event);
+	event_del(&stream->write_event);
+	buf_free(&stream->out);
+	stream->fd = -1;
+	return fd;
+}
+
 void
 stream_close(struct stream *stream)
 {
-	if (stream->fd == -1)
-		return;
-	event_del(&stream->read_event);
-	event_del(&stream->write_event);
-	close(stream->fd);
-	stream->fd = -1;
-	buf_free(&stream->out);
+	if (stream->fd != -1)
+		close(stream_detach(stream));
 }

@@ -5,23 +5,60 @@
 #include <event2/util.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
-int
-systemd_sockets(int *first)
-{
-	int count = sd_listen_fds(1);
+#define CLIENT_NAME "client"
 
-	if (count < 0) {
-		log_error("the sockets passed by systemd: %s", strerror(-count));
-		return 0;
+/* What fits into one message: SCM_MAX_FD of the kernel, 253, rounded. */
+#define FDS_A_MESSAGE 250
+
+#define KEEP_US (2 * 1000000)
+
+void
+systemd_take_passed(systemd_passed *passed, void *arg)
+{
+	char **names = NULL;
+	int count = sd_listen_fds_with_names(1, &names);
+
+	if (count < 0)
+		log_error("what systemd passed on: %s", strerror(-count));
+	for (int i = 0; i < count; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+		bool is_client = strcmp(names[i], CLIENT_NAME) == 0;
+
+		evutil_make_socket_nonblocking(fd);
+		passed(fd, is_client, arg);
+		free(names[i]);
 	}
-	*first = SD_LISTEN_FDS_START;
-	for (int i = 0; i < count; i++)
-		evutil_make_socket_nonblocking(SD_LISTEN_FDS_START + i);
-	return count;
+	free(names);
+}
+
+bool
+systemd_keeps_clients(void)
+{
+	const char *most = getenv("FDSTORE");
+
+	return most && atoi(most) > 0;
+}
+
+void
+systemd_keep_clients(const int *fds, size_t count)
+{
+	while (count > 0) {
+		unsigned step = count < FDS_A_MESSAGE ? (unsigned)count
+						      : FDS_A_MESSAGE;
+		int result = sd_pid_notify_with_fds(0, 0,
+		    "FDSTORE=1\nFDNAME=" CLIENT_NAME, fds, step);
+
+		if (result < 0)
+			log_error("keeping clients: %s", strerror(-result));
+		fds += step;
+		count -= step;
+	}
+	sd_notify_barrier(0, KEEP_US);
 }
 
 void

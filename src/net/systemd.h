@@ -7,11 +7,24 @@
 
 #include "base/attr.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/** Sockets passed by socket activation; ${first} is set to the first one's
- * descriptor, the others follow.  All are made non-blocking. */
-int systemd_sockets(int *first);
+/** One descriptor that was passed on: a socket to listen on, or a client that
+ * our predecessor kept (systemd_keep_clients()).  Non-blocking, the callee's. */
+typedef void systemd_passed(int fd, bool is_client, void *arg);
+
+/** Hand over what systemd passed on.  Once, at the start. */
+void systemd_take_passed(systemd_passed *passed, void *arg);
+
+/** Whether systemd keeps clients for our successor: FileDescriptorStoreMax= and
+ * FDSTORE in the environment (systemd 254 sets it, a unit may). */
+bool systemd_keeps_clients(void);
+
+/** Have systemd keep these connections over a restart.  They stay the caller's
+ * to close.  Waits until systemd has them. */
+void systemd_keep_clients(const int *fds, size_t count);
 
 /** Say READY=1 with a status line. */
 void systemd_ready(const char *status);

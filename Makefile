@@ -24,8 +24,11 @@ DEBIAN   = build-essential pkg-config libevent-dev libhiredis-dev libinih-dev \
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
        -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef \
        -Wvla -Wswitch-enum $(if $(WERROR),-Werror)
+# Not in clang before 16.
+ZERO_INIT := $(shell $(CC) -ftrivial-auto-var-init=zero -E -xc /dev/null \
+               >/dev/null 2>&1 && echo -ftrivial-auto-var-init=zero)
 HARD = -fstack-protector-strong -fstack-clash-protection -fPIE -fcf-protection \
-       -ftrivial-auto-var-init=zero \
+       $(ZERO_INIT) \
        $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 

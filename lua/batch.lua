@@ -11,11 +11,14 @@
 -- Reply: seconds and microseconds of the server's clock, then for each bucket
 --       what it was before: its text, or nil for none.  The caller repeats the
 --       decisions from that.  Where a hash is not one, the error's text stands
---       in the place of each of its buckets.
+--       in the place of each of its buckets; where a text is too long to be a
+--       bucket's, words that are none, since a reply has a bound.
 --
 -- Everything is read and decided before anything is written.
 
 local argv, call = ARGV, redis.call
+
+local LONGEST = 64 -- bytes of a bucket: two numbers, and zeros before them
 
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -37,6 +40,8 @@ for k = 1, #KEYS do
 		local new
 		if texts.err then
 			text = texts.err
+		elseif text and #text > LONGEST then
+			text = 'a value of ' .. #text .. ' bytes'
 		else
 			new = decide(text, same == '' and argv[field + n + i] or same, now, a, b, c)
 		end

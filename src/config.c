@@ -276,8 +276,7 @@ struct reading {
 	bool given[SETTINGS];
 	const char *seen[SETTINGS];     /* sections */
 	size_t sections;
-	const char *name;            /* for the complaint, or NULL */
-	char section[64];
+	char place[140];                /* " [redis] port:", for a complaint */
 };
 
 static int
@@ -300,18 +299,11 @@ on_section(struct reading *reading, const char *name, struct ini_error *error)
 }
 
 static int
-on_setting(void *arg, const char *section, const char *name, const char *value,
-    unsigned line, struct ini_error *error)
+on_setting(struct reading *reading, const char *section, const char *name,
+    const char *value, struct ini_error *error)
 {
-	struct reading *reading = arg;
-	const struct setting *setting;
+	const struct setting *setting = find(section, name);
 
-	(void)line;
-	reading->name = name;
-	snprintf(reading->section, sizeof(reading->section), "%s", section);
-	if (!name)
-		return on_section(reading, section, error);
-	setting = find(section, name);
 	if (!setting) {
 		explain_unknown(error, section, name);
 		return -1;
@@ -325,6 +317,27 @@ on_setting(void *arg, const char *section, const char *name, const char *value,
 		return 0;
 	explain_refusal(error, setting, value);
 	return -1;
+}
+
+static int
+on_line(void *arg, const char *section, const char *name, const char *value,
+    unsigned line, struct ini_error *error)
+{
+	struct reading *reading = arg;
+	int result;
+
+	(void)line;
+	if (name && !*section) {
+		strcpy(error->reason, "stands before the first [section]");
+		return -1;
+	}
+	result = name ? on_setting(reading, section, name, value, error)
+		      : on_section(reading, section, error);
+	if (result == -1)
+		snprintf(reading->place, sizeof(reading->place),
+		    " [%.60s]%s%.60s:", section, name ? " " : "",
+		    name ? name : "");
+	return result;
 }
 
 struct config *
@@ -352,14 +365,12 @@ config_read(struct config *config, const char *name, const char *text,
 	struct reading reading = {.config = config};
 	struct ini_error what = {0};
 
-	if (ini_read(text, len, on_setting, &reading, &what) == 0) {
+	if (ini_read(text, len, on_line, &reading, &what) == 0) {
 		config->memory.allow_when_full = config->on_full != 0;
 		return 0;
 	}
-	snprintf(error->reason, sizeof(error->reason), "%s:%u:%s%.60s%s%s%.60s: %s",
-	    name, what.line, *reading.section ? " [" : "", reading.section,
-	    *reading.section ? "]" : "", reading.name ? " " : "",
-	    reading.name ? reading.name : "", what.reason);
+	snprintf(error->reason, sizeof(error->reason), "%s:%u:%s %s", name,
+	    what.line, reading.place, what.reason);
 	return -1;
 }
 

@@ -146,6 +146,15 @@ reload(struct daemon *daemon)
 }
 
 static void
+set_tick(struct daemon *daemon, int64_t delay_us)
+{
+	struct timeval delay = {
+	    .tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
+
+	evtimer_add(&daemon->tick, &delay);
+}
+
+static void
 drain(struct daemon *daemon)
 {
 	if (daemon->draining_since_us) {
@@ -166,6 +175,7 @@ drain(struct daemon *daemon)
 	daemon->shared.draining = true;
 	for (size_t i = 0; i < daemon->shared.workers; i++)
 		worker_wake(daemon->workers[i]);
+	set_tick(daemon, DRAIN_TICK_US);
 }
 
 static void
@@ -337,15 +347,6 @@ workers_are_alive(const struct daemon *daemon)
 		    WORKER_DEAD_US)
 			return false;
 	return true;
-}
-
-static void
-set_tick(struct daemon *daemon, int64_t delay_us)
-{
-	struct timeval delay = {
-	    .tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
-
-	evtimer_add(&daemon->tick, &delay);
 }
 
 static void

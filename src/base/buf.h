@@ -27,11 +27,12 @@ buf_len(const struct buf *buf)
 	return buf->end - buf->start;
 }
 
-/** First byte held; valid until the next call that is not buf_len(). */
+/** First byte held, may be NULL if there is none; valid until the next call that
+ * is not buf_len(). */
 static inline char *
 buf_head(const struct buf *buf)
 {
-	return buf->bytes + buf->start;
+	return buf->bytes ? buf->bytes + buf->start : NULL;
 }
 
 /** Return room for ${len} bytes at the end, to be claimed with buf_grow(), or

@@ -210,11 +210,19 @@ write_slot(struct conn *conn, const struct slot *slot)
 	return write_decision(conn, &slot->passage);
 }
 
-/* Write the answers that are next in order, as far as they are known. */
+/* Whether the next answer in order is known, and there is room for it. */
+static bool
+may_write(const struct conn *conn)
+{
+	return conn->head && conn->head->answered &&
+	       buf_len(&conn->stream.out) < CONN_UNSENT_MAX;
+}
+
+/* Write the answers that are next in order. */
 static void
 write_answers(struct conn *conn)
 {
-	while (conn->head && conn->head->answered) {
+	while (may_write(conn)) {
 		struct slot *slot = conn->head;
 
 		if (conn->state != CONN_DEAD && write_slot(conn, slot) == -1)
@@ -321,7 +329,7 @@ handle_lines(struct conn *conn, const char *bytes, size_t len)
 {
 	size_t used = 0;
 
-	while (may_take_more(conn)) {
+	while (used < len && may_take_more(conn)) {
 		struct request request;
 		enum line_error error;
 		size_t step;
@@ -336,7 +344,7 @@ handle_lines(struct conn *conn, const char *bytes, size_t len)
 			handle_request(conn, &request);
 		else
 			handle_error(conn, error);
-		if (conn->head && conn->head->answered)
+		if (may_write(conn))
 			write_answers(conn);
 	}
 	return used;
@@ -457,12 +465,13 @@ conn_free(struct conn *conn)
 	free(conn);
 }
 
-/* Take up the requests of a client that had to wait. */
+/* Take up the answers and requests of a client that had to wait. */
 static void
 resume(struct conn *conn)
 {
 	struct buf in = conn->in;
 
+	write_answers(conn);
 	if (conn->state != CONN_OPEN || conn->stream.reading ||
 	    !may_take_more(conn))
 		return;
@@ -505,7 +514,8 @@ conns_flush(struct conns *conns)
 		conn->is_due = false;
 		if (conn->state == CONN_DEAD)
 			conn_free(conn);
-		else if (!conn->stream.reading && may_take_more(conn))
+		else if (may_write(conn) ||
+			 (!conn->stream.reading && may_take_more(conn)))
 			make_due(conn);
 	}
 	return !TAILQ_EMPTY(&conns->due);

@@ -86,7 +86,6 @@ answer_unmatched(struct gate *gate, struct passage *passage)
 	    &gate->shared->unmatched, memory_order_relaxed);
 
 	metric_add(&gate->metrics->unmatched, 1);
-	passage->held = NULL;
 	passage->reply = (struct reply){.from = FROM_NONE};
 	passage->reply.decision.allowed = unmatched == UNMATCHED_ALLOW;
 	if (unmatched == UNMATCHED_ERROR)
@@ -176,6 +175,7 @@ gate_pass(struct gate *gate, const struct request *request,
 
 	passage->gate = gate;
 	passage->held = gate->held;
+	passage->held->users++;
 	ask->key = key_make(request->key, request->key_len);
 	ask->op = op_of(request->verb);
 	ask->amount = request->amount;
@@ -187,7 +187,6 @@ gate_pass(struct gate *gate, const struct request *request,
 		answer_unmatched(gate, passage);
 		return true;
 	}
-	gate->held->users++;
 	if (!store_ask(gate->store, ask))
 		return false;
 	conclude(passage);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Time between two lines in the log about one outage. */
+/* Least time between two complaints in the log, of one outage or of many. */
 #define COMPLAIN_US INT64_C(10000000)
 
 /*
@@ -63,7 +63,8 @@ struct link {
 	int64_t timer_us;             /* when it goes off; 0: not set */
 	int64_t greeted_by_us;        /* when it must be UP */
 	unsigned failures;            /* since the link was proven */
-	int64_t complained_us;        /* in the log, of this outage; 0: not yet */
+	int64_t complained_us;        /* when, in the log; 0: never */
+	bool complaining;             /* nothing better was logged since */
 	uint64_t random;
 };
 
@@ -163,7 +164,8 @@ close_all(struct link *link)
 	link->reader = NULL;
 }
 
-/* At the start of an outage, and now and then while it lasts. */
+/* At the start of an outage, and now and then while it lasts.  Short ones that
+ * follow each other are as good as one. */
 static void
 complain(struct link *link, const char *reason)
 {
@@ -173,6 +175,7 @@ complain(struct link *link, const char *reason)
 	if (link->complained_us && now_us - link->complained_us < COMPLAIN_US)
 		return;
 	link->complained_us = now_us;
+	link->complaining = true;
 	log_warning("redis %s: %s", link->name,
 	    log_escape(text, sizeof(text), reason, strlen(reason)));
 }
@@ -470,9 +473,9 @@ link_flush(struct link *link)
 void
 link_proven(struct link *link)
 {
-	if (link->complained_us)
+	if (link->complaining)
 		log_info("redis %s: answers again", link->name);
-	link->complained_us = 0;
+	link->complaining = false;
 	link->failures = 0;
 }
 

@@ -39,7 +39,9 @@ start_bulk(struct reply_guard *guard, int64_t len)
 	return 0;
 }
 
-/* A line is complete: text for itself, or the announcement of more. */
+/* A line is complete: text for itself, or the announcement of more.  A line feed
+ * alone ends none for hiredis, which would read on: then the two would no
+ * longer agree on what is a header. */
 static int
 end_line(struct reply_guard *guard)
 {
@@ -47,7 +49,7 @@ end_line(struct reply_guard *guard)
 	int64_t count;
 
 	guard->header_len = 0;
-	if (len == 0)
+	if (len < 2 || guard->last != '\r')
 		return -1;
 	switch (guard->header[0]) {
 	case '+':
@@ -57,8 +59,7 @@ end_line(struct reply_guard *guard)
 		return 0;
 	case '*':
 	case '$':
-		if (len < 3 || len > sizeof(guard->header) ||
-		    guard->header[len - 1] != '\r' ||
+		if (len > sizeof(guard->header) ||
 		    num_read_int(guard->header + 1, len - 2, -1,
 			REPLY_MAX_BYTES, &count))
 			return -1;
@@ -66,17 +67,6 @@ end_line(struct reply_guard *guard)
 					       : start_bulk(guard, count);
 	}
 	return -1;
-}
-
-static size_t
-skip_body(struct reply_guard *guard, size_t len)
-{
-	size_t step = (size_t)guard->body < len ? (size_t)guard->body : len;
-
-	guard->body -= (int64_t)step;
-	if (guard->body == 0)
-		end_element(guard);
-	return step;
 }
 
 /* Take bytes of a line up to its end, which is not kept, or all there are. */
@@ -92,30 +82,39 @@ read_line(struct reply_guard *guard, const char *bytes, size_t len, bool *whole)
 		memcpy(guard->header + guard->header_len, bytes,
 		    step < room ? step : room);
 	}
+	if (step > 0)
+		guard->last = bytes[step - 1];
 	guard->header_len += step;
 	*whole = newline != NULL;
 	return step + *whole;
+}
+
+/* Take bytes of a bulk string up to its end, or all there are. */
+static size_t
+skip_body(struct reply_guard *guard, size_t len, bool *whole)
+{
+	size_t step = (size_t)guard->body < len ? (size_t)guard->body : len;
+
+	guard->body -= (int64_t)step;
+	*whole = guard->body == 0;
+	return step;
 }
 
 int
 reply_guard_check(struct reply_guard *guard, const char *bytes, size_t len)
 {
 	while (len > 0) {
-		bool whole = false;
-		size_t step;
+		bool in_body = guard->body > 0, whole;
+		size_t step = in_body ? skip_body(guard, len, &whole)
+				      : read_line(guard, bytes, len, &whole);
 
-		if (guard->body > 0) {
-			guard->bytes += guard->body < (int64_t)len
-					    ? guard->body
-					    : (int64_t)len;
-			step = skip_body(guard, len);
-		} else {
-			step = read_line(guard, bytes, len, &whole);
-			guard->bytes += (int64_t)step;
-		}
+		/* First: the end of a reply sets the count back. */
+		guard->bytes += (int64_t)step;
 		if (guard->bytes > REPLY_MAX_BYTES)
 			return -1;
-		if (whole && end_line(guard) == -1)
+		if (whole && in_body)
+			end_element(guard);
+		else if (whole && end_line(guard) == -1)
 			return -1;
 		bytes += step;
 		len -= step;

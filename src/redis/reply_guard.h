@@ -25,6 +25,7 @@ struct reply_guard {
 	int64_t body;                   /* of a bulk string: bytes still to come */
 	char header[24];                /* first bytes of the line being read */
 	size_t header_len;              /* the line's length so far */
+	char last;                      /* the line's last byte so far */
 	int depth;                      /* arrays open */
 	int64_t left[REPLY_MAX_DEPTH];  /* their elements still to come */
 };

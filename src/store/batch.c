@@ -60,10 +60,11 @@ find(struct batch *batch, const struct ask *ask)
 
 	for (;; at = (at + 1) & (BATCH_INDEX - 1)) {
 		uint16_t *place = &batch->index[at];
-		const struct entry *entry = &batch->entries[*place - 1];
+		const struct entry *entry;
 
 		if (*place == 0)
 			return place;
+		entry = &batch->entries[*place - 1];
 		if (entry->limit == ask->limit &&
 		    entry->hash.lo == key->hash.lo &&
 		    entry->hash.hi == key->hash.hi)

@@ -163,12 +163,11 @@ on_loaded(const redisReply *reply, void *arg)
 }
 
 static void
-load_scripts(struct remote *remote, enum remote_state state)
+load_scripts(
+    struct remote *remote, enum remote_state state, int64_t deadline_us)
 {
 	static const enum script needed[] = {
 	    SCRIPT_LEAKY_BUCKET, SCRIPT_FIXED_WINDOW};
-	int64_t deadline_us =
-	    clock_us() + remote->options->link.socket_timeout_us;
 
 	remote->state = state;
 	remote->loading = 0;
@@ -186,7 +185,10 @@ load_scripts(struct remote *remote, enum remote_state state)
 static void
 on_up(void *arg)
 {
-	load_scripts(arg, REMOTE_LOADING);
+	struct remote *remote = arg;
+
+	load_scripts(remote, REMOTE_LOADING,
+	    clock_us() + remote->options->link.socket_timeout_us);
 }
 
 static void
@@ -223,6 +225,18 @@ on_refused(struct remote *remote, struct batch *batch, const redisReply *reply)
 		link_drop(remote->link, reply->str);
 }
 
+/* Somebody else brought the scripts back before we did, and a later batch ran.
+ * What was refused before must not run after it. */
+static void
+give_up_refused(struct remote *remote)
+{
+	struct batch *batch;
+
+	while ((batch = pop(&remote->refused)))
+		give_up(remote, batch);
+	remote->state = REMOTE_READY;
+}
+
 static void
 on_answered(struct remote *remote, struct batch *batch, const redisReply *reply)
 {
@@ -234,6 +248,8 @@ on_answered(struct remote *remote, struct batch *batch, const redisReply *reply)
 		link_drop(remote->link, "sent a reply not of our script");
 		return;
 	}
+	if (remote->refused.head)
+		give_up_refused(remote);
 	for (int i = 0; i < strange; i++)
 		remote->events->foreign(remote->arg);
 	if (strange > 0)
@@ -264,7 +280,8 @@ reload_scripts(struct remote *remote)
 		remote->ready.tail->next = ready.head;
 		remote->ready.tail = ready.tail;
 	}
-	load_scripts(remote, REMOTE_RELOADING);
+	load_scripts(
+	    remote, REMOTE_RELOADING, remote->ready.head->deadline_us);
 }
 
 static void

@@ -158,10 +158,15 @@ enum line_result
 line_read(struct line_reader *reader, const char *bytes, size_t len,
     size_t *used, struct request *request, enum line_error *error)
 {
-	size_t skipped = skip_overlong(reader, bytes, len);
-	const char *start = bytes + skipped;
-	const char *end = memchr(start, '\n', len - skipped);
+	size_t skipped;
+	const char *start, *end;
 
+	*used = 0;
+	if (len == 0)
+		return LINE_MORE; /* ${bytes} may be NULL */
+	skipped = skip_overlong(reader, bytes, len);
+	start = bytes + skipped;
+	end = memchr(start, '\n', len - skipped);
 	*used = skipped;
 	if (!end && len - skipped <= LINE_MAX_LEN + 1) /* + 1: the CR of CRLF */
 		return LINE_MORE;

@@ -8,15 +8,20 @@
 #include <check.h>
 
 #define SUITES(X)                                                              \
+	X(batch)                                                               \
 	X(bucket)                                                              \
 	X(buf)                                                                 \
+	X(command)                                                             \
+	X(config)                                                              \
 	X(index)                                                               \
 	X(ini)                                                                 \
 	X(key)                                                                 \
 	X(limit)                                                               \
+	X(line)                                                                \
 	X(log)                                                                 \
 	X(memory)                                                              \
 	X(num)                                                                 \
+	X(reply_guard)                                                         \
 	X(rules)                                                               \
 	X(siphash)                                                             \
 	X(suggest)                                                             \

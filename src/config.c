@@ -4,6 +4,7 @@
 #include "base/ini.h"
 #include "base/num.h"
 #include "base/suggest.h"
+#include "store/field.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -64,7 +65,7 @@ static const struct setting settings[] = {
     {"store", "type", CHOICE, AT(gate.store), "memory", 0, 0, store_names, NULL,
 	FIXED, "where buckets live"},
     {"store", "prefix", TEXT, AT(gate.remote.prefix), "drip:", 0,
-	REMOTE_PREFIX_MAX, NULL, NULL, FIXED,
+	FIELD_PREFIX_MAX, NULL, NULL, FIXED,
 	"of the names of the hashes in Redis"},
     {"store", "max_buckets", NUMBER, AT(memory.max_buckets), "1000000", 1,
 	1000000000, NULL, NULL, FIXED, "buckets in memory at a time"},

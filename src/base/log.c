@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -15,6 +17,9 @@
 
 /* Longest line, its newline included; what is longer is cut. */
 #define LINE_MAX_LEN 1024
+
+/* Time between two complaints of one kind. */
+#define PACE_US INT64_C(10000000)
 
 static atomic_int level = LOG_LEVEL_INFO;
 static bool is_journal;
@@ -131,6 +136,17 @@ escape_byte(char *to, unsigned char byte)
 	to[2] = digits[byte >> 4];
 	to[3] = digits[byte & 15];
 	return 4;
+}
+
+bool
+log_is_due(struct log_pace *pace)
+{
+	int64_t now_us = clock_us();
+
+	if (pace->last_us && now_us - pace->last_us < PACE_US)
+		return false;
+	pace->last_us = now_us;
+	return true;
 }
 
 char *

@@ -9,7 +9,9 @@
 
 #include "base/attr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The values are those of syslog(3). */
 enum log_level {
@@ -26,6 +28,15 @@ void log_error(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_debug(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/** One kind of complaint, which must not fill the log; all zero at first. */
+struct log_pace {
+	int64_t last_us;
+};
+
+/** Whether to complain now: not within ten seconds of the last time.  One
+ * thread. */
+bool log_is_due(struct log_pace *pace);
 
 /** Copy ${len} bytes that a stranger sent to ${to}, of ${size} bytes, as
  * printable ASCII: what is not is written \xNN.  What does not fit is cut and

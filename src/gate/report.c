@@ -1,6 +1,7 @@
 #include "gate/report.h"
 
 #include "base/num.h"
+#include "store/field.h"
 #include "wire/line.h"
 
 static const char *
@@ -61,11 +62,11 @@ explain_place(struct buf *out, struct gate *gate, const struct ask *ask,
     const char *key)
 {
 	const struct gate_options *options = gate->shared->options;
-	char hash[REMOTE_HASH_MAX];
+	char hash[FIELD_HASH_MAX];
 
 	if (options->store == STORE_MEMORY)
 		return buf_printf(out, "store memory\n");
-	remote_hash_name(options->remote.prefix, ask->limit, hash);
+	field_hash_name(options->remote.prefix, ask->limit, hash);
 	return buf_printf(out, "store redis %s, field %s of hash %s\n",
 	    ask->from == FROM_REDIS ? "(answers)" : "(does not answer)", key,
 	    hash);

@@ -1,6 +1,5 @@
 #include "net/listener.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 
 #include <arpa/inet.h>
@@ -21,9 +20,6 @@
 #define BACKLOG          4096
 #define ACCEPTS_AT_ONCE  64
 
-/* Time between two lines in the log about pauses. */
-#define COMPLAIN_US INT64_C(10000000)
-
 static const struct timeval pause_time = {.tv_usec = 100000};
 
 struct listener {
@@ -32,7 +28,7 @@ struct listener {
 	struct event resume_event;
 	listener_accepted *accepted;
 	void *arg;
-	int64_t complained_us;
+	struct log_pace pace;
 	char address[sizeof(struct sockaddr_un)];
 };
 
@@ -156,18 +152,6 @@ is_passing(int error)
 	return false;
 }
 
-static void
-complain(struct listener *listener)
-{
-	int64_t now_us = clock_us();
-
-	if (listener->complained_us &&
-	    now_us - listener->complained_us < COMPLAIN_US)
-		return;
-	listener->complained_us = now_us;
-	log_warning("accepting on %s pauses: %m", listener->address);
-}
-
 /* Accept one client.  Return whether there may be more. */
 static bool
 accept_one(struct listener *listener)
@@ -186,7 +170,8 @@ accept_one(struct listener *listener)
 		return false;
 	if (is_passing(errno))
 		return true;
-	complain(listener);
+	if (log_is_due(&listener->pace))
+		log_warning("accepting on %s pauses: %m", listener->address);
 	event_del(&listener->accept_event);
 	event_add(&listener->resume_event, &pause_time);
 	return false;

@@ -10,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Least time between two complaints in the log, of one outage or of many. */
-#define COMPLAIN_US INT64_C(10000000)
-
 /*
  *   WAITING --> DIALING --> GREETING --> UP
  *      ^___________|___________|_________|
@@ -63,7 +60,7 @@ struct link {
 	int64_t timer_us;             /* when it goes off; 0: not set */
 	int64_t greeted_by_us;        /* when it must be UP */
 	unsigned failures;            /* since the link was proven */
-	int64_t complained_us;        /* when, in the log; 0: never */
+	struct log_pace pace;         /* of complaints in the log */
 	bool complaining;             /* nothing better was logged since */
 	uint64_t random;
 };
@@ -169,12 +166,10 @@ close_all(struct link *link)
 static void
 complain(struct link *link, const char *reason)
 {
-	int64_t now_us = clock_us();
 	char text[200];
 
-	if (link->complained_us && now_us - link->complained_us < COMPLAIN_US)
+	if (!log_is_due(&link->pace))
 		return;
-	link->complained_us = now_us;
 	link->complaining = true;
 	log_warning("redis %s: %s", link->name,
 	    log_escape(text, sizeof(text), reason, strlen(reason)));

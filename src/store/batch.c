@@ -4,7 +4,6 @@
 #include "limit/decide.h"
 #include "redis/script.h"
 #include "store/field.h"
-#include "store/remote.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -266,7 +265,7 @@ write_group(const struct batch *batch, const struct group *group,
 void
 batch_write(struct batch *batch, const char *prefix, struct command *command)
 {
-	char name[REMOTE_HASH_MAX];
+	char name[FIELD_HASH_MAX];
 	struct buf ops = {0};
 	unsigned groups;
 	size_t arguments;
@@ -282,7 +281,7 @@ batch_write(struct batch *batch, const char *prefix, struct command *command)
 	command_add_int(command, groups);
 	for (unsigned i = 0; i < batch->count; i += group_at(batch, i).count)
 		command_add(command, name,
-		    remote_hash_name(prefix, entry_at(batch, i)->limit, name));
+		    field_hash_name(prefix, entry_at(batch, i)->limit, name));
 	for (unsigned i = 0; i < batch->count;) {
 		struct group group = group_at(batch, i);
 

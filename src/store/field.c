@@ -1,5 +1,7 @@
 #include "store/field.h"
 
+#include <string.h>
+
 /* What a double still counts up to, one by one. */
 #define LARGEST ((INT64_C(1) << 53) - 1)
 
@@ -61,4 +63,20 @@ field_read(const struct limit *limit, const char *text, size_t len,
 	else
 		*bucket = (struct bucket){first, second};
 	return true;
+}
+
+size_t
+field_hash_name(const char *prefix, const struct limit *limit, char *to)
+{
+	size_t prefix_len = strlen(prefix), name_len = strlen(limit->name);
+	size_t len = prefix_len + name_len;
+
+	memcpy(to, prefix, prefix_len);
+	memcpy(to + prefix_len, limit->name, name_len);
+	if (limit->algorithm == ALGORITHM_FIXED_WINDOW) {
+		memcpy(to + len, ":w", 2);
+		len += 2;
+	}
+	to[len] = '\0';
+	return len;
 }

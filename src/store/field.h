@@ -1,5 +1,5 @@
 /**
- * field: a bucket as text, the way it is kept in a field of a hash in Redis.
+ * field: how a bucket is kept in Redis: as text, in a field of a hash.
  *
  *   leaky bucket  "EMPTY_AT" or "EMPTY_AT BLOCKED_UNTIL"
  *   fixed window  "WINDOW COUNT"
@@ -20,5 +20,13 @@
  * untouched, if it is not ours. */
 bool field_read(const struct limit *limit, const char *text, size_t len,
     struct bucket *bucket) MUST_USE;
+
+#define FIELD_PREFIX_MAX 64
+#define FIELD_HASH_MAX   (FIELD_PREFIX_MAX + LIMIT_NAME_MAX + 3)
+
+/** Write the name of the hash that holds the buckets of ${limit} to ${to}, of
+ * FIELD_HASH_MAX bytes: the prefix, the limit's name, and ":w" for a fixed
+ * window.  ${prefix} is at most FIELD_PREFIX_MAX bytes.  Return the length. */
+size_t field_hash_name(const char *prefix, const struct limit *limit, char *to);
 
 #endif

@@ -10,9 +10,6 @@
 
 #define ALGORITHMS 2
 
-/* Time between two lines in the log about one kind of trouble. */
-#define COMPLAIN_US INT64_C(10000000)
-
 /*
  *   DOWN --up--> LOADING --loaded--> READY --NOSCRIPT--> RELOADING --> READY
  *    ^______________|__________________|____________________|
@@ -45,24 +42,8 @@ struct remote {
 	struct batch *spare;
 	unsigned inflight;
 	struct command command;
-	int64_t complained_us;
+	struct log_pace pace;            /* of complaints in the log */
 };
-
-size_t
-remote_hash_name(const char *prefix, const struct limit *limit, char *to)
-{
-	size_t prefix_len = strlen(prefix), name_len = strlen(limit->name);
-	size_t len = prefix_len + name_len;
-
-	memcpy(to, prefix, prefix_len);
-	memcpy(to + prefix_len, limit->name, name_len);
-	if (limit->algorithm == ALGORITHM_FIXED_WINDOW) {
-		memcpy(to + len, ":w", 2);
-		len += 2;
-	}
-	to[len] = '\0';
-	return len;
-}
 
 static void
 push(struct batch_list *list, struct batch *batch)
@@ -126,13 +107,10 @@ give_up_all(struct remote *remote)
 static void
 complain(struct remote *remote, const char *what, const char *text, size_t len)
 {
-	int64_t now_us = clock_us();
 	char escaped[160];
 
-	if (remote->complained_us &&
-	    now_us - remote->complained_us < COMPLAIN_US)
+	if (!log_is_due(&remote->pace))
 		return;
-	remote->complained_us = now_us;
 	log_warning("redis %s: %s: %s", link_name(remote->link), what,
 	    log_escape(escaped, sizeof(escaped), text, len));
 }

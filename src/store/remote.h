@@ -47,12 +47,4 @@ struct store *remote_store_new(struct event_base *base, struct dialer *dialer,
 /** Whether it can be asked now. */
 bool remote_is_ready(const struct store *store);
 
-/** The name of the hash that holds the buckets of ${limit}, written to ${to},
- * of REMOTE_HASH_MAX bytes.  Return its length. */
-size_t remote_hash_name(
-    const char *prefix, const struct limit *limit, char *to);
-
-#define REMOTE_PREFIX_MAX 64
-#define REMOTE_HASH_MAX   (REMOTE_PREFIX_MAX + LIMIT_NAME_MAX + 3)
-
 #endif

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "redis/script.h"
+#include "store/field.h"
 
 #include <event2/event_struct.h>
 #include <stdio.h>
@@ -49,7 +50,8 @@ struct sweep {
 	bool ready;                /* the script is loaded */
 	struct chore *current;     /* the pass under way, or NULL */
 	char cursor[24];
-	int64_t called_us;         /* when the call in flight was made */
+	bool calling;              /* a call is in flight */
+	int64_t called_us;         /* when it was made */
 	struct command command;
 };
 
@@ -101,6 +103,33 @@ end_pass(struct sweep *sweep)
 	wait_for_next(sweep);
 }
 
+static void
+on_loaded(const redisReply *reply, void *arg)
+{
+	struct sweep *sweep = arg;
+
+	if (!reply)
+		return;
+	if (reply->type == REDIS_REPLY_ERROR) {
+		link_drop(sweep->link, reply->str);
+		return;
+	}
+	sweep->ready = true;
+	link_proven(sweep->link);
+	wait_for_next(sweep);
+}
+
+static void
+load_script(struct sweep *sweep)
+{
+	sweep->ready = false;
+	if (script_load(sweep->link, SCRIPT_SWEEP, clock_us() + DEADLINE_US,
+		on_loaded, sweep) == -1)
+		link_drop(sweep->link, "the scripts cannot be loaded");
+	else
+		link_flush(sweep->link);
+}
+
 static bool
 is_step(const redisReply *reply)
 {
@@ -115,8 +144,17 @@ on_step(const redisReply *reply, void *arg)
 {
 	struct sweep *sweep = arg;
 
-	if (!reply || !sweep->current)
-		return; /* the link is down, or the limits changed */
+	sweep->calling = false;
+	if (!reply)
+		return; /* the link is down */
+	if (reply_is_error(reply, "NOSCRIPT")) {
+		load_script(sweep); /* and go on where we are */
+		return;
+	}
+	if (!sweep->current) {
+		wait_for_next(sweep); /* the limits changed meanwhile */
+		return;
+	}
 	if (!is_step(reply)) {
 		/* Somebody else's turn (nil), or no hash (an error, which the
 		 * store reports): another time. */
@@ -139,9 +177,9 @@ call_step(struct sweep *sweep)
 {
 	const struct limit *limit = sweep->current->limit;
 	bool window = limit->algorithm == ALGORITHM_FIXED_WINDOW;
-	char hash[REMOTE_HASH_MAX];
-	char lock[REMOTE_HASH_MAX + 6];
-	size_t len = remote_hash_name(sweep->options->prefix, limit, hash);
+	char hash[FIELD_HASH_MAX];
+	char lock[FIELD_HASH_MAX + 6];
+	size_t len = field_hash_name(sweep->options->prefix, limit, hash);
 	struct command *command = &sweep->command;
 
 	snprintf(lock, sizeof(lock), "%s:sweep", hash);
@@ -158,8 +196,11 @@ call_step(struct sweep *sweep)
 	command_add_int(command, FIELDS_A_CALL);
 	command_add_int(command, window ? limit->window_us : 0);
 	sweep->called_us = clock_us();
-	return link_call(sweep->link, command,
-	    sweep->called_us + DEADLINE_US, on_step, sweep);
+	if (link_call(sweep->link, command, sweep->called_us + DEADLINE_US,
+		on_step, sweep) == -1)
+		return -1;
+	sweep->calling = true;
+	return 0;
 }
 
 static void
@@ -170,8 +211,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!sweep->ready)
-		return; /* on_loaded() starts it again */
+	if (!sweep->ready || sweep->calling)
+		return; /* on_loaded() or on_step() goes on */
 	if (!sweep->current) {
 		if (!next || next->due_us > clock_us()) {
 			wait_for_next(sweep);
@@ -221,36 +262,17 @@ on_info(const redisReply *reply, void *arg)
 }
 
 static void
-on_loaded(const redisReply *reply, void *arg)
-{
-	struct sweep *sweep = arg;
-
-	if (!reply)
-		return;
-	if (reply->type == REDIS_REPLY_ERROR) {
-		link_drop(sweep->link, reply->str);
-		return;
-	}
-	sweep->ready = true;
-	link_proven(sweep->link);
-	wait_for_next(sweep);
-}
-
-static void
 on_up(void *arg)
 {
 	struct sweep *sweep = arg;
-	int64_t deadline_us = clock_us() + DEADLINE_US;
 
 	command_start(&sweep->command, 1);
 	command_add_text(&sweep->command, "INFO");
-	if (link_call(sweep->link, &sweep->command, deadline_us, on_info,
-		sweep) == -1 ||
-	    script_load(sweep->link, SCRIPT_SWEEP, deadline_us, on_loaded,
-		sweep) == -1)
-		link_drop(sweep->link, "the scripts cannot be loaded");
+	if (link_call(sweep->link, &sweep->command, clock_us() + DEADLINE_US,
+		on_info, sweep) == -1)
+		link_drop(sweep->link, "it cannot be asked what it is");
 	else
-		link_flush(sweep->link);
+		load_script(sweep);
 }
 
 static void

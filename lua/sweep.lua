@@ -12,7 +12,8 @@
 -- What is drained is what leaky_bucket.lua and fixed_window.lua take for empty.
 -- What is not a bucket is left alone.
 
-local call, match, floor = redis.call, string.match, math.floor
+local call, find, match, floor = redis.call, string.find, string.match, math.floor
+local LARGEST = 9007199254740991
 local hash, lock = KEYS[1], KEYS[2]
 local caller, step_ms, pass_ms, cursor, count = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local length = tonumber(ARGV[6])
@@ -28,12 +29,14 @@ local window = length > 0 and floor(now / length)
 
 local function is_drained(text)
 	if window then
-		local number = match(text, '^(%d+) %d+$')
-		return number and tonumber(number) < window
+		local number, count = match(text, '^(%d+) (%d+)$')
+		return number and tonumber(number) < window and tonumber(count) <= LARGEST
 	end
-	local empty_at, blocked_until = match(text, '^(%d+) ?(%d*)$')
-	return empty_at and tonumber(empty_at) <= now
-		and (blocked_until == '' or tonumber(blocked_until) <= now)
+	if find(text, '^%d+$') then
+		return tonumber(text) <= now
+	end
+	local empty_at, blocked_until = match(text, '^(%d+) (%d+)$')
+	return empty_at and tonumber(empty_at) <= now and tonumber(blocked_until) <= now
 end
 
 local page = call('HSCAN', hash, cursor, 'COUNT', count)

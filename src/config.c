@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CREDENTIAL   "dripgate.redis-password"
 #define SECOND       INT64_C(1000000)
@@ -67,7 +68,7 @@ static const struct setting settings[] = {
     {"store", "prefix", TEXT, AT(gate.remote.prefix), "drip:", 0,
 	FIELD_PREFIX_MAX, NULL, NULL, FIXED,
 	"of the names of the hashes in Redis"},
-    {"store", "max_buckets", NUMBER, AT(memory.max_buckets), "1000000", 1,
+    {"store", "max_buckets", NUMBER, AT(gate.memory.max_buckets), "1000000", 1,
 	1000000000, NULL, NULL, FIXED, "buckets in memory at a time"},
     {"store", "on_full", CHOICE, AT(on_full), "deny", 0, 0, on_full_names, NULL,
 	FIXED, "answer when memory has no room for another"},
@@ -367,7 +368,7 @@ config_read(struct config *config, const char *name, const char *text,
 	struct ini_error what = {0};
 
 	if (ini_read(text, len, on_line, &reading, &what) == 0) {
-		config->memory.allow_when_full = config->on_full != 0;
+		config->gate.memory.allow_when_full = config->on_full != 0;
 		return 0;
 	}
 	snprintf(error->reason, sizeof(error->reason), "%s:%u:%s %s", name,
@@ -375,14 +376,30 @@ config_read(struct config *config, const char *name, const char *text,
 	return -1;
 }
 
-/* A relative path starts at the folder of the config file. */
+/* ${path} from the root, the caller's to free; or NULL with errno. */
+static char *
+absolute(const char *path)
+{
+	char folder[4096];
+	char *result;
+
+	if (*path == '/')
+		return strdup(path);
+	if (!getcwd(folder, sizeof(folder)) ||
+	    asprintf(&result, "%s/%s", folder, path) == -1)
+		return NULL;
+	return result;
+}
+
+/* A relative path starts at the folder of the config file.  It is made absolute,
+ * so that a dump means the same wherever it is kept. */
 static int
 resolve_limits_file(struct config *config)
 {
 	const char *slash = strrchr(config->path, '/');
 	char path[8192];
 
-	if (!slash || config->limits_file[0] == '/')
+	if (config->limits_file[0] == '/')
 		return 0;
 	snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - config->path),
 	    config->path, config->limits_file);
@@ -423,7 +440,7 @@ config_load(const char *path, struct config_error *error)
 	snprintf(error->reason, sizeof(error->reason), "%s: %s", path,
 	    strerror(errno));
 	if (text && config_read(config, path, text, len, error) == 0) {
-		config->path = strdup(path);
+		config->path = absolute(path);
 		read = config->path && resolve_limits_file(config) == 0 &&
 		       read_credential(config) == 0;
 		if (!read)

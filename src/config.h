@@ -10,7 +10,6 @@
 #include "base/attr.h"
 #include "base/log.h"
 #include "gate/shared.h"
-#include "store/memory.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +25,6 @@ struct config {
 	int log_level;                /* enum log_level */
 	int on_full;                  /* enum { deny, allow } */
 	struct gate_options gate;
-	struct memory_options memory;
 
 	char *path;                   /* where it was read from, or NULL */
 	char **owned;                 /* the strings that were read, one a row */

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config.h"
-#include "gate/worker.h"
+#include "gate/pool.h"
 #include "net/listener.h"
 #include "net/systemd.h"
 #include "wire/line.h"
@@ -25,13 +25,10 @@
 
 #define CONFIG_PATH   "/etc/dripgate/dripgate.ini"
 #define MAX_LISTENERS 16
+#define SIGNALS       3
 
 /* SIGTERM to exit, at the most. */
 #define DRAIN_US INT64_C(10000000)
-
-/* A worker whose loop has not turned for so long is taken for dead: the
- * watchdog is not patted any more. */
-#define WORKER_DEAD_US INT64_C(5000000)
 
 #define TICK_US       1000000
 #define START_TICK_US 2000
@@ -43,13 +40,11 @@
 struct daemon {
 	struct config *config;
 	struct event_base *base;
-	struct shared shared;
-	struct worker **workers;
-	size_t next;                  /* worker to get the next client */
+	struct pool *pool;
 	struct listener *listeners[MAX_LISTENERS];
 	size_t listener_count;
 	const char *unix_path;        /* of a socket to be removed, or NULL */
-	struct event signals[3];
+	struct event signals[SIGNALS];
 	struct event tick;
 	bool activated;               /* the sockets are systemd's */
 	bool ready;
@@ -57,7 +52,7 @@ struct daemon {
 	int64_t draining_since_us;    /* 0: not yet */
 };
 
-static const int signal_numbers[] = {SIGTERM, SIGINT, SIGHUP};
+static const int signal_numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
 static struct rules *
 load_rules(const char *path, struct rules_error *error)
@@ -79,14 +74,9 @@ load_rules(const char *path, struct rules_error *error)
 static void
 status(const struct daemon *daemon, char *to, size_t size)
 {
-	struct shared *shared = (struct shared *)(uintptr_t)&daemon->shared;
-	unsigned generation;
-	struct rules *rules = shared_get_rules(shared, &generation);
-
 	snprintf(to, size, "%zu limits, %zu clients, buckets in %s",
-	    rules_count(rules), shared->clients,
-	    shared->options->store == STORE_REDIS ? "Redis" : "memory");
-	rules_unref(rules);
+	    pool_limits(daemon->pool), pool_clients(daemon->pool),
+	    daemon->config->gate.store == STORE_REDIS ? "Redis" : "memory");
 }
 
 static void
@@ -108,7 +98,8 @@ refused_setting(const char *section, const char *name)
 static void
 apply_reloadable(struct daemon *daemon)
 {
-	daemon->shared.unmatched = daemon->config->unmatched;
+	pool_set_unmatched(
+	    daemon->pool, (enum unmatched)daemon->config->unmatched);
 	log_set_level((enum log_level)daemon->config->log_level);
 }
 
@@ -138,9 +129,7 @@ reload(struct daemon *daemon)
 			    daemon->config, new, refused_setting);
 		apply_reloadable(daemon);
 		log_info("reloaded: %zu limits in force", rules_count(rules));
-		shared_set_rules(&daemon->shared, rules);
-		for (size_t i = 0; i < daemon->shared.workers; i++)
-			worker_wake(daemon->workers[i]);
+		pool_set_rules(daemon->pool, rules);
 	}
 	config_free(new);
 }
@@ -162,7 +151,7 @@ drain(struct daemon *daemon)
 		event_base_loopbreak(daemon->base);
 		return;
 	}
-	log_info("draining %zu clients", daemon->shared.clients);
+	log_info("draining %zu clients", pool_clients(daemon->pool));
 	systemd_stopping();
 	daemon->draining_since_us = clock_us();
 	for (size_t i = 0; i < daemon->listener_count; i++) {
@@ -172,9 +161,7 @@ drain(struct daemon *daemon)
 		listener_free(daemon->listeners[i]);
 	}
 	daemon->listener_count = 0;
-	daemon->shared.draining = true;
-	for (size_t i = 0; i < daemon->shared.workers; i++)
-		worker_wake(daemon->workers[i]);
+	pool_drain(daemon->pool, systemd_keeps_clients());
 	set_tick(daemon, DRAIN_TICK_US);
 }
 
@@ -211,15 +198,11 @@ static void
 on_accepted(int fd, void *arg)
 {
 	struct daemon *daemon = arg;
-	struct shared *shared = &daemon->shared;
 
-	if (shared->clients >= (size_t)daemon->config->max_clients) {
+	if (pool_clients(daemon->pool) >= (size_t)daemon->config->max_clients)
 		refuse_client(fd);
-		return;
-	}
-	atomic_fetch_add(&shared->clients, 1);
-	worker_give(daemon->workers[daemon->next], fd);
-	daemon->next = (daemon->next + 1) % shared->workers;
+	else
+		pool_give(daemon->pool, fd);
 }
 
 static int
@@ -315,9 +298,8 @@ say_what_to_try(const char *address)
 static void
 try_start(struct daemon *daemon)
 {
-	for (size_t i = 0; i < daemon->shared.workers; i++)
-		if (!worker_is_settled(daemon->workers[i]))
-			return;
+	if (!pool_is_settled(daemon->pool))
+		return;
 	if (add_listeners(daemon) == -1) {
 		daemon->failed = true;
 		event_base_loopbreak(daemon->base);
@@ -326,27 +308,6 @@ try_start(struct daemon *daemon)
 	daemon->ready = true;
 	say_ready(daemon);
 	say_what_to_try(listener_address(daemon->listeners[0]));
-}
-
-static bool
-workers_are_done(const struct daemon *daemon)
-{
-	for (size_t i = 0; i < daemon->shared.workers; i++)
-		if (!worker_is_done(daemon->workers[i]))
-			return false;
-	return true;
-}
-
-static bool
-workers_are_alive(const struct daemon *daemon)
-{
-	int64_t now_us = clock_us();
-
-	for (size_t i = 0; i < daemon->shared.workers; i++)
-		if (now_us - worker_alive_us(daemon->workers[i]) >
-		    WORKER_DEAD_US)
-			return false;
-	return true;
 }
 
 static void
@@ -361,34 +322,23 @@ tick_serving(struct daemon *daemon)
 {
 	char text[120];
 
-	if (workers_are_alive(daemon))
+	if (pool_is_alive(daemon->pool))
 		systemd_watchdog_pat();
 	status(daemon, text, sizeof(text));
 	systemd_status("%s", text);
 	set_tick(daemon, TICK_US);
 }
 
-/* Leave clients between two requests to our successor, who will not know the
- * difference. */
-static void
-pass_on_clients(struct daemon *daemon)
-{
-	for (size_t i = 0; i < daemon->shared.workers; i++) {
-		size_t count;
-		const int *kept = worker_kept(daemon->workers[i], &count);
-
-		systemd_keep_clients(kept, count);
-	}
-}
-
 static void
 tick_draining(struct daemon *daemon)
 {
-	if (workers_are_done(daemon)) {
-		pass_on_clients(daemon);
+	if (pool_is_drained(daemon->pool)) {
+		/* Our successor will not know the difference. */
+		pool_each_kept(daemon->pool, systemd_keep_clients);
 		event_base_loopbreak(daemon->base);
 	} else if (clock_us() - daemon->draining_since_us >= DRAIN_US) {
-		log_warning("%zu clients were cut off", daemon->shared.clients);
+		log_warning(
+		    "%zu clients are cut off", pool_clients(daemon->pool));
 		event_base_loopbreak(daemon->base);
 	}
 	set_tick(daemon, DRAIN_TICK_US);
@@ -407,28 +357,6 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		tick_serving(daemon);
 	else
 		tick_starting(daemon);
-}
-
-/* Workers leave signals to main. */
-static int
-start_workers(struct daemon *daemon, size_t count)
-{
-	sigset_t all, before;
-
-	daemon->workers = calloc(count, sizeof(*daemon->workers));
-	daemon->shared.metrics = calloc(count, sizeof(struct metrics));
-	if (!daemon->workers || !daemon->shared.metrics)
-		return -1;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (size_t i = 0; i < count; i++) {
-		daemon->workers[i] = worker_start(&daemon->shared, i);
-		if (!daemon->workers[i])
-			break;
-		daemon->shared.workers++;
-	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return daemon->shared.workers == count ? 0 : -1;
 }
 
 static void
@@ -458,32 +386,33 @@ worker_count(const struct config *config)
 	return (size_t)CPU_COUNT(&cores);
 }
 
-/* Return 0, or -1 with errno. */
-static int
-start(struct daemon *daemon, struct rules *rules)
+static void
+add_events(struct daemon *daemon)
 {
-	const struct config *config = daemon->config;
-
-	pthread_mutex_init(&daemon->shared.lock, NULL);
-	daemon->shared.options = &config->gate;
-	daemon->shared.started_us = clock_us();
-	daemon->shared.keeps_clients = systemd_keeps_clients();
-	daemon->shared.rules = rules;
-	daemon->shared.memory = memory_new(&config->memory);
-	daemon->base = event_base_new();
-	if (!daemon->shared.memory || !daemon->base)
-		return -1;
-	apply_reloadable(daemon);
-	raise_fd_limit(config);
 	signal(SIGPIPE, SIG_IGN);
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < SIGNALS; i++) {
 		evsignal_assign(&daemon->signals[i], daemon->base,
 		    signal_numbers[i], on_signal, daemon);
 		evsignal_add(&daemon->signals[i], NULL);
 	}
 	evtimer_assign(&daemon->tick, daemon->base, on_tick, daemon);
 	set_tick(daemon, 0);
-	return start_workers(daemon, worker_count(config));
+}
+
+/* Takes over the rules.  Return 0, or -1 with errno. */
+static int
+start(struct daemon *daemon, struct rules *rules)
+{
+	const struct config *config = daemon->config;
+
+	raise_fd_limit(config);
+	daemon->pool = pool_start(&config->gate, worker_count(config), rules);
+	daemon->base = daemon->pool ? event_base_new() : NULL;
+	if (!daemon->base)
+		return -1;
+	apply_reloadable(daemon);
+	add_events(daemon);
+	return 0;
 }
 
 static void
@@ -491,22 +420,15 @@ stop(struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->listener_count; i++)
 		listener_free(daemon->listeners[i]);
-	for (size_t i = 0; i < daemon->shared.workers; i++)
-		worker_stop(daemon->workers[i]);
+	pool_stop(daemon->pool);
 	if (daemon->unix_path)
 		unlink(daemon->unix_path);
 	if (daemon->base) {
-		for (size_t i = 0; i < 3; i++)
-			if (event_initialized(&daemon->signals[i]))
-				event_del(&daemon->signals[i]);
-		if (event_initialized(&daemon->tick))
-			event_del(&daemon->tick);
+		for (size_t i = 0; i < SIGNALS; i++)
+			event_del(&daemon->signals[i]);
+		event_del(&daemon->tick);
 		event_base_free(daemon->base);
 	}
-	free(daemon->workers);
-	free(daemon->shared.metrics);
-	memory_free(daemon->shared.memory);
-	rules_unref(daemon->shared.rules);
 	config_free(daemon->config);
 }
 

@@ -1,6 +1,5 @@
 #include "gate/conn.h"
 
-#include "gate/report.h"
 #include "net/stream.h"
 #include "wire/line.h"
 
@@ -36,20 +35,6 @@ enum conn_state {
 #undef X
 };
 
-enum slot_kind { SLOT_DECISION, SLOT_TEXT, SLOT_EXPLAIN, SLOT_LIMITS, SLOT_STATS };
-
-/* One request in the queue of a client. */
-struct slot {
-	struct passage passage;     /* SLOT_DECISION, SLOT_EXPLAIN */
-	struct slot *next;
-	struct conns *conns;
-	struct conn *conn;          /* NULL: the client is gone */
-	enum slot_kind kind;
-	bool answered;
-	const char *text;           /* SLOT_TEXT: the answer */
-	char *key;                  /* SLOT_EXPLAIN: what it is about */
-};
-
 struct conn {
 	TAILQ_ENTRY(conn) all;
 	TAILQ_ENTRY(conn) due;
@@ -61,8 +46,7 @@ struct conn {
 	bool is_due;
 	bool ended;                 /* the client will send no more */
 
-	struct slot *head, *tail;   /* requests not yet answered to, in order */
-	unsigned unanswered;
+	struct queue queue;         /* requests not yet answered to */
 
 	int64_t heard_us;           /* when bytes last came */
 	int64_t line_us;            /* since when a line is incomplete, or 0 */
@@ -118,103 +102,11 @@ finish(struct conn *conn)
 		set_state(conn, CONN_FINISHING);
 }
 
-static struct slot *
-slot_take(struct conns *conns)
-{
-	struct slot *slot = conns->spare;
-
-	if (slot)
-		conns->spare = slot->next;
-	else
-		slot = malloc(sizeof(*slot));
-	return slot;
-}
-
-/* Let go of an answered slot. */
-static void
-slot_end(struct slot *slot)
-{
-	struct conns *conns = slot->conns;
-
-	passage_end(&slot->passage);
-	free(slot->key);
-	slot->next = conns->spare;
-	conns->spare = slot;
-}
-
-static struct slot *
-slot_append(struct conn *conn, enum slot_kind kind)
-{
-	struct slot *slot = slot_take(conn->conns);
-
-	if (!slot) {
-		die(conn);
-		return NULL;
-	}
-	slot->passage.held = NULL;
-	slot->next = NULL;
-	slot->conns = conn->conns;
-	slot->conn = conn;
-	slot->kind = kind;
-	slot->answered = true;
-	slot->key = NULL;
-	if (conn->tail)
-		conn->tail->next = slot;
-	else
-		conn->head = slot;
-	conn->tail = slot;
-	conn->unanswered++;
-	return slot;
-}
-
-static int
-write_text(struct conn *conn, const char *text)
-{
-	return buf_add(&conn->stream.out, text, strlen(text));
-}
-
-static int
-write_decision(struct conn *conn, const struct passage *passage)
-{
-	switch (passage->outcome) {
-	case OUTCOME_DECISION:
-		break;
-	case OUTCOME_DONE:
-		return write_text(conn, "OK\n");
-	case OUTCOME_NOLIMIT:
-		return write_text(conn, line_error_text(LINE_ERR_NOLIMIT));
-	case OUTCOME_UNAVAILABLE:
-		return write_text(conn, line_error_text(LINE_ERR_UNAVAILABLE));
-	}
-	return line_write_reply(&conn->stream.out, &passage->reply);
-}
-
-static int
-write_slot(struct conn *conn, const struct slot *slot)
-{
-	struct buf *out = &conn->stream.out;
-	struct gate *gate = conn->conns->gate;
-
-	switch (slot->kind) {
-	case SLOT_DECISION:
-		break;
-	case SLOT_TEXT:
-		return write_text(conn, slot->text);
-	case SLOT_EXPLAIN:
-		return report_explain(out, gate, &slot->passage, slot->key);
-	case SLOT_LIMITS:
-		return report_limits(out, gate);
-	case SLOT_STATS:
-		return report_stats(out, gate);
-	}
-	return write_decision(conn, &slot->passage);
-}
-
 /* Whether the next answer in order is known, and there is room for it. */
 static bool
 may_write(const struct conn *conn)
 {
-	return conn->head && conn->head->answered &&
+	return queue_is_ready(&conn->queue) && conn->state != CONN_DEAD &&
 	       buf_len(&conn->stream.out) < CONN_UNSENT_MAX;
 }
 
@@ -222,95 +114,34 @@ may_write(const struct conn *conn)
 static void
 write_answers(struct conn *conn)
 {
-	while (may_write(conn)) {
-		struct slot *slot = conn->head;
-
-		if (conn->state != CONN_DEAD && write_slot(conn, slot) == -1)
+	while (may_write(conn))
+		if (queue_write(&conn->queue, &conn->stream.out) == -1)
 			die(conn);
-		conn->head = slot->next;
-		if (!conn->head)
-			conn->tail = NULL;
-		conn->unanswered--;
-		slot_end(slot);
-	}
 	make_due(conn);
 }
 
 static void
-on_done(struct passage *passage)
+on_ready(struct queue *queue)
 {
-	struct slot *slot = CONTAINER_OF(passage, struct slot, passage);
-
-	slot->answered = true;
-	if (!slot->conn)
-		slot_end(slot); /* the client is gone: so is the answer */
-	else if (slot == slot->conn->head)
-		write_answers(slot->conn);
+	write_answers(CONTAINER_OF(queue, struct conn, queue));
 }
 
 static void
-answer_text(struct conn *conn, const char *text)
+handle_request(struct conn *conn, const struct request *request)
 {
-	struct slot *slot = slot_append(conn, SLOT_TEXT);
-
-	if (slot)
-		slot->text = text;
-}
-
-static void
-pass(struct conn *conn, const struct request *request, enum slot_kind kind)
-{
-	struct slot *slot = slot_append(conn, kind);
-
-	if (!slot)
-		return;
-	if (kind == SLOT_EXPLAIN &&
-	    !(slot->key = strndup(request->key, request->key_len))) {
-		die(conn);
-		return;
-	}
-	slot->passage.done = on_done;
-	slot->answered =
-	    gate_pass(conn->conns->gate, request, &slot->passage);
-}
-
-static void
-handle_request(struct conn *conn, struct request *request)
-{
-	switch (request->verb) {
-	case VERB_CONSUME:
-	case VERB_PEEK:
-	case VERB_RESET:
-		pass(conn, request, SLOT_DECISION);
-		break;
-	case VERB_EXPLAIN:
-		request->amount = 0;
-		pass(conn, request, SLOT_EXPLAIN);
-		break;
-	case VERB_LIMITS:
-		slot_append(conn, SLOT_LIMITS);
-		break;
-	case VERB_STATS:
-		slot_append(conn, SLOT_STATS);
-		break;
-	case VERB_PING:
-		answer_text(conn, "PONG\n");
-		break;
-	case VERB_HELP:
-		answer_text(conn, line_help);
-		break;
-	case VERB_QUIT:
+	if (request->verb == VERB_QUIT)
 		finish(conn);
-		break;
-	}
+	else if (queue_add(&conn->queue, request) == -1)
+		die(conn);
 }
 
 static void
 handle_error(struct conn *conn, enum line_error error)
 {
 	metric_add(&conn->conns->gate->metrics->bad_lines, 1);
-	answer_text(conn, line_error_text(error));
-	if (error == LINE_ERR_HTTP)
+	if (queue_add_error(&conn->queue, error) == -1)
+		die(conn);
+	else if (error == LINE_ERR_HTTP)
 		finish(conn);
 }
 
@@ -318,7 +149,7 @@ static bool
 may_take_more(const struct conn *conn)
 {
 	return conn->state == CONN_OPEN &&
-	       conn->unanswered < CONN_UNANSWERED_MAX &&
+	       conn->queue.count < CONN_UNANSWERED_MAX &&
 	       buf_len(&conn->stream.out) < CONN_UNSENT_MAX;
 }
 
@@ -415,7 +246,8 @@ on_writable(void *arg)
 int
 conns_init(struct conns *conns, struct event_base *base, struct gate *gate)
 {
-	*conns = (struct conns){.base = base, .gate = gate};
+	*conns = (struct conns){
+	    .base = base, .gate = gate, .queues.gate = gate};
 	TAILQ_INIT(&conns->all);
 	TAILQ_INIT(&conns->due);
 	conns->scratch = malloc(CONN_UNSENT_MAX + CONN_READ_LEN);
@@ -435,6 +267,7 @@ conn_open(struct conns *conns, int fd)
 	}
 	conn->conns = conns;
 	conn->heard_us = gate_now(conns->gate);
+	queue_init(&conn->queue, &conns->queues, on_ready);
 	stream_open(&conn->stream, conns->base, fd, &events, conn);
 	TAILQ_INSERT_TAIL(&conns->all, conn, all);
 	conns->count++;
@@ -447,14 +280,7 @@ conn_free(struct conn *conn)
 {
 	struct conns *conns = conn->conns;
 
-	while (conn->head) {
-		struct slot *slot = conn->head;
-
-		conn->head = slot->next;
-		slot->conn = NULL;
-		if (slot->answered)
-			slot_end(slot);
-	}
+	queue_clear(&conn->queue);
 	stream_close(&conn->stream);
 	buf_free(&conn->in);
 	if (conn->is_due)
@@ -496,7 +322,7 @@ flush(struct conn *conn)
 		return;
 	if (stream_flush(&conn->stream) == -1)
 		die(conn);
-	else if (conn->state == CONN_FINISHING && !conn->head &&
+	else if (conn->state == CONN_FINISHING && conn->queue.count == 0 &&
 		 buf_len(&conn->stream.out) == 0)
 		set_state(conn, conn->ended ? CONN_DEAD : CONN_LINGERING);
 }
@@ -528,7 +354,7 @@ timeout_of(struct conn *conn, const struct gate_options *options)
 	struct metrics *metrics = conn->conns->gate->metrics;
 	int64_t now_us = gate_now(conn->conns->gate);
 	size_t unsent = buf_len(&conn->stream.out);
-	bool busy = conn->head || unsent > 0;
+	bool busy = conn->queue.count > 0 || unsent > 0;
 
 	if (unsent != conn->stuck_len || unsent == 0) {
 		conn->stuck_len = unsent;
@@ -584,7 +410,7 @@ part(struct conn *conn, enum conns_drain how)
 	int64_t silent_us = gate_now(conn->conns->gate) - conn->heard_us;
 	bool whole = buf_len(&conn->in) == 0 && !conn->reader.skipping;
 
-	if (conn->state != CONN_OPEN || conn->head ||
+	if (conn->state != CONN_OPEN || conn->queue.count > 0 ||
 	    buf_len(&conn->stream.out) > 0)
 		return;
 	if (how == CONNS_KEEP && whole)
@@ -610,12 +436,7 @@ conns_clear(struct conns *conns)
 {
 	while (!TAILQ_EMPTY(&conns->all))
 		conn_free(TAILQ_FIRST(&conns->all));
-	while (conns->spare) {
-		struct slot *next = conns->spare->next;
-
-		free(conns->spare);
-		conns->spare = next;
-	}
+	queue_pool_clear(&conns->queues);
 	for (size_t i = 0; i < conns->kept_count; i++)
 		close(conns->kept[i]);
 	free(conns->kept);

@@ -2,7 +2,7 @@
  * conn: one client, from its first byte to its last.
  *
  * Owns: the stream, the bytes of a request not yet whole, the queue of requests
- * not yet answered.  Replies go out in the order of that queue.
+ * not yet answered to.
  * Never: decides anything; that is the gate's.
  *
  * A conn is freed in one place, conns_flush(), never inside a callback.
@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "gate/gate.h"
+#include "gate/queue.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -27,7 +28,6 @@
 #define CONN_UNANSWERED_MAX 256
 
 struct conn;
-struct slot;
 TAILQ_HEAD(conn_list, conn);
 
 /** All clients of one worker, and what they share. */
@@ -36,7 +36,7 @@ struct conns {
 	struct gate *gate;
 	struct conn_list all;
 	struct conn_list due;      /* to be looked at when the turn is over */
-	struct slot *spare;        /* to be used again */
+	struct queue_pool queues;
 	size_t count;
 	char *scratch;             /* where bytes are read to */
 	int *kept;                 /* clients parted from with CONNS_KEEP */

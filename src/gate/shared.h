@@ -1,7 +1,7 @@
 /**
  * shared: the little that all workers have in common.
  *
- * Main makes it, before the first worker starts; it outlives the last.
+ * The pool makes it, before the first worker starts; it outlives the last.
  */
 #ifndef GATE_SHARED_H
 #define GATE_SHARED_H
@@ -24,6 +24,7 @@ struct gate_options {
 	int64_t idle_timeout_us;  /* a client that says nothing; 0: for ever */
 	int64_t line_timeout_us;  /* a line that does not end */
 	enum store_type store;
+	struct memory_options memory; /* of the store, and of the fallback */
 	struct remote_options remote;
 };
 
@@ -36,7 +37,7 @@ struct shared {
 
 	_Atomic int unmatched;       /* enum unmatched */
 	_Atomic bool draining;
-	bool keeps_clients;          /* draining leaves connections open */
+	_Atomic bool keeps_clients;  /* draining leaves connections open */
 	_Atomic size_t clients;      /* connected now, all workers' */
 
 	pthread_mutex_t lock;        /* of ${rules} */

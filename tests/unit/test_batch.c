@@ -289,6 +289,23 @@ START_TEST(one_key_under_two_limits_is_two_buckets)
 }
 END_TEST
 
+START_TEST(buckets_in_one_place_of_the_index_are_told_apart)
+{
+	struct limit twin = *api;
+	struct ask asks[] = {
+	    ask_of(login, "a", OP_CONSUME, 1),
+	    ask_of(login, "b", OP_CONSUME, 1),
+	    ask_of(&twin, "a", OP_CONSUME, 1),
+	};
+
+	twin.id = login->id;
+	asks[1].key.hash = asks[0].key.hash;
+	asks[1].key.hash.hi++;
+	ADD(asks);
+	check_leaky_call("2|drip:login|drip:api|" LOGIN "2|1|a|b|" API "1|1|a");
+}
+END_TEST
+
 START_TEST(window_has_a_script_and_a_hash_of_its_own)
 {
 	struct ask asks[] = {ask_of(daily, "a", OP_CONSUME, 1)};
@@ -375,17 +392,23 @@ END_TEST
 START_TEST(cleared_batch_is_as_new)
 {
 	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:2", OP_CONSUME, 2),
+	    ask_of(daily, "a", OP_CONSUME, 1),
+	    ask_of(daily, "b", OP_CONSUME, 2),
 	};
-	struct ask other = ask_of(daily, "login:1", OP_CONSUME, 3);
+	struct ask others[] = {
+	    ask_of(login, "b", OP_CONSUME, 3),
+	    ask_of(login, "a", OP_CONSUME, 3),
+	};
 
 	ADD(asks);
 	batch_abandon(batch);
 	batch_clear(batch);
-	add_all(&other, 1);
-	check_call(SCRIPT_FIXED_WINDOW,
-	    "1|drip:daily:w|10|86400000000|0|90000000|1|3|login:1");
+	ADD(others);
+	check_leaky_call("1|drip:login|" LOGIN "2|3|b|a");
+	batch_abandon(batch);
+	batch_clear(batch);
+	ADD(others);
+	check_leaky_call("1|drip:login|" LOGIN "2|3|b|a");
 }
 END_TEST
 
@@ -660,6 +683,7 @@ calls_tcase(void)
 	tcase_add_test(tcase, resets_alone_are_not_taken_for_amounts);
 	tcase_add_test(tcase, entries_of_one_limit_stand_together);
 	tcase_add_test(tcase, one_key_under_two_limits_is_two_buckets);
+	tcase_add_test(tcase, buckets_in_one_place_of_the_index_are_told_apart);
 	tcase_add_test(tcase, window_has_a_script_and_a_hash_of_its_own);
 	tcase_add_test(tcase, room_ends_with_the_algorithm_and_the_rules);
 	tcase_add_test(tcase, batch_holds_512_entries);

@@ -78,8 +78,8 @@ START_TEST(defaults_are_safe)
 	ck_assert_int_eq(config->unmatched, UNMATCHED_ALLOW);
 	ck_assert_int_eq(config->gate.store, STORE_MEMORY);
 	ck_assert_str_eq(remote->prefix, "drip:");
-	ck_assert_int_eq(config->memory.max_buckets, 1000000);
-	ck_assert(!config->memory.allow_when_full);
+	ck_assert_int_eq(config->gate.memory.max_buckets, 1000000);
+	ck_assert(!config->gate.memory.allow_when_full);
 	ck_assert_str_eq(remote->link.endpoint.host, "127.0.0.1");
 	ck_assert_int_eq(remote->link.endpoint.port, 6379);
 	ck_assert_str_eq(remote->link.endpoint.unix_socket_path, "");
@@ -138,8 +138,8 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(config->unmatched, UNMATCHED_ERROR);
 	ck_assert_int_eq(config->gate.store, STORE_REDIS);
 	ck_assert_str_eq(remote->prefix, "");
-	ck_assert_int_eq(config->memory.max_buckets, 1000000000);
-	ck_assert(config->memory.allow_when_full);
+	ck_assert_int_eq(config->gate.memory.max_buckets, 1000000000);
+	ck_assert(config->gate.memory.allow_when_full);
 	ck_assert_str_eq(remote->link.endpoint.host, "redis.example");
 	ck_assert_int_eq(remote->link.endpoint.port, 65535);
 	ck_assert_str_eq(
@@ -357,7 +357,7 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	config_free(new);
 	check_same(config, expected);
 	ck_assert_str_eq(config->gate.remote.link.password, "");
-	ck_assert(!config->memory.allow_when_full);
+	ck_assert(!config->gate.memory.allow_when_full);
 	ck_assert_str_eq(kept_settings(),
 	    "listen.line listen.unix listen.idle_timeout listen.line_timeout "
 	    "workers.count store.type store.prefix store.max_buckets "
@@ -468,7 +468,7 @@ START_TEST(absolute_limits_file_stays)
 }
 END_TEST
 
-START_TEST(limits_file_stays_where_the_config_file_has_no_folder)
+START_TEST(limits_file_is_absolute_also_where_the_config_file_is_not)
 {
 	int here = open(".", O_RDONLY | O_DIRECTORY);
 	struct config *config;
@@ -477,7 +477,7 @@ START_TEST(limits_file_stays_where_the_config_file_has_no_folder)
 	ck_assert_int_eq(chdir(folder), 0);
 	config = load("test.ini");
 	ck_assert_int_eq(fchdir(here), 0);
-	ck_assert_str_eq(config->limits_file, "my.ini");
+	ck_assert_str_eq(config->limits_file, path_of("my.ini"));
 	config_free(config);
 	remove_file("test.ini");
 	close(here);
@@ -563,9 +563,13 @@ END_TEST
 START_TEST(shipped_file_says_the_defaults)
 {
 	struct config *config = load("conf/dripgate.ini");
-	struct config *expected =
-	    config_of("[limits]\nfile = conf/limits.ini\n");
+	struct config *expected;
+	char here[4096], text[4200];
 
+	ck_assert_ptr_nonnull(getcwd(here, sizeof(here)));
+	snprintf(text, sizeof(text), "[limits]\nfile = %s/conf/limits.ini\n",
+	    here);
+	expected = config_of(text);
 	check_same(config, expected);
 	ck_assert_str_eq(config->gate.remote.link.password, "");
 	config_free(expected);
@@ -601,7 +605,7 @@ config_suite(void)
 	tcase_add_test(files, limits_file_is_relative_to_the_config_file);
 	tcase_add_test(files, absolute_limits_file_stays);
 	tcase_add_test(
-	    files, limits_file_stays_where_the_config_file_has_no_folder);
+	    files, limits_file_is_absolute_also_where_the_config_file_is_not);
 	tcase_add_test(files, file_that_is_not_there_is_named);
 	tcase_add_test(files, error_in_a_file_is_told_with_its_path);
 	tcase_add_test(

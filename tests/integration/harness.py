@@ -5,8 +5,10 @@ The daemon under test is $DRIPGATED, by default build/dripgated.
 """
 
 import contextlib
+import itertools
 import os
 import resource
+import selectors
 import shutil
 import signal
 import socket
@@ -18,7 +20,8 @@ import time
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-DRIPGATED = os.environ.get("DRIPGATED", os.path.join(ROOT, "build", "dripgated"))
+DRIPGATED = os.path.abspath(
+    os.environ.get("DRIPGATED", os.path.join(ROOT, "build", "dripgated")))
 
 # Bounds only how long a broken build can hang; no test passes or fails by it.
 PATIENCE = 30
@@ -68,6 +71,11 @@ class Process:
         """Bytes of memory that it holds just now."""
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()
+
+    def is_sanitized(self):
+        """Whether it takes memory for a sanitizer's purposes."""
+        with open(f"/proc/{self.pid}/maps", encoding="ascii") as file:
+            return "libasan" in file.read()
 
     def descriptors(self):
         """How many it has open."""
@@ -129,7 +137,11 @@ class RedisClient:
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.file = self.socket.makefile("rb")
 
     def __enter__(self):
@@ -302,12 +314,67 @@ class Client:
     def ask_many(self, line):
         """The lines before END of a reply that has many."""
         self.send(line + "\n")
+        return self.until_end()
+
+    def until_end(self):
         lines = []
         while (reply := self.line()) != "END":
             if not reply:
                 raise AssertionError(f"no END: {lines}")
             lines.append(reply)
         return lines
+
+
+class Talk:
+    """One client's side of converse(): sends a text in pieces, takes answers."""
+
+    def __init__(self, address, text, piece_sizes):
+        self.client = Client(address)
+        self.client.socket.setblocking(False)
+        self.left = memoryview(text)
+        self.piece_sizes = piece_sizes
+        self.answer = bytearray()
+        self.events = selectors.EVENT_READ | selectors.EVENT_WRITE
+
+    def send(self):
+        try:
+            sent = self.client.socket.send(self.left[:next(self.piece_sizes)])
+        except BlockingIOError:
+            return
+        self.left = self.left[sent:]
+        if not self.left:
+            self.client.finish()
+            self.events = selectors.EVENT_READ
+
+    def receive(self):
+        """Return whether that was the end."""
+        received = self.client.socket.recv(65536)
+        self.answer += received
+        return not received
+
+
+def converse(address, *texts, piece_sizes=itertools.repeat(65536)):
+    """All texts at once, each on a connection of its own, which then says that
+    no more will come; all that is answered to each until the daemon closes."""
+    talks = [Talk(address, text, piece_sizes) for text in texts]
+    with selectors.DefaultSelector() as selector:
+        for talk in talks:
+            selector.register(talk.client.socket, talk.events, talk)
+        while selector.get_map():
+            ready = selector.select(PATIENCE)
+            if not ready:
+                raise AssertionError(f"no answer for {PATIENCE} s")
+            for entry, events in ready:
+                talk = entry.data
+                if events & selectors.EVENT_WRITE:
+                    talk.send()
+                if events & selectors.EVENT_READ and talk.receive():
+                    selector.unregister(talk.client.socket)
+                elif talk.events != entry.events:
+                    selector.modify(talk.client.socket, talk.events, talk)
+    for talk in talks:
+        talk.client.close()
+    return [bytes(talk.answer) for talk in talks]
 
 
 def fields(reply):

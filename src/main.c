@@ -30,6 +30,9 @@
 /* SIGTERM to exit, at the most. */
 #define DRAIN_US INT64_C(10000000)
 
+/* The status line that systemctl status shows. */
+#define STATUS_LEN 560
+
 #define TICK_US       1000000
 #define START_TICK_US 2000
 #define DRAIN_TICK_US 10000
@@ -50,6 +53,7 @@ struct daemon {
 	bool ready;
 	bool failed;                  /* to start */
 	int64_t draining_since_us;    /* 0: not yet */
+	char complaint[420];          /* what the last reload came to, or "" */
 };
 
 static const int signal_numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
@@ -74,15 +78,16 @@ load_rules(const char *path, struct rules_error *error)
 static void
 status(const struct daemon *daemon, char *to, size_t size)
 {
-	snprintf(to, size, "%zu limits, %zu clients, buckets in %s",
+	snprintf(to, size, "%zu limits, %zu clients, buckets in %s%s",
 	    pool_limits(daemon->pool), pool_clients(daemon->pool),
-	    daemon->config->gate.store == STORE_REDIS ? "Redis" : "memory");
+	    daemon->config->gate.store == STORE_REDIS ? "Redis" : "memory",
+	    daemon->complaint);
 }
 
 static void
 say_ready(const struct daemon *daemon)
 {
-	char text[120];
+	char text[STATUS_LEN];
 
 	status(daemon, text, sizeof(text));
 	systemd_ready(text);
@@ -103,6 +108,14 @@ apply_reloadable(struct daemon *daemon)
 	log_set_level((enum log_level)daemon->config->log_level);
 }
 
+static void
+refuse_reload(struct daemon *daemon, const char *reason)
+{
+	log_error("not reloaded: %s", reason);
+	snprintf(daemon->complaint, sizeof(daemon->complaint),
+	    "; not reloaded: %s", reason);
+}
+
 /* All of it or nothing: what is wrong leaves everything as it was. */
 static void
 reload(struct daemon *daemon)
@@ -115,19 +128,20 @@ reload(struct daemon *daemon)
 	if (daemon->config->path) {
 		new = config_load(daemon->config->path, &config_error);
 		if (!new) {
-			log_error("not reloaded: %s", config_error.reason);
+			refuse_reload(daemon, config_error.reason);
 			return;
 		}
 	}
 	rules = load_rules((new ? new : daemon->config)->limits_file,
 	    &rules_error);
 	if (!rules) {
-		log_error("not reloaded: %s", rules_error.reason);
+		refuse_reload(daemon, rules_error.reason);
 	} else {
 		if (new)
 			config_take_reloadable(
 			    daemon->config, new, refused_setting);
 		apply_reloadable(daemon);
+		daemon->complaint[0] = '\0';
 		log_info("reloaded: %zu limits in force", rules_count(rules));
 		pool_set_rules(daemon->pool, rules);
 	}
@@ -143,6 +157,15 @@ set_tick(struct daemon *daemon, int64_t delay_us)
 	evtimer_add(&daemon->tick, &delay);
 }
 
+/* While its socket is still open: the file may be a successor's afterwards. */
+static void
+remove_socket_file(struct daemon *daemon)
+{
+	if (daemon->unix_path)
+		unlink(daemon->unix_path);
+	daemon->unix_path = NULL;
+}
+
 static void
 drain(struct daemon *daemon)
 {
@@ -154,6 +177,7 @@ drain(struct daemon *daemon)
 	log_info("draining %zu clients", pool_clients(daemon->pool));
 	systemd_stopping();
 	daemon->draining_since_us = clock_us();
+	remove_socket_file(daemon);
 	for (size_t i = 0; i < daemon->listener_count; i++) {
 		/* Who waits in systemd's socket waits for our successor. */
 		if (!daemon->activated)
@@ -165,6 +189,19 @@ drain(struct daemon *daemon)
 	set_tick(daemon, DRAIN_TICK_US);
 }
 
+/* systemd is told of a reload only while it takes us for ready. */
+static void
+reload_as_service(struct daemon *daemon)
+{
+	bool told = daemon->ready && !daemon->draining_since_us;
+
+	if (told)
+		systemd_reloading();
+	reload(daemon);
+	if (told)
+		say_ready(daemon);
+}
+
 static void
 on_signal(evutil_socket_t number, short what, void *arg)
 {
@@ -173,9 +210,7 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	switch (number) {
 	case SIGHUP:
-		systemd_reloading();
-		reload(daemon);
-		say_ready(daemon);
+		reload_as_service(daemon);
 		break;
 	case SIGTERM:
 	case SIGINT:
@@ -317,16 +352,26 @@ tick_starting(struct daemon *daemon)
 	set_tick(daemon, START_TICK_US);
 }
 
+/* The watchdog wants to be patted at twice the rate that it barks at. */
+static int64_t
+serving_tick_us(void)
+{
+	int64_t watchdog_us = systemd_watchdog_us();
+
+	return watchdog_us && watchdog_us / 2 < TICK_US ? watchdog_us / 2
+							: TICK_US;
+}
+
 static void
 tick_serving(struct daemon *daemon)
 {
-	char text[120];
+	char text[STATUS_LEN];
 
 	if (pool_is_alive(daemon->pool))
 		systemd_watchdog_pat();
 	status(daemon, text, sizeof(text));
-	systemd_status("%s", text);
-	set_tick(daemon, TICK_US);
+	systemd_status(text);
+	set_tick(daemon, serving_tick_us());
 }
 
 static void
@@ -418,11 +463,10 @@ start(struct daemon *daemon, struct rules *rules)
 static void
 stop(struct daemon *daemon)
 {
+	remove_socket_file(daemon);
 	for (size_t i = 0; i < daemon->listener_count; i++)
 		listener_free(daemon->listeners[i]);
 	pool_stop(daemon->pool);
-	if (daemon->unix_path)
-		unlink(daemon->unix_path);
 	if (daemon->base) {
 		for (size_t i = 0; i < SIGNALS; i++)
 			event_del(&daemon->signals[i]);

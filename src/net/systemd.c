@@ -3,8 +3,6 @@
 #include "base/log.h"
 
 #include <event2/util.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -22,6 +20,7 @@ systemd_take_passed(systemd_passed *passed, void *arg)
 {
 	char **names = NULL;
 	int count = sd_listen_fds_with_names(1, &names);
+	bool clients = false;
 
 	if (count < 0)
 		log_error("what systemd passed on: %s", strerror(-count));
@@ -30,10 +29,14 @@ systemd_take_passed(systemd_passed *passed, void *arg)
 		bool is_client = strcmp(names[i], CLIENT_NAME) == 0;
 
 		evutil_make_socket_nonblocking(fd);
+		clients |= is_client;
 		passed(fd, is_client, arg);
 		free(names[i]);
 	}
 	free(names);
+	/* As long as systemd has them too, our closing them closes nothing. */
+	if (clients)
+		sd_notify(0, "FDSTOREREMOVE=1\nFDNAME=" CLIENT_NAME);
 }
 
 bool
@@ -85,14 +88,8 @@ systemd_stopping(void)
 }
 
 void
-systemd_status(const char *format, ...)
+systemd_status(const char *status)
 {
-	char status[200];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(status, sizeof(status), format, args);
-	va_end(args);
 	sd_notifyf(0, "STATUS=%s", status);
 }
 

@@ -36,7 +36,7 @@ void systemd_reloading(void);
 void systemd_stopping(void);
 
 /** Set the status line that systemctl status shows. */
-void systemd_status(const char *format, ...) PRINTF_LIKE(1, 2);
+void systemd_status(const char *status);
 
 /** Time within which the watchdog wants to be patted, 0 if it does not. */
 int64_t systemd_watchdog_us(void);

@@ -12,7 +12,7 @@
 #include <sys/random.h>
 
 /* Fields looked at in one call: a fraction of a millisecond for Redis. */
-#define FIELDS_A_CALL 300
+#define FIELDS_A_CALL 250
 
 /* The share of Redis's time that a pass may take is one of this many parts. */
 #define SHARE 6

@@ -485,13 +485,3 @@ link_name(const struct link *link)
 {
 	return link->name;
 }
-
-bool
-reply_is_error(const redisReply *reply, const char *word)
-{
-	size_t len = strlen(word);
-
-	return reply->type == REDIS_REPLY_ERROR && reply->len >= len &&
-	       memcmp(reply->str, word, len) == 0 &&
-	       (reply->len == len || reply->str[len] == ' ');
-}

@@ -79,7 +79,4 @@ bool link_is_up(const struct link *link);
 /** "127.0.0.1:6379" or the socket's path, for people. */
 const char *link_name(const struct link *link);
 
-/** Whether the reply is an error whose first word is ${word}. */
-bool reply_is_error(const redisReply *reply, const char *word);
-
 #endif

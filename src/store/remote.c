@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "redis/reply.h"
 #include "redis/script.h"
 #include "store/batch.h"
 
@@ -181,25 +182,12 @@ on_down(void *arg)
 
 static const struct link_events link_events = {on_up, on_down};
 
-/* Errors after which this server is not the one to talk to. */
-static bool
-is_wrong_server(const redisReply *reply)
-{
-	static const char *const words[] = {"READONLY", "LOADING", "MASTERDOWN",
-	    "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "NOAUTH"};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (reply_is_error(reply, words[i]))
-			return true;
-	return false;
-}
-
 static void
 on_refused(struct remote *remote, struct batch *batch, const redisReply *reply)
 {
 	complain(remote, "refused a batch", reply->str, reply->len);
 	give_up(remote, batch);
-	if (is_wrong_server(reply))
+	if (reply_is_wrong_server(reply))
 		link_drop(remote->link, reply->str);
 }
 

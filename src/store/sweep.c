@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "redis/reply.h"
 #include "redis/script.h"
 #include "store/field.h"
 
@@ -119,7 +120,6 @@ on_loaded(const redisReply *reply, void *arg)
 		return;
 	}
 	sweep->ready = true;
-	link_proven(sweep->link);
 	wait_for_next(sweep);
 }
 
@@ -177,8 +177,11 @@ on_step(const redisReply *reply, void *arg)
 		/* Somebody else's turn (nil), or no hash (an error, which the
 		 * store reports): another time. */
 		end_pass(sweep);
+		if (reply_is_wrong_server(reply))
+			link_drop(sweep->link, reply->str);
 		return;
 	}
+	link_proven(sweep->link);
 	sweep->events->swept(
 	    sweep->arg, (unsigned)reply->element[2]->integer);
 	memcpy(sweep->cursor, reply->element[0]->str,

@@ -192,12 +192,13 @@ class Daemon(Process):
 
     settings: {"section": {"name": value}}; what it does not say is as short as
     it can be: one worker, a free TCP port, a Unix socket, the limits given.
+    launcher: a command that is to start it.
     """
 
     count = 0
 
     def __init__(self, folder, limits=LIMITS, settings=None, env=None,
-                 wait=True, **popen):
+                 wait=True, launcher=(), **popen):
         Daemon.count += 1
         name = f"dripgated-{Daemon.count}"
         self.port = free_port()
@@ -213,8 +214,9 @@ class Daemon(Process):
             self.settings.setdefault(section, {}).update(values)
         self.write_config()
         self.write_limits(limits)
-        super().__init__(folder, name, [DRIPGATED, "-c", self.config_path],
-                         env=env, **popen)
+        super().__init__(
+            folder, name, [*launcher, DRIPGATED, "-c", self.config_path],
+            env=env, **popen)
         if wait:
             wait_until(self.is_ready, "dripgated")
 

@@ -1,0 +1,134 @@
+"""A server that answers as no Redis would.
+
+It speaks enough of RESP2 for dripgated to take it for one: then, call by call,
+it says what a test tells it to.
+"""
+
+import collections
+import hashlib
+import os
+import socket
+import threading
+import time
+
+
+def bulk(text):
+    text = text if isinstance(text, bytes) else str(text).encode()
+    return b"$%d\r\n%s\r\n" % (len(text), text)
+
+
+def array(*elements):
+    return b"*%d\r\n" % len(elements) + b"".join(elements)
+
+
+NIL = b"$-1\r\n"
+
+
+def groups_of(words):
+    """The buckets that a call of the script asks about: [(hash, fields)]."""
+    hashes = int(words[2])
+    at = 3 + hashes
+    groups = []
+    for name in words[3:3 + hashes]:
+        count, same = int(words[at + 4]), words[at + 5]
+        groups.append((name, words[at + 6:at + 6 + count]))
+        at += 6 + count + (0 if same else count)
+    return groups
+
+
+def keys_of(words):
+    return [field for _, fields in groups_of(words) for field in fields]
+
+
+def empty_buckets(words):
+    """The right answer, where every bucket was empty."""
+    now = time.time_ns() // 1000
+    return array(bulk(now // 1000000), bulk(now % 1000000),
+                 *[NIL for _ in keys_of(words)])
+
+
+class Peer:
+    """One connection from dripgated."""
+
+    def __init__(self, fake, connection):
+        self.fake = fake
+        self.socket = connection
+        self.file = connection.makefile("rb")
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def command(self):
+        """The next one, or None at the end."""
+        line = self.file.readline()
+        if not line:
+            return None
+        return [self.file.read(int(self.file.readline()[1:]) + 2)[:-2]
+                for _ in range(int(line[1:]))]
+
+    def run(self):
+        try:
+            while words := self.command():
+                reply = self.fake.answer(self, words)
+                if reply is None:
+                    break
+                self.socket.sendall(reply)
+        except (OSError, ValueError):
+            pass
+        finally:
+            self.close()
+
+    def close(self):
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.socket.close()
+
+
+class FakeRedis:
+    """Listens on a Unix socket until closed.
+
+    replies: what to answer to the next calls of the deciding scripts, each a
+    function(peer, words) that returns bytes, or None to close the connection.
+    When there are none, every bucket is empty.
+    """
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "fake-redis.sock")
+        self.replies = collections.deque()
+        self.calls = []      # of the deciding scripts, in the order they came
+        self.greeting = lambda peer, words: b"+OK\r\n"
+        self.connections = 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(128)
+        self.peers = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.peers.append(Peer(self, connection))
+
+    def answer(self, peer, words):
+        name = words[0].upper()
+        if name == b"SCRIPT":
+            return bulk(hashlib.sha1(words[2]).hexdigest())
+        if name == b"INFO":
+            return bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n")
+        if name != b"EVALSHA":
+            return self.greeting(peer, words)
+        if words[4].endswith(b":sweep"):
+            return NIL
+        self.calls.append(words)
+        if self.replies:
+            return self.replies.popleft()(peer, words)
+        return empty_buckets(words)
+
+    def close(self):
+        self.listener.close()
+        for peer in self.peers:
+            peer.close()

@@ -153,6 +153,21 @@ may_take_more(const struct conn *conn)
 	       buf_len(&conn->stream.out) < CONN_UNSENT_MAX;
 }
 
+/* Whether all that was read of it is handled: it is between two requests. */
+static bool
+is_whole(const struct conn *conn)
+{
+	return buf_len(&conn->in) == 0 && !conn->reader.skipping;
+}
+
+/* The next request of a client that is to be kept is for a successor. */
+static bool
+may_read(const struct conn *conn)
+{
+	return may_take_more(conn) &&
+	       !(conn->conns->keeping && is_whole(conn));
+}
+
 /* Handle requests as far as they are whole and may be taken.  Return the number
  * of bytes done with. */
 static size_t
@@ -195,8 +210,8 @@ take_bytes(struct conn *conn, const char *bytes, size_t len)
 	conn->in = rest;
 	if ((used < len || conn->reader.skipping) && conn->line_us == 0)
 		conn->line_us = gate_now(conn->conns->gate);
-	stream_set_reading(&conn->stream,
-	    may_take_more(conn) || conn->state == CONN_LINGERING);
+	stream_set_reading(
+	    &conn->stream, may_read(conn) || conn->state == CONN_LINGERING);
 }
 
 static void
@@ -212,6 +227,24 @@ on_end(struct conn *conn)
 	finish(conn);
 }
 
+/* Read what there is; of a client that is to be kept, one line at the most. */
+static ssize_t
+receive(struct conn *conn, char *to)
+{
+	size_t len = CONN_READ_LEN;
+
+	if (conn->conns->keeping && conn->state == CONN_OPEN) {
+		ssize_t waiting = stream_peek(&conn->stream, to, len);
+		const char *end;
+
+		if (waiting <= 0)
+			return waiting;
+		end = memchr(to, '\n', (size_t)waiting);
+		len = end ? (size_t)(end + 1 - to) : (size_t)waiting;
+	}
+	return stream_read(&conn->stream, to, len);
+}
+
 static void
 on_readable(void *arg)
 {
@@ -221,7 +254,7 @@ on_readable(void *arg)
 	ssize_t len;
 
 	assert(held <= CONN_UNSENT_MAX);
-	len = stream_read(&conn->stream, scratch + held, CONN_READ_LEN);
+	len = receive(conn, scratch + held);
 	if (len == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	make_due(conn);
@@ -299,7 +332,7 @@ resume(struct conn *conn)
 
 	write_answers(conn);
 	if (conn->state != CONN_OPEN || conn->stream.reading ||
-	    !may_take_more(conn))
+	    !may_read(conn))
 		return;
 	conn->in = (struct buf){0};
 	take_bytes(conn, buf_head(&in), buf_len(&in));
@@ -341,7 +374,7 @@ conns_flush(struct conns *conns)
 		if (conn->state == CONN_DEAD)
 			conn_free(conn);
 		else if (may_write(conn) ||
-			 (!conn->stream.reading && may_take_more(conn)))
+			 (!conn->stream.reading && may_read(conn)))
 			make_due(conn);
 	}
 	return !TAILQ_EMPTY(&conns->due);
@@ -398,7 +431,7 @@ keep(struct conn *conn)
 	    conns->kept, conns->kept_count + 1, sizeof(*kept));
 
 	if (!kept)
-		return; /* it is parted from like any other, later */
+		return; /* the next time, then */
 	conns->kept = kept;
 	kept[conns->kept_count++] = stream_detach(&conn->stream);
 	die(conn);
@@ -408,12 +441,16 @@ static void
 part(struct conn *conn, enum conns_drain how)
 {
 	int64_t silent_us = gate_now(conn->conns->gate) - conn->heard_us;
-	bool whole = buf_len(&conn->in) == 0 && !conn->reader.skipping;
+	bool whole = is_whole(conn);
+	bool keeps = whole && conn->conns->keeping;
 
-	if (conn->state != CONN_OPEN || conn->queue.count > 0 ||
-	    buf_len(&conn->stream.out) > 0)
+	if (conn->state != CONN_OPEN)
 		return;
-	if (how == CONNS_KEEP && whole)
+	if (keeps)
+		stream_set_reading(&conn->stream, false);
+	if (conn->queue.count > 0 || buf_len(&conn->stream.out) > 0)
+		return;
+	if (keeps)
 		keep(conn);
 	else if (whole && silent_us >= QUIET_US)
 		die(conn);
@@ -426,6 +463,7 @@ conns_drain(struct conns *conns, enum conns_drain how)
 {
 	struct conn *conn;
 
+	conns->keeping |= how == CONNS_KEEP;
 	TAILQ_FOREACH (conn, &conns->all, all)
 		part(conn, how);
 	return conns->count;

@@ -39,7 +39,8 @@ struct conns {
 	struct queue_pool queues;
 	size_t count;
 	char *scratch;             /* where bytes are read to */
-	int *kept;                 /* clients parted from with CONNS_KEEP */
+	bool keeping;              /* CONNS_KEEP was asked for */
+	int *kept;                 /* clients parted from since */
 	size_t kept_count;
 };
 
@@ -64,7 +65,9 @@ void conns_check_timeouts(struct conns *conns);
 /** Part from clients between two requests: from those that have said nothing
  * for a while, or from all.  Each has been answered all that it was read, so
  * that what it sent and is not answered was not counted.  CONNS_KEEP does not
- * close the connections: their descriptors are gathered in ${kept}. */
+ * close the connections: none is read further than to the end of a line, and
+ * their descriptors are gathered in ${kept}; CONNS_ALL after it closes only those
+ * whose line does not end. */
 enum conns_drain { CONNS_QUIET, CONNS_ALL, CONNS_KEEP };
 
 /** Return how many clients are left. */

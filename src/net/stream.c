@@ -48,6 +48,12 @@ stream_read(struct stream *stream, void *to, size_t len)
 	return read(stream->fd, to, len);
 }
 
+ssize_t
+stream_peek(struct stream *stream, void *to, size_t len)
+{
+	return recv(stream->fd, to, len, MSG_PEEK);
+}
+
 void
 stream_set_reading(struct stream *stream, bool reading)
 {

@@ -48,6 +48,9 @@ void stream_await_connect(struct stream *stream);
  * and EINTR are for the caller to ignore. */
 ssize_t stream_read(struct stream *stream, void *to, size_t len) MUST_USE;
 
+/** The same, and leave the bytes to be read again. */
+ssize_t stream_peek(struct stream *stream, void *to, size_t len) MUST_USE;
+
 /** Stop or resume calling readable. */
 void stream_set_reading(struct stream *stream, bool reading);
 

@@ -8,6 +8,7 @@
 #include "gate/pool.h"
 #include "net/listener.h"
 #include "net/systemd.h"
+#include "net/timer.h"
 #include "wire/line.h"
 
 #include <errno.h>
@@ -148,15 +149,6 @@ reload(struct daemon *daemon)
 	config_free(new);
 }
 
-static void
-set_tick(struct daemon *daemon, int64_t delay_us)
-{
-	struct timeval delay = {
-	    .tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
-
-	evtimer_add(&daemon->tick, &delay);
-}
-
 /* While its socket is still open: the file may be a successor's afterwards. */
 static void
 remove_socket_file(struct daemon *daemon)
@@ -186,7 +178,7 @@ drain(struct daemon *daemon)
 	}
 	daemon->listener_count = 0;
 	pool_drain(daemon->pool, systemd_keeps_clients());
-	set_tick(daemon, DRAIN_TICK_US);
+	timer_set(&daemon->tick, DRAIN_TICK_US);
 }
 
 /* systemd is told of a reload only while it takes us for ready. */
@@ -349,7 +341,7 @@ static void
 tick_starting(struct daemon *daemon)
 {
 	try_start(daemon);
-	set_tick(daemon, START_TICK_US);
+	timer_set(&daemon->tick, START_TICK_US);
 }
 
 /* The watchdog wants to be patted at twice the rate that it barks at. */
@@ -371,7 +363,7 @@ tick_serving(struct daemon *daemon)
 		systemd_watchdog_pat();
 	status(daemon, text, sizeof(text));
 	systemd_status(text);
-	set_tick(daemon, serving_tick_us());
+	timer_set(&daemon->tick, serving_tick_us());
 }
 
 static void
@@ -386,7 +378,7 @@ tick_draining(struct daemon *daemon)
 		    "%zu clients are cut off", pool_clients(daemon->pool));
 		event_base_loopbreak(daemon->base);
 	}
-	set_tick(daemon, DRAIN_TICK_US);
+	timer_set(&daemon->tick, DRAIN_TICK_US);
 }
 
 static void
@@ -441,7 +433,7 @@ add_events(struct daemon *daemon)
 		evsignal_add(&daemon->signals[i], NULL);
 	}
 	evtimer_assign(&daemon->tick, daemon->base, on_tick, daemon);
-	set_tick(daemon, 0);
+	timer_set(&daemon->tick, 0);
 }
 
 /* Takes over the rules.  Return 0, or -1 with errno. */

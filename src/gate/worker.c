@@ -160,11 +160,11 @@ on_sent(void *arg, unsigned entries)
 }
 
 static void
-on_foreign(void *arg)
+on_foreign(void *arg, unsigned buckets)
 {
 	struct worker *worker = arg;
 
-	metric_add(&worker->gate.metrics->foreign_values, 1);
+	metric_add(&worker->gate.metrics->foreign_values, buckets);
 }
 
 static void

@@ -3,12 +3,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/stream.h"
+#include "net/timer.h"
 #include "redis/reply_guard.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Bytes read at a time: about the reply to a full batch. */
+#define READ_LEN 16384
 
 /*
  *   WAITING --> DIALING --> GREETING --> UP
@@ -65,20 +69,11 @@ struct link {
 	uint64_t random;
 };
 
-static void start_dialing(struct link *link);
-
 static void
 set_timer(struct link *link, int64_t at_us)
 {
-	int64_t delay_us = at_us - clock_us();
-	struct timeval delay = {0};
-
-	if (delay_us > 0) {
-		delay.tv_sec = delay_us / 1000000;
-		delay.tv_usec = delay_us % 1000000;
-	}
 	link->timer_us = at_us;
-	evtimer_add(&link->timer, &delay);
+	timer_set(&link->timer, at_us - clock_us());
 }
 
 static void
@@ -230,15 +225,15 @@ deliver_replies(struct link *link)
 		fail(link, link->reader->errstr);
 }
 
-static void
-on_readable(void *arg)
+/* Read once.  Return whether there may be more. */
+static bool
+receive(struct link *link)
 {
-	struct link *link = arg;
-	char bytes[16384];
+	char bytes[READ_LEN];
 	ssize_t len = stream_read(&link->stream, bytes, sizeof(bytes));
 
 	if (len == -1 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return errno == EINTR;
 	if (len == -1)
 		fail(link, strerror(errno));
 	else if (len == 0)
@@ -249,6 +244,15 @@ on_readable(void *arg)
 		fail(link, link->reader->errstr);
 	else
 		deliver_replies(link);
+	return len == sizeof(bytes) && link->reader;
+}
+
+/* All there is, before a timer gets to judge what has not come. */
+static void
+on_readable(void *arg)
+{
+	while (receive(arg))
+		;
 }
 
 static void

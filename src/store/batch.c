@@ -374,6 +374,8 @@ batch_answer(
 
 	if (now_us == -1)
 		return -1;
+	if (batch->asks == 0)
+		return 0;
 	batch->asks = 0;
 	for (unsigned i = 0; i < batch->count; i++) {
 		const redisReply *text = reply->element[i + 2];
@@ -390,6 +392,8 @@ batch_answer(
 void
 batch_abandon(struct batch *batch)
 {
+	if (batch->asks == 0)
+		return;
 	batch->asks = 0;
 	for (unsigned i = 0; i < batch->count; i++)
 		abandon(&batch->entries[i]);

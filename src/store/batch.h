@@ -41,7 +41,7 @@ struct batch {
 	bool resent;                /* once is all it gets */
 
 	unsigned count;             /* entries */
-	unsigned asks;
+	unsigned asks;              /* not yet answered */
 	struct buf keys;
 	struct entry entries[BATCH_ENTRIES];
 	uint16_t order[BATCH_ENTRIES];  /* entries, as they stand in the call */
@@ -74,7 +74,8 @@ void batch_write(
 int batch_answer(struct batch *batch, const redisReply *reply,
     const char **foreign) MUST_USE;
 
-/** Answer all questions ANSWER_UNAVAILABLE. */
+/** Answer all questions ANSWER_UNAVAILABLE.  The batch stays, without questions:
+ * a reply to it, if it was sent, has nobody to answer. */
 void batch_abandon(struct batch *batch);
 
 #endif

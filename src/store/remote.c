@@ -2,10 +2,12 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/timer.h"
 #include "redis/reply.h"
 #include "redis/script.h"
 #include "store/batch.h"
 
+#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,9 +41,11 @@ struct remote {
 
 	struct batch *open[ALGORITHMS];  /* being filled, or NULL */
 	struct batch_list ready;         /* to be sent, oldest first */
+	struct batch_list sent;          /* not yet replied to */
 	struct batch_list refused;       /* NOSCRIPT: to be sent once more */
 	struct batch *spare;
-	unsigned inflight;
+	unsigned inflight;               /* in ${sent} */
+	struct event timer;              /* the first deadline, while armed */
 	struct command command;
 	struct log_pace pace;            /* of complaints in the log */
 };
@@ -92,17 +96,74 @@ seal(struct remote *remote, enum algorithm algorithm)
 	remote->open[algorithm] = NULL;
 }
 
+/* Give up the batches at the head of a list whose time is up at ${now_us}. */
+static void
+give_up_late(struct remote *remote, struct batch_list *list, int64_t now_us)
+{
+	while (list->head && list->head->deadline_us <= now_us)
+		give_up(remote, pop(list));
+}
+
 static void
 give_up_all(struct remote *remote)
 {
-	struct batch *batch;
-
 	for (int i = 0; i < ALGORITHMS; i++)
 		seal(remote, (enum algorithm)i);
-	while ((batch = pop(&remote->refused)))
-		give_up(remote, batch);
-	while ((batch = pop(&remote->ready)))
-		give_up(remote, batch);
+	give_up_late(remote, &remote->refused, INT64_MAX);
+	give_up_late(remote, &remote->ready, INT64_MAX);
+}
+
+static void
+set_timer(struct remote *remote, int64_t deadline_us)
+{
+	timer_set(&remote->timer, deadline_us - clock_us());
+}
+
+/* Deadlines are in the order in which batches were opened. */
+static const struct batch *
+oldest_batch(const struct remote *remote)
+{
+	const struct batch *oldest = NULL;
+
+	for (int i = 0; i < ALGORITHMS; i++)
+		if (!oldest || (remote->open[i] &&
+				   remote->open[i]->deadline_us <
+				       oldest->deadline_us))
+			oldest = remote->open[i];
+	if (remote->ready.head)
+		oldest = remote->ready.head;
+	if (remote->refused.head)
+		oldest = remote->refused.head;
+	for (const struct batch *b = remote->sent.head; b; b = b->next)
+		if (b->asks > 0)
+			return b;
+	return oldest;
+}
+
+/* Who waited too long is answered now.  What was sent stays in flight: its reply
+ * will only be dropped, and whether the server still answers is the link's to
+ * find out.  What was not sent never is. */
+static void
+on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct remote *remote = arg;
+	const struct batch *oldest;
+	int64_t now_us = clock_us();
+
+	(void)fd;
+	(void)what;
+	for (struct batch *b = remote->sent.head; b; b = b->next)
+		if (b->deadline_us <= now_us)
+			batch_abandon(b);
+	give_up_late(remote, &remote->refused, now_us);
+	give_up_late(remote, &remote->ready, now_us);
+	for (int i = 0; i < ALGORITHMS; i++)
+		if (remote->open[i] && remote->open[i]->deadline_us <= now_us)
+			seal(remote, (enum algorithm)i);
+	give_up_late(remote, &remote->ready, now_us);
+	oldest = oldest_batch(remote);
+	if (oldest)
+		set_timer(remote, oldest->deadline_us);
 }
 
 static void
@@ -141,12 +202,19 @@ on_loaded(const redisReply *reply, void *arg)
 	}
 }
 
+/* When a call made now must be answered. */
+static int64_t
+call_deadline_us(const struct remote *remote)
+{
+	return clock_us() + remote->options->link.socket_timeout_us;
+}
+
 static void
-load_scripts(
-    struct remote *remote, enum remote_state state, int64_t deadline_us)
+load_scripts(struct remote *remote, enum remote_state state)
 {
 	static const enum script needed[] = {
 	    SCRIPT_LEAKY_BUCKET, SCRIPT_FIXED_WINDOW};
+	int64_t deadline_us = call_deadline_us(remote);
 
 	remote->state = state;
 	remote->loading = 0;
@@ -164,10 +232,7 @@ load_scripts(
 static void
 on_up(void *arg)
 {
-	struct remote *remote = arg;
-
-	load_scripts(remote, REMOTE_LOADING,
-	    clock_us() + remote->options->link.socket_timeout_us);
+	load_scripts(arg, REMOTE_LOADING);
 }
 
 static void
@@ -196,10 +261,7 @@ on_refused(struct remote *remote, struct batch *batch, const redisReply *reply)
 static void
 give_up_refused(struct remote *remote)
 {
-	struct batch *batch;
-
-	while ((batch = pop(&remote->refused)))
-		give_up(remote, batch);
+	give_up_late(remote, &remote->refused, INT64_MAX);
 	remote->state = REMOTE_READY;
 }
 
@@ -214,13 +276,13 @@ on_answered(struct remote *remote, struct batch *batch, const redisReply *reply)
 		link_drop(remote->link, "sent a reply not of our script");
 		return;
 	}
-	if (remote->refused.head)
+	if (remote->state == REMOTE_RELOADING)
 		give_up_refused(remote);
-	for (int i = 0; i < strange; i++)
-		remote->events->foreign(remote->arg);
-	if (strange > 0)
+	if (strange > 0) {
+		remote->events->foreign(remote->arg, (unsigned)strange);
 		complain(remote, "left alone what is not a bucket", foreign,
 		    strlen(foreign));
+	}
 	recycle(remote, batch);
 	link_proven(remote->link);
 }
@@ -230,24 +292,26 @@ on_answered(struct remote *remote, struct batch *batch, const redisReply *reply)
 static void
 on_noscript(struct remote *remote, struct batch *batch)
 {
+	remote->state = REMOTE_RELOADING;
+	if (batch->asks == 0) {
+		recycle(remote, batch);
+		return;
+	}
 	batch->resent = true;
 	push(&remote->refused, batch);
-	remote->state = REMOTE_RELOADING;
 }
 
 static void
 reload_scripts(struct remote *remote)
 {
 	struct batch_list ready = remote->ready;
+	struct batch *batch;
 
 	remote->ready = remote->refused;
 	remote->refused = (struct batch_list){0};
-	if (ready.head) {
-		remote->ready.tail->next = ready.head;
-		remote->ready.tail = ready.tail;
-	}
-	load_scripts(
-	    remote, REMOTE_RELOADING, remote->ready.head->deadline_us);
+	while ((batch = pop(&ready)))
+		push(&remote->ready, batch);
+	load_scripts(remote, REMOTE_RELOADING);
 }
 
 static void
@@ -256,16 +320,21 @@ on_reply(const redisReply *reply, void *arg)
 	struct batch *batch = arg;
 	struct remote *remote = batch->owner;
 
+	pop(&remote->sent);
 	remote->inflight--;
-	if (!reply)
+	if (!reply) {
+		give_up_late(remote, &remote->refused, INT64_MAX); /* older */
 		give_up(remote, batch);
-	else if (reply_is_error(reply, "NOSCRIPT") && !batch->resent)
+		return;
+	}
+	if (reply_is_error(reply, "NOSCRIPT") && !batch->resent)
 		on_noscript(remote, batch);
 	else if (reply->type == REDIS_REPLY_ERROR)
 		on_refused(remote, batch, reply);
 	else
 		on_answered(remote, batch, reply);
-	if (remote->refused.head && remote->inflight == 0)
+	if (remote->state == REMOTE_RELOADING && remote->loading == 0 &&
+	    remote->inflight == 0)
 		reload_scripts(remote);
 }
 
@@ -273,11 +342,12 @@ static void
 send_batch(struct remote *remote, struct batch *batch)
 {
 	batch_write(batch, remote->options->prefix, &remote->command);
-	if (link_call(remote->link, &remote->command, batch->deadline_us,
+	if (link_call(remote->link, &remote->command, call_deadline_us(remote),
 		on_reply, batch) == -1) {
 		give_up(remote, batch);
 		return;
 	}
+	push(&remote->sent, batch);
 	remote->inflight++;
 	remote->events->sent(remote->arg, batch->count);
 }
@@ -319,11 +389,13 @@ open_batch(struct remote *remote, const struct ask *ask)
 	batch->deadline_us =
 	    ask->now_us + remote->options->link.socket_timeout_us;
 	remote->open[ask->limit->algorithm] = batch;
+	if (!evtimer_pending(&remote->timer, NULL))
+		set_timer(remote, batch->deadline_us);
 	return batch;
 }
 
 static bool
-is_unavailable(struct ask *ask)
+answer_unavailable(struct ask *ask)
 {
 	ask->answer = ANSWER_UNAVAILABLE;
 	return true;
@@ -337,7 +409,7 @@ remote_ask(struct store *store, struct ask *ask)
 	struct batch *batch = remote->open[algorithm];
 
 	if (!remote_is_ready(store))
-		return is_unavailable(ask);
+		return answer_unavailable(ask);
 	if (batch && !batch_has_room(batch, ask)) {
 		seal(remote, algorithm);
 		batch = NULL;
@@ -345,7 +417,7 @@ remote_ask(struct store *store, struct ask *ask)
 	if (!batch)
 		batch = open_batch(remote, ask);
 	if (!batch || batch_add(batch, ask) == -1)
-		return is_unavailable(ask);
+		return answer_unavailable(ask);
 	return false;
 }
 
@@ -365,6 +437,7 @@ remote_free(struct store *store)
 
 	link_free(remote->link);
 	give_up_all(remote);
+	evtimer_del(&remote->timer);
 	while (remote->spare) {
 		struct batch *batch = remote->spare;
 
@@ -390,6 +463,7 @@ remote_store_new(struct event_base *base, struct dialer *dialer,
 	remote->options = options;
 	remote->events = events;
 	remote->arg = arg;
+	evtimer_assign(&remote->timer, base, on_deadline, remote);
 	remote->link =
 	    link_new(base, dialer, &options->link, &link_events, remote);
 	if (!remote->link) {

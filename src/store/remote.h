@@ -11,7 +11,9 @@
  * each question gets its own exact answer.
  *
  * A question is answered ANSWER_UNAVAILABLE at once while the link is down, and
- * within socket_timeout when it goes down.
+ * otherwise once it is as old as socket_timeout.  That is not held against the
+ * server, which has as long to answer a call from when it was sent: many
+ * questions at once do not bring the link down.
  */
 #ifndef STORE_REMOTE_H
 #define STORE_REMOTE_H
@@ -34,8 +36,8 @@ struct remote_events {
 	/** A batch of ${entries} buckets went out. */
 	void (*sent)(void *arg, unsigned entries);
 
-	/** A bucket held what is not ours, or its hash is no hash. */
-	void (*foreign)(void *arg);
+	/** ${buckets} held what is not ours, or their hash is no hash. */
+	void (*foreign)(void *arg, unsigned buckets);
 };
 
 /** Return a store that keeps its buckets in Redis, or NULL (out of memory).

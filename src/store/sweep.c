@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/timer.h"
 #include "redis/reply.h"
 #include "redis/script.h"
 #include "store/field.h"
@@ -70,15 +71,6 @@ period_us(const struct limit *limit)
 	return life_us > PERIOD_MAX_US ? PERIOD_MAX_US : life_us;
 }
 
-static void
-set_timer(struct sweep *sweep, int64_t delay_us)
-{
-	struct timeval delay = {
-	    .tv_sec = delay_us / 1000000, .tv_usec = delay_us % 1000000};
-
-	evtimer_add(&sweep->timer, &delay);
-}
-
 static struct chore *
 next_chore(const struct sweep *sweep)
 {
@@ -96,7 +88,7 @@ wait_for_next(struct sweep *sweep)
 	const struct chore *next = next_chore(sweep);
 	int64_t delay_us = next ? next->due_us - clock_us() : PERIOD_MAX_US;
 
-	set_timer(sweep, delay_us < PAUSE_MIN_US ? PAUSE_MIN_US : delay_us);
+	timer_set(&sweep->timer, delay_us < PAUSE_MIN_US ? PAUSE_MIN_US : delay_us);
 }
 
 static void
@@ -154,7 +146,7 @@ rest(struct sweep *sweep)
 	if (sweep->step_us < sweep->called_us - LATE_MAX_US)
 		sweep->step_us = sweep->called_us - LATE_MAX_US;
 	sweep->step_us += (now_us - sweep->called_us) * SHARE;
-	set_timer(sweep, sweep->step_us > now_us ? sweep->step_us - now_us : 0);
+	timer_set(&sweep->timer, sweep->step_us > now_us ? sweep->step_us - now_us : 0);
 }
 
 static void

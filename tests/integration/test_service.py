@@ -708,7 +708,8 @@ class LogTest(ServiceCase):
         evil = "\x1b[31m\n<0>2026-01-01T00:00:00Z error: fake é\x7f".encode()
         redis.ask("HSET", "drip:login", "login:é", evil)
         daemon.ask("consume login:é")
-        log = wait_until(lambda: "warning" in daemon.log() and daemon.log(), "the warning")
+        log = wait_until(lambda: "warning" in daemon.log() and daemon.log(),
+                         "the warning")
         self.assertIn("\\x1b[31m\\x0a<0>2026", log)
         self.assertIn("\\xc3\\xa9\\x7f", log)
         self.assertEqual([line for line in log.split("\n") if line.startswith("<0>")], [])

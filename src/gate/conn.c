@@ -1,5 +1,6 @@
 #include "gate/conn.h"
 
+#include "base/clock.h"
 #include "net/stream.h"
 #include "wire/line.h"
 
@@ -14,6 +15,13 @@
 
 /* How long the end of the other side is waited for after our own. */
 #define LINGER_US INT64_C(2000000)
+
+/* Requests are handled for so long in one turn of the loop: then timers, Redis
+ * and other clients have theirs. */
+#define TURN_US INT64_C(2000)
+
+/* The clock is looked at every so many requests. */
+#define TURN_CHECK 8
 
 /* While draining, a client that says nothing for so long is done. */
 #define QUIET_US INT64_C(100000)
@@ -145,10 +153,35 @@ handle_error(struct conn *conn, enum line_error error)
 		finish(conn);
 }
 
+/* Whether this turn of the loop has had its share of requests is looked at now
+ * and then, and at those that cost more than a decision. */
+static void
+check_turn(struct conns *conns, enum verb verb)
+{
+	int64_t now_us;
+
+	if (++conns->handled % TURN_CHECK != 0 && verb <= VERB_RESET)
+		return;
+	now_us = clock_us();
+	if (conns->busy_since_us == 0)
+		conns->busy_since_us = now_us;
+	if (now_us - conns->busy_since_us < TURN_US)
+		return;
+	conns->turn_over = true;
+	event_base_loopbreak(conns->base);
+}
+
+static void
+start_turn(struct conns *conns)
+{
+	conns->busy_since_us = 0;
+	conns->turn_over = false;
+}
+
 static bool
 may_take_more(const struct conn *conn)
 {
-	return conn->state == CONN_OPEN &&
+	return conn->state == CONN_OPEN && !conn->conns->turn_over &&
 	       conn->queue.count < CONN_UNANSWERED_MAX &&
 	       buf_len(&conn->stream.out) < CONN_UNSENT_MAX;
 }
@@ -192,6 +225,8 @@ handle_lines(struct conn *conn, const char *bytes, size_t len)
 			handle_error(conn, error);
 		if (may_write(conn))
 			write_answers(conn);
+		check_turn(conn->conns,
+		    result == LINE_REQUEST ? request.verb : VERB_CONSUME);
 	}
 	return used;
 }
@@ -208,7 +243,9 @@ take_bytes(struct conn *conn, const char *bytes, size_t len)
 		die(conn);
 	buf_free(&conn->in);
 	conn->in = rest;
-	if ((used < len || conn->reader.skipping) && conn->line_us == 0)
+	if (used == len && !conn->reader.skipping)
+		conn->line_us = 0;
+	else if (conn->line_us == 0)
 		conn->line_us = gate_now(conn->conns->gate);
 	stream_set_reading(
 	    &conn->stream, may_read(conn) || conn->state == CONN_LINGERING);
@@ -344,6 +381,7 @@ conns_resume(struct conns *conns)
 {
 	struct conn *conn;
 
+	start_turn(conns);
 	TAILQ_FOREACH (conn, &conns->due, due)
 		resume(conn);
 }
@@ -366,6 +404,7 @@ conns_flush(struct conns *conns)
 	struct conn_list due = TAILQ_HEAD_INITIALIZER(due);
 	struct conn *conn;
 
+	start_turn(conns);
 	TAILQ_CONCAT(&due, &conns->due, due);
 	while ((conn = TAILQ_FIRST(&due))) {
 		flush(conn);

@@ -39,6 +39,9 @@ struct conns {
 	struct queue_pool queues;
 	size_t count;
 	char *scratch;             /* where bytes are read to */
+	unsigned handled;          /* requests, counted round */
+	int64_t busy_since_us;     /* requests are handled; 0: not yet known */
+	bool turn_over;            /* no more of them in this turn */
 	bool keeping;              /* CONNS_KEEP was asked for */
 	int *kept;                 /* clients parted from since */
 	size_t kept_count;
@@ -52,11 +55,13 @@ int conns_init(struct conns *conns, struct event_base *base, struct gate *gate)
  * shared->clients, which goes down when it is freed. */
 void conn_open(struct conns *conns, int fd);
 
-/** The loop turn is over: take up requests that had to wait for room. */
+/** The loop turn is over: take up requests that had to wait for room, or for
+ * others' turn. */
 void conns_resume(struct conns *conns);
 
 /** Then, the store flushed: send what was answered, and free closed clients.
- * Return whether that made room for more, so that both are to be called again. */
+ * Return whether there are requests to go on with at once: the next turn must not
+ * wait for events. */
 bool conns_flush(struct conns *conns);
 
 /** Look for clients that are idle, stuck or not reading.  Once a second. */

@@ -116,27 +116,32 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		    gate_now(&worker->gate));
 }
 
-/* What is done once all events of a turn were handled. */
-static void
+/* What is done once all events of a turn were handled.  Return whether the next
+ * turn is to follow at once. */
+static bool
 end_turn(struct worker *worker)
 {
-	do {
-		conns_resume(&worker->conns);
-		store_flush(worker->store);
-	} while (conns_flush(&worker->conns));
+	bool more;
+
+	conns_resume(&worker->conns);
+	store_flush(worker->store);
+	more = conns_flush(&worker->conns);
 	if (gate_update_rules(&worker->gate) && worker->sweep)
 		sweep_set_rules(worker->sweep, worker->gate.held->rules);
 	gate_end_turn(&worker->gate);
+	return more;
 }
 
 static void *
 run(void *arg)
 {
 	struct worker *worker = arg;
+	bool more = false;
 
 	while (!worker->stopping && !worker->done) {
-		event_base_loop(worker->base, EVLOOP_ONCE);
-		end_turn(worker);
+		event_base_loop(worker->base,
+		    EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0));
+		more = end_turn(worker);
 	}
 	worker->done = true;
 	return NULL;

@@ -153,13 +153,17 @@ read_regex(struct limit *limit, struct limit_error *error)
 	const uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
 	PCRE2_UCHAR reason[100];
 	PCRE2_SIZE offset;
+	uint32_t used;
 	int code;
 
 	limit->kind = MATCH_REGEX;
 	limit->regex = pcre2_compile((PCRE2_SPTR)limit->match + 1,
 	    PCRE2_ZERO_TERMINATED, options, &code, &offset, NULL);
-	if (limit->regex)
+	if (limit->regex) {
+		pcre2_pattern_info(limit->regex, PCRE2_INFO_ALLOPTIONS, &used);
+		limit->anchored = (used & PCRE2_ANCHORED) != 0;
 		return 0;
+	}
 	if (pcre2_get_error_message(code, reason, sizeof(reason)) < 0)
 		reason[0] = '\0';
 	return fail(

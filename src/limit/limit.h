@@ -39,6 +39,7 @@ struct limit {
 	char *literal;        /* what a key starts with; NULL for MATCH_REGEX */
 	size_t literal_len;
 	void *regex;          /* pcre2_code *, MATCH_REGEX only */
+	bool anchored;        /* the regex can match at the start only */
 
 	enum algorithm algorithm;
 	int64_t capacity;     /* drops, 1..LIMIT_CAPACITY_MAX */

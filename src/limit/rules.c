@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Steps that a regular expression may take on one key, well below a
- * millisecond's worth, and how deep it may go back (which bounds memory). */
-#define REGEX_STEPS_MAX 20000
-#define REGEX_DEPTH_MAX 5000
+/* Steps that a regular expression may take from one place of a key, and from all
+ * of them together, which is less than a millisecond's worth; and how deep it may
+ * go back, which bounds memory. */
+#define REGEX_STEPS_MAX     20000
+#define REGEX_ALL_STEPS_MAX 100000
+#define REGEX_DEPTH_MAX     5000
 
 struct rules {
 	atomic_uint references;
@@ -288,7 +290,6 @@ rules_scratch_new(void)
 		rules_scratch_free(scratch);
 		return NULL;
 	}
-	pcre2_set_match_limit(scratch->context, REGEX_STEPS_MAX);
 	pcre2_set_depth_limit(scratch->context, REGEX_DEPTH_MAX);
 	return scratch;
 }
@@ -317,10 +318,16 @@ static enum match_result
 regex_matches(const struct limit *limit, const struct key *key,
     struct rules_scratch *scratch)
 {
-	/* No JIT: the service may not make memory executable. */
-	int status = pcre2_match(limit->regex, (PCRE2_SPTR)key->bytes, key->len,
-	    0, PCRE2_NO_JIT, scratch->match, scratch->context);
+	size_t starts = limit->anchored ? 1 : key->len;
+	size_t steps = REGEX_ALL_STEPS_MAX / starts;
+	int status;
 
+	/* PCRE2 counts steps anew from each place where a match may start. */
+	pcre2_set_match_limit(scratch->context,
+	    steps < REGEX_STEPS_MAX ? (uint32_t)steps : REGEX_STEPS_MAX);
+	/* No JIT: the service may not make memory executable. */
+	status = pcre2_match(limit->regex, (PCRE2_SPTR)key->bytes, key->len, 0,
+	    PCRE2_NO_JIT, scratch->match, scratch->context);
 	if (status >= 0)
 		return MATCH_YES;
 	return status == PCRE2_ERROR_NOMATCH ? MATCH_NO : MATCH_TOO_HARD;

@@ -16,7 +16,7 @@ VERSION  = 0.1.0
 B        = build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 UNITDIR  = $(PREFIX)/lib/systemd/system
 
-PACKAGES = libevent_core libevent_extra hiredis inih libpcre2-8 libsystemd
+PACKAGES = libevent_core libevent_extra libevent_pthreads hiredis inih libpcre2-8 libsystemd
 DEBIAN   = build-essential pkg-config libevent-dev libhiredis-dev libinih-dev \
            libpcre2-dev libsystemd-dev check redis-server python3 \
            netcat-openbsd systemd clang libclang-rt-14-dev

@@ -366,13 +366,16 @@ config_read(struct config *config, const char *name, const char *text,
 {
 	struct reading reading = {.config = config};
 	struct ini_error what = {0};
+	char raw[sizeof(error->reason)];
 
 	if (ini_read(text, len, on_line, &reading, &what) == 0) {
 		config->gate.memory.allow_when_full = config->on_full != 0;
 		return 0;
 	}
-	snprintf(error->reason, sizeof(error->reason), "%s:%u:%s %s", name,
+	snprintf(raw, sizeof(raw), "%s:%u:%s %s", name,
 	    what.line, reading.place, what.reason);
+	log_escape(error->reason, sizeof(error->reason), raw,
+	    strlen(raw));
 	return -1;
 }
 

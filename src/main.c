@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <event2/thread.h>
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
@@ -102,11 +103,27 @@ refused_setting(const char *section, const char *name)
 }
 
 static void
+raise_fd_limit(const struct config *config)
+{
+	struct rlimit limit;
+	rlim_t needed = (rlim_t)config->max_clients + SPARE_FDS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= needed)
+		return;
+	limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur < needed)
+		log_warning("%llu descriptors are too few for %lld clients",
+		    (unsigned long long)limit.rlim_cur,
+		    (long long)config->max_clients);
+}
+
+static void
 apply_reloadable(struct daemon *daemon)
 {
 	pool_set_unmatched(
 	    daemon->pool, (enum unmatched)daemon->config->unmatched);
 	log_set_level((enum log_level)daemon->config->log_level);
+	raise_fd_limit(daemon->config);
 }
 
 static void
@@ -215,8 +232,11 @@ static void
 refuse_client(int fd)
 {
 	const char *text = line_error_text(LINE_ERR_CLIENTS);
+	char request[4096];
 
-	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == -1)
+	/* Closing over what it sent already would take the answer back. */
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == -1 ||
+	    (recv(fd, request, sizeof(request), 0) == -1 && errno != EAGAIN))
 		log_debug("refusing a client: %m");
 	close(fd);
 }
@@ -232,18 +252,20 @@ on_accepted(int fd, void *arg)
 		pool_give(daemon->pool, fd);
 }
 
+/* Takes over the descriptor. */
 static int
 add_listener(struct daemon *daemon, int fd)
 {
-	struct listener *listener;
+	struct listener *listener = NULL;
 
-	if (daemon->listener_count == MAX_LISTENERS) {
-		log_error("more than %d sockets", MAX_LISTENERS);
+	errno = EMFILE;
+	if (daemon->listener_count < MAX_LISTENERS)
+		listener = listener_new(daemon->base, fd, on_accepted, daemon);
+	if (!listener) {
+		log_error("cannot listen on descriptor %d: %m", fd);
+		close(fd);
 		return -1;
 	}
-	listener = listener_new(daemon->base, fd, on_accepted, daemon);
-	if (!listener)
-		return -1;
 	daemon->listeners[daemon->listener_count++] = listener;
 	log_info("listening on %s", listener_address(listener));
 	return 0;
@@ -258,8 +280,7 @@ on_passed(int fd, bool is_client, void *arg)
 		on_accepted(fd, daemon);
 	} else {
 		daemon->activated = true;
-		if (add_listener(daemon, fd) == -1)
-			close(fd);
+		add_listener(daemon, fd);
 	}
 }
 
@@ -396,21 +417,6 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 		tick_starting(daemon);
 }
 
-static void
-raise_fd_limit(const struct config *config)
-{
-	struct rlimit limit;
-	rlim_t needed = (rlim_t)config->max_clients + SPARE_FDS;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= needed)
-		return;
-	limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur < needed)
-		log_warning("%llu descriptors are too few for %lld clients",
-		    (unsigned long long)limit.rlim_cur,
-		    (long long)config->max_clients);
-}
-
 static size_t
 worker_count(const struct config *config)
 {
@@ -442,7 +448,6 @@ start(struct daemon *daemon, struct rules *rules)
 {
 	const struct config *config = daemon->config;
 
-	raise_fd_limit(config);
 	daemon->pool = pool_start(&config->gate, worker_count(config), rules);
 	daemon->base = daemon->pool ? event_base_new() : NULL;
 	if (!daemon->base)
@@ -567,6 +572,8 @@ main(int argc, char **argv)
 	struct rules *rules;
 
 	read_arguments(argc, argv, &arguments);
+	/* What libevent shares behind the scenes, as evdns does, is locked. */
+	evthread_use_pthreads();
 	config = load_config(&arguments, &config_error);
 	if (!config) {
 		log_error("%s", config_error.reason);

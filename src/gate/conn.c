@@ -58,8 +58,8 @@ struct conn {
 
 	int64_t heard_us;           /* when bytes last came */
 	int64_t line_us;            /* since when a line is incomplete, or 0 */
-	int64_t stuck_us;           /* since when as much is unsent as now */
-	size_t stuck_len;           /* how much that is */
+	uint64_t progress;          /* bytes sent when last looked at */
+	int64_t progress_us;        /* since when no more were */
 };
 
 static void
@@ -419,45 +419,50 @@ conns_flush(struct conns *conns)
 	return !TAILQ_EMPTY(&conns->due);
 }
 
-/* Whether a client has to be closed now, and which counter says so. */
-static _Atomic uint64_t *
-timeout_of(struct conn *conn, const struct gate_options *options)
+/* Whether it takes nothing of what waits for it. */
+static bool
+is_stalled(struct conn *conn, int64_t now_us)
 {
-	struct metrics *metrics = conn->conns->gate->metrics;
-	int64_t now_us = gate_now(conn->conns->gate);
-	size_t unsent = buf_len(&conn->stream.out);
-	bool busy = conn->queue.count > 0 || unsent > 0;
-
-	if (unsent != conn->stuck_len || unsent == 0) {
-		conn->stuck_len = unsent;
-		conn->stuck_us = now_us;
+	if (buf_len(&conn->stream.out) == 0 ||
+	    conn->stream.sent != conn->progress) {
+		conn->progress = conn->stream.sent;
+		conn->progress_us = now_us;
 	}
-	if (now_us - conn->stuck_us >= STALLED_US)
-		return &metrics->clients_stalled;
-	if (conn->state == CONN_LINGERING &&
-	    now_us - conn->heard_us >= LINGER_US)
-		return &metrics->clients_idle;
-	if (conn->line_us && !busy &&
-	    now_us - conn->line_us >= options->line_timeout_us)
-		return &metrics->clients_idle;
-	if (options->idle_timeout_us && !busy &&
-	    now_us - conn->heard_us >= options->idle_timeout_us)
-		return &metrics->clients_idle;
-	return NULL;
+	return now_us - conn->progress_us >= STALLED_US;
+}
+
+/* Whether it says nothing, or does not come to the end of it. */
+static bool
+is_idle(const struct conn *conn, int64_t now_us)
+{
+	const struct gate_options *options = conn->conns->gate->shared->options;
+	int64_t silent_us = now_us - conn->heard_us;
+
+	if (conn->state == CONN_LINGERING)
+		return silent_us >= LINGER_US;
+	if (conn->queue.count > 0 || buf_len(&conn->stream.out) > 0)
+		return false;
+	if (conn->line_us && now_us - conn->line_us >= options->line_timeout_us)
+		return true;
+	return options->idle_timeout_us &&
+	       silent_us >= options->idle_timeout_us;
 }
 
 void
 conns_check_timeouts(struct conns *conns)
 {
-	const struct gate_options *options = conns->gate->shared->options;
+	struct metrics *metrics = conns->gate->metrics;
+	int64_t now_us = gate_now(conns->gate);
 	struct conn *conn;
 
 	TAILQ_FOREACH (conn, &conns->all, all) {
-		_Atomic uint64_t *metric = timeout_of(conn, options);
+		bool stalled = is_stalled(conn, now_us);
 
-		if (!metric || conn->state == CONN_DEAD)
+		if (!stalled && !is_idle(conn, now_us))
 			continue;
-		metric_add(metric, 1);
+		metric_add(stalled ? &metrics->clients_stalled
+				   : &metrics->clients_idle,
+		    1);
 		die(conn);
 	}
 }
@@ -476,6 +481,15 @@ keep(struct conn *conn)
 	die(conn);
 }
 
+/* Whether something came since the turn began. */
+static bool
+has_input(struct conn *conn)
+{
+	char byte;
+
+	return stream_peek(&conn->stream, &byte, 1) > 0;
+}
+
 static void
 part(struct conn *conn, enum conns_drain how)
 {
@@ -491,7 +505,7 @@ part(struct conn *conn, enum conns_drain how)
 		return;
 	if (keeps)
 		keep(conn);
-	else if (whole && silent_us >= QUIET_US)
+	else if (whole && silent_us >= QUIET_US && !has_input(conn))
 		die(conn);
 	else if (how == CONNS_ALL)
 		finish(conn);
@@ -513,7 +527,7 @@ conns_clear(struct conns *conns)
 {
 	while (!TAILQ_EMPTY(&conns->all))
 		conn_free(TAILQ_FIRST(&conns->all));
-	queue_pool_clear(&conns->queues);
+	slot_cache_clear(&conns->queues);
 	for (size_t i = 0; i < conns->kept_count; i++)
 		close(conns->kept[i]);
 	free(conns->kept);

@@ -36,7 +36,7 @@ struct conns {
 	struct gate *gate;
 	struct conn_list all;
 	struct conn_list due;      /* to be looked at when the turn is over */
-	struct queue_pool queues;
+	struct slot_cache queues;
 	size_t count;
 	char *scratch;             /* where bytes are read to */
 	unsigned handled;          /* requests, counted round */

@@ -94,7 +94,8 @@ answer_unmatched(struct gate *gate, struct passage *passage)
 		passage->outcome = OUTCOME_DONE;
 	else
 		passage->outcome = OUTCOME_DECISION;
-	count(gate, passage->ask.op, &passage->reply);
+	if (passage->outcome != OUTCOME_NOLIMIT)
+		count(gate, passage->ask.op, &passage->reply);
 }
 
 /* Redis cannot answer: on_error speaks.  What can never fit does not fit now. */

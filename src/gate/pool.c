@@ -6,9 +6,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* A worker whose loop has not turned for so long is taken for dead. */
 #define DEAD_US INT64_C(5000000)
+
+/* How long new limits are waited for: a few turns of a loop. */
+#define TAKE_OVER_US INT64_C(100000)
 
 struct pool {
 	struct shared shared;
@@ -140,11 +144,26 @@ wake_all(struct pool *pool)
 		worker_wake(pool->workers[i]);
 }
 
+static bool
+all_use(const struct pool *pool, unsigned generation)
+{
+	for (size_t i = 0; i < pool->shared.workers; i++)
+		if (worker_generation(pool->workers[i]) != generation)
+			return false;
+	return true;
+}
+
 void
 pool_set_rules(struct pool *pool, struct rules *rules)
 {
+	static const struct timespec pause = {.tv_nsec = 100000};
+	int64_t patience_us = clock_us() + TAKE_OVER_US;
+
 	shared_set_rules(&pool->shared, rules);
 	wake_all(pool);
+	while (!all_use(pool, pool->shared.generation) &&
+	       clock_us() < patience_us)
+		nanosleep(&pause, NULL);
 }
 
 void

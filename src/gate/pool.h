@@ -41,7 +41,8 @@ size_t pool_clients(const struct pool *pool);
 /** Limits in force. */
 size_t pool_limits(const struct pool *pool);
 
-/** Put ${rules}, whose reference it takes over, in force. */
+/** Put ${rules}, whose reference it takes over, in force.  Returns once all
+ * workers use them, or, if one is busy for long, after a tenth of a second. */
 void pool_set_rules(struct pool *pool, struct rules *rules);
 
 /** Answer so from now on where no limit matches. */

@@ -6,50 +6,57 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How a request is answered. */
+enum slot_kind {
+	SLOT_OUTCOME, /* by what came of its passage */
+	SLOT_EXPLAIN, /* by that too, and a report on it */
+	SLOT_TEXT,    /* by a text known from the start */
+	SLOT_LIMITS,  /* by a report, on how things are when it is its turn */
+	SLOT_STATS,
+};
+
 struct slot {
 	struct slot *next;
-	struct queue_pool *pool;
+	struct slot_cache *cache;
 	struct queue *queue;        /* NULL: the client is gone */
+	enum slot_kind kind;
 	bool answered;
-	enum verb verb;
-	const char *text;           /* the answer, if it is known from the start */
-	char *key;                  /* what EXPLAIN is about, or NULL */
-	struct passage passage;     /* CONSUME, PEEK, RESET, EXPLAIN */
+	const char *text;           /* SLOT_TEXT */
+	char *key;                  /* SLOT_EXPLAIN: what it is about, else NULL */
+	struct passage passage;     /* SLOT_OUTCOME, SLOT_EXPLAIN */
 };
 
 void
-queue_init(struct queue *queue, struct queue_pool *pool,
+queue_init(struct queue *queue, struct slot_cache *cache,
     void (*ready)(struct queue *))
 {
-	*queue = (struct queue){.pool = pool, .ready = ready};
+	*queue = (struct queue){.cache = cache, .ready = ready};
 }
 
 static struct slot *
-take_spare(struct queue_pool *pool)
+take_spare(struct slot_cache *cache)
 {
-	struct slot *slot = pool->spare;
+	struct slot *slot = cache->spare;
 
 	if (slot)
-		pool->spare = slot->next;
+		cache->spare = slot->next;
 	else
 		slot = malloc(sizeof(*slot));
 	return slot;
 }
 
-/* Append a slot that is answered with ${text}, or that the caller sees to. */
 static struct slot *
-append(struct queue *queue, enum verb verb, const char *text)
+append(struct queue *queue, enum slot_kind kind)
 {
-	struct slot *slot = take_spare(queue->pool);
+	struct slot *slot = take_spare(queue->cache);
 
 	if (!slot)
 		return NULL;
 	slot->next = NULL;
-	slot->pool = queue->pool;
+	slot->cache = queue->cache;
 	slot->queue = queue;
+	slot->kind = kind;
 	slot->answered = true;
-	slot->verb = verb;
-	slot->text = text;
 	slot->key = NULL;
 	slot->passage.held = NULL;
 	if (queue->tail)
@@ -67,8 +74,8 @@ end(struct slot *slot)
 {
 	passage_end(&slot->passage);
 	free(slot->key);
-	slot->next = slot->pool->spare;
-	slot->pool->spare = slot;
+	slot->next = slot->cache->spare;
+	slot->cache->spare = slot;
 }
 
 static void
@@ -84,15 +91,15 @@ on_done(struct passage *passage)
 }
 
 static int
-pass(struct queue *queue, const struct request *request)
+pass(struct queue *queue, const struct request *request, enum slot_kind kind)
 {
-	struct slot *slot = append(queue, request->verb, NULL);
+	struct slot *slot = append(queue, kind);
 
 	if (!slot)
 		return -1;
 	slot->passage.done = on_done;
 	slot->answered =
-	    gate_pass(queue->pool->gate, request, &slot->passage);
+	    gate_pass(queue->cache->gate, request, &slot->passage);
 	return 0;
 }
 
@@ -104,7 +111,7 @@ explain(struct queue *queue, const struct request *request)
 	char *key = strndup(request->key, request->key_len);
 
 	peek.amount = 0;
-	if (!key || pass(queue, &peek) == -1) {
+	if (!key || pass(queue, &peek, SLOT_EXPLAIN) == -1) {
 		free(key);
 		return -1;
 	}
@@ -112,36 +119,45 @@ explain(struct queue *queue, const struct request *request)
 	return 0;
 }
 
+static int
+answer_text(struct queue *queue, const char *text)
+{
+	struct slot *slot = append(queue, SLOT_TEXT);
+
+	if (!slot)
+		return -1;
+	slot->text = text;
+	return 0;
+}
+
 int
 queue_add(struct queue *queue, const struct request *request)
 {
-	const char *text = NULL;
-
 	switch (request->verb) {
 	case VERB_CONSUME:
 	case VERB_PEEK:
 	case VERB_RESET:
-		return pass(queue, request);
+		return pass(queue, request, SLOT_OUTCOME);
 	case VERB_EXPLAIN:
 		return explain(queue, request);
-	case VERB_PING:
-		text = "PONG\n";
-		break;
-	case VERB_HELP:
-		text = line_help;
-		break;
 	case VERB_LIMITS:
-	case VERB_STATS: /* as they are when it is their turn */
+		return append(queue, SLOT_LIMITS) ? 0 : -1;
+	case VERB_STATS:
+		return append(queue, SLOT_STATS) ? 0 : -1;
+	case VERB_PING:
+		return answer_text(queue, "PONG\n");
+	case VERB_HELP:
+		return answer_text(queue, line_help);
 	case VERB_QUIT:
 		break;
 	}
-	return append(queue, request->verb, text) ? 0 : -1;
+	return 0;
 }
 
 int
 queue_add_error(struct queue *queue, enum line_error error)
 {
-	return append(queue, VERB_HELP, line_error_text(error)) ? 0 : -1;
+	return answer_text(queue, line_error_text(error));
 }
 
 bool
@@ -175,24 +191,19 @@ write_outcome(struct buf *out, const struct passage *passage)
 static int
 write_slot(struct buf *out, const struct slot *slot)
 {
-	struct gate *gate = slot->pool->gate;
+	struct gate *gate = slot->cache->gate;
 
-	if (slot->text)
-		return write_text(out, slot->text);
-	switch (slot->verb) {
-	case VERB_EXPLAIN:
-		return report_explain(out, gate, &slot->passage, slot->key);
-	case VERB_LIMITS:
-		return report_limits(out, gate);
-	case VERB_STATS:
-		return report_stats(out, gate);
-	case VERB_CONSUME:
-	case VERB_PEEK:
-	case VERB_RESET:
-	case VERB_PING:
-	case VERB_HELP:
-	case VERB_QUIT:
+	switch (slot->kind) {
+	case SLOT_OUTCOME:
 		break;
+	case SLOT_EXPLAIN:
+		return report_explain(out, gate, &slot->passage, slot->key);
+	case SLOT_TEXT:
+		return write_text(out, slot->text);
+	case SLOT_LIMITS:
+		return report_limits(out, gate);
+	case SLOT_STATS:
+		return report_stats(out, gate);
 	}
 	return write_outcome(out, &slot->passage);
 }
@@ -229,12 +240,12 @@ queue_clear(struct queue *queue)
 }
 
 void
-queue_pool_clear(struct queue_pool *pool)
+slot_cache_clear(struct slot_cache *cache)
 {
-	while (pool->spare) {
-		struct slot *next = pool->spare->next;
+	while (cache->spare) {
+		struct slot *next = cache->spare->next;
 
-		free(pool->spare);
-		pool->spare = next;
+		free(cache->spare);
+		cache->spare = next;
 	}
 }

@@ -19,14 +19,14 @@
 struct slot;
 
 /** What the queues of one worker share. */
-struct queue_pool {
+struct slot_cache {
 	struct gate *gate;
 	struct slot *spare;          /* to be used again */
 };
 
 /** A field of whatever has a client. */
 struct queue {
-	struct queue_pool *pool;
+	struct slot_cache *cache;
 	void (*ready)(struct queue *);
 	struct slot *head, *tail;
 	size_t count;
@@ -34,7 +34,7 @@ struct queue {
 
 /** Start empty.  ${ready} is called when the first answer in order has come
  * from a store, never from within a call. */
-void queue_init(struct queue *queue, struct queue_pool *pool,
+void queue_init(struct queue *queue, struct slot_cache *cache,
     void (*ready)(struct queue *));
 
 /** Append a request, any but QUIT, and send it on its way.  Return 0, or -1
@@ -55,6 +55,6 @@ int queue_write(struct queue *queue, struct buf *out) MUST_USE;
 void queue_clear(struct queue *queue);
 
 /** Free what is spare.  No slot may be in use. */
-void queue_pool_clear(struct queue_pool *pool);
+void slot_cache_clear(struct slot_cache *cache);
 
 #endif

@@ -14,13 +14,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* While draining, clients are looked at this often, and after the second time
- * they are parted from even if they go on asking. */
+/* While draining, clients are looked at this often; those that go on asking are
+ * parted from after a while. */
 #define DRAIN_TICK_US    20000
 #define DRAIN_PATIENCE_US INT64_C(500000)
 
-/* The memory table is swept once in about this many seconds. */
-#define SWEEP_SECONDS 60
+/* The memory table is swept once in about a minute, or as long as it takes if it
+ * is so large that a tick would be a pause. */
+#define SWEEP_TICK_US   100000
+#define SWEEP_TICKS     600
+#define SWEEP_SLOTS_MAX 100000
 
 struct worker {
 	struct shared *shared;
@@ -36,6 +39,7 @@ struct worker {
 	struct conns conns;
 	struct event wake_event;
 	struct event tick_event;
+	struct event sweep_event;     /* first worker */
 	struct event drain_event;
 	int64_t draining_since_us;    /* 0: not draining */
 
@@ -45,6 +49,7 @@ struct worker {
 	int *given;                   /* descriptors handed over */
 	size_t given_count, given_cap;
 	_Atomic int64_t alive_us;
+	_Atomic unsigned generation;  /* of the limits in use */
 	_Atomic bool settled, stopping, done;
 };
 
@@ -73,12 +78,12 @@ on_drain_tick(evutil_socket_t fd, short what, void *arg)
 	int64_t since_us =
 	    gate_now(&worker->gate) - worker->draining_since_us;
 	enum conns_drain how =
-	    since_us >= DRAIN_PATIENCE_US    ? CONNS_ALL
-	    : worker->shared->keeps_clients ? CONNS_KEEP
-					     : CONNS_QUIET;
+	    worker->shared->keeps_clients ? CONNS_KEEP : CONNS_QUIET;
 
 	(void)fd;
 	(void)what;
+	if (since_us >= DRAIN_PATIENCE_US)
+		how = CONNS_ALL;
 	if (conns_drain(&worker->conns, how) == 0)
 		worker->done = true;
 	else
@@ -105,15 +110,24 @@ static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
-	struct memory *memory = worker->shared->memory;
 
 	(void)fd;
 	(void)what;
 	worker->alive_us = gate_now(&worker->gate);
 	conns_check_timeouts(&worker->conns);
-	if (worker->index == 0)
-		memory_sweep(memory, memory_slots(memory) / SWEEP_SECONDS + 1,
-		    gate_now(&worker->gate));
+}
+
+static void
+on_sweep_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+	struct memory *memory = worker->shared->memory;
+	size_t slots = memory_slots(memory) / SWEEP_TICKS + 1;
+
+	(void)fd;
+	(void)what;
+	memory_sweep(memory, slots < SWEEP_SLOTS_MAX ? slots : SWEEP_SLOTS_MAX,
+	    gate_now(&worker->gate));
 }
 
 /* What is done once all events of a turn were handled.  Return whether the next
@@ -126,8 +140,12 @@ end_turn(struct worker *worker)
 	conns_resume(&worker->conns);
 	store_flush(worker->store);
 	more = conns_flush(&worker->conns);
-	if (gate_update_rules(&worker->gate) && worker->sweep)
-		sweep_set_rules(worker->sweep, worker->gate.held->rules);
+	if (gate_update_rules(&worker->gate)) {
+		if (worker->sweep)
+			sweep_set_rules(
+			    worker->sweep, worker->gate.held->rules);
+		worker->generation = worker->gate.generation;
+	}
 	gate_end_turn(&worker->gate);
 	return more;
 }
@@ -227,13 +245,18 @@ static void
 add_events(struct worker *worker)
 {
 	static const struct timeval second = {.tv_sec = 1};
+	static const struct timeval sweep_tick = {.tv_usec = SWEEP_TICK_US};
 
 	event_assign(&worker->wake_event, worker->base, worker->wake_fd,
 	    EV_READ | EV_PERSIST, on_wake, worker);
 	event_assign(&worker->tick_event, worker->base, -1, EV_PERSIST, on_tick,
 	    worker);
+	event_assign(&worker->sweep_event, worker->base, -1, EV_PERSIST,
+	    on_sweep_tick, worker);
 	evtimer_assign(
 	    &worker->drain_event, worker->base, on_drain_tick, worker);
+	if (worker->index == 0)
+		event_add(&worker->sweep_event, &sweep_tick);
 	event_add(&worker->wake_event, NULL);
 	event_add(&worker->tick_event, &second);
 }
@@ -244,6 +267,7 @@ free_worker(struct worker *worker)
 	if (event_initialized(&worker->wake_event)) {
 		event_del(&worker->wake_event);
 		event_del(&worker->tick_event);
+		event_del(&worker->sweep_event);
 		event_del(&worker->drain_event);
 	}
 	store_free(worker->store);
@@ -278,6 +302,8 @@ worker_start(struct shared *shared, size_t index)
 	TAILQ_INIT(&worker->conns.all);
 	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	worker->base = new_base();
+	if (worker->wake_fd == -1)
+		error = errno;
 	if (worker->wake_fd == -1 || !worker->base)
 		goto fail;
 	add_events(worker);
@@ -349,6 +375,12 @@ int64_t
 worker_alive_us(const struct worker *worker)
 {
 	return worker->alive_us;
+}
+
+unsigned
+worker_generation(const struct worker *worker)
+{
+	return worker->generation;
 }
 
 bool

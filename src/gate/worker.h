@@ -32,6 +32,9 @@ void worker_wake(struct worker *worker);
 /** When it last showed that its loop turns (clock_us()). */
 int64_t worker_alive_us(const struct worker *worker);
 
+/** The generation of the limits that it uses (shared->generation). */
+unsigned worker_generation(const struct worker *worker);
+
 /** Whether it has drained (shared->draining) and its thread is at its end. */
 bool worker_is_done(const struct worker *worker);
 

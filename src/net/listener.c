@@ -69,7 +69,7 @@ listen_tcp(const char *text)
 static bool
 is_abandoned(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	bool abandoned;
 
 	if (fd == -1)
@@ -190,8 +190,9 @@ on_acceptable(evutil_socket_t fd, short what, void *arg)
 void
 listener_accept(struct listener *listener)
 {
-	while (accept_one(listener))
-		;
+	for (int i = 0; i < BACKLOG; i++)
+		if (!accept_one(listener))
+			return;
 }
 
 static void
@@ -208,8 +209,17 @@ struct listener *
 listener_new(struct event_base *base, int fd, listener_accepted *accepted,
     void *arg)
 {
-	struct listener *listener = calloc(1, sizeof(*listener));
+	struct listener *listener;
+	int listens = 0;
+	socklen_t len = sizeof(listens);
 
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == -1)
+		return NULL;
+	if (!listens) {
+		errno = EINVAL;
+		return NULL;
+	}
+	listener = calloc(1, sizeof(*listener));
 	if (!listener)
 		return NULL;
 	listener->fd = fd;

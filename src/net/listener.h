@@ -24,11 +24,12 @@ struct listener;
 typedef void listener_accepted(int fd, void *arg);
 
 /** Accept on ${fd}, which it takes over, and hand over each client.  When
- * descriptors run out, accepting pauses for 100 ms.  NULL: out of memory. */
+ * descriptors run out, accepting pauses for 100 ms.  NULL with errno:
+ * ENOMEM, or ${fd}, which stays the caller's, is no listening socket. */
 struct listener *listener_new(struct event_base *base, int fd,
     listener_accepted *accepted, void *arg) MUST_USE;
 
-/** Accept whoever waits, now. */
+/** Accept whoever waits, now; not those that come meanwhile without end. */
 void listener_accept(struct listener *listener);
 
 /** The address it listens on, as text.  Owned by the listener. */

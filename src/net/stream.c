@@ -4,6 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Room for output that is kept once all of it is sent. */
+#define IDLE_ROOM 65536
+
 static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
@@ -76,6 +79,7 @@ stream_flush(struct stream *stream)
 		    stream->fd, buf_head(out), buf_len(out), MSG_NOSIGNAL);
 
 		if (sent >= 0) {
+			stream->sent += (uint64_t)sent;
 			buf_take(out, (size_t)sent);
 		} else if (errno == EAGAIN) {
 			event_add(&stream->write_event, NULL);
@@ -84,6 +88,8 @@ stream_flush(struct stream *stream)
 			return -1;
 		}
 	}
+	if (out->cap > IDLE_ROOM)
+		buf_free(out);
 	return 0;
 }
 

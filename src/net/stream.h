@@ -16,6 +16,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct stream_events {
@@ -30,6 +31,7 @@ struct stream_events {
 struct stream {
 	int fd;                             /* -1: closed */
 	struct buf out;                     /* to be sent */
+	uint64_t sent;                      /* bytes that were, so far */
 	struct event read_event;
 	struct event write_event;
 	const struct stream_events *events;

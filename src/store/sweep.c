@@ -59,6 +59,7 @@ struct sweep {
 	int64_t called_us;         /* when it was made */
 	int64_t step_us;           /* when it was due */
 	struct command command;
+	struct log_pace pace;      /* of remarks about the server */
 };
 
 static int64_t
@@ -261,7 +262,8 @@ on_info(const redisReply *reply, void *arg)
 	const char *name = link_name(sweep->link);
 	const char *policy, *version;
 
-	if (!reply || reply->type != REDIS_REPLY_STRING)
+	if (!reply || reply->type != REDIS_REPLY_STRING ||
+	    !log_is_due(&sweep->pace))
 		return;
 	policy = info_value(reply->str, "maxmemory_policy");
 	version = info_value(reply->str, "redis_version");

@@ -47,9 +47,9 @@ static const int level_values[] = {
 #define LINK(member) offsetof(struct config, gate.remote.link.member)
 
 static const struct setting settings[] = {
-    {"listen", "line", TEXT, AT(line), "127.0.0.1:14290", 0, 100, NULL, NULL,
+    {"listen", "line", TEXT, AT(doors.line), "127.0.0.1:14290", 0, 100, NULL, NULL,
 	FIXED, "TCP address of the line protocol; empty: none"},
-    {"listen", "unix", TEXT, AT(unix_path), "", 0, 107, NULL, NULL, FIXED,
+    {"listen", "unix", TEXT, AT(doors.unix_path), "", 0, 107, NULL, NULL, FIXED,
 	"path of the same as a Unix socket; empty: none"},
     {"listen", "max_clients", NUMBER, AT(max_clients), "10000", 1, 1000000,
 	NULL, NULL, RELOAD, "connections at a time"},
@@ -86,7 +86,7 @@ static const struct setting settings[] = {
 	60 * SECOND, NULL, NULL, FIXED, "within which a call must be answered"},
     {"redis", "connect_timeout", TIME, LINK(connect_timeout_us), "250ms", 1000,
 	60 * SECOND, NULL, NULL, FIXED, "within which the server must greet"},
-    {"redis", "inflight", NUMBER, AT(gate.remote.inflight), "2", 1, 64, NULL,
+    {"redis", "inflight", NUMBER, AT(gate.remote.inflight), "4", 1, 64, NULL,
 	NULL, FIXED, "calls of one worker on their way at a time"},
     {"log", "level", CHOICE, AT(log_level), "info", 0, 0, level_names,
 	level_values, RELOAD, "least grave line that is logged"},
@@ -469,25 +469,12 @@ config_free(struct config *config)
 	free(config);
 }
 
-/* A time in its largest unit that divides it. */
-static void
-dump_time(int64_t us, FILE *to)
-{
-	static const struct {
-		const char *name;
-		int64_t us;
-	} units[] = {{"d", DAY}, {"h", 3600 * SECOND}, {"m", 60 * SECOND},
-	    {"s", SECOND}, {"ms", 1000}, {"us", 1}};
-	size_t i = 0;
-
-	while (us % units[i].us != 0)
-		i++;
-	fprintf(to, "%lld%s", (long long)(us / units[i].us), units[i].name);
-}
-
 static void
 dump_value(const struct config *config, const struct setting *setting, FILE *to)
 {
+	char text[NUM_MAX_LEN];
+	size_t len;
+
 	switch (setting->type) {
 	case TEXT:
 		fputs(*(const char **)place(config, setting), to);
@@ -499,7 +486,9 @@ dump_value(const struct config *config, const struct setting *setting, FILE *to)
 		    (long long)*(int64_t *)place(config, setting));
 		break;
 	case TIME:
-		dump_time(*(int64_t *)place(config, setting), to);
+		len = num_write_duration(
+		    text, *(int64_t *)place(config, setting));
+		fwrite(text, 1, len, to);
 		break;
 	case CHOICE:
 		for (int i = 0; setting->choices[i]; i++)

@@ -10,14 +10,14 @@
 #include "base/attr.h"
 #include "base/log.h"
 #include "gate/shared.h"
+#include "net/doors.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 struct config {
-	const char *line;             /* TCP address, "": none */
-	const char *unix_path;        /* "": none */
+	struct doors_options doors;
 	int64_t max_clients;
 	int64_t workers;              /* 0: one a core */
 	const char *limits_file;

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "gate/pool.h"
-#include "net/listener.h"
+#include "net/doors.h"
 #include "net/systemd.h"
 #include "net/timer.h"
 #include "wire/line.h"
@@ -25,9 +25,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONFIG_PATH   "/etc/dripgate/dripgate.ini"
-#define MAX_LISTENERS 16
-#define SIGNALS       3
+#define CONFIG_PATH "/etc/dripgate/dripgate.ini"
+#define SIGNALS 3
 
 /* SIGTERM to exit, at the most. */
 #define DRAIN_US INT64_C(10000000)
@@ -46,12 +45,9 @@ struct daemon {
 	struct config *config;
 	struct event_base *base;
 	struct pool *pool;
-	struct listener *listeners[MAX_LISTENERS];
-	size_t listener_count;
-	const char *unix_path;        /* of a socket to be removed, or NULL */
+	struct doors *doors;          /* NULL: not yet open, or closed again */
 	struct event signals[SIGNALS];
 	struct event tick;
-	bool activated;               /* the sockets are systemd's */
 	bool ready;
 	bool failed;                  /* to start */
 	int64_t draining_since_us;    /* 0: not yet */
@@ -166,15 +162,6 @@ reload(struct daemon *daemon)
 	config_free(new);
 }
 
-/* While its socket is still open: the file may be a successor's afterwards. */
-static void
-remove_socket_file(struct daemon *daemon)
-{
-	if (daemon->unix_path)
-		unlink(daemon->unix_path);
-	daemon->unix_path = NULL;
-}
-
 static void
 drain(struct daemon *daemon)
 {
@@ -186,14 +173,8 @@ drain(struct daemon *daemon)
 	log_info("draining %zu clients", pool_clients(daemon->pool));
 	systemd_stopping();
 	daemon->draining_since_us = clock_us();
-	remove_socket_file(daemon);
-	for (size_t i = 0; i < daemon->listener_count; i++) {
-		/* Who waits in systemd's socket waits for our successor. */
-		if (!daemon->activated)
-			listener_accept(daemon->listeners[i]);
-		listener_free(daemon->listeners[i]);
-	}
-	daemon->listener_count = 0;
+	doors_close(daemon->doors);
+	daemon->doors = NULL;
 	pool_drain(daemon->pool, systemd_keeps_clients());
 	timer_set(&daemon->tick, DRAIN_TICK_US);
 }
@@ -252,81 +233,6 @@ on_accepted(int fd, void *arg)
 		pool_give(daemon->pool, fd);
 }
 
-/* Takes over the descriptor. */
-static int
-add_listener(struct daemon *daemon, int fd)
-{
-	struct listener *listener = NULL;
-
-	errno = EMFILE;
-	if (daemon->listener_count < MAX_LISTENERS)
-		listener = listener_new(daemon->base, fd, on_accepted, daemon);
-	if (!listener) {
-		log_error("cannot listen on descriptor %d: %m", fd);
-		close(fd);
-		return -1;
-	}
-	daemon->listeners[daemon->listener_count++] = listener;
-	log_info("listening on %s", listener_address(listener));
-	return 0;
-}
-
-static void
-on_passed(int fd, bool is_client, void *arg)
-{
-	struct daemon *daemon = arg;
-
-	if (is_client) {
-		on_accepted(fd, daemon);
-	} else {
-		daemon->activated = true;
-		add_listener(daemon, fd);
-	}
-}
-
-static int
-add_tcp_listener(struct daemon *daemon, const char *address)
-{
-	int fd = listen_tcp(address);
-
-	if (fd == -1) {
-		log_error("[listen] line = %s: %m", address);
-		return -1;
-	}
-	return add_listener(daemon, fd);
-}
-
-static int
-add_unix_listener(struct daemon *daemon, const char *path)
-{
-	int fd = listen_unix(path);
-
-	if (fd == -1) {
-		log_error("[listen] unix = %s: %m", path);
-		return -1;
-	}
-	daemon->unix_path = path;
-	return add_listener(daemon, fd);
-}
-
-static int
-add_listeners(struct daemon *daemon)
-{
-	const struct config *config = daemon->config;
-
-	/* Sockets opened by systemd replace the configured ones. */
-	systemd_take_passed(on_passed, daemon);
-	if (*config->line && !daemon->activated &&
-	    add_tcp_listener(daemon, config->line) == -1)
-		return -1;
-	if (*config->unix_path && !daemon->activated &&
-	    add_unix_listener(daemon, config->unix_path) == -1)
-		return -1;
-	if (daemon->listener_count == 0)
-		log_error("nothing to listen on");
-	return daemon->listener_count > 0 ? 0 : -1;
-}
-
 /* One line to try, for whoever started it by hand. */
 static void
 say_what_to_try(const char *address)
@@ -348,14 +254,16 @@ try_start(struct daemon *daemon)
 {
 	if (!pool_is_settled(daemon->pool))
 		return;
-	if (add_listeners(daemon) == -1) {
+	daemon->doors = doors_open(
+	    daemon->base, &daemon->config->doors, on_accepted, daemon);
+	if (!daemon->doors) {
 		daemon->failed = true;
 		event_base_loopbreak(daemon->base);
 		return;
 	}
 	daemon->ready = true;
 	say_ready(daemon);
-	say_what_to_try(listener_address(daemon->listeners[0]));
+	say_what_to_try(doors_address(daemon->doors));
 }
 
 static void
@@ -460,9 +368,7 @@ start(struct daemon *daemon, struct rules *rules)
 static void
 stop(struct daemon *daemon)
 {
-	remove_socket_file(daemon);
-	for (size_t i = 0; i < daemon->listener_count; i++)
-		listener_free(daemon->listeners[i]);
+	doors_close(daemon->doors);
 	pool_stop(daemon->pool);
 	if (daemon->base) {
 		for (size_t i = 0; i < SIGNALS; i++)

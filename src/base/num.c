@@ -211,3 +211,16 @@ num_write_seconds(char *to, int64_t us)
 	memcpy(to + len + 5, pairs + fraction % 100 * 2, 2);
 	return len + 7;
 }
+
+size_t
+num_write_duration(char *to, int64_t us)
+{
+	size_t i = us ? sizeof(units) / sizeof(units[0]) - 1 : 0;
+	size_t len;
+
+	while (us % units[i].us != 0)
+		i--;
+	len = num_write_int(to, us / units[i].us);
+	memcpy(to + len, units[i].name, strlen(units[i].name));
+	return len + strlen(units[i].name);
+}

@@ -34,6 +34,10 @@ int num_read_rate(const char *text, size_t len, int64_t *recharge_us) MUST_USE;
 /** Write ${value} in decimal, without a terminating NUL; return the length. */
 size_t num_write_int(char *to, int64_t value);
 
+/** Write ${us} (>= 0) microseconds as num_read_duration() takes them, in the
+ * largest unit that leaves a whole number; return the length. */
+size_t num_write_duration(char *to, int64_t us);
+
 /** Write ${us} (>= 0) microseconds as seconds with six decimals, a plain "0"
  * for none, without a terminating NUL; return the length. */
 size_t num_write_seconds(char *to, int64_t us);

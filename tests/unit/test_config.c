@@ -68,8 +68,8 @@ START_TEST(defaults_are_safe)
 	struct config *config = defaults();
 	const struct remote_options *remote = &config->gate.remote;
 
-	ck_assert_str_eq(config->line, "127.0.0.1:14290");
-	ck_assert_str_eq(config->unix_path, "");
+	ck_assert_str_eq(config->doors.line, "127.0.0.1:14290");
+	ck_assert_str_eq(config->doors.unix_path, "");
 	ck_assert_int_eq(config->max_clients, 10000);
 	ck_assert_int_eq(config->gate.idle_timeout_us, 300000000);
 	ck_assert_int_eq(config->gate.line_timeout_us, 30000000);
@@ -87,7 +87,7 @@ START_TEST(defaults_are_safe)
 	ck_assert_str_eq(remote->link.password, "");
 	ck_assert_int_eq(remote->link.socket_timeout_us, 50000);
 	ck_assert_int_eq(remote->link.connect_timeout_us, 250000);
-	ck_assert_int_eq(remote->inflight, 2);
+	ck_assert_int_eq(remote->inflight, 4);
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
 	config_free(config);
 	config_free(NULL);
@@ -128,8 +128,8 @@ START_TEST(every_setting_is_read)
 	struct config *config = config_of(all_settings);
 	const struct remote_options *remote = &config->gate.remote;
 
-	ck_assert_str_eq(config->line, "[::1]:1");
-	ck_assert_str_eq(config->unix_path, "/run/dripgate.sock");
+	ck_assert_str_eq(config->doors.line, "[::1]:1");
+	ck_assert_str_eq(config->doors.unix_path, "/run/dripgate.sock");
 	ck_assert_int_eq(config->max_clients, 7);
 	ck_assert_int_eq(config->gate.idle_timeout_us, 0);
 	ck_assert_int_eq(config->gate.line_timeout_us, 1500000);
@@ -257,11 +257,11 @@ START_TEST(text_may_be_as_long_as_it_fits)
 	ck_assert_uint_eq(strlen(path), 107); /* sun_path, less the NUL */
 	snprintf(text, sizeof(text), "[listen]\nunix = %s\n", path);
 	read_text(config, text);
-	ck_assert_str_eq(config->unix_path, path);
+	ck_assert_str_eq(config->doors.unix_path, path);
 	snprintf(text, sizeof(text), "[listen]\nunix = %sg\n", path);
 	ck_assert_int_eq(
 	    config_read(config, "test.ini", text, strlen(text), &error), -1);
-	ck_assert_str_eq(config->unix_path, path);
+	ck_assert_str_eq(config->doors.unix_path, path);
 	config_free(config);
 }
 END_TEST

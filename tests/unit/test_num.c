@@ -241,6 +241,28 @@ START_TEST(what_is_written_reads_back)
 }
 END_TEST
 
+START_TEST(duration_is_written_in_its_largest_unit_and_read_back)
+{
+	static const struct {
+		int64_t us;
+		const char *text;
+	} rows[] = {{0, "0us"}, {1, "1us"}, {1500, "1500us"}, {50000, "50ms"},
+	    {90000000, "90s"}, {300000000, "5m"},
+	    {INT64_C(86400000000), "1d"}, {INT64_C(90000000000), "25h"}};
+	char text[NUM_MAX_LEN];
+	int64_t us;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = num_write_duration(text, rows[i].us);
+
+		ck_assert_uint_eq(len, strlen(rows[i].text));
+		ck_assert_mem_eq(text, rows[i].text, len);
+		ck_assert_int_eq(num_read_duration(text, len, &us), 0);
+		ck_assert_int_eq(us, rows[i].us);
+	}
+}
+END_TEST
+
 Suite *
 num_suite(void)
 {
@@ -258,6 +280,7 @@ num_suite(void)
 	tcase_add_loop_test(tcase, numbers_are_written_as_people_write_them, 0,
 	    COUNT(writings));
 	tcase_add_test(tcase, what_is_written_reads_back);
+	tcase_add_test(tcase, duration_is_written_in_its_largest_unit_and_read_back);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -165,24 +165,42 @@ prefix_index_build(
 	return 0;
 }
 
+/* How many heads are below ${head}.  A step of the search adds a product and
+ * takes no branch: half of the branches would be guessed wrong. */
+static size_t
+count_below(const struct prefix_index *index, uint64_t head)
+{
+	const uint64_t *heads = index->heads;
+	size_t low = 0;
+
+	for (size_t left = index->count; left > 0;) {
+		size_t half = (left + 1) / 2;
+
+		low += half * (heads[low + half - 1] < head);
+		left -= half;
+	}
+	return low;
+}
+
 /* How many entries stand before or at ${bytes}. */
 static size_t
 count_before(const struct prefix_index *index, const char *bytes, size_t len)
 {
 	uint64_t head = head_of(bytes, len);
-	size_t low = 0, left = index->count;
+	size_t low = count_below(index, head);
+	size_t high;
 
-	while (left > 0) {
-		size_t i = low + left / 2;
+	if (low == index->count || index->heads[low] != head)
+		return low;
+	high = head == UINT64_MAX ? index->count : count_below(index, head + 1);
+	while (low < high) {
+		size_t i = low + (high - low) / 2;
 		const struct prefix *prefix = &index->entries[i].prefix;
-		bool is_before = index->heads[i] < head;
 
-		if (index->heads[i] == head)
-			is_before = compare_bytes(prefix->bytes, prefix->len,
-					bytes, len) <= 0;
-		if (is_before)
+		if (compare_bytes(prefix->bytes, prefix->len, bytes, len) <= 0)
 			low = i + 1;
-		left = is_before ? left - left / 2 - 1 : left / 2;
+		else
+			high = i;
 	}
 	return low;
 }

@@ -24,6 +24,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 DRIPGATED = os.path.abspath(
     os.environ.get("DRIPGATED", os.path.join(ROOT, "build", "dripgated")))
 
+# Some tests have more clients than a process may have descriptors by default.
+resource.setrlimit(resource.RLIMIT_NOFILE,
+                   (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+
 # Bounds only how long a broken build can hang; no test passes or fails by it.
 PATIENCE = 30
 

@@ -162,18 +162,24 @@ prefix_index_build(
 	qsort(prefixes, count, sizeof(*prefixes), compare_prefixes);
 	for (size_t i = 0; i < count; i++)
 		append(index, &prefixes[i]);
+	for (size_t i = 0; i < count; i++)
+		index->below[(index->heads[i] >> 56) + 1]++;
+	for (size_t byte = 0; byte < 256; byte++)
+		index->below[byte + 1] += index->below[byte];
 	return 0;
 }
 
-/* How many heads are below ${head}.  A step of the search adds a product and
- * takes no branch: half of the branches would be guessed wrong. */
+/* How many heads are below ${head}.  Those with another first byte are known; a
+ * step of the search among the others adds a product and takes no branch: half of
+ * the branches would be guessed wrong. */
 static size_t
 count_below(const struct prefix_index *index, uint64_t head)
 {
 	const uint64_t *heads = index->heads;
-	size_t low = 0;
+	const unsigned *below = &index->below[head >> 56];
+	size_t low = below[0];
 
-	for (size_t left = index->count; left > 0;) {
+	for (size_t left = below[1] - below[0]; left > 0;) {
 		size_t half = (left + 1) / 2;
 
 		low += half * (heads[low + half - 1] < head);

@@ -64,6 +64,7 @@ struct prefix_index {
 	uint64_t *heads; /* of each entry: its first bytes as a number */
 	struct prefix_entry *entries;
 	size_t count;
+	unsigned below[257]; /* entries whose first byte is below this one */
 };
 
 /** Build an empty index from ${count} ${prefixes}, which are left sorted.

@@ -105,7 +105,7 @@ compare_prefixes(const void *left, const void *right)
 	const struct prefix *b = right;
 	int order = compare_bytes(a->bytes, a->len, b->bytes, b->len);
 
-	return order ? order : (a->order > b->order) - (a->order < b->order);
+	return order ? order : (a->order < b->order) - (a->order > b->order);
 }
 
 static bool
@@ -137,13 +137,9 @@ append(struct prefix_index *index, const struct prefix *prefix)
 	if (index->count > 0)
 		parent = climb(index, (unsigned)index->count - 1, prefix->bytes,
 		    prefix->len);
-	*entry = (struct prefix_entry){*prefix, parent};
-	if (parent != INDEX_NONE) {
-		const struct prefix *shorter = &index->entries[parent].prefix;
-
-		if (shorter->order < prefix->order)
-			entry->prefix.order = shorter->order;
-	}
+	*entry = (struct prefix_entry){*prefix, prefix->order, parent};
+	if (parent != INDEX_NONE && index->entries[parent].first < entry->first)
+		entry->first = index->entries[parent].first;
 	index->heads[index->count++] = head_of(prefix->bytes, prefix->len);
 }
 
@@ -212,18 +208,25 @@ count_before(const struct prefix_index *index, const char *bytes, size_t len)
 }
 
 unsigned
-prefix_index_find(
+prefix_index_longest(
     const struct prefix_index *index, const char *bytes, size_t len)
 {
 	size_t before = count_before(index, bytes, len);
-	unsigned i;
 
-	if (before == 0)
-		return INDEX_NONE;
 	/* Whatever stands between a prefix of the key and the key starts with
 	 * that prefix too: so each is the last one before or its ancestor. */
-	i = climb(index, (unsigned)before - 1, bytes, len);
-	return i == INDEX_NONE ? INDEX_NONE : index->entries[i].prefix.order;
+	return before == 0
+		   ? INDEX_NONE
+		   : climb(index, (unsigned)before - 1, bytes, len);
+}
+
+unsigned
+prefix_index_find(
+    const struct prefix_index *index, const char *bytes, size_t len)
+{
+	unsigned i = prefix_index_longest(index, bytes, len);
+
+	return i == INDEX_NONE ? INDEX_NONE : index->entries[i].first;
 }
 
 void

@@ -52,12 +52,14 @@ struct prefix {
 
 /**
  * Prefixes in the order of their bytes, so that all which a key starts with
- * stand before it, the longest last.  ${parent} links that one to the next
- * shorter, which it starts with itself, and so on.
+ * stand before it, the longest last, of equal ones the one with the smallest
+ * order.  ${parent} links that one to the next shorter or equal, which it starts
+ * with itself, and so on.
  */
 struct prefix_entry {
-	struct prefix prefix; /* its order: the smallest, parents included */
-	unsigned parent;      /* index of the next shorter, or INDEX_NONE */
+	struct prefix prefix;
+	unsigned first;       /* the smallest order, its parents' included */
+	unsigned parent;      /* index of the next, or INDEX_NONE */
 };
 
 struct prefix_index {
@@ -71,6 +73,11 @@ struct prefix_index {
  * Return 0, or -1 (out of memory). */
 int prefix_index_build(struct prefix_index *index, struct prefix *prefixes,
     size_t count) MUST_USE;
+
+/** The entry of the longest prefix with which ${len} bytes start, or INDEX_NONE:
+ * its parents are the others. */
+unsigned prefix_index_longest(
+    const struct prefix_index *index, const char *bytes, size_t len);
 
 /** The smallest order of the prefixes with which ${len} bytes start, or
  * INDEX_NONE. */

@@ -30,7 +30,9 @@ struct rules {
 	/* The same limits, to be found by a key. */
 	struct hash_index exact;      /* MATCH_EXACT */
 	struct prefix_index prefixes; /* MATCH_PREFIX */
-	const struct limit **others;  /* the rest, in their order */
+	struct prefix_index globs;    /* MATCH_GLOB, by what they start with */
+	const struct limit **others;  /* MATCH_REGEX, and globs that start with
+				       * anything, in their order */
 	size_t others_count;
 };
 
@@ -55,6 +57,7 @@ rules_free(struct rules *rules)
 	free(rules->limits);
 	hash_index_free(&rules->exact);
 	prefix_index_free(&rules->prefixes);
+	prefix_index_free(&rules->globs);
 	free(rules->others);
 	free(rules);
 }
@@ -101,48 +104,68 @@ append(struct rules *rules, struct limit *limit)
 	return 0;
 }
 
-/* Make ${limit} one that rules_match() finds.  ${prefixes} has room. */
+/* What goes into an index of prefixes, which is built at once. */
+struct prefix_list {
+	struct prefix *items; /* has room for all limits */
+	size_t count;
+};
+
+static void
+add_prefix(struct prefix_list *list, const struct limit *limit)
+{
+	list->items[list->count++] = (struct prefix){
+	    limit->literal, limit->literal_len, limit->order};
+}
+
+/* Make ${limit} one that rules_match() finds. */
 static int
 index_limit(struct rules *rules, const struct limit *limit,
-    struct prefix *prefixes, size_t *prefixes_count)
+    struct prefix_list *prefixes, struct prefix_list *globs)
 {
-	const char *literal = limit->literal;
-	size_t len = limit->literal_len;
 	struct hash128 hash;
 
 	switch (limit->kind) {
 	case MATCH_EXACT:
-		hash = key_make(literal, len).hash;
+		hash = key_make(limit->literal, limit->literal_len).hash;
 		return hash_index_add(&rules->exact, &hash, limit->order);
 	case MATCH_PREFIX:
-		prefixes[(*prefixes_count)++] =
-		    (struct prefix){literal, len, limit->order};
+		add_prefix(prefixes, limit);
 		return 0;
 	case MATCH_GLOB:
+		if (limit->literal_len > 0) {
+			add_prefix(globs, limit);
+			return 0;
+		}
+		break;
 	case MATCH_REGEX:
-		rules->others[rules->others_count++] = limit;
-		return 0;
+		break;
 	}
-	return -1;
+	rules->others[rules->others_count++] = limit;
+	return 0;
 }
 
 static int
 index_limits(struct rules *rules)
 {
-	struct prefix *prefixes = calloc(rules->count, sizeof(*prefixes));
-	size_t prefixes_count = 0;
+	struct prefix_list prefixes = {0}, globs = {0};
 	int status = -1;
 
+	prefixes.items = calloc(rules->count, sizeof(*prefixes.items));
+	globs.items = calloc(rules->count, sizeof(*globs.items));
 	rules->others = calloc(rules->count, sizeof(*rules->others));
-	if (!prefixes || !rules->others)
+	if (!prefixes.items || !globs.items || !rules->others)
 		goto out;
 	for (size_t i = 0; i < rules->count; i++)
-		if (index_limit(
-			rules, rules->limits[i], prefixes, &prefixes_count) < 0)
+		if (index_limit(rules, rules->limits[i], &prefixes, &globs) < 0)
 			goto out;
-	status = prefix_index_build(&rules->prefixes, prefixes, prefixes_count);
+	status = prefix_index_build(
+	    &rules->prefixes, prefixes.items, prefixes.count);
+	if (status == 0)
+		status = prefix_index_build(
+		    &rules->globs, globs.items, globs.count);
 out:
-	free(prefixes);
+	free(prefixes.items);
+	free(globs.items);
 	return status;
 }
 
@@ -350,6 +373,39 @@ limit_matches(const struct limit *limit, const struct key *key,
 	return MATCH_YES;
 }
 
+/* The smallest order below ${best} of a glob that matches, or ${best}. */
+static unsigned
+match_globs(const struct rules *rules, const struct key *key,
+    struct rules_scratch *scratch, unsigned best)
+{
+	const struct prefix_entry *entries = rules->globs.entries;
+	unsigned i = prefix_index_longest(&rules->globs, key->bytes, key->len);
+
+	for (; i != INDEX_NONE; i = entries[i].parent) {
+		unsigned order = entries[i].prefix.order;
+
+		if (order < best && limit_matches(rules->limits[order], key,
+					scratch) != MATCH_NO)
+			best = order;
+	}
+	return best;
+}
+
+static unsigned
+match_others(const struct rules *rules, const struct key *key,
+    struct rules_scratch *scratch, unsigned best)
+{
+	for (size_t i = 0; i < rules->others_count; i++) {
+		const struct limit *limit = rules->others[i];
+
+		if (limit->order > best)
+			break;
+		if (limit_matches(limit, key, scratch) != MATCH_NO)
+			return limit->order;
+	}
+	return best;
+}
+
 const struct limit *
 rules_match(const struct rules *rules, const struct key *key,
     struct rules_scratch *scratch)
@@ -360,13 +416,7 @@ rules_match(const struct rules *rules, const struct key *key,
 
 	if (prefix < best)
 		best = prefix;
-	for (size_t i = 0; i < rules->others_count; i++) {
-		const struct limit *limit = rules->others[i];
-
-		if (limit->order > best)
-			break;
-		if (limit_matches(limit, key, scratch) != MATCH_NO)
-			return limit;
-	}
+	best = match_globs(rules, key, scratch, best);
+	best = match_others(rules, key, scratch, best);
 	return best == INDEX_NONE ? NULL : rules->limits[best];
 }

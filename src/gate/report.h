@@ -11,9 +11,9 @@
 #include "base/buf.h"
 #include "gate/gate.h"
 
-/** ${passage} is an answered peek of amount 0; ${key} what it was about. */
+/** ${passage} is an answered peek of amount 0; ${text} the key it was about. */
 int report_explain(struct buf *out, struct gate *gate,
-    const struct passage *passage, const char *key) MUST_USE;
+    const struct passage *passage, const char *text) MUST_USE;
 
 int report_limits(struct buf *out, struct gate *gate) MUST_USE;
 

@@ -94,13 +94,15 @@ static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
+	/* Looked at first: who was given before draining began is then taken. */
+	bool draining = worker->shared->draining;
 	uint64_t count;
 
 	(void)what;
 	if (read(fd, &count, sizeof(count)) == -1 && errno != EAGAIN)
 		log_error("worker %zu: wake: %m", worker->index);
 	take_given(worker);
-	if (worker->shared->draining && worker->draining_since_us == 0) {
+	if (draining && worker->draining_since_us == 0) {
 		worker->draining_since_us = gate_now(&worker->gate);
 		on_drain_tick(-1, 0, worker);
 	}

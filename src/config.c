@@ -92,7 +92,7 @@ static const struct setting settings[] = {
 	level_values, RELOAD, "least grave line that is logged"},
 };
 
-#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+#define SETTINGS COUNT(settings)
 
 static void *
 place(const struct config *config, const struct setting *setting)

@@ -1,5 +1,5 @@
 /**
- * attr: the compiler attributes that headers use.
+ * attr: attributes of the compiler, and what C has no word for.
  */
 #ifndef BASE_ATTR_H
 #define BASE_ATTR_H
@@ -9,6 +9,9 @@
 
 /** Argument ${fmt} is a printf format for the arguments from ${args} on. */
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+
+/** Number of elements of an array, which must not be a pointer. */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /** The struct of ${type} whose ${member} is at ${ptr}. */
 #define CONTAINER_OF(ptr, type, member)                                        \

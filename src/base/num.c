@@ -88,7 +88,7 @@ num_read_int(
 static int64_t
 unit_us(const char *text, size_t len)
 {
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+	for (size_t i = 0; i < COUNT(units); i++)
 		if (strlen(units[i].name) == len &&
 		    memcmp(units[i].name, text, len) == 0)
 			return units[i].us;
@@ -215,7 +215,7 @@ num_write_seconds(char *to, int64_t us)
 size_t
 num_write_duration(char *to, int64_t us)
 {
-	size_t i = us ? sizeof(units) / sizeof(units[0]) - 1 : 0;
+	size_t i = us ? COUNT(units) - 1 : 0;
 	size_t len;
 
 	while (us % units[i].us != 0)

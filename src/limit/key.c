@@ -1,5 +1,7 @@
 #include "limit/key.h"
 
+#include "base/attr.h"
+
 #include <pthread.h>
 #include <stdint.h>
 
@@ -41,7 +43,7 @@ utf8_sequence(const unsigned char *s, size_t len)
 	    {0xF4, 0xF4, 0x80, 0x8F, 4}, /* up to U+10FFFF */
 	};
 
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+	for (size_t i = 0; i < COUNT(forms); i++) {
 		if (s[0] < forms[i].first || s[0] > forms[i].last)
 			continue;
 		if (len < forms[i].len || s[1] < forms[i].low ||

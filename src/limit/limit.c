@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The words of a limit: each has a set_NAME() below. */
 #define WORDS(X)                                                               \

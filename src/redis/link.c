@@ -478,12 +478,6 @@ link_proven(struct link *link)
 	link->failures = 0;
 }
 
-bool
-link_is_up(const struct link *link)
-{
-	return link->state == LINK_UP;
-}
-
 const char *
 link_name(const struct link *link)
 {

@@ -74,8 +74,6 @@ void link_drop(struct link *link, const char *reason);
 /** The server does what it is there for: begin the next back-off anew. */
 void link_proven(struct link *link);
 
-bool link_is_up(const struct link *link);
-
 /** "127.0.0.1:6379" or the socket's path, for people. */
 const char *link_name(const struct link *link);
 

@@ -1,5 +1,7 @@
 #include "redis/reply.h"
 
+#include "base/attr.h"
+
 #include <string.h>
 
 bool
@@ -18,7 +20,7 @@ reply_is_wrong_server(const redisReply *reply)
 	static const char *const words[] = {"READONLY", "LOADING", "MASTERDOWN",
 	    "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "NOAUTH"};
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (size_t i = 0; i < COUNT(words); i++)
 		if (reply_is_error(reply, words[i]))
 			return true;
 	return false;

@@ -112,13 +112,6 @@ batch_add(struct batch *batch, struct ask *ask)
 	return 0;
 }
 
-/* The entries of one limit, together. */
-struct group {
-	const struct limit *limit;
-	unsigned first, count; /* in ${order} */
-	const struct ask *same; /* stands for the questions of all, or NULL */
-};
-
 static int
 by_limit(const void *a, const void *b, void *arg)
 {
@@ -177,20 +170,28 @@ group_at(const struct batch *batch, unsigned first)
 	return group;
 }
 
-static size_t
-count_arguments(const struct batch *batch, unsigned *groups)
+static void
+find_groups(struct batch *batch)
 {
-	size_t arguments = 0;
+	unsigned count = 0;
 
-	*groups = 0;
-	for (unsigned i = 0; i < batch->count;) {
-		struct group group = group_at(batch, i);
+	for (unsigned i = 0; i < batch->count; i += batch->groups[count++].count)
+		batch->groups[count] = group_at(batch, i);
+	batch->group_count = count;
+}
 
-		arguments += 6 + group.count * (group.same ? 1 : 2);
-		i += group.count;
-		++*groups;
+/* EVALSHA, the script, how many hashes; the hashes; what goes with each. */
+static size_t
+count_arguments(const struct batch *batch)
+{
+	size_t arguments = 3 + batch->group_count;
+
+	for (unsigned i = 0; i < batch->group_count; i++) {
+		const struct group *group = &batch->groups[i];
+
+		arguments += 6 + group->count * (group->same ? 1 : 2);
 	}
-	return arguments + *groups;
+	return arguments;
 }
 
 /* Append one run of equal questions, "AMOUNT", "AMOUNT*COUNT" or "r"; peeks
@@ -267,27 +268,21 @@ batch_write(struct batch *batch, const char *prefix, struct command *command)
 {
 	char name[FIELD_HASH_MAX];
 	struct buf ops = {0};
-	unsigned groups;
-	size_t arguments;
 
 	sort_entries(batch);
-	arguments = count_arguments(batch, &groups);
-	command_start(command, 3 + arguments);
+	find_groups(batch);
+	command_start(command, count_arguments(batch));
 	command_add_text(command, "EVALSHA");
 	command_add_text(command,
 	    script_sha(batch->algorithm == ALGORITHM_FIXED_WINDOW
 			   ? SCRIPT_FIXED_WINDOW
 			   : SCRIPT_LEAKY_BUCKET));
-	command_add_int(command, groups);
-	for (unsigned i = 0; i < batch->count; i += group_at(batch, i).count)
+	command_add_int(command, batch->group_count);
+	for (unsigned i = 0; i < batch->group_count; i++)
 		command_add(command, name,
-		    field_hash_name(prefix, entry_at(batch, i)->limit, name));
-	for (unsigned i = 0; i < batch->count;) {
-		struct group group = group_at(batch, i);
-
-		write_group(batch, &group, command, &ops);
-		i += group.count;
-	}
+		    field_hash_name(prefix, batch->groups[i].limit, name));
+	for (unsigned i = 0; i < batch->group_count; i++)
+		write_group(batch, &batch->groups[i], command, &ops);
 	buf_free(&ops);
 }
 

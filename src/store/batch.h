@@ -32,6 +32,13 @@ struct entry {
 	struct ask *first, *last;   /* chained by ask->next */
 };
 
+/** The entries of one limit, together in the call. */
+struct group {
+	const struct limit *limit;
+	unsigned first, count;      /* in ${order} */
+	const struct ask *same;     /* stands for the questions of all, or NULL */
+};
+
 struct batch {
 	struct batch *next;         /* in whatever list it is */
 	void *owner;
@@ -45,6 +52,8 @@ struct batch {
 	struct buf keys;
 	struct entry entries[BATCH_ENTRIES];
 	uint16_t order[BATCH_ENTRIES];  /* entries, as they stand in the call */
+	struct group groups[BATCH_ENTRIES];
+	unsigned group_count;
 	uint16_t index[BATCH_INDEX];    /* hash -> entry + 1, 0: none */
 };
 

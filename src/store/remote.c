@@ -218,7 +218,7 @@ load_scripts(struct remote *remote, enum remote_state state)
 
 	remote->state = state;
 	remote->loading = 0;
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+	for (size_t i = 0; i < COUNT(needed); i++) {
 		if (script_load(remote->link, needed[i], deadline_us, on_loaded,
 			remote) == -1) {
 			link_drop(remote->link, "the scripts cannot be loaded");

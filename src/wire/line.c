@@ -28,7 +28,7 @@ static const struct {
     [VERB_QUIT] = {"quit", 4, NO_KEY},
 };
 
-#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+#define VERBS COUNT(verbs)
 
 static const char *const error_texts[] = {
 #define X(name, code, text) [LINE_ERR_##name] = "ERR " code " " text "\n",
@@ -82,7 +82,7 @@ is_http(const struct word *word)
 	static const char *const methods[] = {"GET", "POST", "PUT", "HEAD",
 	    "DELETE", "OPTIONS", "CONNECT", "TRACE", "PATCH"};
 
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+	for (size_t i = 0; i < COUNT(methods); i++)
 		if (word->len == strlen(methods[i]) &&
 		    strncasecmp(word->bytes, methods[i], word->len) == 0)
 			return true;

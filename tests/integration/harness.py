@@ -190,6 +190,40 @@ capacity = 5
 recharge = 60s
 """
 
+# One limit of each kind.
+ALL_KINDS = """
+[login]
+match = login:*
+capacity = 5
+recharge = 60s
+
+[guess]
+match = guess:*
+capacity = 4
+recharge = 30s
+block = 5m
+
+[mail]
+match = mail:*
+algorithm = fixed_window
+capacity = 10
+window = 365d
+
+[hot]
+match = hot:*
+capacity = 1000
+recharge = 1h
+
+[look]
+match = look:*
+capacity = 3
+recharge = 1h
+shadow = yes
+"""
+
+# No answer shall come from a fallback only because the machine is busy.
+PATIENT = {"redis": {"socket_timeout": "10s"}}
+
 
 class Daemon(Process):
     """A dripgated with a config file of its own.

@@ -5,41 +5,10 @@ while scripts are flushed and limits reloaded.
 import random
 
 import harness
-from harness import fields, wait_until
+from harness import PATIENT, fields, wait_until
 from load import Load, is_from
 
-LIMITS = """
-[login]
-match = login:*
-capacity = 5
-recharge = 60s
-
-[guess]
-match = guess:*
-capacity = 4
-recharge = 30s
-block = 5m
-
-[mail]
-match = mail:*
-algorithm = fixed_window
-capacity = 10
-window = 365d
-
-[hot]
-match = hot:*
-capacity = 1000
-recharge = 1h
-
-[look]
-match = look:*
-capacity = 3
-recharge = 1h
-shadow = yes
-"""
-
-# No answer shall come from a fallback only because the machine is busy.
-PATIENT = {"redis": {"socket_timeout": "10s"}}
+LIMITS = harness.ALL_KINDS
 
 
 def ask_all(daemon, lines_of):

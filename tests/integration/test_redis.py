@@ -4,42 +4,11 @@ import random
 import time
 
 import harness
-from harness import fields, wait_until
+from harness import PATIENT, fields, wait_until
 
-LIMITS = """
-[login]
-match = login:*
-capacity = 5
-recharge = 60s
-
-[guess]
-match = guess:*
-capacity = 4
-recharge = 30s
-block = 5m
-
-[mail]
-match = mail:*
-algorithm = fixed_window
-capacity = 10
-window = 365d
-
-[hot]
-match = hot:*
-capacity = 1000
-recharge = 1h
-
-[look]
-match = look:*
-capacity = 3
-recharge = 1h
-shadow = yes
-"""
+LIMITS = harness.ALL_KINDS
 
 HOUR_MS = 3600 * 1000
-
-# No answer shall come from a fallback only because the machine is busy.
-PATIENT = {"redis": {"socket_timeout": "10s"}}
 
 LARGEST = 2**53 - 1
 

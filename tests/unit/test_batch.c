@@ -3,10 +3,10 @@
 #include "store/batch.h"
 #include "suites.h"
 
+#include "base/attr.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 /* The server's clock in all replies, and its first two elements. */
 #define NOW  INT64_C(1700000000000123)
@@ -662,7 +662,7 @@ START_TEST(abandoned_questions_are_unavailable)
 	ADD(asks);
 	batch_abandon(batch);
 	check_answered(asks, COUNT(asks));
-	for (int i = 0; i < COUNT(asks); i++)
+	for (size_t i = 0; i < COUNT(asks); i++)
 		ck_assert_int_eq(asks[i].answer, ANSWER_UNAVAILABLE);
 }
 END_TEST

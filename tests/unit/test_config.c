@@ -2,14 +2,14 @@
 #include "config.h"
 #include "suites.h"
 
+#include "base/attr.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 static struct config *
 defaults(void)

@@ -1,10 +1,10 @@
 #include "limit/limit.h"
 #include "suites.h"
 
+#include "base/attr.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 /* Words of a limit, "word=value" each, ended by NULL. */
 #define WORDS_MAX 8

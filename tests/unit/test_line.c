@@ -2,12 +2,12 @@
 #include "limit/key.h"
 #include "limit/limit.h"
 #include "suites.h"
+
+#include "base/attr.h"
 #include "wire/line.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 /* What was read, one line each: "VERB", "VERB KEY", "VERB KEY AMOUNT" or
  * "ERR CODE". */

@@ -1,10 +1,10 @@
 #include "base/num.h"
 #include "suites.h"
 
+#include "base/attr.h"
+
 #include <errno.h>
 #include <string.h>
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 struct reading {
 	const char *text;

@@ -2,10 +2,10 @@
 #include "redis/reply_guard.h"
 #include "suites.h"
 
+#include "base/attr.h"
+
 #include <hiredis/hiredis.h>
 #include <string.h>
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 static int
 check_in_steps(const char *bytes, size_t len, size_t step)

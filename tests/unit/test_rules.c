@@ -2,11 +2,11 @@
 #include "limit/rules.h"
 #include "suites.h"
 
+#include "base/attr.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 static struct rules_scratch *scratch;
 

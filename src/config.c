@@ -70,7 +70,7 @@ static const struct setting settings[] = {
 	"of the names of the hashes in Redis"},
     {"store", "max_buckets", NUMBER, AT(gate.memory.max_buckets), "1000000", 1,
 	1000000000, NULL, NULL, FIXED, "buckets in memory at a time"},
-    {"store", "on_full", CHOICE, AT(on_full), "deny", 0, 0, on_full_names, NULL,
+    {"store", "on_full", CHOICE, AT(gate.memory.on_full), "deny", 0, 0, on_full_names, NULL,
 	FIXED, "answer when memory has no room for another"},
     {"redis", "host", TEXT, LINK(endpoint.host), "127.0.0.1", 1, 255, NULL,
 	NULL, FIXED, "name or address of the server"},
@@ -368,10 +368,8 @@ config_read(struct config *config, const char *name, const char *text,
 	struct ini_error what = {0};
 	char raw[sizeof(error->reason)];
 
-	if (ini_read(text, len, on_line, &reading, &what) == 0) {
-		config->gate.memory.allow_when_full = config->on_full != 0;
+	if (ini_read(text, len, on_line, &reading, &what) == 0)
 		return 0;
-	}
 	snprintf(raw, sizeof(raw), "%s:%u:%s %s", name,
 	    what.line, reading.place, what.reason);
 	log_escape(error->reason, sizeof(error->reason), raw,

@@ -23,7 +23,6 @@ struct config {
 	const char *limits_file;
 	int unmatched;                /* enum unmatched */
 	int log_level;                /* enum log_level */
-	int on_full;                  /* enum { deny, allow } */
 	struct gate_options gate;
 
 	char *path;                   /* where it was read from, or NULL */

@@ -50,7 +50,7 @@ struct memory {
 	uint32_t stripes;      /* a power of two */
 	uint32_t stripe_slots; /* in each stripe */
 	uint64_t max_buckets;
-	bool allow_when_full;
+	enum on_full on_full;
 
 	/* memory_sweep()'s */
 	size_t swept; /* slots of this round, stripe by stripe */
@@ -210,9 +210,11 @@ insert(struct memory *memory, struct stripe *stripe, struct hash128 id,
 static void
 decide_when_full(struct memory *memory, struct decision *decision)
 {
+	bool allowed = memory->on_full == ON_FULL_ALLOW;
+
 	*decision = (struct decision){
-	    .allowed = memory->allow_when_full,
-	    .retry_us = memory->allow_when_full ? 0 : FULL_RETRY_US,
+	    .allowed = allowed,
+	    .retry_us = allowed ? 0 : FULL_RETRY_US,
 	};
 	atomic_fetch_add_explicit(&memory->full, 1, memory_order_relaxed);
 }
@@ -254,7 +256,7 @@ memory_new(const struct memory_options *options)
 	    .stripes = stripes,
 	    .stripe_slots = (uint32_t)((slots + stripes - 1) / stripes),
 	    .max_buckets = (uint64_t)options->max_buckets,
-	    .allow_when_full = options->allow_when_full,
+	    .on_full = options->on_full,
 	};
 	memory->slots = map_slots(memory_slots(memory));
 	if (!memory->slots) {

@@ -20,9 +20,12 @@
 
 struct memory;
 
+/** What to answer where a bucket is needed and there is room for none. */
+enum on_full { ON_FULL_DENY, ON_FULL_ALLOW };
+
 struct memory_options {
 	int64_t max_buckets;  /* 1..1000000000 */
-	bool allow_when_full; /* else deny */
+	enum on_full on_full;
 };
 
 /** Return a table, or NULL with errno (ENOMEM). */
@@ -33,7 +36,7 @@ void memory_free(struct memory *memory);
 
 /** Decide ${op} of ${amount} on the bucket of ${key} under ${limit}, at
  * ${now_us}.  Any thread.  An amount that needs a bucket when there is room for
- * none is decided by allow_when_full, and counted: allowed, with the figures of
+ * none is decided by on_full, and counted: allowed, with the figures of
  * an empty bucket; or denied, with level 0 and a retry of one second, a hint. */
 void memory_decide(struct memory *memory, const struct limit *limit,
     const struct key *key, enum op op, int64_t amount, int64_t now_us,

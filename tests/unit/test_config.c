@@ -79,7 +79,7 @@ START_TEST(defaults_are_safe)
 	ck_assert_int_eq(config->gate.store, STORE_MEMORY);
 	ck_assert_str_eq(remote->prefix, "drip:");
 	ck_assert_int_eq(config->gate.memory.max_buckets, 1000000);
-	ck_assert(!config->gate.memory.allow_when_full);
+	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_DENY);
 	ck_assert_str_eq(remote->link.endpoint.host, "127.0.0.1");
 	ck_assert_int_eq(remote->link.endpoint.port, 6379);
 	ck_assert_str_eq(remote->link.endpoint.unix_socket_path, "");
@@ -139,7 +139,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(config->gate.store, STORE_REDIS);
 	ck_assert_str_eq(remote->prefix, "");
 	ck_assert_int_eq(config->gate.memory.max_buckets, 1000000000);
-	ck_assert(config->gate.memory.allow_when_full);
+	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_ALLOW);
 	ck_assert_str_eq(remote->link.endpoint.host, "redis.example");
 	ck_assert_int_eq(remote->link.endpoint.port, 65535);
 	ck_assert_str_eq(
@@ -357,7 +357,7 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	config_free(new);
 	check_same(config, expected);
 	ck_assert_str_eq(config->gate.remote.link.password, "");
-	ck_assert(!config->gate.memory.allow_when_full);
+	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_DENY);
 	ck_assert_str_eq(kept_settings(),
 	    "listen.line listen.unix listen.idle_timeout listen.line_timeout "
 	    "workers.count store.type store.prefix store.max_buckets "

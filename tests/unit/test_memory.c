@@ -49,7 +49,8 @@ static struct memory *
 table(int64_t max_buckets, bool allow_when_full)
 {
 	struct memory *memory =
-	    memory_new(&(struct memory_options){max_buckets, allow_when_full});
+	    memory_new(&(struct memory_options){max_buckets,
+		allow_when_full ? ON_FULL_ALLOW : ON_FULL_DENY});
 
 	ck_assert_ptr_nonnull(memory);
 	return memory;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "config.h"
 #include "gate/pool.h"
+#include "limit/rules_text.h"
 #include "net/doors.h"
 #include "net/systemd.h"
 #include "net/timer.h"

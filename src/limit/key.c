@@ -58,13 +58,11 @@ utf8_sequence(const unsigned char *s, size_t len)
 }
 
 bool
-key_is_valid(const char *bytes, size_t len)
+key_is_text(const char *bytes, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)bytes;
 	size_t i = 0;
 
-	if (len < 1 || len > KEY_MAX)
-		return false;
 	while (i < len) {
 		size_t step = 1;
 
@@ -75,4 +73,10 @@ key_is_valid(const char *bytes, size_t len)
 		i += step;
 	}
 	return true;
+}
+
+bool
+key_is_valid(const char *bytes, size_t len)
+{
+	return len >= 1 && len <= KEY_MAX && key_is_text(bytes, len);
 }

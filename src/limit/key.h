@@ -17,9 +17,12 @@ struct key {
 	struct hash128 hash;  /* of the bytes, under the process's seed */
 };
 
-/** Whether ${len} bytes may be a key: 1 to 255 bytes of 0x21-0x7E or
- * well-formed UTF-8 (RFC 3629; no C1 control characters, which are invisible
- * and which terminals obey). */
+/** Whether ${len} bytes, however many, are 0x21-0x7E or well-formed UTF-8 (RFC
+ * 3629; no C1 control characters, which are invisible and which terminals obey),
+ * without blanks. */
+bool key_is_text(const char *bytes, size_t len);
+
+/** Whether ${len} bytes may be a key: 1 to 255 bytes of such text. */
 bool key_is_valid(const char *bytes, size_t len);
 
 /** A key of ${len} valid bytes, which it borrows. */

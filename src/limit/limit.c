@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* The words of a limit: each has a set_NAME() below. */
 #define WORDS(X)                                                               \
 	X(match)                                                               \
@@ -406,6 +405,46 @@ limit_finish(struct limit *limit, struct limit_error *error)
 	    algorithm_name(limit->algorithm), limit->name);
 	limit->id = key_make(id, (size_t)len).hash;
 	return 0;
+}
+
+static void
+visit_number(
+    enum word word, int64_t number, limit_visit_word *visit, void *arg)
+{
+	char value[NUM_MAX_LEN + 1];
+
+	value[num_write_int(value, number)] = '\0';
+	visit(word_names[word], value, arg);
+}
+
+static void
+visit_time(enum word word, int64_t us, limit_visit_word *visit, void *arg)
+{
+	char value[NUM_MAX_LEN + 1];
+
+	value[num_write_duration(value, us)] = '\0';
+	visit(word_names[word], value, arg);
+}
+
+void
+limit_each_word(const struct limit *limit, limit_visit_word *visit, void *arg)
+{
+	visit(word_names[WORD_match], limit->match, arg);
+	if (limit->algorithm == ALGORITHM_FIXED_WINDOW)
+		visit(word_names[WORD_algorithm],
+		    algorithm_name(limit->algorithm), arg);
+	visit_number(WORD_capacity, limit->capacity, visit, arg);
+	if (limit->algorithm == ALGORITHM_FIXED_WINDOW)
+		visit_time(WORD_window, limit->window_us, visit, arg);
+	else
+		visit_time(WORD_recharge, limit->recharge_us, visit, arg);
+	if (limit->block_us > 0)
+		visit_time(WORD_block, limit->block_us, visit, arg);
+	if (limit->on_error != ON_ERROR_MEMORY)
+		visit(word_names[WORD_on_error],
+		    on_error_name(limit->on_error), arg);
+	if (limit->shadow)
+		visit(word_names[WORD_shadow], "yes", arg);
 }
 
 int64_t

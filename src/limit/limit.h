@@ -74,6 +74,13 @@ int limit_set(struct limit *limit, const char *word, const char *value,
  * Return 0, or -1 with ${error} set. */
 int limit_finish(struct limit *limit, struct limit_error *error) MUST_USE;
 
+/** Call ${visit} for each word of a finished limit, as few as say all of it:
+ * "match", "capacity", "recharge" or "window", and what is not as by default.
+ * ${value} is valid during the call. */
+typedef void limit_visit_word(const char *word, const char *value, void *arg);
+void limit_each_word(
+    const struct limit *limit, limit_visit_word *visit, void *arg);
+
 /** Longest time for which a bucket can matter: C*R + block, or the window. */
 int64_t limit_life_us(const struct limit *limit);
 

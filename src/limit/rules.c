@@ -1,7 +1,5 @@
 #include "limit/rules.h"
 
-#include "base/ini.h"
-#include "base/log.h"
 #include "limit/index.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -9,7 +7,6 @@
 
 #include <fnmatch.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,8 +83,18 @@ rules_at(const struct rules *rules, size_t i)
  * Building.
  */
 
-static int
-append(struct rules *rules, struct limit *limit)
+struct rules *
+rules_new(void)
+{
+	struct rules *rules = calloc(1, sizeof(*rules));
+
+	if (rules)
+		atomic_init(&rules->references, 1);
+	return rules;
+}
+
+int
+rules_add(struct rules *rules, struct limit *limit)
 {
 	if (rules->count == rules->cap) {
 		size_t cap = rules->cap ? rules->cap * 2 : 16;
@@ -144,12 +151,14 @@ index_limit(struct rules *rules, const struct limit *limit,
 	return 0;
 }
 
-static int
-index_limits(struct rules *rules)
+int
+rules_finish(struct rules *rules)
 {
 	struct prefix_list prefixes = {0}, globs = {0};
 	int status = -1;
 
+	if (rules->count == 0)
+		return 0;
 	prefixes.items = calloc(rules->count, sizeof(*prefixes.items));
 	globs.items = calloc(rules->count, sizeof(*globs.items));
 	rules->others = calloc(rules->count, sizeof(*rules->others));
@@ -167,133 +176,6 @@ out:
 	free(prefixes.items);
 	free(globs.items);
 	return status;
-}
-
-/*
- * Reading.
- */
-
-struct reading {
-	struct rules *rules;
-	struct limit *open;      /* the last of ${rules}, which takes words */
-	struct hash_index names; /* of the limits so far */
-};
-
-/* Blame the section at ${line}. */
-static int
-fail(struct ini_error *error, unsigned line, const char *section,
-    const char *reason)
-{
-	char shown[LIMIT_NAME_MAX + 4];
-
-	log_escape(shown, sizeof(shown), section, strlen(section));
-	error->line = line;
-	snprintf(
-	    error->reason, sizeof(error->reason), "[%s]: %s", shown, reason);
-	return -1;
-}
-
-static int
-finish_limit(struct reading *reading, struct ini_error *error)
-{
-	struct limit *limit = reading->open;
-	struct limit_error why;
-
-	reading->open = NULL;
-	if (!limit || limit_finish(limit, &why) == 0)
-		return 0;
-	return fail(error, limit->line, limit->name, why.reason);
-}
-
-static int
-begin_limit(struct reading *reading, const char *name, unsigned line,
-    struct ini_error *error)
-{
-	struct hash128 hash = key_make(name, strlen(name)).hash;
-	struct limit_error why;
-	struct limit *limit;
-
-	if (hash_index_find(&reading->names, &hash) != INDEX_NONE)
-		return fail(error, line, name, "stands above already");
-	limit = limit_new(name, &why);
-	if (!limit)
-		return fail(error, line, name, why.reason);
-	limit->line = line;
-	if (append(reading->rules, limit) < 0) {
-		limit_free(limit);
-		return fail(error, line, name, "out of memory");
-	}
-	reading->open = limit;
-	if (hash_index_add(&reading->names, &hash, limit->order) < 0)
-		return fail(error, line, name, "out of memory");
-	return 0;
-}
-
-/* An ini_handler. */
-static int
-take(void *arg, const char *section, const char *name, const char *value,
-    unsigned line, struct ini_error *error)
-{
-	struct reading *reading = arg;
-	struct limit_error why;
-
-	if (!name) {
-		if (finish_limit(reading, error) < 0)
-			return -1;
-		return begin_limit(reading, section, line, error);
-	}
-	if (!reading->open) {
-		snprintf(error->reason, sizeof(error->reason),
-		    "stands before the first [section]");
-		return -1;
-	}
-	if (limit_set(reading->open, name, value, &why) < 0)
-		return fail(error, line, section, why.reason);
-	return 0;
-}
-
-/* Read all limits and check each. */
-static int
-read_limits(
-    struct rules *rules, const char *text, size_t len, struct ini_error *error)
-{
-	struct reading reading = {.rules = rules};
-	int status = ini_read(text, len, take, &reading, error);
-
-	if (status == 0)
-		status = finish_limit(&reading, error);
-	hash_index_free(&reading.names);
-	return status;
-}
-
-struct rules *
-rules_from_ini(
-    const char *name, const char *text, size_t len, struct rules_error *error)
-{
-	struct rules *rules = calloc(1, sizeof(*rules));
-	const char *reason = "out of memory";
-	struct ini_error why;
-
-	if (!rules)
-		goto fail;
-	atomic_init(&rules->references, 1);
-	if (read_limits(rules, text, len, &why) < 0) {
-		snprintf(error->reason, sizeof(error->reason), "%s:%u: %s",
-		    name, why.line, why.reason);
-		rules_unref(rules);
-		return NULL;
-	}
-	if (rules->count == 0) {
-		reason = "no limits in it";
-		goto fail;
-	}
-	if (index_limits(rules) < 0)
-		goto fail;
-	return rules;
-fail:
-	snprintf(error->reason, sizeof(error->reason), "%s: %s", name, reason);
-	rules_unref(rules);
-	return NULL;
 }
 
 /*

@@ -19,16 +19,16 @@
 
 struct rules;
 
-/** Why a text was refused: "limits.ini:12: [login]: capacity is missing". */
-struct rules_error {
-	char reason[400];
-};
+/** Begin a set, with one reference and no limits.  NULL: out of memory. */
+struct rules *rules_new(void) MUST_USE;
 
-/** Read limits from INI text of ${len} bytes; ${name} is the file's name, for
- * complaints.  Return a set with one reference, or NULL with ${error} set to
- * the first thing that is wrong.  No limits at all is an error. */
-struct rules *rules_from_ini(const char *name, const char *text, size_t len,
-    struct rules_error *error) MUST_USE;
+/** Append a limit, which it takes over, and which may still be given words.
+ * Return 0, or -1 (out of memory: the limit stays the caller's). */
+int rules_add(struct rules *rules, struct limit *limit) MUST_USE;
+
+/** All limits are there and finished: have them found.  No call before this
+ * may match, none after it add.  Return 0, or -1 (out of memory). */
+int rules_finish(struct rules *rules) MUST_USE;
 
 /** Take another reference. */
 struct rules *rules_ref(struct rules *rules);

@@ -96,14 +96,15 @@ random_below(struct link *link, int64_t bound)
 static int64_t
 backoff_us(struct link *link)
 {
+	int64_t most = link->options->backoff_max_us
+			   ? link->options->backoff_max_us
+			   : LINK_BACKOFF_MAX_US;
 	int64_t ceiling = LINK_BACKOFF_MIN_US;
 
 	for (unsigned i = 0; i < link->failures; i++)
-		if (ceiling < LINK_BACKOFF_MAX_US)
+		if (ceiling < most)
 			ceiling *= 2;
-	if (ceiling > LINK_BACKOFF_MAX_US)
-		ceiling = LINK_BACKOFF_MAX_US;
-	return random_below(link, ceiling);
+	return random_below(link, ceiling < most ? ceiling : most);
 }
 
 /* The one writer of the state, which arms what the state waits for. */
@@ -199,8 +200,39 @@ take_call(struct link *link)
 	return call;
 }
 
-/* Give each reply that is complete to the oldest call.  A callback may drop the
- * link: then its reader is gone. */
+/* Whether it is no answer to a call, but was published.  Answers to calls never
+ * look so: no command but (P)SUBSCRIBE has such a word at its head. */
+static bool
+is_message(const struct link *link, const redisReply *reply)
+{
+	return link->events->message && reply->type == REDIS_REPLY_ARRAY &&
+	       reply->elements == 3 &&
+	       reply->element[0]->type == REDIS_REPLY_STRING &&
+	       strcmp(reply->element[0]->str, "message") == 0;
+}
+
+/* Give a reply to the oldest call. */
+static void
+deliver(struct link *link, const redisReply *reply)
+{
+	struct call *call;
+
+	if (is_message(link, reply)) {
+		link->events->message(reply, link->arg);
+		return;
+	}
+	if (!link->head) {
+		fail(link, "sent what nobody asked for");
+		return;
+	}
+	call = take_call(link);
+	call->done(reply, call->arg);
+	call->next = link->spare;
+	link->spare = call;
+}
+
+/* Deliver each reply that is complete.  A callback may drop the link: then its
+ * reader is gone. */
 static void
 deliver_replies(struct link *link)
 {
@@ -208,18 +240,8 @@ deliver_replies(struct link *link)
 
 	while (link->reader &&
 	       redisReaderGetReply(link->reader, &reply) == REDIS_OK && reply) {
-		struct call *call;
-
-		if (!link->head) {
-			freeReplyObject(reply);
-			fail(link, "sent what nobody asked for");
-			return;
-		}
-		call = take_call(link);
-		call->done(reply, call->arg);
+		deliver(link, reply);
 		freeReplyObject(reply);
-		call->next = link->spare;
-		link->spare = call;
 	}
 	if (link->reader && link->reader->err)
 		fail(link, link->reader->errstr);
@@ -279,12 +301,18 @@ on_greeted(const redisReply *reply, void *arg)
 	}
 }
 
+/* ${words} end with a NULL; empty ones are left out. */
 static int
-greet_with(struct link *link, const char *word, const char *argument)
+greet_with(struct link *link, const char *const *words)
 {
-	command_start(&link->greeting, 2);
-	command_add_text(&link->greeting, word);
-	command_add_text(&link->greeting, argument);
+	size_t count = 0;
+
+	for (size_t i = 0; words[i]; i++)
+		count += *words[i] != '\0';
+	command_start(&link->greeting, count);
+	for (size_t i = 0; words[i]; i++)
+		if (*words[i])
+			command_add_text(&link->greeting, words[i]);
 	return link_call(link, &link->greeting, link->greeted_by_us, on_greeted,
 	    link);
 }
@@ -294,12 +322,16 @@ greet_with(struct link *link, const char *word, const char *argument)
 static void
 greet(struct link *link)
 {
+	const char *username = link->options->username;
 	const char *password = link->options->password;
 	char db[24];
+	const char *const auth[] = {
+	    "AUTH", username ? username : "", password, NULL};
+	const char *const select[] = {"SELECT", db, NULL};
 
 	snprintf(db, sizeof(db), "%lld", (long long)link->options->db);
-	if ((*password && greet_with(link, "AUTH", password) == -1) ||
-	    greet_with(link, "SELECT", db) == -1)
+	if ((*password && greet_with(link, auth) == -1) ||
+	    greet_with(link, select) == -1)
 		fail(link, strerror(ENOMEM));
 	else
 		link_flush(link);
@@ -316,7 +348,8 @@ on_dialed(int fd, const char *reason, void *arg)
 		return;
 	}
 	link->reader = redisReaderCreate();
-	link->guard = (struct reply_guard){0};
+	link->guard = (struct reply_guard){
+	    .max_bytes = link->options->reply_max_bytes};
 	stream_open(&link->stream, link->base, fd, &stream_events, link);
 	set_state(link, LINK_GREETING);
 	if (link->reader)

@@ -8,7 +8,7 @@
  * deadline closes the connection, since an answer that came late could be taken
  * for another's.  Reconnecting backs off with full jitter
  * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/),
- * from LINK_BACKOFF_MIN_US to LINK_BACKOFF_MAX_US, until link_proven().
+ * from LINK_BACKOFF_MIN_US to a most, until link_proven().
  */
 #ifndef REDIS_LINK_H
 #define REDIS_LINK_H
@@ -28,9 +28,12 @@
 struct link_options {
 	struct endpoint endpoint;
 	int64_t db;
+	const char *username;         /* "" or NULL: the default user */
 	const char *password;         /* "": none */
 	int64_t connect_timeout_us;   /* until the server has greeted */
 	int64_t socket_timeout_us;    /* a call */
+	int64_t backoff_max_us;       /* 0: LINK_BACKOFF_MAX_US */
+	int64_t reply_max_bytes;      /* 0: REPLY_MAX_BYTES */
 };
 
 struct link_events {
@@ -40,6 +43,11 @@ struct link_events {
 	/** Was up and is not any more, or an attempt failed.  Calls in flight
 	 * were answered with NULL before. */
 	void (*down)(void *arg);
+
+	/** What was published on a channel that was subscribed to: an array of
+	 * "message", the channel, and what was said, valid during this callback.
+	 * NULL: nothing is subscribed to, and it is taken for nonsense. */
+	void (*message)(const redisReply *reply, void *arg);
 };
 
 struct link;                                  /* opaque */

@@ -4,6 +4,12 @@
 
 #include <string.h>
 
+static int64_t
+max_bytes(const struct reply_guard *guard)
+{
+	return guard->max_bytes ? guard->max_bytes : REPLY_MAX_BYTES;
+}
+
 /* An element is complete: so may be the arrays that it was the last of. */
 static void
 end_element(struct reply_guard *guard)
@@ -61,7 +67,7 @@ end_line(struct reply_guard *guard)
 	case '$':
 		if (len > sizeof(guard->header) ||
 		    num_read_int(guard->header + 1, len - 2, -1,
-			REPLY_MAX_BYTES, &count))
+			max_bytes(guard), &count))
 			return -1;
 		return guard->header[0] == '*' ? start_array(guard, count)
 					       : start_bulk(guard, count);
@@ -110,7 +116,7 @@ reply_guard_check(struct reply_guard *guard, const char *bytes, size_t len)
 
 		/* First: the end of a reply sets the count back. */
 		guard->bytes += (int64_t)step;
-		if (guard->bytes > REPLY_MAX_BYTES)
+		if (guard->bytes > max_bytes(guard))
 			return -1;
 		if (whole && in_body)
 			end_element(guard);

@@ -14,12 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPLY_MAX_BYTES    (INT64_C(1) << 20) /* one reply, all in all */
+#define REPLY_MAX_BYTES    (INT64_C(1) << 20) /* one reply, by default */
 #define REPLY_MAX_ELEMENTS (INT64_C(1) << 16) /* its arrays' */
 #define REPLY_MAX_DEPTH    4
 
-/** All zero at the start of a connection. */
+/** All zero but the bound at the start of a connection. */
 struct reply_guard {
+	int64_t max_bytes;              /* of one reply; 0: REPLY_MAX_BYTES */
 	int64_t bytes;                  /* of this reply so far */
 	int64_t elements;               /* announced by its arrays so far */
 	int64_t body;                   /* of a bulk string: bytes still to come */

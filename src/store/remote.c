@@ -245,7 +245,7 @@ on_down(void *arg)
 	settle(remote);
 }
 
-static const struct link_events link_events = {on_up, on_down};
+static const struct link_events link_events = {.up = on_up, .down = on_down};
 
 static void
 on_refused(struct remote *remote, struct batch *batch, const redisReply *reply)

@@ -298,7 +298,7 @@ on_down(void *arg)
 	sweep->current = NULL;
 }
 
-static const struct link_events link_events = {on_up, on_down};
+static const struct link_events link_events = {.up = on_up, .down = on_down};
 
 /* The first pass of each limit comes at a random time: daemons started together
  * do not all ask for the lock together. */

@@ -1,5 +1,5 @@
 /* Any text may stand in a file of limits, and any key may be tried on them. */
-#include "limit/rules.h"
+#include "limit/rules_text.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
  * the two agree on where replies end, and a batch takes any reply for an answer
  * or for none.
  */
+#include "limit/rules_text.h"
 #include "redis/reply_guard.h"
 #include "store/batch.h"
 

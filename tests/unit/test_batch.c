@@ -1,3 +1,4 @@
+#include "limit/rules_text.h"
 #include "limit/decide.h"
 #include "redis/script.h"
 #include "store/batch.h"

@@ -1,5 +1,5 @@
 #include "base/buf.h"
-#include "limit/rules.h"
+#include "limit/rules_text.h"
 #include "suites.h"
 
 #include "base/attr.h"

@@ -437,6 +437,156 @@ START_TEST(set_lives_until_its_last_user_lets_go)
 }
 END_TEST
 
+/*
+ * Lines, as in Redis.
+ */
+
+static struct rules *
+rules_of_lines(const char *const *texts, struct rules_error *error)
+{
+	struct rules_line lines[8];
+	size_t count = 0;
+
+	for (; texts[count]; count++)
+		lines[count] =
+		    (struct rules_line){texts[count], strlen(texts[count])};
+	return rules_from_lines("limits", lines, count, error);
+}
+
+START_TEST(a_line_says_what_a_section_says)
+{
+	struct rules_error error;
+	struct rules *rules = rules_of_lines(
+	    PATTERNS("login match=login:* capacity=5 recharge=60s block=5m "
+		     "on_error=deny",
+		"  mail   capacity=9  algorithm=fixed_window window=1d "
+		"match=~^mail=[0-9]+$ shadow=yes "),
+	    &error);
+	const struct limit *login, *mail;
+
+	ck_assert_msg(rules, "%s", error.reason);
+	ck_assert_uint_eq(rules_count(rules), 2);
+	login = rules_at(rules, 0);
+	mail = rules_at(rules, 1);
+	ck_assert_str_eq(login->name, "login");
+	ck_assert_int_eq(login->recharge_us, 60000000);
+	ck_assert_int_eq(login->block_us, 300000000);
+	ck_assert_int_eq(login->on_error, ON_ERROR_DENY);
+	ck_assert_str_eq(mail->match, "~^mail=[0-9]+$");
+	ck_assert(mail->shadow);
+	ck_assert_ptr_eq(match(rules, "login:1"), login);
+	ck_assert_ptr_eq(match(rules, "mail=7"), mail);
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(no_lines_are_a_set_without_limits)
+{
+	struct rules_error error;
+	struct rules *rules = rules_of_lines(PATTERNS(NULL), &error);
+
+	ck_assert_ptr_nonnull(rules);
+	ck_assert_uint_eq(rules_count(rules), 0);
+	ck_assert_ptr_null(match(rules, "login:1"));
+	rules_unref(rules);
+}
+END_TEST
+
+static const struct {
+	const char *line;
+	size_t len; /* 0: that of the text */
+	const char *reason;
+} wrong_lines[] = {
+    {"", 0, "limits: member 2: is empty"},
+    {"   ", 0, "limits: member 2: is empty"},
+    {"b", 0, "limits: member 2: [b]: match is missing"},
+    {"b match", 0,
+	"limits: member 2: [b]: a word is not of the form name=value"},
+    {"b match=b capcity=1", 0,
+	"limits: member 2: [b]: unknown word 'capcity', did you mean "
+	"'capacity'?"},
+    {"b match=b match=c", 0, "limits: member 2: [b]: match is given twice"},
+    {"a match=b capacity=1 recharge=1s", 0,
+	"limits: member 2: [a]: stands above already"},
+    {"b match=b capacity=1 recharge=1s\ninjected", 0,
+	"limits: member 2: is not one line of UTF-8 text"},
+    {"b match=b\tcapacity=1", 0,
+	"limits: member 2: is not one line of UTF-8 text"},
+    {"b match=\xFF\xFE", 0, "limits: member 2: is not one line of UTF-8 text"},
+    {"b\0c match=b", 11, "limits: member 2: is not one line of UTF-8 text"},
+    {"b.c match=b", 0,
+	"limits: member 2: [b.c]: a limit's name is 1 to 64 of A-Z a-z 0-9 _ -"},
+};
+
+START_TEST(a_wrong_line_rejects_the_whole_set)
+{
+	const char *good = "a match=a capacity=1 recharge=1s";
+	const char *line = wrong_lines[_i].line;
+	size_t len = wrong_lines[_i].len;
+	struct rules_line lines[] = {
+	    {good, strlen(good)}, {line, len ? len : strlen(line)}};
+	struct rules_error error;
+
+	ck_assert_ptr_null(rules_from_lines("limits", lines, 2, &error));
+	ck_assert_str_eq(error.reason, wrong_lines[_i].reason);
+}
+END_TEST
+
+START_TEST(a_line_is_at_most_4096_bytes_long)
+{
+	char text[RULES_LINE_MAX + 2];
+	struct rules_line line = {text, RULES_LINE_MAX};
+	struct rules_error error;
+	struct rules *rules;
+
+	memset(text, ' ', sizeof(text));
+	memcpy(text, "a match=a capacity=1 recharge=1s", 32);
+	rules = rules_from_lines("limits", &line, 1, &error);
+	ck_assert_ptr_nonnull(rules);
+	rules_unref(rules);
+	line.len++;
+	ck_assert_ptr_null(rules_from_lines("limits", &line, 1, &error));
+	ck_assert_str_eq(
+	    error.reason, "limits: member 1: is longer than 4096 bytes");
+}
+END_TEST
+
+static const char *const equal_lines[][2] = {
+    {"a match=a* capacity=1 recharge=1000ms block=0 shadow=no",
+	"a match=a* capacity=1 recharge=1s"},
+    {"a rate=60/h on_error=memory match=a capacity=3",
+	"a match=a capacity=3 recharge=1m"},
+    {"a capacity=3 window=24h match=~a algorithm=fixed_window shadow=yes",
+	"a match=~a algorithm=fixed_window capacity=3 window=1d shadow=yes"},
+    {"a match=a on_error=deny block=90s capacity=3 recharge=1us",
+	"a match=a capacity=3 recharge=1us block=90s on_error=deny"},
+};
+
+START_TEST(equal_limits_are_written_equally_and_read_back)
+{
+	struct rules_error error;
+	struct rules *rules =
+	    rules_of_lines(PATTERNS(equal_lines[_i][0]), &error);
+	struct buf line = {0}, section = {0}, again = {0};
+	struct rules *back;
+
+	ck_assert_msg(rules, "%s", error.reason);
+	ck_assert_int_eq(rules_write_line(&line, rules_at(rules, 0)), 0);
+	ck_assert_int_eq(rules_write_section(&section, rules_at(rules, 0)), 0);
+	ck_assert_int_eq(buf_printf(&line, "%c", 0), 0);
+	ck_assert_str_eq(buf_head(&line), equal_lines[_i][1]);
+	back = rules_of(buf_head(&section), buf_len(&section));
+	ck_assert_int_eq(rules_write_line(&again, rules_at(back, 0)), 0);
+	ck_assert_int_eq(buf_printf(&again, "%c", 0), 0);
+	ck_assert_str_eq(buf_head(&again), equal_lines[_i][1]);
+	rules_unref(rules);
+	rules_unref(back);
+	buf_free(&line);
+	buf_free(&section);
+	buf_free(&again);
+}
+END_TEST
+
 Suite *
 rules_suite(void)
 {
@@ -461,6 +611,13 @@ rules_suite(void)
 	tcase_add_test(tcase, index_agrees_with_trying_one_by_one);
 	tcase_add_test(tcase, hundred_thousand_limits_are_a_set_like_any_other);
 	tcase_add_test(tcase, set_lives_until_its_last_user_lets_go);
+	tcase_add_test(tcase, a_line_says_what_a_section_says);
+	tcase_add_test(tcase, no_lines_are_a_set_without_limits);
+	tcase_add_loop_test(tcase, a_wrong_line_rejects_the_whole_set, 0,
+	    COUNT(wrong_lines));
+	tcase_add_test(tcase, a_line_is_at_most_4096_bytes_long);
+	tcase_add_loop_test(tcase, equal_limits_are_written_equally_and_read_back,
+	    0, COUNT(equal_lines));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -2,9 +2,10 @@
 
 #include "base/file.h"
 #include "base/ini.h"
-#include "base/num.h"
+#include "base/log.h"
 #include "base/suggest.h"
-#include "store/field.h"
+#include "config_table.h"
+#include "config_value.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -12,213 +13,67 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CREDENTIAL   "dripgate.redis-password"
-#define SECOND       INT64_C(1000000)
-#define DAY          (86400 * SECOND)
+/* Control connections are let be for longer: a fleet must not storm a server. */
+#define CONTROL_BACKOFF_US INT64_C(5000000)
 
-enum type { TEXT, SECRET, NUMBER, TIME, CHOICE };
+/* Beside the limits themselves, what announces them. */
+#define CONTROL_REPLY_BYTES (SUBSCRIBER_BYTES_MAX + (INT64_C(1) << 20))
 
-/* A setting: where it stands in the file and in the struct, what it may be.
- * ${min} and ${max} bound a number, a time in microseconds, a text's length. */
-struct setting {
-	const char *section;
-	const char *name;
-	enum type type;
-	size_t offset;
-	const char *fallback;
-	int64_t min, max;
-	const char *const *choices;  /* of a CHOICE, NULL at the end; */
-	const int *values;           /* what they stand for; NULL: their place */
-	bool reloadable;
-	const char *help;
-};
-
-static const char *const store_names[] = {"memory", "redis", NULL};
-static const char *const unmatched_names[] = {"allow", "deny", "error", NULL};
-static const char *const on_full_names[] = {"deny", "allow", NULL};
-static const char *const level_names[] = {
-    "error", "warning", "info", "debug", NULL};
-static const int level_values[] = {
-    LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
-
-#define FIXED  false
-#define RELOAD true
-#define AT(member) offsetof(struct config, member)
-#define LINK(member) offsetof(struct config, gate.remote.link.member)
-
-static const struct setting settings[] = {
-    {"listen", "line", TEXT, AT(doors.line), "127.0.0.1:14290", 0, 100, NULL, NULL,
-	FIXED, "TCP address of the line protocol; empty: none"},
-    {"listen", "unix", TEXT, AT(doors.unix_path), "", 0, 107, NULL, NULL, FIXED,
-	"path of the same as a Unix socket; empty: none"},
-    {"listen", "max_clients", NUMBER, AT(max_clients), "10000", 1, 1000000,
-	NULL, NULL, RELOAD, "connections at a time"},
-    {"listen", "idle_timeout", TIME, AT(gate.idle_timeout_us), "5m", 0, 365 * DAY,
-	NULL, NULL, FIXED, "a client that says nothing is closed; 0: never"},
-    {"listen", "line_timeout", TIME, AT(gate.line_timeout_us), "30s", SECOND,
-	DAY, NULL, NULL, FIXED, "so is one that does not end its line"},
-    {"workers", "count", NUMBER, AT(workers), "0", 0, 256, NULL, NULL, FIXED,
-	"threads that serve clients; 0: one a core"},
-    {"limits", "file", TEXT, AT(limits_file), "/etc/dripgate/limits.ini", 1,
-	4095, NULL, NULL, RELOAD, "the limits; a relative path starts at this file"},
-    {"limits", "unmatched", CHOICE, AT(unmatched), "allow", 0, 0,
-	unmatched_names, NULL, RELOAD, "answer to a key that no limit matches"},
-    {"store", "type", CHOICE, AT(gate.store), "memory", 0, 0, store_names, NULL,
-	FIXED, "where buckets live"},
-    {"store", "prefix", TEXT, AT(gate.remote.prefix), "drip:", 0,
-	FIELD_PREFIX_MAX, NULL, NULL, FIXED,
-	"of the names of the hashes in Redis"},
-    {"store", "max_buckets", NUMBER, AT(gate.memory.max_buckets), "1000000", 1,
-	1000000000, NULL, NULL, FIXED, "buckets in memory at a time"},
-    {"store", "on_full", CHOICE, AT(gate.memory.on_full), "deny", 0, 0, on_full_names, NULL,
-	FIXED, "answer when memory has no room for another"},
-    {"redis", "host", TEXT, LINK(endpoint.host), "127.0.0.1", 1, 255, NULL,
-	NULL, FIXED, "name or address of the server"},
-    {"redis", "port", NUMBER, LINK(endpoint.port), "6379", 1, 65535, NULL, NULL,
-	FIXED, "its TCP port"},
-    {"redis", "unix_socket_path", TEXT, LINK(endpoint.unix_socket_path), "", 0,
-	107, NULL, NULL, FIXED, "its Unix socket, instead of both"},
-    {"redis", "db", NUMBER, LINK(db), "0", 0, 1000000, NULL, NULL, FIXED,
-	"number of the database"},
-    {"redis", "password", SECRET, LINK(password), "", 0, 150, NULL, NULL, FIXED,
-	"empty: none, or systemd's credential " CREDENTIAL},
-    {"redis", "socket_timeout", TIME, LINK(socket_timeout_us), "50ms", 1000,
-	60 * SECOND, NULL, NULL, FIXED, "within which a call must be answered"},
-    {"redis", "connect_timeout", TIME, LINK(connect_timeout_us), "250ms", 1000,
-	60 * SECOND, NULL, NULL, FIXED, "within which the server must greet"},
-    {"redis", "inflight", NUMBER, AT(gate.remote.inflight), "4", 1, 64, NULL,
-	NULL, FIXED, "calls of one worker on their way at a time"},
-    {"log", "level", CHOICE, AT(log_level), "info", 0, 0, level_names,
-	level_values, RELOAD, "least grave line that is logged"},
-};
-
-#define SETTINGS COUNT(settings)
-
+/* The member of ${setting}; of ${slave} if it is a slave's. */
 static void *
-place(const struct config *config, const struct setting *setting)
+place(const struct config *config, const struct setting *setting, size_t slave)
 {
-	return (char *)(uintptr_t)config + setting->offset;
+	const void *base = config;
+
+	if (setting_is_of_slave(setting))
+		base = &config->distributor.slaves[slave];
+	return (char *)(uintptr_t)base + setting->offset;
 }
 
-/* Where a choice stands in its list, -1: nowhere. */
-static int
-find_choice(const struct setting *setting, const char *value)
+/* Whether [section] is what rows call ${name}. */
+static bool
+is_section(const char *section, const char *name)
 {
-	for (int i = 0; setting->choices[i]; i++)
-		if (strcmp(setting->choices[i], value) == 0)
-			return i;
-	return -1;
-}
-
-static int
-choice_value(const struct setting *setting, int i)
-{
-	return setting->values ? setting->values[i] : i;
-}
-
-static int
-set_text(struct config *config, const struct setting *setting,
-    const char *value)
-{
-	char **owned = &config->owned[setting - settings];
-	size_t len = strlen(value);
-	char *copy;
-
-	if ((int64_t)len < setting->min || (int64_t)len > setting->max) {
-		errno = ERANGE;
-		return -1;
-	}
-	copy = strdup(value);
-	if (!copy)
-		return -1;
-	free(*owned);
-	*owned = copy;
-	*(const char **)place(config, setting) = copy;
-	return 0;
-}
-
-static int
-set_number(struct config *config, const struct setting *setting,
-    const char *value)
-{
-	int64_t number;
-	int result = setting->type == TIME
-			 ? num_read_duration(value, strlen(value), &number)
-			 : num_read_int(value, strlen(value), setting->min,
-			       setting->max, &number);
-
-	if (result == -1)
-		return -1;
-	if (number < setting->min || number > setting->max) {
-		errno = ERANGE;
-		return -1;
-	}
-	*(int64_t *)place(config, setting) = number;
-	return 0;
-}
-
-static int
-set_choice(struct config *config, const struct setting *setting,
-    const char *value)
-{
-	int i = find_choice(setting, value);
-
-	if (i == -1) {
-		errno = EINVAL;
-		return -1;
-	}
-	*(int *)place(config, setting) = choice_value(setting, i);
-	return 0;
-}
-
-static int
-set(struct config *config, const struct setting *setting, const char *value)
-{
-	switch (setting->type) {
-	case TEXT:
-	case SECRET:
-		return set_text(config, setting, value);
-	case NUMBER:
-	case TIME:
-		return set_number(config, setting, value);
-	case CHOICE:
-		break;
-	}
-	return set_choice(config, setting, value);
+	if (strcmp(name, SECTION_SLAVE) == 0)
+		return strncmp(section, name, strlen(name)) == 0 &&
+		       section[strlen(name)] != '\0';
+	return strcmp(section, name) == 0;
 }
 
 static const struct setting *
 find(const char *section, const char *name)
 {
-	for (size_t i = 0; i < SETTINGS; i++)
-		if (strcmp(settings[i].section, section) == 0 &&
+	for (size_t i = 0; i < settings_count; i++)
+		if (is_section(section, settings[i].section) &&
 		    strcmp(settings[i].name, name) == 0)
 			return &settings[i];
 	return NULL;
 }
 
-/* The section's name as it stands in the table, or NULL. */
-static const char *
+/* The first row of a section, or NULL. */
+static const struct setting *
 find_section(const char *section)
 {
-	for (size_t i = 0; i < SETTINGS; i++)
-		if (strcmp(settings[i].section, section) == 0)
-			return settings[i].section;
+	for (size_t i = 0; i < settings_count; i++)
+		if (is_section(section, settings[i].section))
+			return &settings[i];
 	return NULL;
 }
 
 /* The names in one section, or, for NULL, the sections. */
 static size_t
-list_names(const char *section, const char *names[SETTINGS])
+list_names(const char *section, const char *names[SETTINGS_MAX])
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < SETTINGS; i++) {
-		if (section && strcmp(settings[i].section, section) == 0)
-			names[count++] = settings[i].name;
+	for (size_t i = 0; i < settings_count; i++) {
+		const struct setting *row = &settings[i];
+
+		if (section && is_section(section, row->section))
+			names[count++] = row->name;
 		else if (!section && (count == 0 ||
-			     strcmp(settings[i].section, names[count - 1])))
-			names[count++] = settings[i].section;
+			     strcmp(row->section, names[count - 1])))
+			names[count++] = row->section;
 	}
 	return count;
 }
@@ -227,76 +82,99 @@ list_names(const char *section, const char *names[SETTINGS])
 static void
 explain_unknown(struct ini_error *error, const char *section, const char *word)
 {
-	const char *names[SETTINGS];
+	const char *names[SETTINGS_MAX];
 	const char *near = suggest(word, names, list_names(section, names));
 
 	snprintf(error->reason, sizeof(error->reason), "unknown%s%s%s",
 	    near ? "; do you mean " : "", near ? near : "", near ? "?" : "");
 }
 
-static void
-explain_refusal(struct ini_error *error, const struct setting *setting,
-    const char *value)
-{
-	char range[120];
-	size_t used = 0;
-
-	if (errno == ENOMEM) {
-		snprintf(error->reason, sizeof(error->reason), "out of memory");
-		return;
-	}
-	switch (setting->type) {
-	case TEXT:
-	case SECRET:
-		snprintf(range, sizeof(range), "%lld to %lld characters",
-		    (long long)setting->min, (long long)setting->max);
-		break;
-	case NUMBER:
-		snprintf(range, sizeof(range),
-		    "a whole number from %lld to %lld", (long long)setting->min,
-		    (long long)setting->max);
-		break;
-	case TIME:
-		snprintf(range, sizeof(range),
-		    "a time with its unit (us ms s m h d), %lld to %lld us",
-		    (long long)setting->min, (long long)setting->max);
-		break;
-	case CHOICE:
-		for (int i = 0; setting->choices[i]; i++)
-			used += (size_t)snprintf(range + used,
-			    sizeof(range) - used, "%s%s", i ? " | " : "",
-			    setting->choices[i]);
-		break;
-	}
-	snprintf(error->reason, sizeof(error->reason), "%.60s is not %s",
-	    setting->type == SECRET ? "it" : value, range);
-}
-
 /* What is being read, and which settings were given. */
 struct reading {
 	struct config *config;
-	bool given[SETTINGS];
-	const char *seen[SETTINGS];     /* sections */
+	bool given[SETTINGS_MAX];       /* of a slave: in its section */
+	bool master;                    /* there is such a section */
+	const char *seen[SETTINGS_MAX]; /* sections but slaves */
 	size_t sections;
 	char place[140];                /* " [redis] port:", for a complaint */
 };
 
 static int
+fail(struct ini_error *error, const char *reason)
+{
+	snprintf(error->reason, sizeof(error->reason), "%s", reason);
+	return -1;
+}
+
+/* Set the rows of the config, or those of a new slave, to their defaults. */
+static int
+set_defaults(struct config *config, bool of_slave)
+{
+	size_t last = config->distributor.slave_count - 1;
+
+	for (size_t i = 0; i < settings_count; i++)
+		if (setting_is_of_slave(&settings[i]) == of_slave &&
+		    value_set(&config->texts, &settings[i],
+			place(config, &settings[i], last),
+			settings[i].fallback) == -1)
+			return -1;
+	return 0;
+}
+
+/* Keep a text that is no setting. */
+static const char *
+keep_text(struct config *config, const char *text)
+{
+	static const struct setting any = {.type = SETTING_TEXT, .max = 255};
+	const char *kept = NULL;
+
+	return value_set(&config->texts, &any, &kept, text) == 0 ? kept : NULL;
+}
+
+static int
+add_slave(struct reading *reading, const char *name, struct ini_error *error)
+{
+	struct distributor_options *options = &reading->config->distributor;
+	struct slave_options *slaves;
+
+	for (size_t i = 0; i < options->slave_count; i++)
+		if (strcmp(options->slaves[i].name, name) == 0)
+			return fail(error, "given twice");
+	slaves = reallocarray(options->slaves, options->slave_count + 1,
+	    sizeof(*slaves));
+	if (!slaves)
+		return fail(error, "out of memory");
+	options->slaves = slaves;
+	slaves[options->slave_count++] = (struct slave_options){
+	    .name = keep_text(reading->config, name),
+	    .link.backoff_max_us = CONTROL_BACKOFF_US,
+	    .link.reply_max_bytes = CONTROL_REPLY_BYTES,
+	};
+	for (size_t i = 0; i < settings_count; i++)
+		if (setting_is_of_slave(&settings[i]))
+			reading->given[i] = false;
+	if (!slaves[options->slave_count - 1].name ||
+	    set_defaults(reading->config, true) == -1)
+		return fail(error, "out of memory");
+	return 0;
+}
+
+static int
 on_section(struct reading *reading, const char *name, struct ini_error *error)
 {
-	const char *section = find_section(name);
+	const struct setting *row = find_section(name);
 
-	if (!section) {
+	if (!row) {
 		explain_unknown(error, NULL, name);
 		return -1;
 	}
-	for (size_t i = 0; i < reading->sections; i++) {
-		if (reading->seen[i] == section) {
-			strcpy(error->reason, "given twice");
-			return -1;
-		}
-	}
-	reading->seen[reading->sections++] = section;
+	if (setting_is_of_slave(row))
+		return add_slave(reading, name + strlen(SECTION_SLAVE), error);
+	for (size_t i = 0; i < reading->sections; i++)
+		if (reading->seen[i] == row->section)
+			return fail(error, "given twice");
+	reading->seen[reading->sections++] = row->section;
+	reading->master |= strcmp(row->section, "master") == 0;
 	return 0;
 }
 
@@ -304,20 +182,22 @@ static int
 on_setting(struct reading *reading, const char *section, const char *name,
     const char *value, struct ini_error *error)
 {
+	struct config *config = reading->config;
 	const struct setting *setting = find(section, name);
 
 	if (!setting) {
 		explain_unknown(error, section, name);
 		return -1;
 	}
-	if (reading->given[setting - settings]) {
-		strcpy(error->reason, "given twice");
-		return -1;
-	}
+	if (reading->given[setting - settings])
+		return fail(error, "given twice");
 	reading->given[setting - settings] = true;
-	if (set(reading->config, setting, value) == 0)
+	if (value_set(&config->texts, setting,
+		place(config, setting, config->distributor.slave_count - 1),
+		value) == 0)
 		return 0;
-	explain_refusal(error, setting, value);
+	value_explain(
+	    setting, value, errno, error->reason, sizeof(error->reason));
 	return -1;
 }
 
@@ -329,10 +209,8 @@ on_line(void *arg, const char *section, const char *name, const char *value,
 	int result;
 
 	(void)line;
-	if (name && !*section) {
-		strcpy(error->reason, "stands before the first [section]");
-		return -1;
-	}
+	if (name && !*section)
+		return fail(error, "stands before the first [section]");
 	result = name ? on_setting(reading, section, name, value, error)
 		      : on_section(reading, section, error);
 	if (result == -1)
@@ -349,15 +227,42 @@ config_new(void)
 
 	if (!config)
 		return NULL;
-	config->owned = calloc(SETTINGS, sizeof(*config->owned));
-	for (size_t i = 0; i < SETTINGS; i++) {
-		if (!config->owned ||
-		    set(config, &settings[i], settings[i].fallback) == -1) {
-			config_free(config);
-			return NULL;
-		}
+	config->distributor.master.backoff_max_us = CONTROL_BACKOFF_US;
+	config->distributor.master.reply_max_bytes = CONTROL_REPLY_BYTES;
+	if (set_defaults(config, false) == 0)
+		return config;
+	config_free(config);
+	return NULL;
+}
+
+static bool
+has_endpoint(const struct link_options *link)
+{
+	return *link->endpoint.host || *link->endpoint.unix_socket_path;
+}
+
+/* What no single line can tell.  Return what is wrong, or NULL. */
+static const char *
+check_distribution(const struct reading *reading, const char **section)
+{
+	const struct distributor_options *options =
+	    &reading->config->distributor;
+
+	*section = "master";
+	if (options->slave_count > 0 && !reading->master)
+		return "is missing, where there are slaves";
+	if (!reading->master)
+		return NULL;
+	if (options->slave_count == 0)
+		return "has no [slave:NAME] beside it";
+	if (!has_endpoint(&options->master))
+		return "host (or unix_socket_path) is missing";
+	for (size_t i = 0; i < options->slave_count; i++) {
+		*section = options->slaves[i].name;
+		if (!has_endpoint(&options->slaves[i].link))
+			return "host (or unix_socket_path) is missing";
 	}
-	return config;
+	return NULL;
 }
 
 int
@@ -366,14 +271,18 @@ config_read(struct config *config, const char *name, const char *text,
 {
 	struct reading reading = {.config = config};
 	struct ini_error what = {0};
+	const char *reason = NULL, *section;
 	char raw[sizeof(error->reason)];
 
-	if (ini_read(text, len, on_line, &reading, &what) == 0)
+	if (ini_read(text, len, on_line, &reading, &what) == -1)
+		snprintf(raw, sizeof(raw), "%s:%u:%s %s", name, what.line,
+		    reading.place, what.reason);
+	else if ((reason = check_distribution(&reading, &section)))
+		snprintf(raw, sizeof(raw), "%s: [%s]: %s", name, section,
+		    reason);
+	else
 		return 0;
-	snprintf(raw, sizeof(raw), "%s:%u:%s %s", name,
-	    what.line, reading.place, what.reason);
-	log_escape(error->reason, sizeof(error->reason), raw,
-	    strlen(raw));
+	log_escape(error->reason, sizeof(error->reason), raw, strlen(raw));
 	return -1;
 }
 
@@ -404,7 +313,8 @@ resolve_limits_file(struct config *config)
 		return 0;
 	snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - config->path),
 	    config->path, config->limits_file);
-	return set(config, find("limits", "file"), path);
+	return value_set(&config->texts, find("limits", "file"),
+	    &config->limits_file, path);
 }
 
 /* systemd hands secrets over in files of a folder of ours (systemd.exec(5),
@@ -420,12 +330,13 @@ read_credential(struct config *config)
 
 	if (!folder || *config->gate.remote.link.password)
 		return 0;
-	snprintf(path, sizeof(path), "%s/" CREDENTIAL, folder);
+	snprintf(path, sizeof(path), "%s/" CONFIG_CREDENTIAL, folder);
 	text = file_read(path, &len);
 	if (!text)
 		return errno == ENOENT ? 0 : -1;
 	text[strcspn(text, "\r\n")] = '\0';
-	result = set(config, find("redis", "password"), text);
+	result = value_set(&config->texts, find("redis", "password"),
+	    &config->gate.remote.link.password, text);
 	free(text);
 	return result;
 }
@@ -460,121 +371,118 @@ config_free(struct config *config)
 {
 	if (!config)
 		return;
-	for (size_t i = 0; config->owned && i < SETTINGS; i++)
-		free(config->owned[i]);
-	free(config->owned);
+	config_texts_free(&config->texts);
+	free(config->distributor.slaves);
 	free(config->path);
 	free(config);
 }
 
-static void
-dump_value(const struct config *config, const struct setting *setting, FILE *to)
+struct subscriber_options
+config_subscriber(const struct config *config)
 {
-	char text[NUM_MAX_LEN];
-	size_t len;
+	const struct link_options *redis = &config->gate.remote.link;
+	struct subscriber_options options = config->control;
+	struct link_options *link = &options.link;
+	const char *state = getenv("STATE_DIRECTORY");
 
-	switch (setting->type) {
-	case TEXT:
-		fputs(*(const char **)place(config, setting), to);
-		break;
-	case SECRET:
-		break;
-	case NUMBER:
-		fprintf(to, "%lld",
-		    (long long)*(int64_t *)place(config, setting));
-		break;
-	case TIME:
-		len = num_write_duration(
-		    text, *(int64_t *)place(config, setting));
-		fwrite(text, 1, len, to);
-		break;
-	case CHOICE:
-		for (int i = 0; setting->choices[i]; i++)
-			if (choice_value(setting, i) ==
-			    *(int *)place(config, setting))
-				fputs(setting->choices[i], to);
-		break;
+	if (!has_endpoint(link)) {
+		link->endpoint = redis->endpoint;
+		link->db = redis->db;
+		if (!*link->username && !*link->password) {
+			link->username = redis->username;
+			link->password = redis->password;
+		}
 	}
+	link->backoff_max_us = CONTROL_BACKOFF_US;
+	link->reply_max_bytes = CONTROL_REPLY_BYTES;
+	if (!*options.state_dir && state)
+		options.state_dir = state;
+	return options;
+}
+
+static void
+dump_row(const struct config *config, const struct setting *setting,
+    size_t slave, FILE *to)
+{
+	fprintf(to, "; %s", setting->help);
+	for (int k = 0; setting->choices && setting->choices[k]; k++)
+		fprintf(to, "%s%s", k ? " | " : ": ", setting->choices[k]);
+	fprintf(to, "%s\n%s = ", setting->reloadable ? " (reloadable)" : "",
+	    setting->name);
+	value_print(setting, place(config, setting, slave), to);
+	fputc('\n', to);
+}
+
+static void
+dump_slave(const struct config *config, size_t slave, FILE *to)
+{
+	fprintf(to, "\n[" SECTION_SLAVE "%s]\n",
+	    config->distributor.slaves[slave].name);
+	for (size_t i = 0; i < settings_count; i++)
+		if (setting_is_of_slave(&settings[i]))
+			dump_row(config, &settings[i], slave, to);
 }
 
 void
 config_dump(const struct config *config, FILE *to)
 {
+	const size_t slaves = config->distributor.slave_count;
 	const char *section = "";
 
-	for (size_t i = 0; i < SETTINGS; i++) {
+	for (size_t i = 0; i < settings_count; i++) {
 		const struct setting *setting = &settings[i];
 
+		if (setting_is_of_slave(setting) ||
+		    (setting_is_distribution(setting) && slaves == 0))
+			continue;
 		if (strcmp(section, setting->section) != 0)
 			fprintf(to, "%s[%s]\n", *section ? "\n" : "",
 			    setting->section);
 		section = setting->section;
-		fprintf(to, "; %s", setting->help);
-		for (int k = 0; setting->choices && setting->choices[k]; k++)
-			fprintf(to, "%s%s", k ? " | " : ": ",
-			    setting->choices[k]);
-		fprintf(to, "%s\n%s = ",
-		    setting->reloadable ? " (reloadable)" : "", setting->name);
-		dump_value(config, setting, to);
-		fputc('\n', to);
+		dump_row(config, setting, 0, to);
 	}
+	for (size_t i = 0; i < slaves; i++)
+		dump_slave(config, i, to);
 }
 
-static bool
-is_same(const struct config *a, const struct config *b,
-    const struct setting *setting)
+/* Take over one setting, or say that it cannot be. */
+static void
+take_row(struct config *config, const struct config *new,
+    const struct setting *setting, size_t slave, config_refused *refused)
 {
-	switch (setting->type) {
-	case TEXT:
-	case SECRET:
-		return strcmp(*(const char **)place(a, setting),
-			   *(const char **)place(b, setting)) == 0;
-	case NUMBER:
-	case TIME:
-		return *(int64_t *)place(a, setting) ==
-		       *(int64_t *)place(b, setting);
-	case CHOICE:
-		break;
-	}
-	return *(int *)place(a, setting) == *(int *)place(b, setting);
+	void *to = place(config, setting, slave);
+	const void *from = place(new, setting, slave);
+
+	if (value_is_same(setting, to, from))
+		return;
+	if (!setting->reloadable)
+		refused(setting->section, setting->name);
+	else if (value_copy(&config->texts, setting, to, from) == -1)
+		log_error("[%s] %s: %m", setting->section, setting->name);
 }
 
 static void
-take_over(struct config *config, const struct config *new,
-    const struct setting *setting)
+take_slaves(struct config *config, const struct config *new,
+    config_refused *refused)
 {
-	switch (setting->type) {
-	case TEXT:
-	case SECRET:
-		/* Out of memory: the old one stays. */
-		if (set_text(config, setting,
-			*(const char **)place(new, setting)) == -1)
-			log_error("[%s] %s: %m", setting->section,
-			    setting->name);
-		break;
-	case NUMBER:
-	case TIME:
-		*(int64_t *)place(config, setting) =
-		    *(int64_t *)place(new, setting);
-		break;
-	case CHOICE:
-		*(int *)place(config, setting) = *(int *)place(new, setting);
-		break;
+	size_t count = config->distributor.slave_count;
+
+	if (count != new->distributor.slave_count) {
+		refused(SECTION_SLAVE, "*");
+		return;
 	}
+	for (size_t k = 0; k < count; k++)
+		for (size_t i = 0; i < settings_count; i++)
+			if (setting_is_of_slave(&settings[i]))
+				take_row(config, new, &settings[i], k, refused);
 }
 
 void
 config_take_reloadable(struct config *config, const struct config *new,
     config_refused *refused)
 {
-	for (size_t i = 0; i < SETTINGS; i++) {
-		const struct setting *setting = &settings[i];
-
-		if (is_same(config, new, setting))
-			continue;
-		if (setting->reloadable)
-			take_over(config, new, setting);
-		else
-			refused(setting->section, setting->name);
-	}
+	for (size_t i = 0; i < settings_count; i++)
+		if (!setting_is_of_slave(&settings[i]))
+			take_row(config, new, &settings[i], 0, refused);
+	take_slaves(config, new, refused);
 }

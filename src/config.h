@@ -8,7 +8,8 @@
 #define CONFIG_H
 
 #include "base/attr.h"
-#include "base/log.h"
+#include "control/distributor.h"
+#include "control/subscriber.h"
 #include "gate/shared.h"
 #include "net/doors.h"
 
@@ -16,17 +17,32 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/** The systemd credential that holds the Redis password. */
+#define CONFIG_CREDENTIAL "dripgate.redis-password"
+
+enum limits_source { LIMITS_FILE, LIMITS_REDIS };
+
+/** The strings that were read. */
+struct config_texts {
+	char **items;
+	size_t count;
+};
+
 struct config {
 	struct doors_options doors;
 	int64_t max_clients;
 	int64_t workers;              /* 0: one a core */
+	int limits_source;            /* enum limits_source */
 	const char *limits_file;
 	int unmatched;                /* enum unmatched */
 	int log_level;                /* enum log_level */
 	struct gate_options gate;
+	struct subscriber_options control; /* its server as written */
+	struct distributor_options distributor; /* without slaves: none */
+	const char *shard_hint;
 
 	char *path;                   /* where it was read from, or NULL */
-	char **owned;                 /* the strings that were read, one a row */
+	struct config_texts texts;
 };
 
 /** What is wrong: "dripgate.ini:7: [redis] prot: unknown; do you mean port?" */
@@ -37,8 +53,9 @@ struct config_error {
 /** The defaults.  NULL: out of memory. */
 struct config *config_new(void) MUST_USE;
 
-/** Set what ${len} bytes of INI text say; ${name} is the file's, for complaints.
- * Return 0, or -1 with ${error} set to the first thing that is wrong. */
+/** Set what ${len} bytes of INI text say, once; ${name} is the file's, for
+ * complaints.  Return 0, or -1 with ${error} set to the first thing that is
+ * wrong. */
 int config_read(struct config *config, const char *name, const char *text,
     size_t len, struct config_error *error) MUST_USE;
 
@@ -46,6 +63,11 @@ int config_read(struct config *config, const char *name, const char *text,
  * systemd's credential if the file has none.  NULL with ${error} set. */
 struct config *config_load(const char *path, struct config_error *error)
     MUST_USE;
+
+/** How limits come from Redis: [control] as written, on the server that it names
+ * or else that of [redis], with the state folder that systemd gives if it names
+ * none.  What it points to is the config's. */
+struct subscriber_options config_subscriber(const struct config *config);
 
 /** Free it, or NULL. */
 void config_free(struct config *config);

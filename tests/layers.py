@@ -22,9 +22,10 @@ def read_table(path):
 
 
 def layer_of(path):
-    """The folder of a file under src/; for a file in src/ itself, its stem."""
+    """The folder of a file under src/; for a file in src/ itself, its stem up to
+    the first "_": config_table.h is of config."""
     parts = pathlib.PurePath(path).parts
-    return parts[0] if len(parts) > 1 else pathlib.PurePath(path).stem
+    return parts[0] if len(parts) > 1 else pathlib.PurePath(path).stem.split("_")[0]
 
 
 def find_cycle(allowed):

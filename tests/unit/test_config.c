@@ -1,4 +1,5 @@
 #include "base/buf.h"
+#include "base/log.h"
 #include "config.h"
 #include "suites.h"
 
@@ -104,7 +105,9 @@ static const char all_settings[] = "[listen]\n"
 				   "[workers]\n"
 				   "count = 3\n"
 				   "[limits]\n"
+				   "source = redis\n"
 				   "file = some.ini\n"
+				   "allow_empty = yes\n"
 				   "unmatched = error\n"
 				   "[store]\n"
 				   "type = redis\n"
@@ -116,10 +119,28 @@ static const char all_settings[] = "[listen]\n"
 				   "port = 65535\n"
 				   "unix_socket_path = /run/redis.sock\n"
 				   "db = 15\n"
+				   "username = gate\n"
 				   "password = sesame=#1\n"
 				   "socket_timeout = 1ms\n"
 				   "connect_timeout = 1m\n"
 				   "inflight = 64\n"
+				   "[control]\n"
+				   "channel = orders\n"
+				   "limits_key = rules\n"
+				   "reload_spread = 1.5\n"
+				   "node_name = a\n"
+				   "errors_key = bad\n"
+				   "errors_channel = worse\n"
+				   "poll = 1m\n"
+				   "state_dir = /var/lib/x\n"
+				   "host = control.example\n"
+				   "port = 2\n"
+				   "unix_socket_path = /run/control.sock\n"
+				   "db = 3\n"
+				   "username = follower\n"
+				   "password = open\n"
+				   "socket_timeout = 2\n"
+				   "connect_timeout = 3s\n"
 				   "[log]\n"
 				   "level = debug\n";
 
@@ -134,6 +155,8 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(config->gate.idle_timeout_us, 0);
 	ck_assert_int_eq(config->gate.line_timeout_us, 1500000);
 	ck_assert_int_eq(config->workers, 3);
+	ck_assert_int_eq(config->limits_source, LIMITS_REDIS);
+	ck_assert_int_eq(config->control.allow_empty, 1);
 	ck_assert_str_eq(config->limits_file, "some.ini");
 	ck_assert_int_eq(config->unmatched, UNMATCHED_ERROR);
 	ck_assert_int_eq(config->gate.store, STORE_REDIS);
@@ -145,11 +168,103 @@ START_TEST(every_setting_is_read)
 	ck_assert_str_eq(
 	    remote->link.endpoint.unix_socket_path, "/run/redis.sock");
 	ck_assert_int_eq(remote->link.db, 15);
+	ck_assert_str_eq(remote->link.username, "gate");
 	ck_assert_str_eq(remote->link.password, "sesame=#1");
 	ck_assert_int_eq(remote->link.socket_timeout_us, 1000);
 	ck_assert_int_eq(remote->link.connect_timeout_us, 60000000);
 	ck_assert_int_eq(remote->inflight, 64);
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
+	config_free(config);
+}
+END_TEST
+
+START_TEST(every_setting_of_the_control_section_is_read)
+{
+	struct config *config = config_of(all_settings);
+	const struct subscriber_options *control = &config->control;
+	const struct link_options *link = &control->link;
+
+	ck_assert_str_eq(control->channel, "orders");
+	ck_assert_str_eq(control->limits_key, "rules");
+	ck_assert_int_eq(control->reload_spread_us, 1500000);
+	ck_assert_str_eq(control->node_name, "a");
+	ck_assert_str_eq(control->errors_key, "bad");
+	ck_assert_str_eq(control->errors_channel, "worse");
+	ck_assert_int_eq(control->poll_us, 60000000);
+	ck_assert_str_eq(control->state_dir, "/var/lib/x");
+	ck_assert_str_eq(link->endpoint.host, "control.example");
+	ck_assert_int_eq(link->endpoint.port, 2);
+	ck_assert_str_eq(link->endpoint.unix_socket_path, "/run/control.sock");
+	ck_assert_int_eq(link->db, 3);
+	ck_assert_str_eq(link->username, "follower");
+	ck_assert_str_eq(link->password, "open");
+	ck_assert_int_eq(link->socket_timeout_us, 2000000);
+	ck_assert_int_eq(link->connect_timeout_us, 3000000);
+	config_free(config);
+}
+END_TEST
+
+/* As written for another program, which these sections are from. */
+static const char distribution[] = "[config]\n"
+				   "channel: orders\n"
+				   "limits_key = rules\n"
+				   "reload_spread = 60.0\n"
+				   "shard_hint = none\n"
+				   "[master]\n"
+				   "host = master.example\n"
+				   "port = 1\n"
+				   "db = 2\n"
+				   "password = open\n"
+				   "socket_timeout = 3\n"
+				   "[slave:east]\n"
+				   "host = east.example\n"
+				   "[slave:west]\n"
+				   "unix_socket_path = /run/west.sock\n"
+				   "socket_timeout = 250ms\n";
+
+START_TEST(distribution_is_read_as_other_programs_write_it)
+{
+	struct config *config = config_of(distribution);
+	const struct distributor_options *options = &config->distributor;
+
+	ck_assert_str_eq(options->channel, "orders");
+	ck_assert_str_eq(options->limits_key, "rules");
+	ck_assert_int_eq(options->reload_spread_us, 60000000);
+	ck_assert_str_eq(options->master.endpoint.host, "master.example");
+	ck_assert_int_eq(options->master.endpoint.port, 1);
+	ck_assert_int_eq(options->master.db, 2);
+	ck_assert_str_eq(options->master.password, "open");
+	ck_assert_int_eq(options->master.socket_timeout_us, 3000000);
+	ck_assert_uint_eq(options->slave_count, 2);
+	ck_assert_str_eq(options->slaves[0].name, "east");
+	ck_assert_str_eq(options->slaves[0].link.endpoint.host, "east.example");
+	ck_assert_int_eq(options->slaves[0].link.endpoint.port, 6379);
+	ck_assert_str_eq(options->slaves[1].name, "west");
+	ck_assert_str_eq(
+	    options->slaves[1].link.endpoint.unix_socket_path, "/run/west.sock");
+	ck_assert_int_eq(options->slaves[1].link.socket_timeout_us, 250000);
+	config_free(config);
+}
+END_TEST
+
+START_TEST(limits_come_from_the_server_of_the_buckets_unless_said_otherwise)
+{
+	struct config *config =
+	    config_of("[redis]\nhost = a\nport = 1\ndb = 2\npassword = p\n");
+	struct subscriber_options options = config_subscriber(config);
+
+	ck_assert_str_eq(options.link.endpoint.host, "a");
+	ck_assert_int_eq(options.link.endpoint.port, 1);
+	ck_assert_int_eq(options.link.db, 2);
+	ck_assert_str_eq(options.link.password, "p");
+	ck_assert_int_eq(options.link.socket_timeout_us, 5000000);
+	config_free(config);
+	config = config_of("[redis]\nhost = a\npassword = p\ndb = 2\n"
+			   "[control]\nhost = b\n");
+	options = config_subscriber(config);
+	ck_assert_str_eq(options.link.endpoint.host, "b");
+	ck_assert_int_eq(options.link.db, 0);
+	ck_assert_str_eq(options.link.password, "");
 	config_free(config);
 }
 END_TEST
@@ -230,6 +345,22 @@ static const struct {
     {"[redis]\nport = 1\nhello\n",
 	"test.ini:3: neither [section] nor name = value"},
     {"[redis]\nport = 1\n[log\n", "test.ini:3: a section's line needs a ']'"},
+    {"[master]\nhost = a\n",
+	"test.ini: [master]: has no [slave:NAME] beside it"},
+    {"[slave:a]\nhost = a\n",
+	"test.ini: [master]: is missing, where there are slaves"},
+    {"[master]\n[slave:a]\nhost = a\n",
+	"test.ini: [master]: host (or unix_socket_path) is missing"},
+    {"[master]\nhost = a\n[slave:b]\nport = 1\n",
+	"test.ini: [b]: host (or unix_socket_path) is missing"},
+    {"[slave:a]\nhost = a\n[slave:a]\n",
+	"test.ini:3: [slave:a]: given twice"},
+    {"[slave:]\n", "test.ini:1: [slave:]: unknown; do you mean slave:?"},
+    {"[slave:a]\nhost = a\nhost = b\n",
+	"test.ini:3: [slave:a] host: given twice"},
+    {"[master]\nsocket_timeout = -1\n",
+	"test.ini:2: [master] socket_timeout: -1 is not a time with its unit "
+	"(us ms s m h d), 1000 to 300000000 us"},
 };
 
 START_TEST(error_is_refused_with_its_place)
@@ -279,7 +410,7 @@ START_TEST(later_text_overrides_and_the_rest_stays)
 }
 END_TEST
 
-static const char *const dumped[] = {"", all_settings,
+static const char *const dumped[] = {"", all_settings, distribution,
     "[listen]\nidle_timeout = 1d\nline_timeout = 1000001us\n"
     "[redis]\nsocket_timeout = 1.001s\nconnect_timeout = 59s\n"};
 
@@ -360,10 +491,16 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_DENY);
 	ck_assert_str_eq(kept_settings(),
 	    "listen.line listen.unix listen.idle_timeout listen.line_timeout "
-	    "workers.count store.type store.prefix store.max_buckets "
+	    "workers.count limits.source limits.allow_empty store.type store.prefix store.max_buckets "
 	    "store.on_full redis.host redis.port redis.unix_socket_path "
-	    "redis.db redis.password redis.socket_timeout "
-	    "redis.connect_timeout redis.inflight ");
+	    "redis.db redis.username redis.password redis.socket_timeout "
+	    "redis.connect_timeout redis.inflight control.channel "
+	    "control.limits_key control.reload_spread control.node_name "
+	    "control.errors_key control.errors_channel control.poll "
+	    "control.state_dir control.host control.port "
+	    "control.unix_socket_path control.db control.username "
+	    "control.password control.socket_timeout "
+	    "control.connect_timeout ");
 	config_free(expected);
 	config_free(config);
 }
@@ -587,6 +724,10 @@ config_suite(void)
 	tcase_add_checked_fixture(texts, NULL, free_kept);
 	tcase_add_test(texts, defaults_are_safe);
 	tcase_add_test(texts, every_setting_is_read);
+	tcase_add_test(texts, every_setting_of_the_control_section_is_read);
+	tcase_add_test(texts, distribution_is_read_as_other_programs_write_it);
+	tcase_add_test(texts,
+	    limits_come_from_the_server_of_the_buckets_unless_said_otherwise);
 	tcase_add_test(texts, no_setting_is_missing_from_the_tests);
 	tcase_add_loop_test(
 	    texts, error_is_refused_with_its_place, 0, COUNT(refused));

@@ -1,0 +1,40 @@
+/**
+ * control: the thread that keeps the limits up to date.
+ *
+ * Owns: an event base of its own, and on it a subscriber, which follows the key
+ * of limits in Redis, a distributor, which copies one to other servers, or both.
+ * Never: knows clients, stores or buckets.
+ */
+#ifndef CONTROL_CONTROL_H
+#define CONTROL_CONTROL_H
+
+#include "base/attr.h"
+#include "control/distributor.h"
+#include "control/subscriber.h"
+
+#include <stdbool.h>
+
+struct control;
+
+/** What runs on the thread; NULL: does not. */
+struct control_options {
+	const struct subscriber_options *subscriber;
+	const struct distributor_options *distributor;
+};
+
+/** Start the thread.  ${options} are borrowed.  ${set_rules} is called from it
+ * for each set that was read, and takes over its reference.  NULL with errno. */
+struct control *control_start(const struct control_options *options,
+    subscriber_set_rules *set_rules, void *arg) MUST_USE;
+
+/** Whether the first attempt to load limits is over, one way or the other; at
+ * once so without a subscriber. */
+bool control_is_settled(const struct control *control);
+
+/** Load the limits anew, at once.  Any thread. */
+void control_reload(struct control *control);
+
+/** End the thread and free everything, or NULL. */
+void control_stop(struct control *control);
+
+#endif

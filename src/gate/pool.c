@@ -131,10 +131,14 @@ pool_clients(const struct pool *pool)
 }
 
 size_t
-pool_limits(const struct pool *pool)
+pool_limits(struct pool *pool)
 {
-	/* Main alone replaces the set: it need not lock to look at it. */
-	return rules_count(pool->shared.rules);
+	unsigned generation;
+	struct rules *rules = shared_get_rules(&pool->shared, &generation);
+	size_t count = rules_count(rules);
+
+	rules_unref(rules);
+	return count;
 }
 
 static void
@@ -145,10 +149,11 @@ wake_all(struct pool *pool)
 }
 
 static bool
-all_use(const struct pool *pool, unsigned generation)
+all_use(const struct pool *pool)
 {
 	for (size_t i = 0; i < pool->shared.workers; i++)
-		if (worker_generation(pool->workers[i]) != generation)
+		if (worker_generation(pool->workers[i]) !=
+		    pool->shared.generation)
 			return false;
 	return true;
 }
@@ -161,8 +166,7 @@ pool_set_rules(struct pool *pool, struct rules *rules)
 
 	shared_set_rules(&pool->shared, rules);
 	wake_all(pool);
-	while (!all_use(pool, pool->shared.generation) &&
-	       clock_us() < patience_us)
+	while (!all_use(pool) && clock_us() < patience_us)
 		nanosleep(&pause, NULL);
 }
 

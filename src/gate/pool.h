@@ -2,7 +2,7 @@
  * pool: all the workers, as main sees them.
  *
  * Owns: the workers, and what they have in common (shared.h).  Every call is for
- * main's thread.
+ * main's thread, but where it says otherwise.
  */
 #ifndef GATE_POOL_H
 #define GATE_POOL_H
@@ -39,10 +39,11 @@ void pool_give(struct pool *pool, int fd);
 size_t pool_clients(const struct pool *pool);
 
 /** Limits in force. */
-size_t pool_limits(const struct pool *pool);
+size_t pool_limits(struct pool *pool);
 
 /** Put ${rules}, whose reference it takes over, in force.  Returns once all
- * workers use them, or, if one is busy for long, after a tenth of a second. */
+ * workers use them, or, if one is busy for long, after a tenth of a second.  Any
+ * thread. */
 void pool_set_rules(struct pool *pool, struct rules *rules);
 
 /** Answer so from now on where no limit matches. */

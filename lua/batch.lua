@@ -6,8 +6,8 @@
 --       algorithm's affair), the time to live of the hash in milliseconds, the
 --       number of buckets n, the operations ("" if they differ), n fields, and
 --       if the operations differ n times the operations on that bucket.  No
---       hash twice, no field twice in one, and n at most 1000: Lua hands a
---       command some 8000 words and no more.
+--       field of a hash twice; a hash more than once only with the same time to
+--       live; n at most 1000: Lua hands a command some 8000 words and no more.
 -- Reply: seconds and microseconds of the server's clock, then for each bucket
 --       what it was before: its text, or nil for none.  The caller repeats the
 --       decisions from that.  Where a hash is not one, the error's text stands

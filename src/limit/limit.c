@@ -389,21 +389,26 @@ check_algorithm(const struct limit *limit, struct limit_error *error)
 	return -1;
 }
 
+/* As long as a limit bears its name and its algorithm, its buckets stay: also
+ * over a reload that changes everything else. */
+static struct hash128
+make_id(const struct limit *limit)
+{
+	char id[sizeof("fixed_window ") + LIMIT_NAME_MAX];
+	int len = snprintf(id, sizeof(id), "%s %s",
+	    algorithm_name(limit->algorithm), limit->name);
+
+	return key_make(id, (size_t)len).hash;
+}
+
 int
 limit_finish(struct limit *limit, struct limit_error *error)
 {
-	char id[sizeof("fixed_window ") + LIMIT_NAME_MAX];
-	int len;
-
 	if (require(limit, WORD_match, error) < 0 ||
 	    require(limit, WORD_capacity, error) < 0 ||
 	    check_algorithm(limit, error) < 0)
 		return -1;
-	/* As long as the limit bears its name and its algorithm, its buckets
-	 * stay: also over a reload that changes everything else. */
-	len = snprintf(id, sizeof(id), "%s %s",
-	    algorithm_name(limit->algorithm), limit->name);
-	limit->id = key_make(id, (size_t)len).hash;
+	limit->id = make_id(limit);
 	return 0;
 }
 
@@ -447,9 +452,26 @@ limit_each_word(const struct limit *limit, limit_visit_word *visit, void *arg)
 		visit(word_names[WORD_shadow], "yes", arg);
 }
 
+void
+limit_init_inline(struct limit *limit, int64_t capacity, int64_t recharge_us,
+    unsigned order)
+{
+	*limit = (struct limit){
+	    .name = LIMIT_INLINE_NAME,
+	    .algorithm = ALGORITHM_LEAKY_BUCKET,
+	    .capacity = capacity,
+	    .recharge_us = recharge_us,
+	    .is_inline = true,
+	    .order = LIMIT_INLINE_ORDER + order,
+	};
+	limit->id = make_id(limit);
+}
+
 int64_t
 limit_life_us(const struct limit *limit)
 {
+	if (limit->is_inline)
+		return LIMIT_INLINE_LIFE_US;
 	switch (limit->algorithm) {
 	case ALGORITHM_LEAKY_BUCKET:
 		break;

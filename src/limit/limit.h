@@ -22,6 +22,13 @@
 /** C*R, the block and the window stay below this (2^52 microseconds). */
 #define LIMIT_SPAN_MAX (INT64_C(1) << 52)
 
+/** C*R of a limit that came with a request stays within this: 30 days. */
+#define LIMIT_INLINE_LIFE_US (INT64_C(30) * 86400 * 1000000)
+
+/** Its name, which no other limit can have, and from where on its order is. */
+#define LIMIT_INLINE_NAME  "CL.THROTTLE"
+#define LIMIT_INLINE_ORDER (1U << 30)
+
 enum algorithm { ALGORITHM_LEAKY_BUCKET, ALGORITHM_FIXED_WINDOW };
 
 /** What to answer when Redis cannot. */
@@ -49,6 +56,8 @@ struct limit {
 
 	enum on_error on_error;
 	bool shadow;
+	bool is_inline;       /* came with a request: there are others of its
+			       * name, and its buckets are theirs too */
 
 	unsigned order;       /* place in its set, from 0 */
 	unsigned line;        /* where it was written */
@@ -81,7 +90,15 @@ typedef void limit_visit_word(const char *word, const char *value, void *arg);
 void limit_each_word(
     const struct limit *limit, limit_visit_word *visit, void *arg);
 
-/** Longest time for which a bucket can matter: C*R + block, or the window. */
+/** Make ${limit} the one that came with a request: a leaky bucket without a
+ * block, ${capacity} from 1 to LIMIT_CAPACITY_MAX, C*R within
+ * LIMIT_INLINE_LIFE_US.  ${order} tells it from others of its kind.  It owns
+ * nothing. */
+void limit_init_inline(struct limit *limit, int64_t capacity,
+    int64_t recharge_us, unsigned order);
+
+/** Longest time for which a bucket can matter: C*R + block, or the window; of a
+ * limit that came with a request, of any such limit's. */
 int64_t limit_life_us(const struct limit *limit);
 
 /** Free a limit, finished or not, or NULL. */

@@ -41,34 +41,52 @@ batch_free(struct batch *batch)
 	free(batch);
 }
 
+static bool
+is_same(const struct hash128 *a, const struct hash128 *b)
+{
+	return a->lo == b->lo && a->hi == b->hi;
+}
+
+/* The place in the index where the bucket stands, or is to stand. */
+static unsigned
+find(const struct batch *batch, const struct ask *ask)
+{
+	const struct key *key = &ask->key;
+	size_t at = (key->hash.lo ^ ask->limit->id.lo) & (BATCH_INDEX - 1);
+
+	for (;; at = (at + 1) & (BATCH_INDEX - 1)) {
+		const struct entry *entry;
+
+		if (batch->index[at] == 0)
+			return (unsigned)at;
+		entry = &batch->entries[batch->index[at] - 1];
+		if (is_same(&entry->limit->id, &ask->limit->id) &&
+		    is_same(&entry->hash, &key->hash))
+			return (unsigned)at;
+	}
+}
+
+/* Whether the bucket stands there under another limit: of those that came with
+ * requests, all have their buckets in common. */
+static bool
+has_conflict(const struct batch *batch, const struct ask *ask)
+{
+	unsigned found;
+
+	if (!ask->limit->is_inline)
+		return false;
+	found = batch->index[find(batch, ask)];
+	return found > 0 && batch->entries[found - 1].limit != ask->limit;
+}
+
 bool
 batch_has_room(const struct batch *batch, const struct ask *ask)
 {
 	return batch->count < BATCH_ENTRIES && batch->asks < BATCH_ASKS &&
 	       (batch->count == 0 ||
 		   (batch->rules == ask->rules &&
-		       batch->algorithm == ask->limit->algorithm));
-}
-
-/* The place in the index where the bucket stands, or is to stand. */
-static uint16_t *
-find(struct batch *batch, const struct ask *ask)
-{
-	const struct key *key = &ask->key;
-	size_t at = (key->hash.lo ^ ask->limit->id.lo) & (BATCH_INDEX - 1);
-
-	for (;; at = (at + 1) & (BATCH_INDEX - 1)) {
-		uint16_t *place = &batch->index[at];
-		const struct entry *entry;
-
-		if (*place == 0)
-			return place;
-		entry = &batch->entries[*place - 1];
-		if (entry->limit == ask->limit &&
-		    entry->hash.lo == key->hash.lo &&
-		    entry->hash.hi == key->hash.hi)
-			return place;
-	}
+		       batch->algorithm == ask->limit->algorithm &&
+		       !has_conflict(batch, ask)));
 }
 
 static int
@@ -93,7 +111,7 @@ add_entry(struct batch *batch, struct ask *ask, uint16_t *place)
 int
 batch_add(struct batch *batch, struct ask *ask)
 {
-	uint16_t *place = find(batch, ask);
+	uint16_t *place = &batch->index[find(batch, ask)];
 
 	ask->next = NULL;
 	if (batch->count == 0) {

@@ -42,7 +42,8 @@ struct group {
 struct batch {
 	struct batch *next;         /* in whatever list it is */
 	void *owner;
-	const struct rules *rules;  /* all its limits are of one set */
+	const struct rules *rules;  /* all its limits are of one set, those
+				     * that came with requests aside */
 	enum algorithm algorithm;   /* and of one algorithm: one script */
 	int64_t deadline_us;
 	bool resent;                /* once is all it gets */
@@ -66,7 +67,8 @@ void batch_clear(struct batch *batch);
 /** Free it, or NULL.  It must hold no questions. */
 void batch_free(struct batch *batch);
 
-/** Whether ${ask} may go into this batch: same rules, same algorithm, room. */
+/** Whether ${ask} may go into this batch: same rules, same algorithm, room, and
+ * its bucket does not stand there under another limit. */
 bool batch_has_room(const struct batch *batch, const struct ask *ask);
 
 /** Add a question, for which there is room.  Return 0, or -1 (out of memory). */

@@ -26,6 +26,9 @@
 #define PERIOD_MIN_US INT64_C(15000000)
 #define PERIOD_MAX_US INT64_C(3600000000)
 
+/* Of limits that come with requests nobody knows the lives; most are short. */
+#define PERIOD_INLINE_US INT64_C(300000000)
+
 /* A daemon that dies during a pass holds the lock for so long. */
 #define STEP_MS 5000
 
@@ -50,6 +53,8 @@ struct sweep {
 
 	struct rules *rules;
 	struct chore *chores;      /* one a limit */
+	struct limit inline_limit; /* stands for all that come with requests, */
+	bool has_inline;           /* if they are swept for */
 	size_t count;
 
 	bool ready;                /* the script is loaded */
@@ -65,7 +70,8 @@ struct sweep {
 static int64_t
 period_us(const struct limit *limit)
 {
-	int64_t life_us = limit_life_us(limit);
+	int64_t life_us =
+	    limit->is_inline ? PERIOD_INLINE_US : limit_life_us(limit);
 
 	if (life_us < PERIOD_MIN_US)
 		return PERIOD_MIN_US;
@@ -300,6 +306,14 @@ on_down(void *arg)
 
 static const struct link_events link_events = {.up = on_up, .down = on_down};
 
+/* Those of the set, and behind them the one that is of none. */
+static const struct limit *
+limit_at(const struct sweep *sweep, size_t i)
+{
+	return i < rules_count(sweep->rules) ? rules_at(sweep->rules, i)
+					     : &sweep->inline_limit;
+}
+
 /* The first pass of each limit comes at a random time: daemons started together
  * do not all ask for the lock together. */
 static void
@@ -308,7 +322,7 @@ plan_chores(struct sweep *sweep)
 	int64_t now_us = clock_us();
 
 	for (size_t i = 0; i < sweep->count; i++) {
-		const struct limit *limit = rules_at(sweep->rules, i);
+		const struct limit *limit = limit_at(sweep, i);
 		uint64_t random = 0;
 
 		if (getrandom(&random, sizeof(random), 0) == -1)
@@ -320,10 +334,17 @@ plan_chores(struct sweep *sweep)
 }
 
 void
+sweep_include_inline(struct sweep *sweep)
+{
+	limit_init_inline(&sweep->inline_limit, 1, 1, 0);
+	sweep->has_inline = true;
+}
+
+void
 sweep_set_rules(struct sweep *sweep, struct rules *rules)
 {
-	struct chore *chores =
-	    calloc(rules_count(rules), sizeof(*sweep->chores));
+	size_t count = rules_count(rules) + sweep->has_inline;
+	struct chore *chores = calloc(count, sizeof(*sweep->chores));
 
 	if (!chores)
 		return; /* the old limits' buckets are swept on */
@@ -331,7 +352,7 @@ sweep_set_rules(struct sweep *sweep, struct rules *rules)
 	rules_unref(sweep->rules);
 	sweep->chores = chores;
 	sweep->rules = rules_ref(rules);
-	sweep->count = rules_count(rules);
+	sweep->count = count;
 	sweep->current = NULL;
 	plan_chores(sweep);
 	wait_for_next(sweep);

@@ -29,6 +29,9 @@ struct sweep *sweep_new(struct event_base *base, struct dialer *dialer,
     const struct remote_options *options, const struct sweep_events *events,
     void *arg) MUST_USE;
 
+/** Sweep also for the limits that come with requests: before the next call. */
+void sweep_include_inline(struct sweep *sweep);
+
 /** Sweep for these limits from now on; takes a reference of its own. */
 void sweep_set_rules(struct sweep *sweep, struct rules *rules);
 

@@ -299,11 +299,34 @@ START_TEST(buckets_in_one_place_of_the_index_are_told_apart)
 	    ask_of(&twin, "a", OP_CONSUME, 1),
 	};
 
-	twin.id = login->id;
+	twin.id.lo = login->id.lo;
 	asks[1].key.hash = asks[0].key.hash;
 	asks[1].key.hash.hi++;
 	ADD(asks);
 	check_leaky_call("2|drip:login|drip:api|" LOGIN "2|1|a|b|" API "1|1|a");
+}
+END_TEST
+
+/* Limits that came with requests have their buckets in common. */
+START_TEST(bucket_under_two_limits_that_came_along_has_no_room)
+{
+	struct limit small, large;
+	struct ask first = ask_of(&small, "a", OP_CONSUME, 1);
+	struct ask asks[] = {
+	    ask_of(&small, "a", OP_CONSUME, 2),
+	    ask_of(&large, "b", OP_CONSUME, 1),
+	    ask_of(login, "a", OP_CONSUME, 1),
+	};
+	struct ask second = ask_of(&large, "a", OP_CONSUME, 1);
+
+	limit_init_inline(&large, 9, 1000, 0);
+	limit_init_inline(&small, 2, 1000, 1);
+	add_all(&first, 1);
+	ADD(asks);
+	ck_assert(!batch_has_room(batch, &second));
+	check_leaky_call("3|drip:login|drip:CL.THROTTLE|drip:CL.THROTTLE|" LOGIN
+			 "1|1|a|9|1000|0|2595600000|1|1|b|"
+			 "2|1000|0|2595600000|1||a|1 2");
 }
 END_TEST
 
@@ -685,6 +708,8 @@ calls_tcase(void)
 	tcase_add_test(tcase, entries_of_one_limit_stand_together);
 	tcase_add_test(tcase, one_key_under_two_limits_is_two_buckets);
 	tcase_add_test(tcase, buckets_in_one_place_of_the_index_are_told_apart);
+	tcase_add_test(
+	    tcase, bucket_under_two_limits_that_came_along_has_no_room);
 	tcase_add_test(tcase, window_has_a_script_and_a_hash_of_its_own);
 	tcase_add_test(tcase, room_ends_with_the_algorithm_and_the_rules);
 	tcase_add_test(tcase, batch_holds_512_entries);

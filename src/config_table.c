@@ -75,6 +75,8 @@ const struct setting settings[] = {
 	"a client that says nothing is closed; 0: never"),
     TIME("listen", "line_timeout", AT(gate.line_timeout_us), "30s", SECOND, DAY,
 	"so is one that does not end its line"),
+    CHOICE("listen", "allow_inline_limits", AT(gate.inline_limits), "yes",
+	no_yes, "a request may bring its limit along (CL.THROTTLE)"),
     NUMBER("workers", "count", AT(workers), "0", 0, 256,
 	"threads that serve clients; 0: one a core"),
     CHOICE("limits", "source", AT(limits_source), "file", source_names,

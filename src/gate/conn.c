@@ -1,8 +1,6 @@
-#include "gate/conn.h"
+#include "gate/client.h"
 
 #include "base/clock.h"
-#include "net/stream.h"
-#include "wire/line.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -10,57 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A client that takes nothing of what waits for it is closed after this. */
-#define STALLED_US INT64_C(10000000)
-
-/* How long the end of the other side is waited for after our own. */
-#define LINGER_US INT64_C(2000000)
-
 /* Requests are handled for so long in one turn of the loop: then timers, Redis
  * and other clients have theirs. */
 #define TURN_US INT64_C(2000)
 
 /* The clock is looked at every so many requests. */
 #define TURN_CHECK 8
-
-/* While draining, a client that says nothing for so long is done. */
-#define QUIET_US INT64_C(100000)
-
-/*
- *   OPEN --QUIT, HTTP, end of input--> FINISHING --all sent--> LINGERING --> DEAD
- *     |________________|__________________________________________^
- */
-#define CONN_STATES(X)                                                         \
-	X(OPEN)      /* requests are read */                                   \
-	X(FINISHING) /* no more are read; answers go out */                    \
-	X(LINGERING) /* all is sent; the rest of the input is dropped, since   \
-		      * closing over it would take back what was sent */       \
-	X(DEAD)      /* to be freed when the turn is over */
-
-enum conn_state {
-#define X(name) CONN_##name,
-	CONN_STATES(X)
-#undef X
-};
-
-struct conn {
-	TAILQ_ENTRY(conn) all;
-	TAILQ_ENTRY(conn) due;
-	struct conns *conns;
-	struct stream stream;
-	struct buf in;              /* read, and not yet a request */
-	struct line_reader reader;
-	enum conn_state state;
-	bool is_due;
-	bool ended;                 /* the client will send no more */
-
-	struct queue queue;         /* requests not yet answered to */
-
-	int64_t heard_us;           /* when bytes last came */
-	int64_t line_us;            /* since when a line is incomplete, or 0 */
-	uint64_t progress;          /* bytes sent when last looked at */
-	int64_t progress_us;        /* since when no more were */
-};
 
 static void
 make_due(struct conn *conn)
@@ -96,15 +49,15 @@ set_state(struct conn *conn, enum conn_state state)
 	make_due(conn);
 }
 
-static void
-die(struct conn *conn)
+void
+conn_die(struct conn *conn)
 {
 	if (conn->state != CONN_DEAD)
 		set_state(conn, CONN_DEAD);
 }
 
-static void
-finish(struct conn *conn)
+void
+conn_finish(struct conn *conn)
 {
 	if (conn->state == CONN_OPEN)
 		set_state(conn, CONN_FINISHING);
@@ -124,7 +77,7 @@ write_answers(struct conn *conn)
 {
 	while (may_write(conn))
 		if (queue_write(&conn->queue, &conn->stream.out) == -1)
-			die(conn);
+			conn_die(conn);
 	make_due(conn);
 }
 
@@ -134,33 +87,14 @@ on_ready(struct queue *queue)
 	write_answers(CONTAINER_OF(queue, struct conn, queue));
 }
 
-static void
-handle_request(struct conn *conn, const struct request *request)
-{
-	if (request->verb == VERB_QUIT)
-		finish(conn);
-	else if (queue_add(&conn->queue, request) == -1)
-		die(conn);
-}
-
-static void
-handle_error(struct conn *conn, enum line_error error)
-{
-	metric_add(&conn->conns->gate->metrics->bad_lines, 1);
-	if (queue_add_error(&conn->queue, error) == -1)
-		die(conn);
-	else if (error == LINE_ERR_HTTP)
-		finish(conn);
-}
-
 /* Whether this turn of the loop has had its share of requests is looked at now
  * and then, and at those that cost more than a decision. */
 static void
-check_turn(struct conns *conns, enum verb verb)
+check_turn(struct conns *conns, bool costly)
 {
 	int64_t now_us;
 
-	if (++conns->handled % TURN_CHECK != 0 && verb <= VERB_RESET)
+	if (++conns->handled % TURN_CHECK != 0 && !costly)
 		return;
 	now_us = clock_us();
 	if (conns->busy_since_us == 0)
@@ -186,47 +120,37 @@ may_take_more(const struct conn *conn)
 	       buf_len(&conn->stream.out) < CONN_UNSENT_MAX;
 }
 
-/* Whether all that was read of it is handled: it is between two requests. */
-static bool
-is_whole(const struct conn *conn)
-{
-	return buf_len(&conn->in) == 0 && !conn->reader.skipping;
-}
-
 /* The next request of a client that is to be kept is for a successor. */
 static bool
 may_read(const struct conn *conn)
 {
 	return may_take_more(conn) &&
-	       !(conn->conns->keeping && is_whole(conn));
+	       !(conn_is_kept(conn) && conn_is_whole(conn));
 }
 
 /* Handle requests as far as they are whole and may be taken.  Return the number
  * of bytes done with. */
 static size_t
-handle_lines(struct conn *conn, const char *bytes, size_t len)
+handle_requests(struct conn *conn, const char *bytes, size_t len)
 {
 	size_t used = 0;
 
 	while (used < len && may_take_more(conn)) {
-		struct request request;
-		enum line_error error;
 		size_t step;
-		enum line_result result = line_read(&conn->reader, bytes + used,
-		    len - used, &step, &request, &error);
+		enum talk_result result =
+		    talk_take(&conn->talk, bytes + used, len - used, &step);
 
 		used += step;
-		if (result == LINE_MORE)
+		if (result == TALK_MORE)
 			break;
 		conn->line_us = 0;
-		if (result == LINE_REQUEST)
-			handle_request(conn, &request);
-		else
-			handle_error(conn, error);
+		if (result == TALK_CLOSE)
+			conn_finish(conn);
+		else if (result == TALK_FAILED)
+			conn_die(conn);
 		if (may_write(conn))
 			write_answers(conn);
-		check_turn(conn->conns,
-		    result == LINE_REQUEST ? request.verb : VERB_CONSUME);
+		check_turn(conn->conns, conn->talk.costly);
 	}
 	return used;
 }
@@ -235,15 +159,15 @@ handle_lines(struct conn *conn, const char *bytes, size_t len)
 static void
 take_bytes(struct conn *conn, const char *bytes, size_t len)
 {
-	size_t used = handle_lines(conn, bytes, len);
+	size_t used = handle_requests(conn, bytes, len);
 	struct buf rest = {0};
 
 	if (used < len && conn->state == CONN_OPEN &&
 	    buf_add(&rest, bytes + used, len - used) == -1)
-		die(conn);
+		conn_die(conn);
 	buf_free(&conn->in);
 	conn->in = rest;
-	if (used == len && !conn->reader.skipping)
+	if (used == len && talk_is_whole(&conn->talk))
 		conn->line_us = 0;
 	else if (conn->line_us == 0)
 		conn->line_us = gate_now(conn->conns->gate);
@@ -256,30 +180,31 @@ on_end(struct conn *conn)
 {
 	conn->ended = true;
 	if (buf_len(&conn->in) > 0 && conn->state == CONN_OPEN) {
-		handle_error(conn, LINE_ERR_INCOMPLETE);
+		if (talk_cut(&conn->talk) == -1)
+			conn_die(conn);
 		write_answers(conn);
 	}
 	if (conn->state == CONN_LINGERING)
-		die(conn);
-	finish(conn);
+		conn_die(conn);
+	conn_finish(conn);
 }
 
-/* Read what there is; of a client that is to be kept, one line at the most. */
+/* Read what there is behind the ${held} bytes at ${to}; of a client that is to be
+ * kept, only up to the end of a request. */
 static ssize_t
-receive(struct conn *conn, char *to)
+receive(struct conn *conn, char *to, size_t held)
 {
 	size_t len = CONN_READ_LEN;
 
-	if (conn->conns->keeping && conn->state == CONN_OPEN) {
-		ssize_t waiting = stream_peek(&conn->stream, to, len);
-		const char *end;
+	if (conn_is_kept(conn) && conn->state == CONN_OPEN) {
+		ssize_t waiting = stream_peek(&conn->stream, to + held, len);
 
 		if (waiting <= 0)
 			return waiting;
-		end = memchr(to, '\n', (size_t)waiting);
-		len = end ? (size_t)(end + 1 - to) : (size_t)waiting;
+		len = talk_first_len(
+			  &conn->talk, to, held + (size_t)waiting) - held;
 	}
-	return stream_read(&conn->stream, to, len);
+	return stream_read(&conn->stream, to + held, len);
 }
 
 static void
@@ -287,22 +212,22 @@ on_readable(void *arg)
 {
 	struct conn *conn = arg;
 	char *scratch = conn->conns->scratch;
-	size_t held = buf_len(&conn->in);
+	size_t held = conn->state == CONN_OPEN ? buf_len(&conn->in) : 0;
 	ssize_t len;
 
-	assert(held <= CONN_UNSENT_MAX);
-	len = receive(conn, scratch + held);
+	assert(held <= TALK_HELD_MAX);
+	if (held > 0)
+		memcpy(scratch, buf_head(&conn->in), held);
+	len = receive(conn, scratch, held);
 	if (len == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	make_due(conn);
 	if (len == -1) {
-		die(conn);
+		conn_die(conn);
 	} else if (len == 0) {
 		on_end(conn);
 	} else if (conn->state == CONN_OPEN) {
 		conn->heard_us = gate_now(conn->conns->gate);
-		if (held > 0)
-			memcpy(scratch, buf_head(&conn->in), held);
 		take_bytes(conn, scratch, held + (size_t)len);
 	}
 }
@@ -320,7 +245,7 @@ conns_init(struct conns *conns, struct event_base *base, struct gate *gate)
 	    .base = base, .gate = gate, .queues.gate = gate};
 	TAILQ_INIT(&conns->all);
 	TAILQ_INIT(&conns->due);
-	conns->scratch = malloc(CONN_UNSENT_MAX + CONN_READ_LEN);
+	conns->scratch = malloc(TALK_HELD_MAX + CONN_READ_LEN);
 	return conns->scratch ? 0 : -1;
 }
 
@@ -338,6 +263,8 @@ conn_open(struct conns *conns, int fd)
 	conn->conns = conns;
 	conn->heard_us = gate_now(conns->gate);
 	queue_init(&conn->queue, &conns->queues, on_ready);
+	talk_start(&conn->talk, &conns->room, &conn->queue,
+	    atomic_fetch_add(&conns->gate->shared->client_id, 1) + 1);
 	stream_open(&conn->stream, conns->base, fd, &events, conn);
 	TAILQ_INSERT_TAIL(&conns->all, conn, all);
 	conns->count++;
@@ -392,7 +319,7 @@ flush(struct conn *conn)
 	if (conn->state == CONN_DEAD)
 		return;
 	if (stream_flush(&conn->stream) == -1)
-		die(conn);
+		conn_die(conn);
 	else if (conn->state == CONN_FINISHING && conn->queue.count == 0 &&
 		 buf_len(&conn->stream.out) == 0)
 		set_state(conn, conn->ended ? CONN_DEAD : CONN_LINGERING);
@@ -419,115 +346,13 @@ conns_flush(struct conns *conns)
 	return !TAILQ_EMPTY(&conns->due);
 }
 
-/* Whether it takes nothing of what waits for it. */
-static bool
-is_stalled(struct conn *conn, int64_t now_us)
-{
-	if (buf_len(&conn->stream.out) == 0 ||
-	    conn->stream.sent != conn->progress) {
-		conn->progress = conn->stream.sent;
-		conn->progress_us = now_us;
-	}
-	return now_us - conn->progress_us >= STALLED_US;
-}
-
-/* Whether it says nothing, or does not come to the end of it. */
-static bool
-is_idle(const struct conn *conn, int64_t now_us)
-{
-	const struct gate_options *options = conn->conns->gate->shared->options;
-	int64_t silent_us = now_us - conn->heard_us;
-
-	if (conn->state == CONN_LINGERING)
-		return silent_us >= LINGER_US;
-	if (conn->queue.count > 0 || buf_len(&conn->stream.out) > 0)
-		return false;
-	if (conn->line_us && now_us - conn->line_us >= options->line_timeout_us)
-		return true;
-	return options->idle_timeout_us &&
-	       silent_us >= options->idle_timeout_us;
-}
-
-void
-conns_check_timeouts(struct conns *conns)
-{
-	struct metrics *metrics = conns->gate->metrics;
-	int64_t now_us = gate_now(conns->gate);
-	struct conn *conn;
-
-	TAILQ_FOREACH (conn, &conns->all, all) {
-		bool stalled = is_stalled(conn, now_us);
-
-		if (!stalled && !is_idle(conn, now_us))
-			continue;
-		metric_add(stalled ? &metrics->clients_stalled
-				   : &metrics->clients_idle,
-		    1);
-		die(conn);
-	}
-}
-
-static void
-keep(struct conn *conn)
-{
-	struct conns *conns = conn->conns;
-	int *kept = reallocarray(
-	    conns->kept, conns->kept_count + 1, sizeof(*kept));
-
-	if (!kept)
-		return; /* the next time, then */
-	conns->kept = kept;
-	kept[conns->kept_count++] = stream_detach(&conn->stream);
-	die(conn);
-}
-
-/* Whether something came since the turn began. */
-static bool
-has_input(struct conn *conn)
-{
-	char byte;
-
-	return stream_peek(&conn->stream, &byte, 1) > 0;
-}
-
-static void
-part(struct conn *conn, enum conns_drain how)
-{
-	int64_t silent_us = gate_now(conn->conns->gate) - conn->heard_us;
-	bool whole = is_whole(conn);
-	bool keeps = whole && conn->conns->keeping;
-
-	if (conn->state != CONN_OPEN)
-		return;
-	if (keeps)
-		stream_set_reading(&conn->stream, false);
-	if (conn->queue.count > 0 || buf_len(&conn->stream.out) > 0)
-		return;
-	if (keeps)
-		keep(conn);
-	else if (whole && silent_us >= QUIET_US && !has_input(conn))
-		die(conn);
-	else if (how == CONNS_ALL)
-		finish(conn);
-}
-
-size_t
-conns_drain(struct conns *conns, enum conns_drain how)
-{
-	struct conn *conn;
-
-	conns->keeping |= how == CONNS_KEEP;
-	TAILQ_FOREACH (conn, &conns->all, all)
-		part(conn, how);
-	return conns->count;
-}
-
 void
 conns_clear(struct conns *conns)
 {
 	while (!TAILQ_EMPTY(&conns->all))
 		conn_free(TAILQ_FIRST(&conns->all));
 	slot_cache_clear(&conns->queues);
+	talk_room_clear(&conns->room);
 	for (size_t i = 0; i < conns->kept_count; i++)
 		close(conns->kept[i]);
 	free(conns->kept);

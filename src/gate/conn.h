@@ -13,6 +13,7 @@
 #include "base/attr.h"
 #include "gate/gate.h"
 #include "gate/queue.h"
+#include "gate/talk.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -37,6 +38,7 @@ struct conns {
 	struct conn_list all;
 	struct conn_list due;      /* to be looked at when the turn is over */
 	struct slot_cache queues;
+	struct talk_room room;
 	size_t count;
 	char *scratch;             /* where bytes are read to */
 	unsigned handled;          /* requests, counted round */
@@ -63,20 +65,6 @@ void conns_resume(struct conns *conns);
  * Return whether there are requests to go on with at once: the next turn must not
  * wait for events. */
 bool conns_flush(struct conns *conns);
-
-/** Look for clients that are idle, stuck or not reading.  Once a second. */
-void conns_check_timeouts(struct conns *conns);
-
-/** Part from clients between two requests: from those that have said nothing
- * for a while, or from all.  Each has been answered all that it was read, so
- * that what it sent and is not answered was not counted.  CONNS_KEEP does not
- * close the connections: none is read further than to the end of a line, and
- * their descriptors are gathered in ${kept}; CONNS_ALL after it closes only those
- * whose line does not end. */
-enum conns_drain { CONNS_QUIET, CONNS_ALL, CONNS_KEEP };
-
-/** Return how many clients are left. */
-size_t conns_drain(struct conns *conns, enum conns_drain how);
 
 /** Close all clients at once and free everything.  The store must have answered
  * what was asked. */

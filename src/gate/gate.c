@@ -32,7 +32,8 @@ gate_init(struct gate *gate, struct shared *shared, struct metrics *metrics,
 	    .shared = shared, .metrics = metrics, .store = store};
 	gate->scratch = rules_scratch_new();
 	gate->held = hold(shared, &gate->generation);
-	return gate->scratch && gate->held ? 0 : -1;
+	gate->inlines = inline_limits_new();
+	return gate->scratch && gate->held && gate->inlines ? 0 : -1;
 }
 
 void
@@ -41,8 +42,10 @@ gate_clear(struct gate *gate)
 	rules_scratch_free(gate->scratch);
 	if (gate->held)
 		let_go(gate->held);
+	inline_limits_free(gate->inlines);
 	gate->scratch = NULL;
 	gate->held = NULL;
+	gate->inlines = NULL;
 }
 
 bool
@@ -161,11 +164,38 @@ on_answered(struct ask *ask)
 }
 
 static enum op
-op_of(enum verb verb)
+op_of(const struct request *request)
 {
-	return verb == VERB_CONSUME ? OP_CONSUME
-	       : verb == VERB_RESET ? OP_RESET
-				    : OP_PEEK;
+	switch ((int)request->verb) {
+	case VERB_CONSUME:
+		return OP_CONSUME;
+	case VERB_RESET:
+		return OP_RESET;
+	case VERB_THROTTLE:
+		return request->amount > 0 ? OP_CONSUME : OP_PEEK;
+	}
+	return OP_PEEK;
+}
+
+/* The limit that came with the request, or that its key has.  False: there is
+ * none, and the passage is answered. */
+static bool
+find_limit(struct gate *gate, const struct request *request,
+    struct passage *passage)
+{
+	struct ask *ask = &passage->ask;
+
+	if (request->verb == VERB_THROTTLE) {
+		ask->limit = inline_limits_get(gate->inlines,
+		    request->capacity, request->recharge_us);
+		if (!ask->limit)
+			passage->outcome = OUTCOME_UNAVAILABLE;
+	} else {
+		ask->limit = rules_match(ask->rules, &ask->key, gate->scratch);
+		if (!ask->limit)
+			answer_unmatched(gate, passage);
+	}
+	return ask->limit != NULL;
 }
 
 bool
@@ -178,16 +208,13 @@ gate_pass(struct gate *gate, const struct request *request,
 	passage->held = gate->held;
 	passage->held->users++;
 	ask->key = key_make(request->key, request->key_len);
-	ask->op = op_of(request->verb);
+	ask->op = op_of(request);
 	ask->amount = request->amount;
 	ask->now_us = gate_now(gate);
 	ask->done = on_answered;
 	ask->rules = gate->held->rules;
-	ask->limit = rules_match(ask->rules, &ask->key, gate->scratch);
-	if (!ask->limit) {
-		answer_unmatched(gate, passage);
+	if (!find_limit(gate, request, passage))
 		return true;
-	}
 	if (!store_ask(gate->store, ask))
 		return false;
 	conclude(passage);
@@ -198,7 +225,10 @@ void
 passage_end(struct passage *passage)
 {
 	struct held_rules *held = passage->held;
+	const struct limit *limit = passage->ask.limit;
 
+	if (held && limit && limit->is_inline)
+		inline_limits_put(passage->gate->inlines, limit);
 	if (held && --held->users == 0 && held != passage->gate->held)
 		let_go(held);
 	passage->held = NULL;

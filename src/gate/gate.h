@@ -9,6 +9,7 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "gate/inline.h"
 #include "gate/shared.h"
 #include "store/store.h"
 #include "wire/reply.h"
@@ -29,6 +30,7 @@ struct gate {
 	struct store *store;
 	struct rules_scratch *scratch;
 	struct held_rules *held;        /* in force, as of this loop turn */
+	struct inline_limits *inlines;  /* that came with requests */
 	unsigned generation;
 	int64_t now_us;                 /* of this loop turn; 0: not yet read */
 };
@@ -37,11 +39,12 @@ enum outcome {
 	OUTCOME_DECISION,    /* the reply says which */
 	OUTCOME_DONE,        /* the bucket was reset */
 	OUTCOME_NOLIMIT,     /* no limit matches, and that is an error */
-	OUTCOME_UNAVAILABLE, /* a reset did not take place */
+	OUTCOME_UNAVAILABLE, /* a reset did not take place; or there was no room
+			      * for the limit that came with the request */
 };
 
 /**
- * One CONSUME, PEEK or RESET on its way.  Whoever passes it owns it, and keeps
+ * One CONSUME, PEEK, RESET or THROTTLE on its way.  Whoever passes it owns it, and keeps
  * it in place until it is answered and passage_end() was called.
  */
 struct passage {

@@ -1,6 +1,8 @@
 #include "gate/queue.h"
 
 #include "gate/report.h"
+#include "wire/line.h"
+#include "wire/resp_request.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -8,11 +10,13 @@
 
 /* How a request is answered. */
 enum slot_kind {
-	SLOT_OUTCOME, /* by what came of its passage */
-	SLOT_EXPLAIN, /* by that too, and a report on it */
-	SLOT_TEXT,    /* by a text known from the start */
-	SLOT_LIMITS,  /* by a report, on how things are when it is its turn */
+	SLOT_OUTCOME,  /* by what came of its passage */
+	SLOT_THROTTLE, /* by that too, as CL.THROTTLE is */
+	SLOT_EXPLAIN,  /* by that, and a report on it */
+	SLOT_TEXT,     /* by bytes known from the start */
+	SLOT_LIMITS,   /* by a report, on how things are when it is its turn */
 	SLOT_STATS,
+	SLOT_HELP,
 };
 
 struct slot {
@@ -20,10 +24,13 @@ struct slot {
 	struct slot_cache *cache;
 	struct queue *queue;        /* NULL: the client is gone */
 	enum slot_kind kind;
+	enum form form;             /* of the answer */
 	bool answered;
 	const char *text;           /* SLOT_TEXT */
-	char *key;                  /* SLOT_EXPLAIN: what it is about, else NULL */
-	struct passage passage;     /* SLOT_OUTCOME, SLOT_EXPLAIN */
+	size_t text_len;
+	char *owned;                /* SLOT_EXPLAIN: the key that it is about;
+				     * SLOT_TEXT: the bytes, if copied; or NULL */
+	struct passage passage;     /* SLOT_OUTCOME, _THROTTLE, _EXPLAIN */
 };
 
 void
@@ -46,7 +53,7 @@ take_spare(struct slot_cache *cache)
 }
 
 static struct slot *
-append(struct queue *queue, enum slot_kind kind)
+append(struct queue *queue, enum slot_kind kind, enum form form)
 {
 	struct slot *slot = take_spare(queue->cache);
 
@@ -56,8 +63,9 @@ append(struct queue *queue, enum slot_kind kind)
 	slot->cache = queue->cache;
 	slot->queue = queue;
 	slot->kind = kind;
+	slot->form = form;
 	slot->answered = true;
-	slot->key = NULL;
+	slot->owned = NULL;
 	slot->passage.held = NULL;
 	if (queue->tail)
 		queue->tail->next = slot;
@@ -73,7 +81,7 @@ static void
 end(struct slot *slot)
 {
 	passage_end(&slot->passage);
-	free(slot->key);
+	free(slot->owned);
 	slot->next = slot->cache->spare;
 	slot->cache->spare = slot;
 }
@@ -91,9 +99,10 @@ on_done(struct passage *passage)
 }
 
 static int
-pass(struct queue *queue, const struct request *request, enum slot_kind kind)
+pass(struct queue *queue, const struct request *request, enum slot_kind kind,
+    enum form form)
 {
-	struct slot *slot = append(queue, kind);
+	struct slot *slot = append(queue, kind, form);
 
 	if (!slot)
 		return -1;
@@ -105,49 +114,47 @@ pass(struct queue *queue, const struct request *request, enum slot_kind kind)
 
 /* A peek of amount 0, whose key is kept for the answer. */
 static int
-explain(struct queue *queue, const struct request *request)
+explain(struct queue *queue, const struct request *request, enum form form)
 {
 	struct request peek = *request;
 	char *key = strndup(request->key, request->key_len);
 
 	peek.amount = 0;
-	if (!key || pass(queue, &peek, SLOT_EXPLAIN) == -1) {
+	if (!key || pass(queue, &peek, SLOT_EXPLAIN, form) == -1) {
 		free(key);
 		return -1;
 	}
-	queue->tail->key = key;
+	queue->tail->owned = key;
 	return 0;
 }
 
 static int
-answer_text(struct queue *queue, const char *text)
+report(struct queue *queue, enum slot_kind kind, enum form form)
 {
-	struct slot *slot = append(queue, SLOT_TEXT);
-
-	if (!slot)
-		return -1;
-	slot->text = text;
-	return 0;
+	return append(queue, kind, form) ? 0 : -1;
 }
 
 int
-queue_add(struct queue *queue, const struct request *request)
+queue_add(
+    struct queue *queue, const struct request *request, enum form form)
 {
 	switch (request->verb) {
 	case VERB_CONSUME:
 	case VERB_PEEK:
 	case VERB_RESET:
-		return pass(queue, request, SLOT_OUTCOME);
+		return pass(queue, request, SLOT_OUTCOME, form);
+	case VERB_THROTTLE:
+		return pass(queue, request, SLOT_THROTTLE, form);
 	case VERB_EXPLAIN:
-		return explain(queue, request);
+		return explain(queue, request, form);
 	case VERB_LIMITS:
-		return append(queue, SLOT_LIMITS) ? 0 : -1;
+		return report(queue, SLOT_LIMITS, form);
 	case VERB_STATS:
-		return append(queue, SLOT_STATS) ? 0 : -1;
-	case VERB_PING:
-		return answer_text(queue, "PONG\n");
+		return report(queue, SLOT_STATS, form);
 	case VERB_HELP:
-		return answer_text(queue, line_help);
+		return report(queue, SLOT_HELP, form);
+	case VERB_PING:
+		return queue_add_text(queue, answer_pong(form));
 	case VERB_QUIT:
 		break;
 	}
@@ -155,9 +162,31 @@ queue_add(struct queue *queue, const struct request *request)
 }
 
 int
-queue_add_error(struct queue *queue, enum line_error error)
+queue_add_text(struct queue *queue, const char *text)
 {
-	return answer_text(queue, line_error_text(error));
+	struct slot *slot = append(queue, SLOT_TEXT, FORM_LINE);
+
+	if (!slot)
+		return -1;
+	slot->text = text;
+	slot->text_len = strlen(text);
+	return 0;
+}
+
+int
+queue_add_bytes(struct queue *queue, const char *bytes, size_t len)
+{
+	char *copy = malloc(len);
+	struct slot *slot =
+	    copy ? append(queue, SLOT_TEXT, FORM_LINE) : NULL;
+
+	if (!slot) {
+		free(copy);
+		return -1;
+	}
+	slot->text = slot->owned = memcpy(copy, bytes, len);
+	slot->text_len = len;
+	return 0;
 }
 
 bool
@@ -167,45 +196,53 @@ queue_is_ready(const struct queue *queue)
 }
 
 static int
-write_text(struct buf *out, const char *text)
+write_help(struct buf *out, enum form form)
 {
-	return buf_add(out, text, strlen(text));
+	const char *help =
+	    form == FORM_LINE ? line_help : resp_help;
+
+	return buf_add(out, help, strlen(help));
 }
 
 static int
-write_outcome(struct buf *out, const struct passage *passage)
+write_report(struct buf *out, const struct slot *slot)
 {
-	switch (passage->outcome) {
-	case OUTCOME_DECISION:
-		break;
-	case OUTCOME_DONE:
-		return write_text(out, "OK\n");
-	case OUTCOME_NOLIMIT:
-		return write_text(out, line_error_text(LINE_ERR_NOLIMIT));
-	case OUTCOME_UNAVAILABLE:
-		return write_text(out, line_error_text(LINE_ERR_UNAVAILABLE));
-	}
-	return line_write_reply(out, &passage->reply);
+	struct gate *gate = slot->cache->gate;
+	struct buf text = {0};
+	int result;
+
+	if (slot->kind == SLOT_EXPLAIN)
+		result = report_explain(
+		    &text, gate, &slot->passage, slot->owned);
+	else if (slot->kind == SLOT_LIMITS)
+		result = report_limits(&text, gate);
+	else if (slot->kind == SLOT_STATS)
+		result = report_stats(&text, gate);
+	else
+		result = write_help(&text, slot->form);
+	if (result == 0)
+		result = answer_lines(out, slot->form, &text);
+	buf_free(&text);
+	return result;
 }
 
 static int
 write_slot(struct buf *out, const struct slot *slot)
 {
-	struct gate *gate = slot->cache->gate;
-
 	switch (slot->kind) {
 	case SLOT_OUTCOME:
-		break;
-	case SLOT_EXPLAIN:
-		return report_explain(out, gate, &slot->passage, slot->key);
+		return answer_outcome(out, slot->form, &slot->passage);
+	case SLOT_THROTTLE:
+		return answer_throttle(out, &slot->passage);
 	case SLOT_TEXT:
-		return write_text(out, slot->text);
+		return buf_add(out, slot->text, slot->text_len);
+	case SLOT_EXPLAIN:
 	case SLOT_LIMITS:
-		return report_limits(out, gate);
 	case SLOT_STATS:
-		return report_stats(out, gate);
+	case SLOT_HELP:
+		break;
 	}
-	return write_outcome(out, &slot->passage);
+	return write_report(out, slot);
 }
 
 int

@@ -10,8 +10,8 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "gate/answer.h"
 #include "gate/gate.h"
-#include "wire/line.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,12 +37,18 @@ struct queue {
 void queue_init(struct queue *queue, struct slot_cache *cache,
     void (*ready)(struct queue *));
 
-/** Append a request, any but QUIT, and send it on its way.  Return 0, or -1
- * (out of memory: the queue is of no use any more). */
-int queue_add(struct queue *queue, const struct request *request) MUST_USE;
+/** Append a request, any but QUIT, and send it on its way; it is to be answered
+ * in ${form}.  Return 0, or -1 (out of memory: the queue is of no use any
+ * more). */
+int queue_add(struct queue *queue, const struct request *request,
+    enum form form) MUST_USE;
 
-/** Append what is to be answered ERR.  As queue_add(). */
-int queue_add_error(struct queue *queue, enum line_error error) MUST_USE;
+/** Append what is answered already: ${text} stays where it is.  As queue_add(). */
+int queue_add_text(struct queue *queue, const char *text) MUST_USE;
+
+/** The same, with ${len} bytes that are copied. */
+int queue_add_bytes(
+    struct queue *queue, const char *bytes, size_t len) MUST_USE;
 
 /** Whether the first answer in order is known. */
 bool queue_is_ready(const struct queue *queue);

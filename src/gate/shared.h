@@ -23,6 +23,7 @@ enum unmatched { UNMATCHED_ALLOW, UNMATCHED_DENY, UNMATCHED_ERROR };
 struct gate_options {
 	int64_t idle_timeout_us;  /* a client that says nothing; 0: for ever */
 	int64_t line_timeout_us;  /* a line that does not end */
+	int inline_limits;        /* a request may bring its limit along */
 	enum store_type store;
 	struct memory_options memory; /* of the store, and of the fallback */
 	struct remote_options remote;
@@ -39,6 +40,7 @@ struct shared {
 	_Atomic bool draining;
 	_Atomic bool keeps_clients;  /* draining leaves connections open */
 	_Atomic size_t clients;      /* connected now, all workers' */
+	_Atomic uint64_t client_id;  /* of the last one to be given one */
 
 	pthread_mutex_t lock;        /* of ${rules} */
 	struct rules *rules;         /* in force */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "gate/conn.h"
+#include "gate/parting.h"
 #include "net/dial.h"
 #include "store/sweep.h"
 
@@ -225,6 +226,8 @@ open_redis_store(struct worker *worker)
 	if (worker->index == 0)
 		worker->sweep = sweep_new(worker->base, worker->dialer, options,
 		    &sweep_events, worker);
+	if (worker->sweep && worker->shared->options->inline_limits)
+		sweep_include_inline(worker->sweep);
 	return worker->store && (worker->sweep || worker->index > 0) ? 0 : -1;
 }
 

@@ -36,17 +36,7 @@ static const char *const error_texts[] = {
 #undef X
 };
 
-const char line_help[] =
-    "CONSUME key [amount]  may amount drops (1) go in? a negative one takes out\n"
-    "PEEK key [amount]     the same question; nothing changes\n"
-    "RESET key             empty the bucket, end its block\n"
-    "EXPLAIN key           which limit applies, and why\n"
-    "LIMITS                the limits in force\n"
-    "STATS                 counters\n"
-    "PING                  PONG\n"
-    "HELP                  this\n"
-    "QUIT                  close the connection\n"
-    "END\n";
+const char line_help[] = LINE_HELP "END\n";
 
 struct word {
 	const char *bytes;

@@ -67,9 +67,22 @@ const char *line_error_text(enum line_error error);
 /** Append the reply to a CONSUME or PEEK.  Return 0, or -1 (out of memory). */
 int line_write_reply(struct buf *out, const struct reply *reply) MUST_USE;
 
-/** Lower-case name of a verb and of what an answer rests on. */
+/** Lower-case name of a verb (not VERB_THROTTLE), and of what an answer rests
+ * on. */
 const char *verb_name(enum verb verb);
 const char *from_name(enum from from);
+
+/** What HELP says of the requests that all protocols have, before END. */
+#define LINE_HELP                                                              \
+	"CONSUME key [amount]  may amount drops (1) go in? a negative one takes out\n" \
+	"PEEK key [amount]     the same question; nothing changes\n"           \
+	"RESET key             empty the bucket, end its block\n"              \
+	"EXPLAIN key           which limit applies, and why\n"                 \
+	"LIMITS                the limits in force\n"                          \
+	"STATS                 counters\n"                                     \
+	"PING                  PONG\n"                                         \
+	"HELP                  this\n"                                         \
+	"QUIT                  close the connection\n"
 
 /** The answer to HELP, END included. */
 extern const char line_help[];

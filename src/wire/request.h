@@ -17,6 +17,7 @@ enum verb {
 	VERB_PING,
 	VERB_HELP,
 	VERB_QUIT,
+	VERB_THROTTLE, /* a CONSUME that brings its limit along; RESP only */
 };
 
 struct request {
@@ -24,6 +25,10 @@ struct request {
 	const char *key;    /* borrowed from the bytes parsed; valid as a key */
 	size_t key_len;
 	int64_t amount;     /* within +-LIMIT_AMOUNT_MAX */
+
+	/* VERB_THROTTLE: the limit, as limit_init_inline() takes it */
+	int64_t capacity;
+	int64_t recharge_us;
 };
 
 #endif

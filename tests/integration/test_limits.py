@@ -287,7 +287,8 @@ class ComplaintsTest(Fleet):
 OTHER_SETTINGS = {
     ("listen", "line"): "127.0.0.1:1", ("listen", "unix"): "/tmp/other",
     ("listen", "max_clients"): 77, ("listen", "idle_timeout"): "7m",
-    ("listen", "line_timeout"): "77s", ("workers", "count"): 7,
+    ("listen", "line_timeout"): "77s", ("listen", "allow_inline_limits"): "no",
+    ("workers", "count"): 7,
     ("limits", "file"): None, ("limits", "unmatched"): "deny",
     ("limits", "source"): "redis", ("limits", "allow_empty"): "yes",
     ("store", "type"): "redis", ("store", "prefix"): "other:",

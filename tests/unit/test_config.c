@@ -74,6 +74,7 @@ START_TEST(defaults_are_safe)
 	ck_assert_int_eq(config->max_clients, 10000);
 	ck_assert_int_eq(config->gate.idle_timeout_us, 300000000);
 	ck_assert_int_eq(config->gate.line_timeout_us, 30000000);
+	ck_assert_int_eq(config->gate.inline_limits, 1);
 	ck_assert_int_eq(config->workers, 0);
 	ck_assert_str_eq(config->limits_file, "/etc/dripgate/limits.ini");
 	ck_assert_int_eq(config->unmatched, UNMATCHED_ALLOW);
@@ -102,6 +103,7 @@ static const char all_settings[] = "[listen]\n"
 				   "max_clients = 7\n"
 				   "idle_timeout = 0\n"
 				   "line_timeout = 1.5s\n"
+				   "allow_inline_limits = no\n"
 				   "[workers]\n"
 				   "count = 3\n"
 				   "[limits]\n"
@@ -154,6 +156,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(config->max_clients, 7);
 	ck_assert_int_eq(config->gate.idle_timeout_us, 0);
 	ck_assert_int_eq(config->gate.line_timeout_us, 1500000);
+	ck_assert_int_eq(config->gate.inline_limits, 0);
 	ck_assert_int_eq(config->workers, 3);
 	ck_assert_int_eq(config->limits_source, LIMITS_REDIS);
 	ck_assert_int_eq(config->control.allow_empty, 1);
@@ -491,7 +494,8 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_DENY);
 	ck_assert_str_eq(kept_settings(),
 	    "listen.line listen.unix listen.idle_timeout listen.line_timeout "
-	    "workers.count limits.source limits.allow_empty store.type store.prefix store.max_buckets "
+	    "listen.allow_inline_limits workers.count limits.source "
+	    "limits.allow_empty store.type store.prefix store.max_buckets "
 	    "store.on_full redis.host redis.port redis.unix_socket_path "
 	    "redis.db redis.username redis.password redis.socket_timeout "
 	    "redis.connect_timeout redis.inflight control.channel "

@@ -15,6 +15,7 @@
 	X(config)                                                              \
 	X(index)                                                               \
 	X(ini)                                                                 \
+	X(inline)                                                              \
 	X(key)                                                                 \
 	X(limit)                                                               \
 	X(line)                                                                \
@@ -22,9 +23,12 @@
 	X(memory)                                                              \
 	X(num)                                                                 \
 	X(reply_guard)                                                         \
+	X(resp)                                                                \
+	X(resp_request)                                                        \
 	X(rules)                                                               \
 	X(siphash)                                                             \
 	X(suggest)                                                             \
+	X(throttle)                                                            \
 	X(window)
 
 #define SUITE(name) Suite *name##_suite(void);

@@ -35,14 +35,13 @@ hello_unknown(struct buf *out, const struct resp_command *command)
 static const char *
 check_options(const struct resp_command *command)
 {
-	for (size_t i = 2; i < command->count; i++) {
+	for (size_t i = 2; i < command->count; i += 2) {
 		const struct resp_word *word = &command->words[i];
 
 		if (resp_word_is(word, "AUTH") && i + 2 < command->count)
 			return NO_PASSWORD;
 		if (!resp_word_is(word, "SETNAME") || i + 1 == command->count)
 			return "ERR Syntax error in HELLO";
-		i++;
 	}
 	return NULL;
 }

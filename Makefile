@@ -19,7 +19,8 @@ UNITDIR  = $(PREFIX)/lib/systemd/system
 PACKAGES = libevent_core libevent_extra libevent_pthreads hiredis inih libpcre2-8 libsystemd
 DEBIAN   = build-essential pkg-config libevent-dev libhiredis-dev libinih-dev \
            libpcre2-dev libsystemd-dev check redis-server python3 \
-           netcat-openbsd systemd clang libclang-rt-14-dev
+           netcat-openbsd systemd clang libclang-rt-14-dev \
+           redis-tools python3-redis nodejs node-redis
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
        -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef \
@@ -67,12 +68,18 @@ library  = $(filter-out $(B)/src/main.o,$(objects))
 tests   := $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c)
 fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 check_libs = $(libs) $(shell pkg-config --libs check)
-test_env = DRIPGATED=$(abspath $(B)/dripgated) ARITHMETIC=$(abspath $(B)/arithmetic)
+test_programs = $(B)/dripgated $(B)/arithmetic $(B)/hiredis
+test_env = DRIPGATED=$(abspath $(B)/dripgated) ARITHMETIC=$(abspath $(B)/arithmetic) \
+           HIREDIS=$(abspath $(B)/hiredis)
 
 $(B)/unit: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(check_libs)
 
-$(B)/arithmetic: $(patsubst %.c,$(B)/%.o,$(wildcard tests/integration/*.c)) $(library)
+$(B)/arithmetic: $(patsubst %.c,$(B)/%.o,$(wildcard tests/integration/arithmetic*.c)) $(library)
+	$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+# A client of Redis that is built on hiredis.
+$(B)/hiredis: $(B)/tests/integration/hiredis_client.o
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
 # The corpus of each fuzz target, replayed as an ordinary test.
@@ -90,17 +97,22 @@ check-unit: $(B)/unit
 check-corpus: $(fuzzers:%=$(B)/replay-%)
 	for f in $(fuzzers); do $(B)/replay-$$f tests/fuzz/corpus/$$f || exit 1; done
 
-check-integration: $(B)/dripgated $(B)/arithmetic
+check-integration: $(test_programs)
 	$(test_env) python3 -m unittest discover -s tests/integration -t tests/integration -v
 
 # One file of integration tests: make check-protocol
-check-%: $(B)/dripgated $(B)/arithmetic
+check-%: $(test_programs)
 	$(test_env) python3 tests/integration/test_$*.py -v
 
 # What takes too long for every run: 10^7 operations, a minute of saturation.
-check-long: $(B)/dripgated $(B)/arithmetic
+check-long: $(test_programs)
 	$(test_env) OPERATIONS=10000000 python3 tests/integration/test_arithmetic.py
 	$(test_env) SECONDS_EXACT=60 python3 tests/integration/test_exact.py
+
+# The clients of Redis that npm has, not Debian's.  Needs npm, and the network.
+check-npm: $(test_programs)
+	npm install --silent --no-audit --no-fund --prefix $(B)/npm ioredis redis
+	NPM=$(abspath $(B)/npm) $(test_env) python3 tests/integration/test_redis_clients.py -v
 
 ## fuzzing, by libFuzzer: SECONDS for each target
 
@@ -157,6 +169,7 @@ help:
 	@echo 'run        build and run it here, with conf/'
 	@echo 'check      all tests; SAN=address,undefined for a sanitizer build'
 	@echo 'check-long the tests that take minutes'
+	@echo 'check-npm  more clients of Redis, from npm'
 	@echo 'fuzz       all fuzz targets, SECONDS=$(SECONDS) each'
 	@echo 'bench      measure against redis-server; BENCH=name for one row'
 	@echo 'install    below DESTDIR, PREFIX=$(PREFIX); uninstall undoes it'
@@ -167,4 +180,4 @@ help:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all check check-layers check-unit check-corpus check-integration \
-        check-long fuzz fuzz-run bench run deps install uninstall clean help
+        check-long check-npm fuzz fuzz-run bench run deps install uninstall clean help

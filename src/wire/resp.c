@@ -64,14 +64,19 @@ read_header(struct resp_reader *reader, const char *bytes, size_t len,
 	return RESP_COMMAND;
 }
 
-/* Read how many words there are; none, or fewer, is a command to be ignored. */
+/* Read how many words there are; none, or fewer, is a command to be ignored.  So
+ * is an empty line: redis-cli sends one after what was piped through it. */
 static enum resp_result
 read_count(struct resp_reader *reader, const char *bytes, size_t len, char *why)
 {
 	int64_t count = 0;
-	enum resp_result result =
-	    read_header(reader, bytes, len, &command_header, &count, why);
+	enum resp_result result;
 
+	if (*bytes == '\r' && (len == 1 || bytes[1] == '\n')) {
+		reader->at = len == 1 ? 0 : 2;
+		return len == 1 ? RESP_MORE : RESP_COMMAND;
+	}
+	result = read_header(reader, bytes, len, &command_header, &count, why);
 	if (result == RESP_COMMAND && count > 0)
 		reader->count = (uint16_t)count;
 	return result;

@@ -56,7 +56,8 @@ struct resp_reader {
 };
 
 enum resp_result {
-	RESP_COMMAND, /* a command was read; of no words: to be ignored */
+	RESP_COMMAND, /* a command was read; of no words: to be ignored, as is
+		       * an empty line between commands */
 	RESP_BAD,     /* this is not the protocol: no way to go on */
 	RESP_MORE,    /* no whole command yet */
 };

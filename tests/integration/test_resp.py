@@ -201,7 +201,7 @@ REFUSED = {
     b"*64\r\n" + (b"$4000\r\n" + b"a" * 4000 + b"\r\n") * 64:
         "a command is at most 16384 bytes",
     b"*0\r\nPING\r\n": "expected '*', got 'P'",
-    b"*-1\r\n\r\n": "expected '*', got 0x0d",
+    b"*-1\r\n\r\n\n": "expected '*', got 0x0a",
 }
 
 

@@ -101,7 +101,9 @@ static const struct {
     {"*0002\r\n$007\r\nCONSUME\r\n$1\r\na\r\n", "CONSUME|a\n"},
     {"*1\r\n$6\r\na\r\n\r\nb\r\n", "a\r\n\r\nb\n"},
     {"*1\r\n$4\r\n*1\r\n\r\n", "*1\r\n\n"},
+    {CONSUME "\r\n\r\n" CONSUME, "CONSUME|a\n-\n-\nCONSUME|a\n"},
     /* not yet whole */
+    {CONSUME "\r", "CONSUME|a\n"},
     {"*", ""},
     {"*1", ""},
     {"*1\r", ""},
@@ -116,7 +118,8 @@ static const struct {
     /* not the protocol */
     {"PING\r\n", ERR "expected '*', got 'P'\n"},
     {CONSUME "PING\r\n", "CONSUME|a\n" ERR "expected '*', got 'P'\n"},
-    {CONSUME "\r\n", "CONSUME|a\n" ERR "expected '*', got 0x0d\n"},
+    {CONSUME "\n", "CONSUME|a\n" ERR "expected '*', got 0x0a\n"},
+    {CONSUME "\r\r\n", "CONSUME|a\n" ERR "expected '*', got 0x0d\n"},
     {CONSUME "\x80", "CONSUME|a\n" ERR "expected '*', got 0x80\n"},
     {"*\r\n", ERR "invalid multibulk length\n"},
     {"*\n", ERR "invalid multibulk length\n"},

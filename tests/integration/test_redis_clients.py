@@ -1,0 +1,230 @@
+"""Real clients of Redis, none of them told anything but where to connect.
+
+redis-cli, redis-benchmark, hiredis, python3-redis and node-redis are Debian's.
+What npm has of ioredis and node-redis is tried by `make check-npm`, which
+installs it into the folder $NPM.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+import harness
+
+LIMITS = harness.ALL_KINDS
+HIREDIS = os.environ.get("HIREDIS", os.path.join(harness.ROOT, "build", "hiredis"))
+NPM = os.environ.get("NPM")
+
+PYTHON = """
+import json, sys, redis
+
+client = redis.Redis(port=int(sys.argv[1]), client_name="test", decode_responses=True)
+answers = [client.ping(), client.execute_command("CONSUME", "hot:1", 3)]
+pipeline = client.pipeline(transaction=False)
+for _ in range(100):
+    pipeline.execute_command("CONSUME", "hot:1")
+answers.append([reply[1] for reply in pipeline.execute()])
+answers.append(client.execute_command("CL.THROTTLE", "u", 4, 1, 3600))
+try:
+    client.execute_command("CONSUME")
+except redis.ResponseError as error:
+    answers.append(str(error))
+answers += [client.execute_command("RESET", "hot:1"), client.echo("x"),
+            client.info()["loading"], client.config_get("save"),
+            client.client_id() > 0, client.execute_command("HELLO")[5],
+            len(client.execute_command("COMMAND")) > 10]
+print(json.dumps(answers))
+"""
+
+PYTHON_ANSWERS = [
+    True, [1, 3, 1000, 0, 0, 0, "hot"], list(range(4, 104)), [0, 5, 4, -1, 3600],
+    "wrong number of arguments for 'consume' command", "OK", "x", 0, {"save": ""},
+    True, 2, True]
+
+# What node-redis and ioredis are both asked; connect() and send() differ.
+NODE = """
+async function main() {
+    const client = await connect(Number(process.argv[1]));
+    const send = (...words) => client[method](...shape(words));
+    const answers = [await send("PING"), await send("CONSUME", "hot:1", "3")];
+    const many = [];
+    for (let i = 0; i < 100; i++)
+        many.push(send("CONSUME", "hot:1"));
+    answers.push((await Promise.all(many)).map(level));
+    answers.push(await send("CL.THROTTLE", "u", "4", "1", "3600"));
+    await send("CONSUME").catch(error => answers.push(error.message));
+    answers.push(await send("RESET", "hot:1"));
+    console.log(JSON.stringify(answers));
+    await client.quit();
+}
+const level = reply => Array.isArray(reply) ? reply[reply.length == 7 ? 1 : 3] : reply.level;
+main().catch(error => { console.error(error); process.exit(1); });
+"""
+
+NODE_REDIS = """
+const method = "sendCommand", shape = words => [words];
+async function connect(port) {
+    const client = require("redis").createClient({...options, socket: {port}, name: "test"});
+    client.on("error", error => { throw error; });
+    await client.connect();
+    return client;
+}
+""" + NODE
+
+IOREDIS = """
+const method = "call", shape = words => words;
+async function connect(port) {
+    const Redis = require("ioredis");
+    return new Redis({...options, port, connectionName: "test"});
+}
+""" + NODE
+
+MAP = {"allowed": 1, "level": 3, "capacity": 1000, "next": 0, "retry": 0, "blocked": 0,
+       "limit": "hot", "from": "memory"}
+
+NODE_ANSWERS = [
+    "PONG", [1, 3, 1000, 0, 0, 0, "hot"], list(range(4, 104)), [0, 5, 4, -1, 3600],
+    "ERR wrong number of arguments for 'consume' command", "OK"]
+
+
+def untimed(answers):
+    """The same, where a decision's time to the next drop is as expected."""
+    decision = answers[1]
+    time = "next" if isinstance(decision, dict) else 3 if len(decision) == 7 else 7
+    if not 3500000 < decision[time] <= 3600000:
+        raise AssertionError(decision)
+    decision[time] = 0
+    return answers
+
+
+def run(*argv, text="", env=None):
+    done = subprocess.run([str(word) for word in argv], input=text, text=True,
+                          capture_output=True, timeout=harness.PATIENCE, check=False,
+                          env={**os.environ, **(env or {})})
+    if done.returncode != 0:
+        raise AssertionError(f"{argv[0]}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def has(*argv, env=None):
+    try:
+        run(*argv, env=env)
+        return True
+    except (AssertionError, OSError):
+        return False
+
+
+def debian_python():
+    """The one that python3-redis is for: not always the first in the path."""
+    return next((python for python in (sys.executable, "/usr/bin/python3")
+                 if has(python, "-c", "import redis")), None)
+
+
+class ClientCase(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.gate = self.daemon(LIMITS)
+
+    def cli(self, *words, text=""):
+        return run("redis-cli", "-p", self.gate.port, *words, text=text).splitlines()
+
+    def check_node(self, script, env, options="{}"):
+        script = f"const options = {options};" + script
+        return untimed(json.loads(run("node", "-e", script, self.gate.port, env=env)))
+
+
+class DebianTest(ClientCase):
+    def test_redis_cli(self):
+        words = "1 3 1000 NEXT 0 0 hot".split()
+        first = self.cli("CONSUME", "hot:1", 3)
+        self.assertEqual(first[:3] + ["NEXT"] + first[4:], words)
+        self.assertEqual(self.cli("RESET", "hot:1"), ["OK"])
+        self.assertEqual(self.cli("CL.THROTTLE", "u", 4, 1, 3600),
+                         ["0", "5", "4", "-1", "3600"])
+        self.assertIn("limit hot: the key is prefix hot:*", self.cli("EXPLAIN", "hot:1"))
+        self.assertEqual(self.cli("PING"), ["PONG"])
+        self.assertEqual(self.cli("CONSUME")[0],
+                         "ERR wrong number of arguments for 'consume' command")
+
+    def test_redis_cli_takes_many_commands(self):
+        lines = self.cli(text="CONSUME hot:1\n" * 50)
+        self.assertEqual(lines[1::7], [str(i) for i in range(1, 51)])
+
+    def test_redis_cli_in_resp3(self):
+        fields = dict(line.split() for line in self.cli("-3", "PEEK", "hot:1"))
+        self.assertEqual(fields, {
+            "allowed": "1", "level": "0", "capacity": "1000", "next": "0", "retry": "0",
+            "blocked": "0", "limit": "hot", "from": "memory"})
+        self.assertIn("proto 3", self.cli("-3", "HELLO"))
+
+    def test_redis_cli_has_its_pipe_mode(self):
+        text = "".join(f"*2\r\n$7\r\nCONSUME\r\n$5\r\nhot:{i % 10}\r\n"
+                       for i in range(2000))
+        self.assertIn("errors: 0, replies: 2000", self.cli("--pipe", text=text))
+
+    def test_redis_benchmark(self):
+        for words in (["-P", 16, "CONSUME", "key:__rand_int__"], ["-t", "ping_mbulk"],
+                      ["-3", "-P", 16, "PEEK", "hot:1"]):
+            output = run("redis-benchmark", "-p", self.gate.port, "-r", 100000,
+                         "-n", 1600, "-c", 10, "--csv", *words)
+            self.assertNotIn("ERR", output)
+            self.assertNotIn("WARNING", output)
+        stats = self.gate.stats()
+        self.assertEqual((stats["allowed"], stats["peeks"], stats["bad_lines"]),
+                         (1600, 1600, 0))
+
+    def test_hiredis(self):
+        lines = run(HIREDIS, self.gate.path).splitlines()
+        self.assertEqual([line.split()[:3] for line in lines[:100]],
+                         [["1", str(3 * (i // 10 + 1)), "1000"] for i in range(100)])
+        self.assertEqual(lines[100], " 0 5 4 -1 3600")
+        self.assertTrue(lines[101].startswith(" ERR badkey "), lines[101])
+        self.assertEqual(lines[102:], [" OK"])
+
+    def test_python_redis(self):
+        python = debian_python()
+        self.assertTrue(python, "no python3 has redis: make deps")
+        answers = json.loads(run(python, "-c", PYTHON, self.gate.port))
+        self.assertEqual(untimed(answers), PYTHON_ANSWERS)
+
+    def test_node_redis(self):
+        env = {"NODE_PATH": os.environ.get("NODE_PATH", "/usr/share/nodejs")}
+        if not has("node", "-e", "require('redis')", env=env):
+            self.skipTest("Debian's node-redis is not installed: make deps")
+        self.assertEqual(self.check_node(NODE_REDIS, env), NODE_ANSWERS)
+
+
+@unittest.skipUnless(NPM, "only by make check-npm")
+class NpmTest(ClientCase):
+    def setUp(self):
+        super().setUp()
+        self.env = {"NODE_PATH": os.path.join(NPM, "node_modules")}
+
+    def check_maps(self, script, options, shape=lambda decision: decision):
+        answers = self.check_node(script, self.env, options)
+        self.assertEqual(shape(answers[1]), MAP)
+        self.assertEqual(answers[2:], NODE_ANSWERS[2:])
+
+    def test_ioredis(self):
+        """It speaks RESP3, and by default makes lists of its maps."""
+        self.check_maps(IOREDIS, "{}", lambda flat: dict(zip(flat[::2], flat[1::2])))
+
+    def test_ioredis_in_resp2(self):
+        self.assertEqual(self.check_node(IOREDIS, self.env, "{protocol: 2}"),
+                         NODE_ANSWERS)
+
+    def test_ioredis_with_maps(self):
+        self.check_maps(IOREDIS, '{protocol: 3, replyMapping: "resp3"}')
+
+    def test_node_redis_in_resp2(self):
+        self.assertEqual(self.check_node(NODE_REDIS, self.env, "{RESP: 2}"),
+                         NODE_ANSWERS)
+
+    def test_node_redis_in_resp3(self):
+        self.check_maps(NODE_REDIS, "{RESP: 3}")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -35,8 +35,7 @@ answer_error(struct buf *out, enum form form, enum line_error error)
 }
 
 int
-answer_outcome(
-    struct buf *out, enum form form, const struct passage *passage)
+answer_outcome(struct buf *out, enum form form, const struct passage *passage)
 {
 	switch (passage->outcome) {
 	case OUTCOME_DECISION:

@@ -16,8 +16,8 @@ enum form { FORM_LINE, FORM_RESP2, FORM_RESP3 };
 const char *answer_pong(enum form form);
 
 /** The answer to a CONSUME, PEEK or RESET. */
-int answer_outcome(struct buf *out, enum form form,
-    const struct passage *passage) MUST_USE;
+int answer_outcome(
+    struct buf *out, enum form form, const struct passage *passage) MUST_USE;
 
 /** The answer to a THROTTLE, which is the same in all RESP. */
 int answer_throttle(struct buf *out, const struct passage *passage) MUST_USE;

@@ -39,8 +39,8 @@ enum outcome {
 	OUTCOME_DECISION,    /* the reply says which */
 	OUTCOME_DONE,        /* the bucket was reset */
 	OUTCOME_NOLIMIT,     /* no limit matches, and that is an error */
-	OUTCOME_UNAVAILABLE, /* a reset did not take place; or there was no room
-			      * for the limit that came with the request */
+	OUTCOME_UNAVAILABLE, /* a reset did not take place; or there was no
+			      * room for the limit that came along */
 };
 
 /**

@@ -23,14 +23,13 @@ struct inline_limits;
 struct inline_limits *inline_limits_new(void) MUST_USE;
 
 /** The limit of that capacity and recharge (limit_init_inline()), which stays
- * until inline_limits_put() was called as often as this; or NULL: all are in use,
- * or out of memory. */
+ * until inline_limits_put() was called as often as this; or NULL: all are in
+ * use, or out of memory. */
 const struct limit *inline_limits_get(struct inline_limits *limits,
     int64_t capacity, int64_t recharge_us) MUST_USE;
 
 /** Let go of it. */
-void inline_limits_put(
-    struct inline_limits *limits, const struct limit *limit);
+void inline_limits_put(struct inline_limits *limits, const struct limit *limit);
 
 /** Free it, or NULL.  No limit may be in use. */
 void inline_limits_free(struct inline_limits *limits);

@@ -5,14 +5,14 @@
 #include <string.h>
 
 #define NOT_ALLOWED                                                            \
-	"-ERR CL.THROTTLE is switched off: [listen] allow_inline_limits = no\r\n"
+	"-ERR CL.THROTTLE is switched off: [listen] allow_inline_limits = "    \
+	"no\r\n"
 
 void
-talk_start(struct talk *talk, struct talk_room *room, struct queue *queue,
-    uint64_t id)
+talk_start(
+    struct talk *talk, struct talk_room *room, struct queue *queue, uint64_t id)
 {
-	*talk = (struct talk){
-	    .room = room, .queue = queue, .session = {2, id}};
+	*talk = (struct talk){.room = room, .queue = queue, .session = {2, id}};
 }
 
 static void
@@ -86,8 +86,8 @@ add_answer(struct talk *talk)
 {
 	const struct buf *answer = &talk->room->answer;
 
-	return taken(queue_add_bytes(
-	    talk->queue, buf_head(answer), buf_len(answer)));
+	return taken(
+	    queue_add_bytes(talk->queue, buf_head(answer), buf_len(answer)));
 }
 
 static enum talk_result
@@ -116,7 +116,7 @@ take_command(struct talk *talk)
 	return add_answer(talk);
 }
 
-/* What came is not the protocol: where the next command starts, nobody knows. */
+/* Not the protocol: where the next command starts, nobody knows. */
 static enum talk_result
 refuse_bytes(struct talk *talk, const char *why)
 {

@@ -23,8 +23,8 @@
 /** Of what is not a whole request yet, no more is held than this. */
 #define TALK_HELD_MAX RESP_HELD_MAX
 
-/** What the clients of one worker share: room for the command just read, and for
- * its answer if it is known at once.  All zero at first. */
+/** What the clients of one worker share: room for the command just read, and
+ * for its answer if it is known at once.  All zero at first. */
 struct talk_room {
 	struct resp_command command;
 	struct buf answer;
@@ -37,7 +37,7 @@ struct talk {
 	struct talk_room *room;
 	struct queue *queue;
 	enum talk_protocol protocol;
-	bool costly;                 /* the last request was more than a decision */
+	bool costly; /* the last request was more than a decision */
 	struct line_reader line;
 	struct resp_reader resp;
 	struct resp_session session;
@@ -61,19 +61,18 @@ void talk_start(struct talk *talk, struct talk_room *room, struct queue *queue,
 enum talk_result talk_take(
     struct talk *talk, const char *bytes, size_t len, size_t *used) MUST_USE;
 
-/** How many of ${len} bytes there are up to the end of the first request, all if
- * it does not end there.  Nothing is taken. */
-size_t talk_first_len(
-    const struct talk *talk, const char *bytes, size_t len);
+/** How many of ${len} bytes there are up to the end of the first request, all
+ * if it does not end there.  Nothing is taken. */
+size_t talk_first_len(const struct talk *talk, const char *bytes, size_t len);
 
-/** The input ended where a request did not.  Return 0, or -1 (out of memory). */
+/** The input ended, and a request did not.  Return 0, or -1 (out of memory). */
 int talk_cut(struct talk *talk) MUST_USE;
 
 /** Whether what was taken ended where a request does. */
 bool talk_is_whole(const struct talk *talk);
 
-/** Whether another process, which knows nothing of this client, can go on with it
- * between two requests: not if it was agreed on how to talk. */
+/** Whether another process, which knows nothing of this client, can go on with
+ * it between two requests: not if it was agreed on how to talk. */
 bool talk_can_move(const struct talk *talk);
 
 /** Free what is in the room. */

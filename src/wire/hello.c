@@ -31,7 +31,7 @@ hello_unknown(struct buf *out, const struct resp_command *command)
 	return resp_write_error(out, text);
 }
 
-/* The words behind HELLO's version.  Return what is wrong with them, or NULL. */
+/* What is wrong with the words behind HELLO's version, or NULL. */
 static const char *
 check_options(const struct resp_command *command)
 {
@@ -49,9 +49,8 @@ check_options(const struct resp_command *command)
 static int
 write_pair(struct buf *out, const char *name, const char *value)
 {
-	return resp_write_text(out, name) == -1
-		   ? -1
-		   : resp_write_text(out, value);
+	return resp_write_text(out, name) == -1 ? -1
+						: resp_write_text(out, value);
 }
 
 int

@@ -2,8 +2,8 @@
  * hello: what clients of Redis say before they come to the point, and between.
  *
  * They greet, name themselves, ask what server this is, and choose a database.
- * There are no databases, no passwords and no settings here: as much is answered
- * as real clients need to go on.
+ * There are no databases, no passwords and no settings here: as much is
+ * answered as real clients need to go on.
  */
 #ifndef WIRE_HELLO_H
 #define WIRE_HELLO_H
@@ -15,8 +15,8 @@
 
 /** What is known of a client. */
 struct resp_session {
-	int version;      /* of the protocol: 2, or 3 after HELLO 3 */
-	uint64_t id;      /* tells it from all others of this process */
+	int version; /* of the protocol: 2, or 3 after HELLO 3 */
+	uint64_t id; /* tells it from all others of this process */
 };
 
 /** Append the answer to ${command}, whose first word says which one it is, and

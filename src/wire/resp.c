@@ -22,8 +22,9 @@ unexpected(char *why, char expected, char got)
 	unsigned char c = (unsigned char)got;
 
 	snprintf(why, RESP_WHY_MAX,
-	    c > ' ' && c <= '~' ? "ERR Protocol error: expected '%c', got '%c'"
-				: "ERR Protocol error: expected '%c', got 0x%02x",
+	    c > ' ' && c <= '~'
+		? "ERR Protocol error: expected '%c', got '%c'"
+		: "ERR Protocol error: expected '%c', got 0x%02x",
 	    expected, c);
 	return RESP_BAD;
 }
@@ -40,7 +41,7 @@ static const struct header command_header = {
 static const struct header word_header = {
     '$', RESP_WORD_MAX, "invalid bulk length"};
 
-/* Read the header at reader->at and go behind it.  RESP_COMMAND: it is whole. */
+/* Read the header at reader->at and go behind it; RESP_COMMAND if it is whole. */
 static enum resp_result
 read_header(struct resp_reader *reader, const char *bytes, size_t len,
     const struct header *header, int64_t *value, char *why)
@@ -64,7 +65,7 @@ read_header(struct resp_reader *reader, const char *bytes, size_t len,
 	return RESP_COMMAND;
 }
 
-/* Read how many words there are; none, or fewer, is a command to be ignored.  So
+/* Read how many words there are; none, or fewer, is a command to be ignored. So
  * is an empty line: redis-cli sends one after what was piped through it. */
 static enum resp_result
 read_count(struct resp_reader *reader, const char *bytes, size_t len, char *why)

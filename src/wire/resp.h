@@ -48,9 +48,9 @@ struct resp_command {
  */
 struct resp_reader {
 	uint16_t at;
-	uint16_t count;            /* words announced; 0: not yet known */
-	uint16_t have;             /* of them known, the last one perhaps not whole */
-	bool in_word;              /* the last one's length is known */
+	uint16_t count; /* words announced; 0: not yet known */
+	uint16_t have;  /* of them known, the last one perhaps not whole */
+	bool in_word;   /* the last one's length is known */
 	uint16_t start[RESP_WORDS_MAX];
 	uint16_t len[RESP_WORDS_MAX];
 };
@@ -64,9 +64,10 @@ enum resp_result {
 
 /**
  * Read one command off the front of ${len} bytes.  ${used} is set to the number
- * of bytes done with, 0 for RESP_MORE: the same bytes, fewer than RESP_HELD_MAX,
- * are to be handed in again with what follows, and are not looked at twice.
- * With RESP_BAD, ${why} is the text of the error to answer before the close.
+ * of bytes done with, 0 for RESP_MORE: the same bytes, fewer than
+ * RESP_HELD_MAX, are to be handed in again with what follows, and are not
+ * looked at twice.  With RESP_BAD, ${why} is the text of the error to answer
+ * before the close.
  */
 enum resp_result resp_read(struct resp_reader *reader, const char *bytes,
     size_t len, size_t *used, struct resp_command *command,

@@ -19,8 +19,8 @@ static hello_answer answer_command;
 /* Of commands that bear one name, each form has a row of its own. */
 struct row {
 	const char *name;
-	size_t least, most;        /* words, the name among them */
-	enum verb verb;            /* what it asks, if it is not answered by: */
+	size_t least, most; /* words, the name among them */
+	enum verb verb;	    /* what it asks, if it is not answered by: */
 	hello_answer *answer;
 };
 
@@ -94,8 +94,8 @@ arity(const struct row *row)
 static int
 describe(struct buf *out, const struct row *row)
 {
-	bool writes = has_key(row) && row->verb != VERB_PEEK &&
-		      row->verb != VERB_EXPLAIN;
+	bool writes =
+	    has_key(row) && row->verb != VERB_PEEK && row->verb != VERB_EXPLAIN;
 
 	if (resp_write_array(out, 6) == -1 ||
 	    resp_write_text(out, row->name) == -1 ||
@@ -156,8 +156,8 @@ describe_some(struct buf *out, const struct resp_command *command, int version)
 	for (size_t i = 2; i < command->count; i++) {
 		const struct row *row = find_name(&command->words[i]);
 
-		if ((row ? describe(out, row) : resp_write_null(out, version)) ==
-		    -1)
+		if ((row ? describe(out, row)
+			 : resp_write_null(out, version)) == -1)
 			return -1;
 	}
 	return 0;
@@ -260,8 +260,8 @@ resp_request_read(const struct resp_command *command,
 	const struct row *named = find_name(&command->words[0]);
 	const struct row *row = named;
 
-	while (row && (command->count < row->least ||
-			  command->count > row->most))
+	while (
+	    row && (command->count < row->least || command->count > row->most))
 		row = next_form(row);
 	if (!named)
 		return wrong_name(out, &command->words[0]);

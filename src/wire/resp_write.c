@@ -102,7 +102,7 @@ resp_write_map(struct buf *out, size_t pairs, int version)
 	return resp_write_array(out, 2 * pairs);
 }
 
-/* The next line of ${len} bytes, its end not counted; false: END, or no more. */
+/* Take a line off ${len} bytes, without its end; false: END, or no more. */
 static bool
 next_line(const char **at, size_t *len, struct resp_word *line)
 {
@@ -175,8 +175,8 @@ put_map_reply(char *to, const struct reply *reply)
 	to = put_header(to, '%', reply->shadow_deny ? 9 : 8);
 	to = put_pair(to, "allowed", decision->allowed);
 	to = put_pair(to, "level", decision->level);
-	to = put_pair(
-	    to, "capacity", reply->limit ? reply->limit->capacity : 0);
+	to =
+	    put_pair(to, "capacity", reply->limit ? reply->limit->capacity : 0);
 	to = put_pair(to, "next", ms(decision->next_us));
 	to = put_pair(to, "retry", ms(decision->retry_us));
 	to = put_pair(to, "blocked", ms(decision->blocked_us));

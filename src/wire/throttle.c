@@ -9,10 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Clients may look for redis-cell's own errors: its words, and this in front. */
-#define CELL  "Cell error: Store error: "
-#define USAGE "Usage: cl.throttle <key> <max_burst> <count per period> <period> " \
-	      "[<quantity>]"
+/* Clients may look for redis-cell's errors: its words, and this in front of
+ * them; and in front of what only we refuse. */
+#define CELL "Cell error: Store error: "
+#define OWN  "Cell error: "
+#define USAGE                                                                  \
+	"Usage: cl.throttle <key> <max_burst> <count per period> <period> "    \
+	"[<quantity>]"
 
 #define SECOND INT64_C(1000000)
 
@@ -59,16 +62,16 @@ find_fault(const int64_t numbers[WORDS])
 	if (numbers[COUNT_] == 0 || numbers[PERIOD] == 0)
 		return CELL "Zero rates are not supported";
 	if (numbers[MAX_BURST] < 0 || numbers[MAX_BURST] >= LIMIT_CAPACITY_MAX)
-		return CELL "max_burst must be from 0 to 999999999";
+		return OWN "max_burst must be from 0 to 999999999";
 	if (numbers[COUNT_] < 0 || numbers[PERIOD] < 0 ||
 	    numbers[PERIOD] > PERIOD_MAX)
-		return CELL "count and period must be above 0, and the period "
-			    "at most 1000000000000";
+		return OWN "count and period must be above 0, and the period "
+			   "at most 1000000000000";
 	if (numbers[COUNT_] / SECOND > numbers[PERIOD] ||
 	    numbers[COUNT_] > numbers[PERIOD] * SECOND)
-		return CELL "the rate must be at most 1000000 a second";
+		return OWN "the rate must be at most 1000000 a second";
 	if (numbers[QUANTITY] < 0 || numbers[QUANTITY] > LIMIT_AMOUNT_MAX)
-		return CELL "quantity must be from 0 to 1000000000";
+		return OWN "quantity must be from 0 to 1000000000";
 	return NULL;
 }
 
@@ -81,8 +84,8 @@ set_limit(struct request *request, const int64_t numbers[WORDS], char *why)
 	request->capacity = numbers[MAX_BURST] + 1;
 	request->recharge_us = period_us / count + (period_us % count != 0);
 	if (request->recharge_us > LIMIT_INLINE_LIFE_US / request->capacity)
-		return bad(why, CELL "(max_burst + 1) * period / count must be "
-				     "at most 30 days");
+		return bad(why, OWN "(max_burst + 1) * period / count must be "
+				    "at most 30 days");
 	return 0;
 }
 
@@ -130,8 +133,8 @@ throttle_write(struct buf *out, const struct reply *reply)
 	if (resp_write_array(out, 5) == -1 ||
 	    resp_write_int(out, !decision->allowed) == -1 ||
 	    resp_write_int(out, reply->limit->capacity) == -1 ||
-	    resp_write_int(
-		out, reply->limit->capacity - decision->level) == -1 ||
+	    resp_write_int(out, reply->limit->capacity - decision->level) ==
+		-1 ||
 	    resp_write_int(out, waits ? seconds(decision->retry_us) : -1) == -1)
 		return -1;
 	return resp_write_int(out, seconds(fill_us));

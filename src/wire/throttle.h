@@ -1,12 +1,12 @@
 /**
- * throttle: CL.THROTTLE, the command of redis-cell, which brings its limit along.
+ * throttle: CL.THROTTLE, redis-cell's command, which brings its limit along.
  * https://github.com/brandur/redis-cell
  *
  *   CL.THROTTLE key max_burst count period [quantity]
  *
- * GCRA with count drops in period seconds and a burst of max_burst more than one
- * is the leaky bucket with capacity max_burst + 1 and recharge period / count,
- * rounded up to a microsecond so that the rate is not exceeded.
+ * GCRA with count drops in period seconds and a burst of max_burst more than
+ * one is the leaky bucket with capacity max_burst + 1 and recharge period /
+ * count, rounded up to a microsecond so that the rate is not exceeded.
  */
 #ifndef WIRE_THROTTLE_H
 #define WIRE_THROTTLE_H
@@ -24,8 +24,8 @@ int throttle_read(const struct resp_command *command, struct request *request,
     char why[THROTTLE_WHY_MAX]) MUST_USE;
 
 /**
- * Append the five integers: 1 if limited; the capacity; how many could follow at
- * once; seconds until this one can pass, -1 if it did or never can; seconds
+ * Append the five integers: 1 if limited; the capacity; how many could follow
+ * at once; seconds until this one can pass, -1 if it did or never can; seconds
  * until the bucket is empty.  Seconds are rounded up, but less than a
  * millisecond above a whole one does not count: so redis-cell does it.
  * Return 0, or -1 (out of memory).

@@ -42,7 +42,7 @@ struct event {
 	char why[RESP_WHY_MAX];
 };
 
-/* The number behind the type of the value at ${at}, which goes behind its line. */
+/* The number behind a value's type; ${at} goes behind its line. */
 static long
 take_header(const char **at, const char *end)
 {
@@ -92,8 +92,7 @@ check_throttle(const struct request *request)
 	check(request->amount >= 0 && request->capacity >= 1 &&
 	      request->capacity <= LIMIT_CAPACITY_MAX);
 	check(request->recharge_us >= 1 &&
-	      request->recharge_us <=
-		  LIMIT_INLINE_LIFE_US / request->capacity);
+	      request->recharge_us <= LIMIT_INLINE_LIFE_US / request->capacity);
 }
 
 static void
@@ -116,8 +115,8 @@ check_request(const struct feed *feed, const struct request *request)
 }
 
 static void
-find_demand(struct feed *feed, const struct resp_command *command,
-    struct event *event)
+find_demand(
+    struct feed *feed, const struct resp_command *command, struct event *event)
 {
 	event->words = command->count;
 	if (command->count == 0)

@@ -319,8 +319,8 @@ THROTTLE_ERRORS = [
     (("u", 1, 1, "1.5"), "Cell error: Store error: Couldn't parse as integer: 1.5"),
     (("u", 1, 0, 1), "Cell error: Store error: Zero rates are not supported"),
     (("u", 1, 1, 0), "Cell error: Store error: Zero rates are not supported"),
-    (("u", 1, 1, 1, -1), "Cell error: Store error: quantity must be from 0 to 1000000000"),
-    (("u", 0, 1, 2592001), "Cell error: Store error: (max_burst + 1) * period / count"
+    (("u", 1, 1, 1, -1), "Cell error: quantity must be from 0 to 1000000000"),
+    (("u", 0, 1, 2592001), "Cell error: (max_burst + 1) * period / count"
                            " must be at most 30 days"),
     (("a b", 1, 1, 1), "ERR badkey a key is 1 to 255 bytes of printable ASCII or UTF-8"),
 ]

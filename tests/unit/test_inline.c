@@ -103,8 +103,7 @@ inline_suite(void)
 	tcase_add_test(tcase, equal_limits_are_one_also_after_use);
 	tcase_add_test(tcase, different_limits_share_their_name_and_id_only);
 	tcase_add_test(tcase, limit_in_use_stays_and_the_rest_makes_room);
-	tcase_add_test(
-	    tcase, no_more_limits_are_in_use_than_there_is_room_for);
+	tcase_add_test(tcase, no_more_limits_are_in_use_than_there_is_room_for);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -77,6 +77,7 @@ START_TEST(request_is_read)
 END_TEST
 
 #define CELL "-Cell error: Store error: "
+#define OWN  "-Cell error: "
 #define USAGE                                                                  \
 	CELL "Usage: cl.throttle <key> <max_burst> <count per period> "        \
 	     "<period> [<quantity>]\r\n"
@@ -118,32 +119,31 @@ static const struct {
     {"CL.THROTTLE a 1 1 1 \n", CELL "Couldn't parse as integer: \\x0a\r\n"},
     {"CL.THROTTLE a 1 0 1", CELL "Zero rates are not supported\r\n"},
     {"CL.THROTTLE a 1 1 0", CELL "Zero rates are not supported\r\n"},
-    {"CL.THROTTLE a -1 1 1", CELL "max_burst must be from 0 to 999999999\r\n"},
+    {"CL.THROTTLE a -1 1 1", OWN "max_burst must be from 0 to 999999999\r\n"},
     {"CL.THROTTLE a 1000000000 1 1",
-	CELL "max_burst must be from 0 to 999999999\r\n"},
+	OWN "max_burst must be from 0 to 999999999\r\n"},
     {"CL.THROTTLE a 9223372036854775807 1 1",
-	CELL "max_burst must be from 0 to 999999999\r\n"},
+	OWN "max_burst must be from 0 to 999999999\r\n"},
     {"CL.THROTTLE a 1 -1 1",
-	CELL "count and period must be above 0, and the period at most "
-	     "1000000000000\r\n"},
+	OWN "count and period must be above 0, and the period at most "
+	    "1000000000000\r\n"},
     {"CL.THROTTLE a 1 1 -9223372036854775808",
-	CELL "count and period must be above 0, and the period at most "
-	     "1000000000000\r\n"},
+	OWN "count and period must be above 0, and the period at most "
+	    "1000000000000\r\n"},
     {"CL.THROTTLE a 1 1 9223372036854775807",
-	CELL "count and period must be above 0, and the period at most "
-	     "1000000000000\r\n"},
+	OWN "count and period must be above 0, and the period at most "
+	    "1000000000000\r\n"},
     {"CL.THROTTLE a 1 1000001 1",
-	CELL "the rate must be at most 1000000 a second\r\n"},
+	OWN "the rate must be at most 1000000 a second\r\n"},
     {"CL.THROTTLE a 1 9223372036854775807 1000000000000",
-	CELL "the rate must be at most 1000000 a second\r\n"},
-    {"CL.THROTTLE a 1 1 1 -1",
-	CELL "quantity must be from 0 to 1000000000\r\n"},
+	OWN "the rate must be at most 1000000 a second\r\n"},
+    {"CL.THROTTLE a 1 1 1 -1", OWN "quantity must be from 0 to 1000000000\r\n"},
     {"CL.THROTTLE a 1 1 1 1000000001",
-	CELL "quantity must be from 0 to 1000000000\r\n"},
+	OWN "quantity must be from 0 to 1000000000\r\n"},
     {"CL.THROTTLE a 0 1 2592001",
-	CELL "(max_burst + 1) * period / count must be at most 30 days\r\n"},
+	OWN "(max_burst + 1) * period / count must be at most 30 days\r\n"},
     {"CL.THROTTLE a 2592000 1 1",
-	CELL "(max_burst + 1) * period / count must be at most 30 days\r\n"},
+	OWN "(max_burst + 1) * period / count must be at most 30 days\r\n"},
     {"CL.THROTTLE a\x7f 1 1 1",
 	"-ERR badkey a key is 1 to 255 bytes of printable ASCII or UTF-8\r\n"},
 };

@@ -60,8 +60,8 @@ find(const struct batch *batch, const struct ask *ask)
 		if (batch->index[at] == 0)
 			return (unsigned)at;
 		entry = &batch->entries[batch->index[at] - 1];
-		if (is_same(&entry->limit->id, &ask->limit->id) &&
-		    is_same(&entry->hash, &key->hash))
+		if (is_same(&entry->hash, &key->hash) &&
+		    is_same(&entry->limit->id, &ask->limit->id))
 			return (unsigned)at;
 	}
 }

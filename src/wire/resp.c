@@ -2,6 +2,7 @@
 
 #include "base/num.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -135,6 +136,7 @@ resp_read(struct resp_reader *reader, const char *bytes, size_t len,
 	*used = 0;
 	if (len == 0)
 		return RESP_MORE; /* ${bytes} may be NULL */
+	assert(len >= reader->at);
 	if (reader->count == 0)
 		result = read_count(reader, bytes, len, why);
 	while (result == RESP_COMMAND && reader->have < reader->count)

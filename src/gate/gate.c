@@ -33,6 +33,11 @@ gate_init(struct gate *gate, struct shared *shared, struct metrics *metrics,
 	gate->scratch = rules_scratch_new();
 	gate->held = hold(shared, &gate->generation);
 	gate->inlines = inline_limits_new();
+	if (shared->options->store == STORE_REDIS) {
+		gate->deny_cache = deny_cache_new(shared->deny_marks, clock_us);
+		if (!gate->deny_cache)
+			return -1;
+	}
 	return gate->scratch && gate->held && gate->inlines ? 0 : -1;
 }
 
@@ -40,10 +45,12 @@ void
 gate_clear(struct gate *gate)
 {
 	rules_scratch_free(gate->scratch);
+	deny_cache_free(gate->deny_cache);
 	if (gate->held)
 		let_go(gate->held);
 	inline_limits_free(gate->inlines);
 	gate->scratch = NULL;
+	gate->deny_cache = NULL;
 	gate->held = NULL;
 	gate->inlines = NULL;
 }
@@ -62,6 +69,8 @@ gate_update_rules(struct gate *gate)
 	if (gate->held->users == 0)
 		let_go(gate->held);
 	gate->held = held;
+	if (gate->deny_cache)
+		deny_cache_empty(gate->deny_cache);
 	metric_add(&gate->metrics->reloads, 1);
 	return true;
 }
@@ -80,6 +89,8 @@ count(struct gate *gate, enum op op, const struct reply *reply)
 	    1);
 	if (reply->shadow_deny)
 		metric_add(&metrics->shadow_denied, 1);
+	if (reply->from == FROM_DENYCACHE)
+		metric_add(&metrics->denycache, 1);
 }
 
 static void
@@ -154,12 +165,23 @@ conclude(struct passage *passage)
 	count(passage->gate, ask->op, reply);
 }
 
+/* The store has answered, or cannot. */
+static void
+take_answer(struct passage *passage)
+{
+	struct deny_cache *cache = passage->gate->deny_cache;
+
+	if (cache)
+		deny_cache_learn(cache, &passage->ask);
+	conclude(passage);
+}
+
 static void
 on_answered(struct ask *ask)
 {
 	struct passage *passage = CONTAINER_OF(ask, struct passage, ask);
 
-	conclude(passage);
+	take_answer(passage);
 	passage->done(passage);
 }
 
@@ -215,9 +237,13 @@ gate_pass(struct gate *gate, const struct request *request,
 	ask->rules = gate->held->rules;
 	if (!find_limit(gate, request, passage))
 		return true;
+	if (gate->deny_cache && deny_cache_ask(gate->deny_cache, ask)) {
+		conclude(passage);
+		return true;
+	}
 	if (!store_ask(gate->store, ask))
 		return false;
-	conclude(passage);
+	take_answer(passage);
 	return true;
 }
 

@@ -28,6 +28,7 @@ struct gate {
 	struct shared *shared;
 	struct metrics *metrics;        /* this worker's */
 	struct store *store;
+	struct deny_cache *deny_cache;  /* NULL: not with this store */
 	struct rules_scratch *scratch;
 	struct held_rules *held;        /* in force, as of this loop turn */
 	struct inline_limits *inlines;  /* that came with requests */

@@ -61,9 +61,10 @@ pool_start(
 	shared->options = options;
 	shared->started_us = clock_us();
 	shared->memory = memory_new(&options->memory);
+	shared->deny_marks = deny_marks_new();
 	shared->metrics = calloc(workers, sizeof(*shared->metrics));
 	pool->workers = calloc(workers, sizeof(struct worker *));
-	if (shared->memory && shared->metrics && pool->workers &&
+	if (shared->memory && shared->deny_marks && shared->metrics && pool->workers &&
 	    start_workers(pool, workers) == 0)
 		return pool;
 	error = errno;
@@ -81,6 +82,7 @@ pool_stop(struct pool *pool)
 		worker_stop(pool->workers[i]);
 	free(pool->workers);
 	free(pool->shared.metrics);
+	deny_marks_free(pool->shared.deny_marks);
 	memory_free(pool->shared.memory);
 	rules_unref(pool->shared.rules);
 	pthread_mutex_destroy(&pool->shared.lock);

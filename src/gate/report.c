@@ -67,9 +67,9 @@ explain_place(struct buf *out, struct gate *gate, const struct ask *ask,
 	if (options->store == STORE_MEMORY)
 		return buf_printf(out, "store memory\n");
 	field_hash_name(options->remote.prefix, ask->limit, hash);
-	return buf_printf(out, "store redis %s, field %s of hash %s\n",
+	return buf_printf(out, "store redis %s, field %s of hash %s%s\n",
 	    ask->from == FROM_REDIS ? "(answers)" : "(does not answer)", key,
-	    hash);
+	    hash, ask->limit->deny_cache ? "" : ", no deny cache");
 }
 
 static int
@@ -133,9 +133,11 @@ report_limits(struct buf *out, struct gate *gate)
 			limit->name, algorithm_name(limit->algorithm),
 			(long long)limit->capacity) == -1 ||
 		    describe_limit(out, limit) == -1 ||
-		    buf_printf(out, " on_error=%s shadow=%s match=%s\n",
+		    buf_printf(out, " on_error=%s shadow=%s%s match=%s\n",
 			on_error_name(limit->on_error),
-			limit->shadow ? "yes" : "no", limit->match) == -1)
+			limit->shadow ? "yes" : "no",
+			limit->deny_cache ? "" : " deny_cache=no",
+			limit->match) == -1)
 			return -1;
 	}
 	return buf_printf(out, "END\n");

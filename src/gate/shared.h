@@ -8,6 +8,7 @@
 
 #include "limit/rules.h"
 #include "metrics.h"
+#include "store/deny_cache.h"
 #include "store/memory.h"
 #include "store/remote.h"
 
@@ -32,6 +33,7 @@ struct gate_options {
 struct shared {
 	const struct gate_options *options;
 	struct memory *memory;       /* the memory store, and the fallback */
+	struct deny_marks *deny_marks; /* Redis store */
 	struct metrics *metrics;     /* one set a worker */
 	size_t workers;
 	int64_t started_us;

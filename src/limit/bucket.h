@@ -42,7 +42,13 @@ struct decision {
 };
 
 /** What a decision rests on. */
-enum from { FROM_NONE, FROM_MEMORY, FROM_REDIS, FROM_FALLBACK };
+enum from {
+	FROM_NONE,
+	FROM_MEMORY,
+	FROM_REDIS,
+	FROM_DENYCACHE,
+	FROM_FALLBACK,
+};
 
 enum op { OP_CONSUME, OP_PEEK, OP_RESET };
 

@@ -24,7 +24,8 @@
 	X(block)                                                               \
 	X(window)                                                              \
 	X(on_error)                                                            \
-	X(shadow)
+	X(shadow)                                                              \
+	X(deny_cache)
 
 enum word {
 #define WORD(name) WORD_##name,
@@ -262,12 +263,26 @@ set_on_error(struct limit *limit, const char *value, struct limit_error *error)
 }
 
 static int
+read_flag(enum word word, const char *value, bool *flag,
+    struct limit_error *error)
+{
+	*flag = strcmp(value, "yes") == 0;
+	if (!*flag && strcmp(value, "no") != 0)
+		return fail(error, "%s must be yes or no", word_names[word]);
+	return 0;
+}
+
+static int
 set_shadow(struct limit *limit, const char *value, struct limit_error *error)
 {
-	limit->shadow = strcmp(value, "yes") == 0;
-	if (!limit->shadow && strcmp(value, "no") != 0)
-		return fail(error, "shadow must be yes or no");
-	return 0;
+	return read_flag(WORD_shadow, value, &limit->shadow, error);
+}
+
+static int
+set_deny_cache(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	return read_flag(WORD_deny_cache, value, &limit->deny_cache, error);
 }
 
 static int (*const setters[])(
@@ -297,6 +312,7 @@ limit_new(const char *name, struct limit_error *error)
 		return NULL;
 	}
 	memcpy(limit->name, name, len);
+	limit->deny_cache = true;
 	return limit;
 }
 
@@ -462,6 +478,7 @@ limit_init_inline(struct limit *limit, int64_t capacity, int64_t recharge_us,
 	    .capacity = capacity,
 	    .recharge_us = recharge_us,
 	    .is_inline = true,
+	    .deny_cache = true,
 	    .order = LIMIT_INLINE_ORDER + order,
 	};
 	limit->id = make_id(limit);

@@ -58,6 +58,8 @@ struct limit {
 	bool shadow;
 	bool is_inline;       /* came with a request: there are others of its
 			       * name, and its buckets are theirs too */
+	bool deny_cache;      /* unless "no": what Redis refused may be
+			       * refused again without asking it */
 
 	unsigned order;       /* place in its set, from 0 */
 	unsigned line;        /* where it was written */

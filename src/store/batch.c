@@ -310,6 +310,8 @@ answer(struct ask *ask, const struct limit *limit, int64_t now_us,
 {
 	decide(limit, ask->op, ask->amount, now_us, bucket, &ask->decision);
 	ask->from = FROM_REDIS;
+	ask->decided_us = now_us;
+	ask->bucket = *bucket;
 	ask->answer =
 	    ask->op == OP_RESET ? ANSWER_DONE : ANSWER_DECISION;
 	ask->done(ask);

@@ -39,6 +39,12 @@ struct ask {
 	enum from from;
 	struct decision decision;
 
+	/* the answer FROM_REDIS, for who keeps it */
+	int64_t decided_us;        /* when, by the clock of Redis */
+	struct bucket bucket;      /* as it is since then */
+
+	uint32_t deny_mark;        /* the deny cache's */
+
 	/* the store's, while it holds the ask */
 	struct ask *next;
 };

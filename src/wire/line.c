@@ -241,6 +241,7 @@ from_name(enum from from)
 	    [FROM_NONE] = "none",
 	    [FROM_MEMORY] = "memory",
 	    [FROM_REDIS] = "redis",
+	    [FROM_DENYCACHE] = "denycache",
 	    [FROM_FALLBACK] = "fallback",
 	};
 

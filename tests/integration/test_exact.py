@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -63,6 +64,10 @@ WINDOW = ("[window]\nmatch = window:*\nalgorithm = fixed_window\ncapacity = 200\
           "window = 1s\non_error = deny\n")
 
 
+# The state that all share, or what a denial by it is still good for.
+SHARED = re.compile(" from=(redis|denycache)")
+
+
 def now_us():
     return time.time_ns() // 1000
 
@@ -80,7 +85,7 @@ class Tally:
     def add(self, key, amount, sent, reply):
         received = now_us() + 1  # rounded up
         self.asked += 1
-        if "from=redis" not in reply:
+        if not SHARED.search(reply):
             self.strange.append(reply)
         elif reply.startswith("ALLOW"):
             self.allowed.append((key, amount, sent, received))

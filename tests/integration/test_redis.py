@@ -73,7 +73,7 @@ class SameAsMemory(harness.Case):
             if our == their:
                 continue
             our, their = fields(our), fields(their)
-            self.assertEqual(our.pop("from"), "redis")
+            self.assertIn(our.pop("from"), ("redis", "denycache"))
             self.assertEqual(their.pop("from"), "memory")
             self.assertEqual(list(our), list(their))
             for name, value in our.items():

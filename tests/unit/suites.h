@@ -13,6 +13,7 @@
 	X(buf)                                                                 \
 	X(command)                                                             \
 	X(config)                                                              \
+	X(deny_cache)                                                          \
 	X(index)                                                               \
 	X(ini)                                                                 \
 	X(inline)                                                              \

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Words of a limit, "word=value" each, ended by NULL. */
-#define WORDS_MAX 8
+#define WORDS_MAX 9
 
 struct words {
 	const char *words[WORDS_MAX];
@@ -60,6 +60,7 @@ START_TEST(leaky_bucket_is_the_default)
 	ck_assert_int_eq(limit->block_us, 0);
 	ck_assert_int_eq(limit->on_error, ON_ERROR_MEMORY);
 	ck_assert(!limit->shadow);
+	ck_assert(limit->deny_cache);
 	ck_assert_int_eq(limit_life_us(limit), 300000000);
 	limit_free(limit);
 }
@@ -70,12 +71,14 @@ START_TEST(every_word_is_taken)
 	struct limit *limit =
 	    built("api", &(struct words){{"algorithm=leaky_bucket",
 			     "match=api:*", "capacity=10", "rate=10/s",
-			     "block=5m", "on_error=deny", "shadow=yes"}});
+			     "block=5m", "on_error=deny", "shadow=yes",
+			     "deny_cache=no"}});
 
 	ck_assert_int_eq(limit->recharge_us, 100000);
 	ck_assert_int_eq(limit->block_us, 300000000);
 	ck_assert_int_eq(limit->on_error, ON_ERROR_DENY);
 	ck_assert(limit->shadow);
+	ck_assert(!limit->deny_cache);
 	ck_assert_int_eq(limit_life_us(limit), 301000000);
 	limit_free(limit);
 }
@@ -196,6 +199,7 @@ static const struct {
 	"algorithm must be leaky_bucket or fixed_window"},
     {{{"on_error=maybe"}}, "on_error must be memory, allow or deny"},
     {{{"shadow=true"}}, "shadow must be yes or no"},
+    {{{"deny_cache=off"}}, "deny_cache must be yes or no"},
     {{{"match="}}, "match is empty"},
     {{{"match=a\\"}}, "match ends in a lone backslash"},
     {{{"match=a*\\"}}, "match ends in a lone backslash"},

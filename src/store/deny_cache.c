@@ -1,0 +1,161 @@
+#include "store/deny_cache.h"
+
+#include "limit/decide.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define SLOTS 16384 /* a power of two */
+
+struct deny_marks {
+	_Atomic uint32_t of[SLOTS];
+};
+
+/* One line of the processor's cache. */
+struct slot {
+	struct hash128 id;     /* of key and limit */
+	struct bucket bucket;  /* after the denial */
+	int64_t asked_us;      /* when the question was received; 0: free */
+	int64_t learnt_us;     /* when the answer was here */
+	int64_t decided_us;    /* in between, by the clock of Redis */
+	uint32_t mark;         /* of the slot, when the question was put */
+};
+
+struct deny_cache {
+	struct deny_marks *marks;
+	int64_t (*now)(void);
+	int64_t emptied_us;    /* what was asked later counts */
+	struct slot slots[SLOTS];
+};
+
+struct deny_marks *
+deny_marks_new(void)
+{
+	return calloc(1, sizeof(struct deny_marks));
+}
+
+void
+deny_marks_free(struct deny_marks *marks)
+{
+	free(marks);
+}
+
+struct deny_cache *
+deny_cache_new(struct deny_marks *marks, int64_t (*now)(void))
+{
+	struct deny_cache *cache = calloc(1, sizeof(*cache));
+
+	if (!cache)
+		return NULL;
+	cache->marks = marks;
+	cache->now = now;
+	return cache;
+}
+
+void
+deny_cache_free(struct deny_cache *cache)
+{
+	free(cache);
+}
+
+static struct hash128
+id_of(const struct ask *ask)
+{
+	return (struct hash128){ask->key.hash.lo ^ ask->limit->id.lo,
+	    ask->key.hash.hi ^ ask->limit->id.hi};
+}
+
+static _Atomic uint32_t *
+mark_of(const struct deny_cache *cache, struct hash128 id)
+{
+	return &cache->marks->of[id.lo & (SLOTS - 1)];
+}
+
+static struct slot *
+slot_of(struct deny_cache *cache, struct hash128 id)
+{
+	return &cache->slots[id.lo & (SLOTS - 1)];
+}
+
+static bool
+is_about(const struct slot *slot, struct hash128 id)
+{
+	return slot->id.lo == id.lo && slot->id.hi == id.hi;
+}
+
+/* Whether the answer can let others pass that were refused. */
+static bool
+makes_room(const struct ask *ask)
+{
+	return ask->op == OP_RESET ||
+	       (ask->op == OP_CONSUME && ask->amount < 0);
+}
+
+/* Refuse the question by what is known, or not. */
+static bool
+refuse(const struct deny_cache *cache, const struct slot *slot, struct ask *ask)
+{
+	int64_t now_us = cache->now();
+	int64_t latest_us = now_us + (slot->decided_us - slot->asked_us);
+	int64_t earliest_us = now_us + (slot->decided_us - slot->learnt_us);
+	struct bucket bucket = slot->bucket;
+
+	if (now_us - slot->asked_us >= DENY_TRUST_US)
+		return false;
+	if (decide(ask->limit, OP_CONSUME, ask->amount, latest_us, &bucket,
+		&ask->decision) ||
+	    ask->decision.allowed)
+		return false;
+	decide(ask->limit, OP_PEEK, ask->amount, earliest_us, &bucket,
+	    &ask->decision);
+	ask->answer = ANSWER_DECISION;
+	ask->from = FROM_DENYCACHE;
+	return true;
+}
+
+bool
+deny_cache_ask(struct deny_cache *cache, struct ask *ask)
+{
+	struct hash128 id = id_of(ask);
+	_Atomic uint32_t *mark = mark_of(cache, id);
+	const struct slot *slot = slot_of(cache, id);
+
+	if (makes_room(ask))
+		atomic_fetch_add(mark, 1);
+	ask->deny_mark = atomic_load(mark);
+	return ask->limit->deny_cache && ask->op == OP_CONSUME &&
+	       ask->amount > 0 && is_about(slot, id) &&
+	       slot->mark == ask->deny_mark &&
+	       slot->asked_us > cache->emptied_us && refuse(cache, slot, ask);
+}
+
+/* A denial for an amount above the capacity says nothing of the bucket.  After
+ * an admission the bucket holds more than is known here: what is refused would
+ * be right, the figures would not. */
+void
+deny_cache_learn(struct deny_cache *cache, const struct ask *ask)
+{
+	struct hash128 id = id_of(ask);
+	_Atomic uint32_t *mark = mark_of(cache, id);
+	struct slot *slot = slot_of(cache, id);
+
+	if (makes_room(ask))
+		atomic_fetch_add(mark, 1);
+	if (ask->op != OP_CONSUME || ask->answer != ANSWER_DECISION ||
+	    !ask->limit->deny_cache || ask->amount <= 0 ||
+	    ask->amount > ask->limit->capacity)
+		return;
+	if (ask->decision.allowed) {
+		if (is_about(slot, id))
+			slot->asked_us = 0;
+	} else if (atomic_load(mark) == ask->deny_mark) {
+		*slot = (struct slot){id, ask->bucket, ask->now_us,
+		    cache->now(), ask->decided_us, ask->deny_mark};
+	}
+}
+
+void
+deny_cache_empty(struct deny_cache *cache)
+{
+	cache->emptied_us = cache->now();
+}

@@ -13,7 +13,8 @@ hold(struct shared *shared, unsigned *generation)
 	struct held_rules *held = calloc(1, sizeof(*held));
 
 	if (held)
-		held->rules = shared_get_rules(shared, generation);
+		held->rules =
+		    shared_get_rules(shared, &held->tallies, generation);
 	return held;
 }
 
@@ -21,15 +22,20 @@ static void
 let_go(struct held_rules *held)
 {
 	rules_unref(held->rules);
+	tallies_unref(held->tallies);
 	free(held);
 }
 
 int
-gate_init(struct gate *gate, struct shared *shared, struct metrics *metrics,
+gate_init(struct gate *gate, struct shared *shared, size_t worker,
     struct store *store)
 {
 	*gate = (struct gate){
-	    .shared = shared, .metrics = metrics, .store = store};
+	    .shared = shared,
+	    .worker = worker,
+	    .metrics = &shared->metrics[worker],
+	    .store = store,
+	};
 	gate->scratch = rules_scratch_new();
 	gate->held = hold(shared, &gate->generation);
 	gate->inlines = inline_limits_new();
@@ -75,22 +81,47 @@ gate_update_rules(struct gate *gate)
 	return true;
 }
 
-static void
-count(struct gate *gate, enum op op, const struct reply *reply)
+/* Where what becomes of the request is counted for its limit. */
+static struct tally_cell *
+cell_of(const struct passage *passage)
 {
-	struct metrics *metrics = gate->metrics;
+	const struct held_rules *held = passage->held;
+	const struct limit *limit = passage->ask.limit;
+
+	if (!limit || limit->is_inline || !held->tallies)
+		return NULL;
+	return tallies_cell(held->tallies, limit->order, passage->gate->worker);
+}
+
+/* Count for all limits together, and for the one. */
+#define COUNT_ONE(passage, name)                                               \
+	do {                                                                   \
+		struct tally_cell *cell = cell_of(passage);                    \
+                                                                               \
+		metric_add(&(passage)->gate->metrics->name, 1);                \
+		if (cell)                                                      \
+			metric_add(&cell->name, 1);                            \
+	} while (0)
+
+static void
+count(struct passage *passage)
+{
+	struct metrics *metrics = passage->gate->metrics;
+	enum op op = passage->ask.op;
+	const struct reply *reply = &passage->reply;
 
 	if (op != OP_CONSUME) {
 		metric_add(op == OP_PEEK ? &metrics->peeks : &metrics->resets, 1);
 		return;
 	}
-	metric_add(reply->decision.allowed ? &metrics->allowed
-					   : &metrics->denied,
-	    1);
+	if (reply->decision.allowed)
+		COUNT_ONE(passage, allowed);
+	else
+		COUNT_ONE(passage, denied);
 	if (reply->shadow_deny)
-		metric_add(&metrics->shadow_denied, 1);
+		COUNT_ONE(passage, shadow_denied);
 	if (reply->from == FROM_DENYCACHE)
-		metric_add(&metrics->denycache, 1);
+		COUNT_ONE(passage, denycache);
 }
 
 static void
@@ -109,17 +140,19 @@ answer_unmatched(struct gate *gate, struct passage *passage)
 	else
 		passage->outcome = OUTCOME_DECISION;
 	if (passage->outcome != OUTCOME_NOLIMIT)
-		count(gate, passage->ask.op, &passage->reply);
+		count(passage);
 }
 
 /* Redis cannot answer: on_error speaks.  What can never fit does not fit now. */
 static void
-fall_back(struct gate *gate, struct ask *ask)
+fall_back(struct passage *passage)
 {
+	struct gate *gate = passage->gate;
+	struct ask *ask = &passage->ask;
 	const struct limit *limit = ask->limit;
 	bool never = ask->amount > limit->capacity;
 
-	metric_add(&gate->metrics->fallback, 1);
+	COUNT_ONE(passage, fallback);
 	ask->from = FROM_FALLBACK;
 	ask->decision = (struct decision){0};
 	switch (limit->on_error) {
@@ -146,7 +179,7 @@ conclude(struct passage *passage)
 	struct reply *reply = &passage->reply;
 
 	if (ask->answer == ANSWER_UNAVAILABLE)
-		fall_back(passage->gate, ask);
+		fall_back(passage);
 	if (ask->op == OP_RESET) {
 		passage->outcome = ask->answer == ANSWER_UNAVAILABLE
 				       ? OUTCOME_UNAVAILABLE
@@ -162,7 +195,7 @@ conclude(struct passage *passage)
 		reply->decision.allowed = true;
 		reply->decision.retry_us = 0;
 	}
-	count(passage->gate, ask->op, reply);
+	count(passage);
 }
 
 /* The store has answered, or cannot. */

@@ -21,11 +21,13 @@
 /** A set of limits that this worker uses, or that its passages still do. */
 struct held_rules {
 	struct rules *rules;
+	struct tallies *tallies;        /* of these; NULL: nothing is counted */
 	unsigned users;
 };
 
 struct gate {
 	struct shared *shared;
+	size_t worker;                  /* its place among them */
 	struct metrics *metrics;        /* this worker's */
 	struct store *store;
 	struct deny_cache *deny_cache;  /* NULL: not with this store */
@@ -60,9 +62,9 @@ struct passage {
 	void (*done)(struct passage *);
 };
 
-/** Set up for a worker; ${store} stays the caller's.  Return 0, or -1 (out of
- * memory). */
-int gate_init(struct gate *gate, struct shared *shared, struct metrics *metrics,
+/** Set up for the worker of place ${worker}; ${store} stays the caller's.  Return
+ * 0, or -1 (out of memory). */
+int gate_init(struct gate *gate, struct shared *shared, size_t worker,
     struct store *store) MUST_USE;
 
 /** The time, read once a loop turn. */

@@ -58,6 +58,8 @@ pool_start(
 	shared = &pool->shared;
 	pthread_mutex_init(&shared->lock, NULL);
 	shared->rules = rules;
+	shared->cells = workers;
+	shared->tallies = tallies_new(rules, workers, NULL);
 	shared->options = options;
 	shared->started_us = clock_us();
 	shared->memory = memory_new(&options->memory);
@@ -85,6 +87,7 @@ pool_stop(struct pool *pool)
 	deny_marks_free(pool->shared.deny_marks);
 	memory_free(pool->shared.memory);
 	rules_unref(pool->shared.rules);
+	tallies_unref(pool->shared.tallies);
 	pthread_mutex_destroy(&pool->shared.lock);
 	free(pool);
 }

@@ -121,6 +121,31 @@ describe_limit(struct buf *out, const struct limit *limit)
 	    seconds(second, limit->block_us));
 }
 
+struct stats {
+	struct buf *out;
+	int result;
+};
+
+static void
+write_count(const char *name, uint64_t sum, void *arg)
+{
+	struct stats *stats = arg;
+
+	if (buf_printf(stats->out, " %s=%llu", name,
+		(unsigned long long)sum) == -1)
+		stats->result = -1;
+}
+
+static int
+report_counts(struct buf *out, const struct held_rules *held, unsigned order)
+{
+	struct stats stats = {out, 0};
+
+	if (held->tallies)
+		tallies_each(held->tallies, order, write_count, &stats);
+	return stats.result;
+}
+
 int
 report_limits(struct buf *out, struct gate *gate)
 {
@@ -133,20 +158,16 @@ report_limits(struct buf *out, struct gate *gate)
 			limit->name, algorithm_name(limit->algorithm),
 			(long long)limit->capacity) == -1 ||
 		    describe_limit(out, limit) == -1 ||
-		    buf_printf(out, " on_error=%s shadow=%s%s match=%s\n",
+		    buf_printf(out, " on_error=%s shadow=%s%s",
 			on_error_name(limit->on_error),
 			limit->shadow ? "yes" : "no",
-			limit->deny_cache ? "" : " deny_cache=no",
-			limit->match) == -1)
+			limit->deny_cache ? "" : " deny_cache=no") == -1 ||
+		    report_counts(out, gate->held, limit->order) == -1 ||
+		    buf_printf(out, " match=%s\n", limit->match) == -1)
 			return -1;
 	}
 	return buf_printf(out, "END\n");
 }
-
-struct stats {
-	struct buf *out;
-	int result;
-};
 
 static void
 write_stat(const char *name, const char *help, uint64_t sum, void *arg)

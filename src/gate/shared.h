@@ -6,6 +6,7 @@
 #ifndef GATE_SHARED_H
 #define GATE_SHARED_H
 
+#include "gate/tally.h"
 #include "limit/rules.h"
 #include "metrics.h"
 #include "store/deny_cache.h"
@@ -35,7 +36,7 @@ struct shared {
 	struct memory *memory;       /* the memory store, and the fallback */
 	struct deny_marks *deny_marks; /* Redis store */
 	struct metrics *metrics;     /* one set a worker */
-	size_t workers;
+	size_t workers;              /* started so far */
 	int64_t started_us;
 
 	_Atomic int unmatched;       /* enum unmatched */
@@ -44,15 +45,18 @@ struct shared {
 	_Atomic size_t clients;      /* connected now, all workers' */
 	_Atomic uint64_t client_id;  /* of the last one to be given one */
 
-	pthread_mutex_t lock;        /* of ${rules} */
+	pthread_mutex_t lock;        /* of ${rules} and ${tallies} */
 	struct rules *rules;         /* in force */
+	struct tallies *tallies;     /* of these; NULL: there was no memory */
+	size_t cells;                /* in each tally: workers to be started */
 	_Atomic unsigned generation; /* counts the sets that were in force */
 };
 
 /** Put ${rules}, whose reference it takes over, in force. */
 void shared_set_rules(struct shared *shared, struct rules *rules);
 
-/** The set in force, with a reference for the caller. */
-struct rules *shared_get_rules(struct shared *shared, unsigned *generation);
+/** The set in force and its tallies, with a reference to each for the caller. */
+struct rules *shared_get_rules(struct shared *shared, struct tallies **tallies,
+    unsigned *generation);
 
 #endif

@@ -313,8 +313,7 @@ worker_start(struct shared *shared, size_t index)
 		goto fail;
 	add_events(worker);
 	if ((redis ? open_redis_store(worker) : open_memory_store(worker)) ||
-	    gate_init(&worker->gate, shared, &shared->metrics[index],
-		worker->store) == -1 ||
+	    gate_init(&worker->gate, shared, index, worker->store) == -1 ||
 	    conns_init(&worker->conns, worker->base, &worker->gate) == -1)
 		goto fail;
 	if (worker->sweep)

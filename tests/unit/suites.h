@@ -30,6 +30,7 @@
 	X(siphash)                                                             \
 	X(suggest)                                                             \
 	X(throttle)                                                            \
+	X(tally)                                                               \
 	X(window)
 
 #define SUITE(name) Suite *name##_suite(void);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "net/stream.h"
 #include "net/timer.h"
+#include "redis/reply_arena.h"
 #include "redis/reply_guard.h"
 
 #include <errno.h>
@@ -56,6 +57,7 @@ struct link {
 	struct stream stream;         /* GREETING and UP */
 	redisReader *reader;
 	struct reply_guard guard;
+	struct reply_arena arena;     /* of the reply being read, or delivered */
 	struct call *head, *tail;     /* in flight, oldest first */
 	struct call *spare;           /* to be used again */
 	struct command greeting;
@@ -241,7 +243,7 @@ deliver_replies(struct link *link)
 	while (link->reader &&
 	       redisReaderGetReply(link->reader, &reply) == REDIS_OK && reply) {
 		deliver(link, reply);
-		freeReplyObject(reply);
+		reply_arena_empty(&link->arena);
 	}
 	if (link->reader && link->reader->err)
 		fail(link, link->reader->errstr);
@@ -347,7 +349,8 @@ on_dialed(int fd, const char *reason, void *arg)
 		fail(link, reason);
 		return;
 	}
-	link->reader = redisReaderCreate();
+	reply_arena_empty(&link->arena);
+	link->reader = reply_arena_reader(&link->arena);
 	link->guard = (struct reply_guard){
 	    .max_bytes = link->options->reply_max_bytes};
 	stream_open(&link->stream, link->base, fd, &stream_events, link);
@@ -460,6 +463,7 @@ link_free(struct link *link)
 		link->spare = next;
 	}
 	command_free(&link->greeting);
+	reply_arena_free(&link->arena);
 	free(link);
 }
 

@@ -5,6 +5,7 @@
  * or for none.
  */
 #include "limit/rules_text.h"
+#include "redis/reply_arena.h"
 #include "redis/reply_guard.h"
 #include "store/batch.h"
 
@@ -20,8 +21,9 @@ check(bool condition)
 		abort();
 }
 
-/* hiredis' own functions, and what they were asked for by one reply. */
-static redisReplyObjectFunctions hiredis;
+/* The arena's functions, and what they were asked for by one reply. */
+static struct reply_arena arena;
+static redisReplyObjectFunctions making;
 static int64_t elements, bytes;
 
 static void *
@@ -29,7 +31,7 @@ create_array(const redisReadTask *task, int count)
 {
 	elements += count;
 	check(elements <= REPLY_MAX_ELEMENTS);
-	return hiredis.createArray(task, count);
+	return making.createArray(task, count);
 }
 
 static void *
@@ -37,18 +39,18 @@ create_string(const redisReadTask *task, char *text, size_t len)
 {
 	bytes += (int64_t)len;
 	check(bytes <= REPLY_MAX_BYTES);
-	return hiredis.createString(task, text, len);
+	return making.createString(task, text, len);
 }
 
 static redisReader *
 make_reader(void)
 {
 	static redisReplyObjectFunctions counting;
-	redisReader *reader = redisReaderCreate();
+	redisReader *reader = reply_arena_reader(&arena);
 
 	check(reader != NULL);
-	hiredis = *reader->fn;
-	counting = hiredis;
+	making = *reader->fn;
+	counting = making;
 	counting.createArray = create_array;
 	counting.createString = create_string;
 	reader->fn = &counting;
@@ -156,7 +158,7 @@ take_replies(redisReader *reader)
 	while (redisReaderGetReply(reader, &reply) == REDIS_OK && reply) {
 		answer_batch(0, 1, reply);
 		answer_batch(2, 2, reply);
-		freeReplyObject(reply);
+		reply_arena_empty(&arena);
 		elements = bytes = 0;
 	}
 	return !reader->err;
@@ -182,6 +184,7 @@ read_in_steps(const char *data, size_t size, size_t step)
 			check(is_at_rest(reader) == (guard.bytes == 0));
 	}
 	redisReaderFree(reader);
+	reply_arena_free(&arena);
 	return is_passed;
 }
 

@@ -23,6 +23,7 @@
 	X(log)                                                                 \
 	X(memory)                                                              \
 	X(num)                                                                 \
+	X(reply_arena)                                                         \
 	X(reply_guard)                                                         \
 	X(resp)                                                                \
 	X(resp_request)                                                        \

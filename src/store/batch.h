@@ -15,6 +15,7 @@
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 /** Most buckets in one call: about half a millisecond of Redis's time. */
 #define BATCH_ENTRIES 512
@@ -41,6 +42,7 @@ struct group {
 
 struct batch {
 	struct batch *next;         /* in whatever list it is */
+	TAILQ_ENTRY(batch) age;     /* among all that are in use */
 	void *owner;
 	const struct rules *rules;  /* all its limits are of one set, those
 				     * that came with requests aside */

@@ -28,6 +28,8 @@ struct batch_list {
 	struct batch *head, *tail;
 };
 
+TAILQ_HEAD(batch_ages, batch);
+
 struct remote {
 	struct store store;
 	const struct remote_options *options;
@@ -43,6 +45,7 @@ struct remote {
 	struct batch_list ready;         /* to be sent, oldest first */
 	struct batch_list sent;          /* not yet replied to */
 	struct batch_list refused;       /* NOSCRIPT: to be sent once more */
+	struct batch_ages ages;          /* all of these, oldest first */
 	struct batch *spare;
 	unsigned inflight;               /* in ${sent} */
 	struct event timer;              /* the first deadline, while armed */
@@ -76,6 +79,7 @@ pop(struct batch_list *list)
 static void
 recycle(struct remote *remote, struct batch *batch)
 {
+	TAILQ_REMOVE(&remote->ages, batch, age);
 	batch_clear(batch);
 	batch->next = remote->spare;
 	remote->spare = batch;
@@ -96,11 +100,10 @@ seal(struct remote *remote, enum algorithm algorithm)
 	remote->open[algorithm] = NULL;
 }
 
-/* Give up the batches at the head of a list whose time is up at ${now_us}. */
 static void
-give_up_late(struct remote *remote, struct batch_list *list, int64_t now_us)
+give_up_list(struct remote *remote, struct batch_list *list)
 {
-	while (list->head && list->head->deadline_us <= now_us)
+	while (list->head)
 		give_up(remote, pop(list));
 }
 
@@ -109,8 +112,8 @@ give_up_all(struct remote *remote)
 {
 	for (int i = 0; i < ALGORITHMS; i++)
 		seal(remote, (enum algorithm)i);
-	give_up_late(remote, &remote->refused, INT64_MAX);
-	give_up_late(remote, &remote->ready, INT64_MAX);
+	give_up_list(remote, &remote->refused);
+	give_up_list(remote, &remote->ready);
 }
 
 static void
@@ -119,51 +122,28 @@ set_timer(struct remote *remote, int64_t deadline_us)
 	timer_set(&remote->timer, deadline_us - clock_us());
 }
 
-/* Deadlines are in the order in which batches were opened. */
-static const struct batch *
-oldest_batch(const struct remote *remote)
-{
-	const struct batch *oldest = NULL;
-
-	for (int i = 0; i < ALGORITHMS; i++)
-		if (!oldest || (remote->open[i] &&
-				   remote->open[i]->deadline_us <
-				       oldest->deadline_us))
-			oldest = remote->open[i];
-	if (remote->ready.head)
-		oldest = remote->ready.head;
-	if (remote->refused.head)
-		oldest = remote->refused.head;
-	for (const struct batch *b = remote->sent.head; b; b = b->next)
-		if (b->asks > 0)
-			return b;
-	return oldest;
-}
-
 /* Who waited too long is answered now.  What was sent stays in flight: its reply
  * will only be dropped, and whether the server still answers is the link's to
- * find out.  What was not sent never is. */
+ * find out.  What was not sent never is, now that nobody waits for it. */
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct remote *remote = arg;
-	const struct batch *oldest;
+	struct batch *batch;
 	int64_t now_us = clock_us();
 
 	(void)fd;
 	(void)what;
-	for (struct batch *b = remote->sent.head; b; b = b->next)
-		if (b->deadline_us <= now_us)
-			batch_abandon(b);
-	give_up_late(remote, &remote->refused, now_us);
-	give_up_late(remote, &remote->ready, now_us);
+	TAILQ_FOREACH (batch, &remote->ages, age) {
+		if (batch->deadline_us > now_us)
+			break;
+		batch_abandon(batch);
+	}
 	for (int i = 0; i < ALGORITHMS; i++)
-		if (remote->open[i] && remote->open[i]->deadline_us <= now_us)
+		if (remote->open[i] && remote->open[i]->asks == 0)
 			seal(remote, (enum algorithm)i);
-	give_up_late(remote, &remote->ready, now_us);
-	oldest = oldest_batch(remote);
-	if (oldest)
-		set_timer(remote, oldest->deadline_us);
+	if (batch)
+		set_timer(remote, batch->deadline_us);
 }
 
 static void
@@ -261,7 +241,7 @@ on_refused(struct remote *remote, struct batch *batch, const redisReply *reply)
 static void
 give_up_refused(struct remote *remote)
 {
-	give_up_late(remote, &remote->refused, INT64_MAX);
+	give_up_list(remote, &remote->refused);
 	remote->state = REMOTE_READY;
 }
 
@@ -323,7 +303,7 @@ on_reply(const redisReply *reply, void *arg)
 	pop(&remote->sent);
 	remote->inflight--;
 	if (!reply) {
-		give_up_late(remote, &remote->refused, INT64_MAX); /* older */
+		give_up_list(remote, &remote->refused); /* older */
 		give_up(remote, batch);
 		return;
 	}
@@ -352,13 +332,21 @@ send_batch(struct remote *remote, struct batch *batch)
 	remote->events->sent(remote->arg, batch->count);
 }
 
-/* The batch to be sent next: what waits first, then what is being filled. */
+/* The batch to be sent next: what waits first, then what is being filled.  Those
+ * that nobody waits for any more are dropped here. */
 static struct batch *
 next_batch(struct remote *remote)
 {
-	for (int i = 0; i < ALGORITHMS && !remote->ready.head; i++)
-		seal(remote, (enum algorithm)i);
-	return pop(&remote->ready);
+	struct batch *batch;
+
+	for (;;) {
+		for (int i = 0; i < ALGORITHMS && !remote->ready.head; i++)
+			seal(remote, (enum algorithm)i);
+		batch = pop(&remote->ready);
+		if (!batch || batch->asks > 0)
+			return batch;
+		recycle(remote, batch);
+	}
 }
 
 static void
@@ -389,6 +377,7 @@ open_batch(struct remote *remote, const struct ask *ask)
 	batch->deadline_us =
 	    ask->now_us + remote->options->link.socket_timeout_us;
 	remote->open[ask->limit->algorithm] = batch;
+	TAILQ_INSERT_TAIL(&remote->ages, batch, age);
 	if (!evtimer_pending(&remote->timer, NULL))
 		set_timer(remote, batch->deadline_us);
 	return batch;
@@ -463,6 +452,7 @@ remote_store_new(struct event_base *base, struct dialer *dialer,
 	remote->options = options;
 	remote->events = events;
 	remote->arg = arg;
+	TAILQ_INIT(&remote->ages);
 	evtimer_assign(&remote->timer, base, on_deadline, remote);
 	remote->link =
 	    link_new(base, dialer, &options->link, &link_events, remote);

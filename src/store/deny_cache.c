@@ -5,26 +5,32 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#define SLOTS 16384 /* a power of two */
+/* Powers of two. */
+#define SLOTS 16384
+#define MARKS 4096
 
 struct deny_marks {
-	_Atomic uint32_t of[SLOTS];
+	_Atomic uint32_t of[MARKS];
 };
 
 /* One line of the processor's cache. */
 struct slot {
 	struct hash128 id;     /* of key and limit */
 	struct bucket bucket;  /* after the denial */
-	int64_t asked_us;      /* when the question was received; 0: free */
+	int64_t asked_us;      /* when the question was received */
 	int64_t learnt_us;     /* when the answer was here */
 	int64_t decided_us;    /* in between, by the clock of Redis */
-	uint32_t mark;         /* of the slot, when the question was put */
+	uint32_t mark;         /* when the question was put */
 };
 
 struct deny_cache {
 	struct deny_marks *marks;
 	int64_t (*now)(void);
 	int64_t emptied_us;    /* what was asked later counts */
+
+	/* Part of the slots' ids, 0: free.  Most questions are about buckets
+	 * that were not refused, and look no further. */
+	uint8_t tags[SLOTS];
 	struct slot slots[SLOTS];
 };
 
@@ -68,19 +74,39 @@ id_of(const struct ask *ask)
 static _Atomic uint32_t *
 mark_of(const struct deny_cache *cache, struct hash128 id)
 {
-	return &cache->marks->of[id.lo & (SLOTS - 1)];
+	return &cache->marks->of[id.lo & (MARKS - 1)];
 }
 
+static size_t
+place_of(struct hash128 id)
+{
+	return id.lo & (SLOTS - 1);
+}
+
+static uint8_t
+tag_of(struct hash128 id)
+{
+	return (uint8_t)(id.hi | 1);
+}
+
+/* The slot that is about the bucket, or NULL. */
 static struct slot *
-slot_of(struct deny_cache *cache, struct hash128 id)
+find(struct deny_cache *cache, struct hash128 id)
 {
-	return &cache->slots[id.lo & (SLOTS - 1)];
+	struct slot *slot = &cache->slots[place_of(id)];
+
+	if (cache->tags[place_of(id)] != tag_of(id) || slot->id.lo != id.lo ||
+	    slot->id.hi != id.hi)
+		return NULL;
+	return slot;
 }
 
-static bool
-is_about(const struct slot *slot, struct hash128 id)
+static void
+keep(struct deny_cache *cache, struct hash128 id, const struct ask *ask)
 {
-	return slot->id.lo == id.lo && slot->id.hi == id.hi;
+	cache->tags[place_of(id)] = tag_of(id);
+	cache->slots[place_of(id)] = (struct slot){id, ask->bucket, ask->now_us,
+	    cache->now(), ask->decided_us, ask->deny_mark};
 }
 
 /* Whether the answer can let others pass that were refused. */
@@ -118,14 +144,16 @@ deny_cache_ask(struct deny_cache *cache, struct ask *ask)
 {
 	struct hash128 id = id_of(ask);
 	_Atomic uint32_t *mark = mark_of(cache, id);
-	const struct slot *slot = slot_of(cache, id);
+	const struct slot *slot;
 
 	if (makes_room(ask))
 		atomic_fetch_add(mark, 1);
 	ask->deny_mark = atomic_load(mark);
-	return ask->limit->deny_cache && ask->op == OP_CONSUME &&
-	       ask->amount > 0 && is_about(slot, id) &&
-	       slot->mark == ask->deny_mark &&
+	if (!ask->limit->deny_cache || ask->op != OP_CONSUME ||
+	    ask->amount <= 0)
+		return false;
+	slot = find(cache, id);
+	return slot && slot->mark == ask->deny_mark &&
 	       slot->asked_us > cache->emptied_us && refuse(cache, slot, ask);
 }
 
@@ -137,7 +165,6 @@ deny_cache_learn(struct deny_cache *cache, const struct ask *ask)
 {
 	struct hash128 id = id_of(ask);
 	_Atomic uint32_t *mark = mark_of(cache, id);
-	struct slot *slot = slot_of(cache, id);
 
 	if (makes_room(ask))
 		atomic_fetch_add(mark, 1);
@@ -146,11 +173,10 @@ deny_cache_learn(struct deny_cache *cache, const struct ask *ask)
 	    ask->amount > ask->limit->capacity)
 		return;
 	if (ask->decision.allowed) {
-		if (is_about(slot, id))
-			slot->asked_us = 0;
+		if (find(cache, id))
+			cache->tags[place_of(id)] = 0;
 	} else if (atomic_load(mark) == ask->deny_mark) {
-		*slot = (struct slot){id, ask->bucket, ask->now_us,
-		    cache->now(), ask->decided_us, ask->deny_mark};
+		keep(cache, id, ask);
 	}
 }
 

@@ -28,8 +28,8 @@
 
 #define DENY_TRUST_US INT64_C(1000000)
 
-/** Count the give-backs and resets of all workers, a counter a slot: a denial
- * is good only as long as its slot's has not moved. */
+/** Count the give-backs and resets of all workers, a counter for some buckets:
+ * a denial is good only as long as its counter has not moved. */
 struct deny_marks;
 
 /** NULL: out of memory. */

@@ -185,14 +185,17 @@ size_t
 num_write_int(char *to, int64_t value)
 {
 	char text[NUM_MAX_LEN];
-	char *end = text + sizeof(text);
-	char *start = write_backwards(
-	    end, value < 0 ? -(uint64_t)value : (uint64_t)value);
+	char *end = text + sizeof(text), *start;
 
+	/* Most numbers in replies: a copy of known length is no call. */
+	if (value >= 0 && value <= 9) {
+		*to = (char)('0' + value);
+		return 1;
+	}
+	start = write_backwards(
+	    end, value < 0 ? -(uint64_t)value : (uint64_t)value);
 	if (value < 0)
 		*--start = '-';
-	else if (value == 0)
-		*--start = '0';
 	memcpy(to, start, (size_t)(end - start));
 	return (size_t)(end - start);
 }

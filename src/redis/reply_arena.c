@@ -124,8 +124,10 @@ reply_arena_reader(struct reply_arena *arena)
 	    create_array, create_integer, create_nil, free_nothing};
 	redisReader *reader = redisReaderCreateWithFunctions(&functions);
 
-	if (reader)
-		reader->privdata = arena;
+	if (!reader)
+		return NULL;
+	reader->privdata = arena;
+	reader->maxbuf = CHUNK_LEN; /* what it keeps for the next bytes */
 	return reader;
 }
 

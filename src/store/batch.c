@@ -38,6 +38,7 @@ batch_free(struct batch *batch)
 		return;
 	assert(batch->asks == 0);
 	buf_free(&batch->keys);
+	buf_free(&batch->ops);
 	free(batch);
 }
 
@@ -257,9 +258,10 @@ write_ops(struct command *command, struct buf *ops, const struct ask *ask)
 }
 
 static void
-write_group(const struct batch *batch, const struct group *group,
-    struct command *command, struct buf *ops)
+write_group(struct batch *batch, const struct group *group,
+    struct command *command)
 {
+	struct buf *ops = &batch->ops;
 	const struct limit *limit = group->limit;
 	bool window = limit->algorithm == ALGORITHM_FIXED_WINDOW;
 	unsigned end = group->first + group->count;
@@ -285,7 +287,6 @@ void
 batch_write(struct batch *batch, const char *prefix, struct command *command)
 {
 	char name[FIELD_HASH_MAX];
-	struct buf ops = {0};
 
 	sort_entries(batch);
 	find_groups(batch);
@@ -300,8 +301,7 @@ batch_write(struct batch *batch, const char *prefix, struct command *command)
 		command_add(command, name,
 		    field_hash_name(prefix, batch->groups[i].limit, name));
 	for (unsigned i = 0; i < batch->group_count; i++)
-		write_group(batch, &batch->groups[i], command, &ops);
-	buf_free(&ops);
+		write_group(batch, &batch->groups[i], command);
 }
 
 static void

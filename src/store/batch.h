@@ -53,6 +53,7 @@ struct batch {
 	unsigned count;             /* entries */
 	unsigned asks;              /* not yet answered */
 	struct buf keys;
+	struct buf ops;             /* on one bucket, as they are written */
 	struct entry entries[BATCH_ENTRIES];
 	uint16_t order[BATCH_ENTRIES];  /* entries, as they stand in the call */
 	struct group groups[BATCH_ENTRIES];

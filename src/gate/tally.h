@@ -34,7 +34,8 @@ struct tally_cell {
 struct tallies;
 
 /** Return tallies with one reference for ${rules} and ${workers}; ${before}, or
- * NULL, are those of the set before, and as many workers.  NULL: out of memory. */
+ * NULL, are those of the set before, and as many workers.  NULL: out of
+ * memory. */
 struct tallies *tallies_new(const struct rules *rules, size_t workers,
     const struct tallies *before) MUST_USE;
 

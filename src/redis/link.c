@@ -57,7 +57,7 @@ struct link {
 	struct stream stream;         /* GREETING and UP */
 	redisReader *reader;
 	struct reply_guard guard;
-	struct reply_arena arena;     /* of the reply being read, or delivered */
+	struct reply_arena arena;     /* of the reply being read */
 	struct call *head, *tail;     /* in flight, oldest first */
 	struct call *spare;           /* to be used again */
 	struct command greeting;

@@ -19,8 +19,8 @@ struct reply_arena {
 	struct chunk *filling;  /* and those that are full */
 };
 
-/** Return a reader whose replies are in ${arena}: not for freeReplyObject().  The
- * arena outlives it.  NULL: out of memory. */
+/** Return a reader whose replies are in ${arena}: not for freeReplyObject().
+ * The arena outlives it.  NULL: out of memory. */
 redisReader *reply_arena_reader(struct reply_arena *arena) MUST_USE;
 
 /** The reply is done with. */

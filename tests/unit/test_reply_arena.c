@@ -99,8 +99,8 @@ START_TEST(a_reply_is_as_hiredis_has_it)
 }
 END_TEST
 
-/* Elements, and bytes in each, so that one chunk is not enough, or a string alone
- * is too long for one. */
+/* Elements, and bytes in each, so that one chunk is not enough, or a string
+ * alone is too long for one. */
 static const struct {
 	int elements, len;
 } large[] = {{20000, 0}, {5000, 33}, {3, 70000}, {100, 1000}, {1, 65536}};

@@ -70,7 +70,8 @@ allow(const struct tallies *tallies, unsigned order, size_t worker,
 	metric_add(&tallies_cell(tallies, order, worker)->allowed, times);
 }
 
-#define ALLOWED(n) "allowed=" #n " denied=0 shadow_denied=0 fallback=0 denycache=0 "
+#define ALLOWED(n)                                                             \
+	"allowed=" #n " denied=0 shadow_denied=0 fallback=0 denycache=0 "
 
 START_TEST(what_the_workers_count_is_added_up)
 {

@@ -138,11 +138,11 @@ pool_clients(const struct pool *pool)
 size_t
 pool_limits(struct pool *pool)
 {
-	unsigned generation;
-	struct rules *rules = shared_get_rules(&pool->shared, &generation);
-	size_t count = rules_count(rules);
+	size_t count;
 
-	rules_unref(rules);
+	pthread_mutex_lock(&pool->shared.lock);
+	count = rules_count(pool->shared.rules);
+	pthread_mutex_unlock(&pool->shared.lock);
 	return count;
 }
 

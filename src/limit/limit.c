@@ -466,6 +466,8 @@ limit_each_word(const struct limit *limit, limit_visit_word *visit, void *arg)
 		    on_error_name(limit->on_error), arg);
 	if (limit->shadow)
 		visit(word_names[WORD_shadow], "yes", arg);
+	if (!limit->deny_cache)
+		visit(word_names[WORD_deny_cache], "no", arg);
 }
 
 void

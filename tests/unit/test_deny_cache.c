@@ -1,5 +1,6 @@
 #include "base/attr.h"
 #include "limit/decide.h"
+#include "limit/rules_text.h"
 #include "store/deny_cache.h"
 #include "suites.h"
 

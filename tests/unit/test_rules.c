@@ -558,8 +558,9 @@ static const char *const equal_lines[][2] = {
 	"a match=a capacity=3 recharge=1m"},
     {"a capacity=3 window=24h match=~a algorithm=fixed_window shadow=yes",
 	"a match=~a algorithm=fixed_window capacity=3 window=1d shadow=yes"},
-    {"a match=a on_error=deny block=90s capacity=3 recharge=1us",
-	"a match=a capacity=3 recharge=1us block=90s on_error=deny"},
+    {"a match=a on_error=deny block=90s capacity=3 recharge=1us deny_cache=no",
+	"a match=a capacity=3 recharge=1us block=90s on_error=deny "
+	"deny_cache=no"},
 };
 
 START_TEST(equal_limits_are_written_equally_and_read_back)

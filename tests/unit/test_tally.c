@@ -1,4 +1,5 @@
 #include "gate/tally.h"
+#include "limit/rules_text.h"
 #include "metrics.h"
 #include "suites.h"
 

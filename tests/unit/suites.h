@@ -22,6 +22,7 @@
 	X(line)                                                                \
 	X(log)                                                                 \
 	X(memory)                                                              \
+	X(message)                                                             \
 	X(num)                                                                 \
 	X(reply_arena)                                                         \
 	X(reply_guard)                                                         \

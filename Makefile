@@ -40,7 +40,7 @@ libs        = $(shell pkg-config --libs $(PACKAGES))
 
 sources := $(wildcard src/*.c src/*/*.c)
 objects  = $(sources:%.c=$(B)/%.o)
-scripts  = $(foreach s,leaky_bucket fixed_window sweep,$(B)/lua/$s.inc $(B)/lua/$s.sha)
+scripts  = $(foreach s,leaky_bucket fixed_window sweep limits,$(B)/lua/$s.inc $(B)/lua/$s.sha)
 
 all: $(B)/dripgated
 
@@ -55,6 +55,7 @@ $(B)/%.o: %.c | $(scripts)
 $(B)/lua/leaky_bucket.inc $(B)/lua/leaky_bucket.sha: lua/leaky_bucket.lua lua/batch.lua
 $(B)/lua/fixed_window.inc $(B)/lua/fixed_window.sha: lua/fixed_window.lua lua/batch.lua
 $(B)/lua/sweep.inc $(B)/lua/sweep.sha: lua/sweep.lua
+$(B)/lua/limits.inc $(B)/lua/limits.sha: lua/limits.lua
 %.inc:
 	@mkdir -p $(@D)
 	sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $^ > $@

@@ -19,6 +19,11 @@ static const struct {
 	,
 #include "lua/sweep.inc"
     },
+    [SCRIPT_LIMITS] = {
+#include "lua/limits.sha"
+	,
+#include "lua/limits.inc"
+    },
 };
 
 const char *

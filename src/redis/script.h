@@ -7,9 +7,14 @@
 #include "base/attr.h"
 #include "redis/link.h"
 
-enum script { SCRIPT_LEAKY_BUCKET, SCRIPT_FIXED_WINDOW, SCRIPT_SWEEP };
+enum script {
+	SCRIPT_LEAKY_BUCKET,
+	SCRIPT_FIXED_WINDOW,
+	SCRIPT_SWEEP,
+	SCRIPT_LIMITS,
+};
 
-#define SCRIPTS 3
+#define SCRIPTS 4
 
 /** The name that EVALSHA calls it by: SHA-1 in hexadecimal. */
 const char *script_sha(enum script script);

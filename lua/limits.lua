@@ -1,0 +1,42 @@
+#!lua flags=no-writes
+-- Read a sorted set as a list, if it is not the one that the caller knows.
+--
+-- KEYS  the sorted set.
+-- ARGV  the digest that the caller knows, "" for none; the most members and the
+--       most bytes that it takes.
+-- Reply: the digest, and, if that is another than the known one, all members in
+--       the order of their scores; or an error if they are too many.
+--
+-- The digest is taken of the members with their lengths before them, so that no
+-- two lists are written equally.  They are read piece by piece: what is too large
+-- is found out before it is all in memory.
+
+local call = redis.call
+local key, known, most, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local PIECE = 100
+
+local count = call('ZCARD', key)
+if count > most then
+	return redis.error_reply('TOOLARGE more than ' .. ARGV[2] .. ' members')
+end
+
+local reply, parts, total = {''}, {}, 0
+for first = 0, count - 1, PIECE do
+	local piece = call('ZRANGE', key, first, first + PIECE - 1)
+	for i = 1, #piece do
+		local member = piece[i]
+		total = total + #member
+		if total > bytes then
+			return redis.error_reply('TOOLARGE more than ' .. ARGV[3] .. ' bytes')
+		end
+		reply[first + i + 1] = member
+		parts[first + i] = #member .. ':' .. member
+	end
+end
+
+local digest = redis.sha1hex(table.concat(parts))
+if digest == known then
+	return {digest}
+end
+reply[1] = digest
+return reply

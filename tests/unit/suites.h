@@ -18,6 +18,7 @@
 	X(ini)                                                                 \
 	X(inline)                                                              \
 	X(key)                                                                 \
+	X(last_good)                                                           \
 	X(limit)                                                               \
 	X(line)                                                                \
 	X(log)                                                                 \
@@ -25,6 +26,7 @@
 	X(message)                                                             \
 	X(num)                                                                 \
 	X(reply_arena)                                                         \
+	X(reload)                                                              \
 	X(reply_guard)                                                         \
 	X(resp)                                                                \
 	X(resp_request)                                                        \

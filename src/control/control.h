@@ -31,6 +31,9 @@ struct control *control_start(const struct control_options *options,
  * once so without a subscriber. */
 bool control_is_settled(const struct control *control);
 
+/** What became of the limits in Redis; SUBSCRIBER_CURRENT without a subscriber. */
+enum subscriber_state control_state(const struct control *control);
+
 /** Load the limits anew, at once.  Any thread. */
 void control_reload(struct control *control);
 

@@ -19,6 +19,7 @@
 #include "redis/link.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /** Most limits in a set that comes from Redis, and most bytes of them. */
@@ -36,6 +37,14 @@ struct subscriber_options {
 	int64_t poll_us;              /* between two looks at the digest, +-20 % */
 	int allow_empty;              /* a key without limits is a set, too */
 	const char *state_dir;        /* where the last good set is kept; "": nowhere */
+	size_t start_count;           /* limits in force until the first load */
+};
+
+/** What became of the limits in the key. */
+enum subscriber_state {
+	SUBSCRIBER_WAITING, /* none were read yet */
+	SUBSCRIBER_CURRENT, /* they are in force, as of the last look */
+	SUBSCRIBER_REFUSED, /* they were wrong; those before are in force */
 };
 
 struct subscriber;
@@ -52,6 +61,9 @@ struct subscriber *subscriber_new(struct event_base *base,
 /** Whether the first attempt to load is over, one way or the other.  Any
  * thread. */
 bool subscriber_is_settled(const struct subscriber *subscriber);
+
+/** Any thread. */
+enum subscriber_state subscriber_state(const struct subscriber *subscriber);
 
 /** Load at once, or, if a load is under way, again after it. */
 void subscriber_reload(struct subscriber *subscriber);

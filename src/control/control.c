@@ -1,0 +1,165 @@
+#include "control/control.h"
+
+#include "base/log.h"
+#include "net/dial.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct control {
+	struct event_base *base;
+	struct dialer *dialer;
+	struct subscriber *subscriber; /* NULL: no limits from Redis */
+	pthread_t thread;
+
+	int wake_fd; /* eventfd: look at what is wanted */
+	struct event wake_event;
+	_Atomic bool reload_wanted, stopping;
+};
+
+static void
+wake(struct control *control)
+{
+	uint64_t one = 1;
+
+	/* EAGAIN: it was woken 2^64 times and has yet to look. */
+	if (write(control->wake_fd, &one, sizeof(one)) == -1 && errno != EAGAIN)
+		log_error("control: wake: %m");
+}
+
+static void
+on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *control = arg;
+	uint64_t count;
+
+	(void)what;
+	if (read(fd, &count, sizeof(count)) == -1 && errno != EAGAIN)
+		log_error("control: wake: %m");
+	if (control->stopping)
+		event_base_loopbreak(control->base);
+	else if (atomic_exchange(&control->reload_wanted, false) &&
+		 control->subscriber)
+		subscriber_reload(control->subscriber);
+}
+
+static void *
+run(void *arg)
+{
+	struct control *control = arg;
+
+	event_base_dispatch(control->base);
+	return NULL;
+}
+
+/* The thread leaves signals to main.  Return 0 or an errno. */
+static int
+start_thread(struct control *control)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	error = pthread_create(&control->thread, NULL, run, control);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+static int
+open_parts(struct control *control, const struct control_options *options,
+    subscriber_set_rules *set_rules, void *arg)
+{
+	control->dialer = dialer_new(control->base);
+	if (!control->dialer)
+		return -1;
+	if (options->subscriber) {
+		control->subscriber = subscriber_new(control->base,
+		    control->dialer, options->subscriber, set_rules, arg);
+		if (!control->subscriber)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+free_control(struct control *control)
+{
+	subscriber_free(control->subscriber);
+	dialer_free(control->dialer);
+	if (event_initialized(&control->wake_event))
+		event_del(&control->wake_event);
+	if (control->base)
+		event_base_free(control->base);
+	if (control->wake_fd != -1)
+		close(control->wake_fd);
+	free(control);
+}
+
+struct control *
+control_start(const struct control_options *options,
+    subscriber_set_rules *set_rules, void *arg)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	int error = ENOMEM;
+
+	if (!control)
+		return NULL;
+	control->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	control->base = event_base_new();
+	if (control->wake_fd == -1)
+		error = errno;
+	if (control->wake_fd == -1 || !control->base)
+		goto fail;
+	event_assign(&control->wake_event, control->base, control->wake_fd,
+	    EV_READ | EV_PERSIST, on_wake, control);
+	event_add(&control->wake_event, NULL);
+	if (open_parts(control, options, set_rules, arg) == -1)
+		goto fail;
+	error = start_thread(control);
+	if (error == 0)
+		return control;
+fail:
+	free_control(control);
+	errno = error;
+	return NULL;
+}
+
+bool
+control_is_settled(const struct control *control)
+{
+	return !control->subscriber ||
+	       subscriber_is_settled(control->subscriber);
+}
+
+enum subscriber_state
+control_state(const struct control *control)
+{
+	return control->subscriber ? subscriber_state(control->subscriber)
+				   : SUBSCRIBER_CURRENT;
+}
+
+void
+control_reload(struct control *control)
+{
+	control->reload_wanted = true;
+	wake(control);
+}
+
+void
+control_stop(struct control *control)
+{
+	if (!control)
+		return;
+	control->stopping = true;
+	wake(control);
+	pthread_join(control->thread, NULL);
+	free_control(control);
+}

@@ -1,5 +1,6 @@
 #include "control/control.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/dial.h"
 
@@ -13,6 +14,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* A loop that has not turned for so long is taken for dead. */
+#define DEAD_US INT64_C(10000000)
+
 struct control {
 	struct event_base *base;
 	struct dialer *dialer;
@@ -22,6 +26,9 @@ struct control {
 	int wake_fd; /* eventfd: look at what is wanted */
 	struct event wake_event;
 	_Atomic bool reload_wanted, stopping;
+
+	struct event tick_event;
+	_Atomic int64_t alive_us; /* when the loop turned */
 };
 
 static void
@@ -48,6 +55,30 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 	else if (atomic_exchange(&control->reload_wanted, false) &&
 		 control->subscriber)
 		subscriber_reload(control->subscriber);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *control = arg;
+
+	(void)fd;
+	(void)what;
+	control->alive_us = clock_us();
+}
+
+static void
+add_events(struct control *control)
+{
+	static const struct timeval second = {.tv_sec = 1};
+
+	event_assign(&control->wake_event, control->base, control->wake_fd,
+	    EV_READ | EV_PERSIST, on_wake, control);
+	event_add(&control->wake_event, NULL);
+	event_assign(&control->tick_event, control->base, -1, EV_PERSIST,
+	    on_tick, control);
+	event_add(&control->tick_event, &second);
+	control->alive_us = clock_us();
 }
 
 static void *
@@ -94,8 +125,10 @@ free_control(struct control *control)
 {
 	subscriber_free(control->subscriber);
 	dialer_free(control->dialer);
-	if (event_initialized(&control->wake_event))
+	if (event_initialized(&control->wake_event)) {
 		event_del(&control->wake_event);
+		event_del(&control->tick_event);
+	}
 	if (control->base)
 		event_base_free(control->base);
 	if (control->wake_fd != -1)
@@ -118,9 +151,7 @@ control_start(const struct control_options *options,
 		error = errno;
 	if (control->wake_fd == -1 || !control->base)
 		goto fail;
-	event_assign(&control->wake_event, control->base, control->wake_fd,
-	    EV_READ | EV_PERSIST, on_wake, control);
-	event_add(&control->wake_event, NULL);
+	add_events(control);
 	if (open_parts(control, options, set_rules, arg) == -1)
 		goto fail;
 	error = start_thread(control);
@@ -144,6 +175,12 @@ control_state(const struct control *control)
 {
 	return control->subscriber ? subscriber_state(control->subscriber)
 				   : SUBSCRIBER_CURRENT;
+}
+
+bool
+control_is_alive(const struct control *control)
+{
+	return clock_us() - control->alive_us <= DEAD_US;
 }
 
 void

@@ -34,6 +34,9 @@ bool control_is_settled(const struct control *control);
 /** What became of the limits in Redis; SUBSCRIBER_CURRENT without a subscriber. */
 enum subscriber_state control_state(const struct control *control);
 
+/** Whether the thread's loop has turned lately.  Any thread. */
+bool control_is_alive(const struct control *control);
+
 /** Load the limits anew, at once.  Any thread. */
 void control_reload(struct control *control);
 

@@ -1,0 +1,91 @@
+"""What the tests of limits in Redis have in common."""
+
+import os
+
+import harness
+from harness import fields, wait_until
+
+# A poll that a test never sees.
+NEVER = "1h"
+
+
+def member(capacity, name="probe", match="*"):
+    return f"{name} match={match} capacity={capacity} recharge=1h"
+
+
+class ControlCase(harness.Case):
+    """A server with limits in it.  The capacity of "probe" is the version of the
+    set, which every daemon shows to who asks."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.redis()
+        self.version = 0
+        self.put_next()
+
+    def state_dir(self):
+        path = os.path.join(self.folder, f"state-{len(self.processes)}")
+        os.mkdir(path)
+        return path
+
+    def follower(self, settings=None, path=None, **options):
+        """A daemon whose limits are in that server (or behind that path)."""
+        merged = {"limits": {"source": "redis"},
+                  "control": {"unix_socket_path": path or self.server.path, "poll": NEVER}}
+        for section, values in (settings or {}).items():
+            merged.setdefault(section, {}).update(values)
+        return self.daemon(settings=merged, **options)
+
+    def put(self, *members):
+        """Have these members, in that order, and no others."""
+        with self.server.connect() as link:
+            link.ask("MULTI")
+            link.ask("DEL", "limits")
+            for score, text in enumerate(members):
+                link.ask("ZADD", "limits", score, text)
+            link.ask("EXEC")
+
+    def put_next(self):
+        """Have a set of the next version."""
+        self.version += 1
+        self.put(member(self.version))
+
+    def publish(self, message):
+        return self.server.ask("PUBLISH", "control", message)
+
+    def version_of(self, daemon):
+        return int(fields(daemon.ask("PEEK x"))["capacity"])
+
+    def wait_for_version(self, *daemons, patience=harness.PATIENCE):
+        for daemon in daemons:
+            wait_until(lambda daemon=daemon: self.version_of(daemon) == self.version,
+                       f"version {self.version}", patience)
+
+    def wait_for_log(self, daemon, text, count=1):
+        wait_until(lambda: daemon.log().count(text) >= count, f"{text!r} in the log")
+
+    def wait_for_subscribers(self, count=1):
+        wait_until(lambda: self.server.ask("PUBSUB", "NUMSUB", "control")[1] == count,
+                   f"{count} subscribers")
+
+    def errors(self):
+        return sorted(text.decode() for text in self.server.ask("SMEMBERS", "errors"))
+
+    def fleet(self):
+        """{node: [digest, loaded_at, count, seen_at]}"""
+        flat = self.server.ask("HGETALL", "limits:fleet")
+        return {name.decode(): value.decode().split(" ")
+                for name, value in zip(flat[::2], flat[1::2])}
+
+    def listen(self, channel):
+        link = self.server.connect()
+        self.addCleanup(link.close)
+        link.ask("SUBSCRIBE", channel)
+        return link
+
+    def calls(self, command="evalsha_ro"):
+        """How often the server was asked for that."""
+        for line in self.server.ask("INFO", "commandstats").decode().splitlines():
+            if line.startswith(f"cmdstat_{command}:"):
+                return int(line.partition("calls=")[2].partition(",")[0])
+        return 0

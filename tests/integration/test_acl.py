@@ -1,0 +1,105 @@
+"""The user that README.md gives a daemon can do all that it has to; and, with any
+one permission less, not."""
+
+import os
+import time
+
+import harness
+from harness import wait_until
+
+
+def member(capacity):
+    """Short enough to be swept soon."""
+    return f"probe match=* capacity={capacity} recharge=1s"
+
+
+def permissions():
+    """[kind of thing allowed, ...] from the line in README.md."""
+    with open(os.path.join(harness.ROOT, "README.md"), encoding="utf-8") as file:
+        text = file.read().partition("ACL SETUSER dripgate on >secret resetchannels")[2]
+    return text.partition("\n\n")[0].split()
+
+
+class AclTest(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.permissions = permissions()
+        self.assertGreater(len(self.permissions), 20)
+        self.server = self.redis(
+            "--databases", "100", "--acllog-max-len", "10000")
+
+    def start(self, user, database, allowed):
+        """A daemon that is that user, with everything in a database of its own."""
+        self.server.ask("ACL", "SETUSER", user, "on", ">secret", "resetchannels", *allowed)
+        self.ask(database, "ZADD", "limits", 1, member(5))
+        return self.redis_daemon(self.server, settings={
+            "limits": {"source": "redis"}, "control": {"poll": "2s"},
+            "redis": {"username": user, "password": "secret", "db": database,
+                      "socket_timeout": "10s"}})
+
+    def ask(self, database, *words):
+        with self.server.connect() as link:
+            link.ask("SELECT", database)
+            return link.ask(*words)
+
+    def put(self, databases, *members):
+        for database in databases:
+            self.ask(database, "DEL", "limits")
+            for text in members:
+                self.ask(database, "ZADD", "limits", 1, text)
+        self.server.ask("PUBLISH", "control", "reload:immediate")
+
+    def denied(self):
+        """{user: what it was denied}"""
+        denied = {}
+        for entry in self.server.ask("ACL", "LOG", 10000):
+            entry = dict(zip(entry[::2], entry[1::2]))
+            denied.setdefault(entry[b"username"].decode(), set()).add(
+                entry[b"object"].decode())
+        return denied
+
+    def exercise(self, daemons):
+        """All that daemons do, but what comes by itself with the time."""
+        for daemon in daemons:
+            daemon.ask("CONSUME x 3", "CONSUME x -3", "CONSUME y")
+        self.put(range(len(daemons)), "x match=x")
+        wait_until(lambda: all("not reloaded" in d.log() or self.is_stuck(d)
+                               for d in daemons), "the complaints")
+        self.put(range(len(daemons)), member(6))
+
+    @staticmethod
+    def is_stuck(daemon):
+        return "no limits from Redis" in daemon.log() or "NOPERM" in daemon.log()
+
+    def test_a_daemon_needs_all_of_it_and_nothing_else(self):
+        users = [("all", self.permissions)] + [
+            (f"without{i}", [p for p in self.permissions if p != left_out])
+            for i, left_out in enumerate(self.permissions)]
+        daemons = [self.start(user, i, allowed) for i, (user, allowed) in enumerate(users)]
+        self.exercise(daemons)
+        # A sweep comes within 15 s, a PING within 5.
+        wait_until(lambda: self.ask(0, "EXISTS", "drip:probe:sweep"), "a sweep")
+        wait_until(lambda: len(self.denied()) == len(self.permissions) or
+                   time.sleep(0.1), "each to be denied something")
+        denied = self.denied()
+        self.assertNotIn("all", denied)
+        for i, left_out in enumerate(self.permissions):
+            with self.subTest(left_out):
+                what = left_out.lstrip("+~&%RW").lstrip("~").rstrip("*")
+                self.assertTrue(all(what in text for text in denied[f"without{i}"]),
+                                denied[f"without{i}"])
+
+    def test_it_is_enough(self):
+        daemon = self.start("all", 0, self.permissions)
+        self.assertRegex(daemon.ask("CONSUME x"), "^ALLOW limit=probe .* from=redis")
+        self.put([0], "x match=x")
+        wait_until(lambda: self.ask(0, "SMEMBERS", "errors"), "the complaint")
+        self.put([0], member(7))
+        wait_until(lambda: not self.ask(0, "SMEMBERS", "errors"), "it to be taken back")
+        self.assertIn(" capacity=7 ", daemon.ask("PEEK x"))
+        self.assertEqual(self.ask(0, "HLEN", "limits:fleet"), 1)
+        self.assertNotIn("NOPERM", daemon.log())
+
+
+if __name__ == "__main__":
+    harness.main()

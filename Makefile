@@ -66,12 +66,12 @@ $(B)/lua/limits.inc $(B)/lua/limits.sha: lua/limits.lua
 ## tests
 
 library  = $(filter-out $(B)/src/main.o,$(objects))
-tests   := $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c)
+tests   := $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c tests/fleet/*.c)
 fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 check_libs = $(libs) $(shell pkg-config --libs check)
-test_programs = $(B)/dripgated $(B)/arithmetic $(B)/hiredis
+test_programs = $(B)/dripgated $(B)/arithmetic $(B)/hiredis $(B)/fleet
 test_env = DRIPGATED=$(abspath $(B)/dripgated) ARITHMETIC=$(abspath $(B)/arithmetic) \
-           HIREDIS=$(abspath $(B)/hiredis)
+           HIREDIS=$(abspath $(B)/hiredis) FLEET=$(abspath $(B)/fleet)
 
 $(B)/unit: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(check_libs)
@@ -81,6 +81,9 @@ $(B)/arithmetic: $(patsubst %.c,$(B)/%.o,$(wildcard tests/integration/arithmetic
 
 # A client of Redis that is built on hiredis.
 $(B)/hiredis: $(B)/tests/integration/hiredis_client.o
+	$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+$(B)/fleet: $(B)/tests/fleet/fleet.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
 # The corpus of each fuzz target, replayed as an ordinary test.
@@ -137,6 +140,10 @@ $(B)/load: $(wildcard tests/bench/*.[ch])
 bench: $(B)/load $(B)/dripgated
 	LOAD=$(B)/load DRIPGATED=$(B)/dripgated python3 tests/bench/bench.py $(if $(BENCH),--only $(BENCH))
 
+# What Redis sees of a fleet that reloads: 200 daemons' subscribers, 10 s.
+fleet: $(B)/fleet
+	FLEET=$(B)/fleet python3 tests/fleet/fleet.py
+
 ## running and installing
 
 run: $(B)/dripgated
@@ -173,6 +180,7 @@ help:
 	@echo 'check-npm  more clients of Redis, from npm'
 	@echo 'fuzz       all fuzz targets, SECONDS=$(SECONDS) each'
 	@echo 'bench      measure against redis-server; BENCH=name for one row'
+	@echo 'fleet      how evenly 200 subscribers reload, as Redis sees it'
 	@echo 'install    below DESTDIR, PREFIX=$(PREFIX); uninstall undoes it'
 	@echo 'clean      remove what was built'
 
@@ -181,4 +189,4 @@ help:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all check check-layers check-unit check-corpus check-integration \
-        check-long check-npm fuzz fuzz-run bench run deps install uninstall clean help
+        check-long check-npm fuzz fuzz-run bench fleet run deps install uninstall clean help

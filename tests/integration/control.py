@@ -54,7 +54,9 @@ class ControlCase(harness.Case):
         return self.server.ask("PUBLISH", "control", message)
 
     def version_of(self, daemon):
-        return int(fields(daemon.ask("PEEK x"))["capacity"])
+        reply = daemon.ask("PEEK x")
+        self.assertIn(" capacity=", reply, daemon.log())
+        return int(fields(reply)["capacity"])
 
     def wait_for_version(self, *daemons, patience=harness.PATIENCE):
         for daemon in daemons:

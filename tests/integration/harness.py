@@ -28,6 +28,9 @@ DRIPGATED = os.path.abspath(
 resource.setrlimit(resource.RLIMIT_NOFILE,
                    (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
 
+# How a process ends by its own fault.
+CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE)
+
 # Bounds only how long a broken build can hang; no test passes or fails by it.
 PATIENCE = 30
 
@@ -442,7 +445,8 @@ class Case(unittest.TestCase):
                     process.wait()
             process.kill()
             log = process.log()
-            if "Sanitizer" in log or "runtime error" in log:
+            if "Sanitizer" in log or "runtime error" in log or \
+                    process.popen.returncode in CRASHES:
                 broken.append(log)
         shutil.rmtree(self.folder)
         self.assertEqual(broken, [])

@@ -1,9 +1,9 @@
 """Limits in Redis: loaded, reloaded when told to, refused when wrong."""
 
-import contextlib
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
 
@@ -471,6 +471,45 @@ class StateTest(control.ControlCase):
             self.assertEqual(file.read(), member(self.version) + "\n")
 
 
+class StatusTest(control.ControlCase):
+    """What systemd shows of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = os.path.join(self.folder, "notify")
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.manager.close)
+        self.manager.settimeout(harness.PATIENCE)
+        self.manager.bind(self.path)
+
+    def wait_for_status(self, text):
+        while f"STATUS={text}" not in self.manager.recv(4096).decode():
+            pass
+
+    def test_status_says_where_limits_are_from(self):
+        state = self.state_dir()
+        options = {"settings": {"control": {"state_dir": state}},
+                   "env": {"NOTIFY_SOCKET": self.path}}
+        daemon = self.follower(**options)
+        self.wait_for_status("1 limits from Redis, 0 clients")
+        self.put("x")
+        self.publish("reload")
+        self.wait_for_status("1 limits (those in Redis now are refused), ")
+        daemon.stop()
+        self.server.kill()
+        self.follower(**options)
+        self.wait_for_status("1 limits (Redis was not read yet), ")
+
+    def test_who_distributes_for_nobody_does_not_start(self):
+        daemon = self.follower()
+        daemon.stop()
+        result = subprocess.run(
+            [harness.DRIPGATED, "-c", daemon.config_path, "--distribute-only"],
+            capture_output=True, text=True, check=False, timeout=harness.PATIENCE)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("--distribute-only: there is no [master]", result.stderr)
+
+
 class SwapTest(control.ControlCase):
     RELOADS = 300
 
@@ -540,14 +579,22 @@ class ServerTest(control.ControlCase):
         self.server.ask("CONFIG", "SET", "busy-reply-threshold", 1)
         with self.server.connect() as link, self.server.connect() as other:
             link.send("EVAL", "while true do end", 0)
-            with contextlib.suppress(harness.RedisError):
-                wait_until(lambda: other.ask("PING") is None, "BUSY")
+            wait_until(lambda: self.is_busy(other), "BUSY")
             wait_until(lambda: "BUSY" in daemon.log(), "the daemon to be told")
             other.ask("SCRIPT", "KILL")
+            wait_until(lambda: not self.is_busy(other), "the end of it")
         self.put_next()
         self.wait_for_version(daemon)
         self.assertNotIn("not reloaded", daemon.log())
         self.assertEqual(self.errors(), [])
+
+    @staticmethod
+    def is_busy(link):
+        try:
+            link.ask("PING")
+        except harness.RedisError:
+            return True
+        return False
 
     def test_who_may_not_subscribe_follows_by_polls_and_makes_no_storm(self):
         self.server.ask("ACL", "SETUSER", "deaf", "on", ">x", "~*", "+@all",

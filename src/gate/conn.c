@@ -261,7 +261,7 @@ conn_open(struct conns *conns, int fd)
 		return;
 	}
 	conn->conns = conns;
-	conn->heard_us = gate_now(conns->gate);
+	conn->heard_us = conn->progress_us = gate_now(conns->gate);
 	queue_init(&conn->queue, &conns->queues, on_ready);
 	talk_start(&conn->talk, &conns->room, &conn->queue,
 	    atomic_fetch_add(&conns->gate->shared->client_id, 1) + 1);

@@ -219,6 +219,20 @@ class SlowTest(ClientsCase):
             client.finish()
             self.assertEqual(client.rest().count(b"END\n"), 1000)
 
+    def test_a_client_that_has_just_come_is_not_taken_for_one_that_does_not_read(self):
+        # Timeouts are looked for once a second; there is always somebody who
+        # has come, and been answered, since the last time.
+        daemon = self.daemon()
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            clients = [daemon.connect() for _ in range(64)]
+            for client in clients:
+                client.send("PING\n")
+            for client in clients:
+                self.assertEqual(client.line(), "PONG")
+                client.close()
+        self.assertEqual(daemon.stats()["clients_stalled"], 0)
+
     def test_any_number_of_requests_may_be_pipelined(self):
         daemon = self.start()
         before = daemon.memory()

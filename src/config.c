@@ -241,6 +241,14 @@ has_endpoint(const struct link_options *link)
 	return *link->endpoint.host || *link->endpoint.unix_socket_path;
 }
 
+static bool
+is_same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+	if (*a->unix_socket_path || *b->unix_socket_path)
+		return strcmp(a->unix_socket_path, b->unix_socket_path) == 0;
+	return strcmp(a->host, b->host) == 0 && a->port == b->port;
+}
+
 /* What no single line can tell.  Return what is wrong, or NULL. */
 static const char *
 check_distribution(const struct reading *reading, const char **section)
@@ -261,6 +269,10 @@ check_distribution(const struct reading *reading, const char **section)
 		*section = options->slaves[i].name;
 		if (!has_endpoint(&options->slaves[i].link))
 			return "host (or unix_socket_path) is missing";
+		/* Each message would be forwarded to where it came from. */
+		if (is_same_endpoint(&options->slaves[i].link.endpoint,
+			&options->master.endpoint))
+			return "is the master itself";
 	}
 	return NULL;
 }

@@ -356,6 +356,11 @@ static const struct {
 	"test.ini: [master]: host (or unix_socket_path) is missing"},
     {"[master]\nhost = a\n[slave:b]\nport = 1\n",
 	"test.ini: [b]: host (or unix_socket_path) is missing"},
+    {"[master]\nhost = a\n[slave:b]\nhost = a\n",
+	"test.ini: [b]: is the master itself"},
+    {"[master]\nunix_socket_path = /a\n[slave:b]\nhost = a\n[slave:c]\n"
+     "unix_socket_path = /a\nhost = a\n",
+	"test.ini: [c]: is the master itself"},
     {"[slave:a]\nhost = a\n[slave:a]\n",
 	"test.ini:3: [slave:a]: given twice"},
     {"[slave:]\n", "test.ini:1: [slave:]: unknown; do you mean slave:?"},

@@ -22,6 +22,7 @@
 	X(limit)                                                               \
 	X(line)                                                                \
 	X(log)                                                                 \
+	X(members)                                                             \
 	X(memory)                                                              \
 	X(message)                                                             \
 	X(num)                                                                 \

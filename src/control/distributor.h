@@ -6,7 +6,11 @@
  * every slave, in a transaction that watches it, and then orders the reload
  * there, with its spread; any other message is forwarded as it is.  Members are
  * bytes: what they say does not matter here.  A slave that is down delays
- * nobody; it gets the current set once it is back.
+ * nobody; it gets the current set once it is back.  Copies are made at once, also
+ * for a reload with a spread: that is for the daemons behind the slaves.
+ *
+ * A key that is empty or missing is not copied: an accident on one server must
+ * not become one on all.
  *
  * Lives on whatever event base it is given.
  */
@@ -14,15 +18,11 @@
 #define CONTROL_DISTRIBUTOR_H
 
 #include "base/attr.h"
+#include "control/slave.h"
 #include "redis/link.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-struct slave_options {
-	const char *name;             /* for people */
-	struct link_options link;
-};
 
 struct distributor_options {
 	struct link_options master;

@@ -21,6 +21,7 @@ struct control {
 	struct event_base *base;
 	struct dialer *dialer;
 	struct subscriber *subscriber; /* NULL: no limits from Redis */
+	struct distributor *distributor; /* NULL: no limits to others */
 	pthread_t thread;
 
 	int wake_fd; /* eventfd: look at what is wanted */
@@ -117,12 +118,19 @@ open_parts(struct control *control, const struct control_options *options,
 		if (!control->subscriber)
 			return -1;
 	}
+	if (options->distributor) {
+		control->distributor = distributor_new(
+		    control->base, control->dialer, options->distributor);
+		if (!control->distributor)
+			return -1;
+	}
 	return 0;
 }
 
 static void
 free_control(struct control *control)
 {
+	distributor_free(control->distributor);
 	subscriber_free(control->subscriber);
 	dialer_free(control->dialer);
 	if (event_initialized(&control->wake_event)) {

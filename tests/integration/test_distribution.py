@@ -1,0 +1,778 @@
+"""Distribution: the limits of one Redis, and what is said there, on others."""
+
+import os
+import re
+import signal
+import socket
+import threading
+
+import harness
+from harness import DRIPGATED, Process, RedisClient, RedisError, wait_until
+
+LIMITS = [b"login match=login:* capacity=5 recharge=60s",
+          b"api match=api:* capacity=100 rate=50/s",
+          b"mail match=mail:* capacity=3 rate=3/h"]
+
+# What Turnstile puts there is msgpack; anything may stand in a member.
+STRANGE = [b"\x82\xa4name\xa5login\xa5limit\xcd\x03\xe8\x00\n\r\n\xff\xfe",
+           b"", b"\x00", b"\r\n", b"$5\r\nhello", b" blanks ", bytes(range(256)),
+           "gr\u00fc\u00dfe".encode(), b"x" * 100_000]
+
+# Longer than any test takes: what happens then has another reason.
+NEVER = "1h"
+
+
+class Distributor(Process):
+    """A dripgated that does nothing but distribute."""
+
+    count = 0
+
+    def __init__(self, folder, text):
+        Distributor.count += 1
+        name = f"distributor-{Distributor.count}"
+        path = os.path.join(folder, f"{name}.ini")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        super().__init__(
+            folder, name, [DRIPGATED, "--distribute-only", "-c", path])
+
+    def stop(self):
+        self.send(signal.SIGTERM)
+        return self.wait()
+
+    def await_log(self, text):
+        wait_until(lambda: text in self.log(), f"{text!r} in the log")
+
+    def copies(self, slave):
+        return len(re.findall(rf"slave {slave}: \d+ limits copied", self.log()))
+
+    def counts(self, slave):
+        """What it last said that it counted: {"copied": 3, ...}"""
+        said = re.findall(rf"slave {slave}: (copied \d+, .*)", self.log())
+        return {name: int(value) for name, value in
+                (item.split(" ") for item in (said or ["copied 0"])[-1].split(", "))}
+
+
+class Proxy:
+    """Stands before a Redis, on a Unix socket of its own."""
+
+    def __init__(self, folder, redis):
+        self.redis = redis
+        self.path = os.path.join(folder, f"proxy-{redis.port}.sock")
+        # Called before something is passed on.
+        self.on_request = self.on_reply = lambda data: None
+        self.sockets = []
+        self.listener = None
+        self.open()
+
+    def open(self):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(16)
+        threading.Thread(target=self.accept, args=(self.listener,),
+                         daemon=True).start()
+
+    def accept(self, listener):
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self.redis.path)
+            self.sockets += [client, server]
+            for source, sink, name in ((client, server, "on_request"),
+                                       (server, client, "on_reply")):
+                threading.Thread(target=self.pump, args=(source, sink, name),
+                                 daemon=True).start()
+
+    def pump(self, source, sink, name):
+        try:
+            while data := source.recv(1 << 20):
+                getattr(self, name)(data)
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        """No connection is left, and none can be made."""
+        os.unlink(self.path)
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for end in self.sockets:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            end.close()
+        self.sockets = []
+
+
+class Case(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.master = self.redis()
+        self.slaves = {}
+        self.listeners = []
+
+    def clean_up(self):
+        for listener in self.listeners:
+            listener.close()
+        running = [process for process in self.processes
+                   if isinstance(process, Distributor) and process.is_running()]
+        for process in running:
+            self.assertEqual(process.stop(), 0, process.log())
+        super().clean_up()
+
+    def add_slaves(self, names):
+        for name in names:
+            self.slaves[name] = self.redis()
+        return [self.slaves[name] for name in names]
+
+    def distribute(self, paths=None, config="", server="socket_timeout = 20"):
+        """Start it; paths: where slaves are that are not where they seem."""
+        servers = {"master": self.master.path}
+        for name, slave in self.slaves.items():
+            servers[f"slave:{name}"] = (paths or {}).get(name, slave.path)
+        text = f"[config]\npoll = {NEVER}\n{config}\n" if "poll" not in config \
+            else f"[config]\n{config}\n"
+        for section, path in servers.items():
+            text += f"[{section}]\nunix_socket_path = {path}\n{server}\n"
+        return self.distribute_by(text)
+
+    def distribute_by(self, text, channel="control"):
+        distributor = self.started(Distributor(self.folder, text))
+        wait_until(lambda: self.subscribers(channel) or
+                   self.still_runs(distributor), "the subscription")
+        return distributor
+
+    def still_runs(self, distributor):
+        self.assertTrue(distributor.is_running(), distributor.log())
+
+    def subscribers(self, channel="control"):
+        return self.master.ask("PUBSUB", "NUMSUB", channel)[1]
+
+    def write(self, members, redis=None, key="limits"):
+        with (redis or self.master).connect() as link:
+            for words in (["MULTI"], ["DEL", key],
+                          ["ZADD", key, *(word for score, member in
+                                          enumerate(members, 1)
+                                          for word in (score, member))],
+                          ["EXEC"]):
+                link.ask(*words)
+
+    def say(self, message):
+        self.assertEqual(self.master.ask("PUBLISH", "control", message), 1)
+
+    def listen(self, redis, channel="control"):
+        """A connection that hears what is published there."""
+        link = redis.connect()
+        self.listeners.append(link)
+        link.ask("SUBSCRIBE", channel)
+        return link
+
+    def hear(self, link):
+        return link.read()[2]
+
+    def held(self, redis):
+        """[(member, score)], or None where it cannot be seen."""
+        try:
+            flat = redis.ask("ZRANGE", "limits", 0, -1, "WITHSCORES")
+        except (OSError, RedisError):
+            return None
+        return list(zip(flat[::2], map(int, flat[1::2])))
+
+    def await_held(self, members, *redises, patience=harness.PATIENCE):
+        wanted = [(member, 10 * (i + 1)) for i, member in enumerate(members)]
+        for redis in redises:
+            wait_until(lambda r=redis: self.held(r) == wanted,
+                       f"{wanted} on {redis.path}", patience)
+
+
+class TestCopies(Case):
+    def test_all_slaves_hold_at_the_start_what_the_master_has(self):
+        self.write(LIMITS)
+        self.distribute_five()
+        self.await_held(LIMITS, *self.slaves.values())
+
+    def distribute_five(self):
+        self.add_slaves("abcde")
+        return self.distribute()
+
+    def test_members_are_copied_as_bytes(self):
+        self.write(STRANGE)
+        self.distribute_five()
+        self.await_held(STRANGE, *self.slaves.values())
+
+    def test_what_is_gone_is_removed_and_scores_are_10_20_30(self):
+        self.add_slaves("ab")
+        self.write(LIMITS + STRANGE)
+        self.write([b"foreign", LIMITS[1], b"\x00\n"], self.slaves["b"])
+        distributor = self.distribute()
+        self.await_held(LIMITS + STRANGE, *self.slaves.values())
+        distributor.await_log("slave b: 12 limits copied (2 removed)")
+        self.write(LIMITS[1:])
+        self.say("reload")
+        self.await_held(LIMITS[1:], *self.slaves.values())
+        distributor.await_log("slave a: 2 limits copied (10 removed)")
+
+    def test_another_order_alone_is_copied(self):
+        self.add_slaves("a")
+        self.write(LIMITS)
+        self.distribute()
+        self.await_held(LIMITS, self.slaves["a"])
+        self.write(LIMITS[::-1])
+        self.say("reload")
+        self.await_held(LIMITS[::-1], self.slaves["a"])
+
+    def test_ten_thousand_limits_are_copied(self):
+        many = [b"limit-%d match=%d:* capacity=5 recharge=60s%s" %
+                (i, i, b" " * 100) for i in range(10000)]
+        self.add_slaves("ab")
+        self.write(many)
+        self.distribute()
+        self.await_held(many, *self.slaves.values())
+
+    def test_no_reload_of_many_is_lost(self):
+        self.add_slaves("ab")
+        self.write(LIMITS)
+        self.distribute()
+        with self.master.connect() as link:
+            for i in range(300):
+                link.send("ZADD", "limits", 100 + i, f"limit-{i}")
+                link.send("PUBLISH", "control", "reload:immediate")
+            for _ in range(600):
+                link.read()
+        self.await_held(LIMITS + [b"limit-%d" % i for i in range(300)],
+                        *self.slaves.values())
+
+    def test_what_is_changed_on_a_slave_is_repaired_by_a_reload(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        self.distribute()
+        for change in (["ZREM", "limits", LIMITS[0]], ["DEL", "limits"],
+                       ["ZADD", "limits", 5, "more"],
+                       ["ZADD", "limits", 100, LIMITS[0]],
+                       ["ZADD", "limits", 11, LIMITS[0]]):
+            self.await_held(LIMITS, slave)
+            slave.ask(*change)
+            self.say("reload")
+        self.await_held(LIMITS, slave)
+
+    def test_what_is_changed_on_a_slave_is_repaired_by_the_poll(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        self.distribute(config="poll = 1s")
+        self.await_held(LIMITS, slave)
+        ear = self.listen(slave)
+        slave.ask("ZREM", "limits", LIMITS[0])
+        self.await_held(LIMITS, slave)
+        self.assertEqual(self.hear(ear), b"reload")
+
+    def test_what_changes_on_the_master_unannounced_is_found_by_the_poll(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        self.distribute(config="poll = 1s")
+        self.await_held(LIMITS, slave)
+        self.write(LIMITS[1:])
+        self.await_held(LIMITS[1:], slave)
+
+    def test_polling_what_is_right_changes_and_says_nothing(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        distributor = self.distribute(config="poll = 1s")
+        self.await_held(LIMITS, slave)
+        ear = self.listen(slave)
+        # Answered after whatever the polls before it did.
+        before = slave.ask("INFO", "commandstats").decode()
+        looks = int(re.search(r"cmdstat_unwatch:calls=(\d+)|$", before)[1] or 0)
+        wait_until(lambda: int((re.search(
+            r"cmdstat_unwatch:calls=(\d+)",
+            slave.ask("INFO", "commandstats").decode()) or [0, 0])[1])
+            >= looks + 3, "three polls")
+        self.say("marker")
+        self.assertEqual(self.hear(ear), b"marker")
+        self.assertEqual(distributor.copies("a"), 1)
+
+
+class TestAccidents(Case):
+    """What a safe daemon does not spread."""
+
+    def check_kept(self, *break_it):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        distributor = self.distribute()
+        self.await_held(LIMITS, slave)
+        for words in break_it:
+            self.master.ask(*words)
+        self.say("reload")
+        distributor.await_log("nothing is copied: limits")
+        self.write(LIMITS[1:])
+        self.say("reload")
+        self.await_held(LIMITS[1:], slave)
+        # Nothing was there between the two.
+        wait_until(lambda: distributor.copies("a") > 1, "the second copy")
+        self.assertEqual(distributor.copies("a"), 2)
+        return distributor.log()
+
+    def test_a_missing_key_is_not_copied(self):
+        self.assertIn("it is empty or missing",
+                      self.check_kept(["DEL", "limits"]))
+
+    def test_a_key_of_another_type_is_not_copied(self):
+        self.assertIn("WRONGTYPE",
+                      self.check_kept(["SET", "limits", "x"]))
+
+    def test_more_than_there_is_room_for_is_not_copied(self):
+        self.assertIn("4 MiB", self.check_kept(
+            ["ZADD", "limits", 1, b"x" * (4 << 20), 2, b"y"]))
+
+    def test_a_reply_that_is_too_large_is_not_copied(self):
+        self.assertIn("too large", self.check_kept(
+            ["ZADD", "limits", 1, b"x" * (6 << 20)]))
+
+    def test_a_foreign_key_on_a_slave_is_left_alone(self):
+        odd, even = self.add_slaves("ab")
+        self.write(LIMITS)
+        odd.ask("SET", "limits", "mine")
+        distributor = self.distribute()
+        self.await_held(LIMITS, even)
+        distributor.await_log("slave a: not up to date: WRONGTYPE")
+        self.assertEqual(odd.ask("GET", "limits"), b"mine")
+        odd.ask("DEL", "limits")
+        self.say("reload")
+        self.await_held(LIMITS, odd)
+
+    def test_a_slave_without_room_is_told_of_and_tried_again(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        slave.ask("CONFIG", "SET", "maxmemory", 1)
+        distributor = self.distribute(config="poll = 1s")
+        distributor.await_log("slave a: not up to date: OOM")
+        self.assertEqual(self.held(slave), [])
+        slave.ask("CONFIG", "SET", "maxmemory", 0)
+        self.await_held(LIMITS, slave)
+
+    def test_a_read_only_slave_is_not_stormed(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        slave.ask("REPLICAOF", "127.0.0.1", harness.free_port())
+        slave.ask("CONFIG", "SET", "replica-serve-stale-data", "yes")
+        distributor = self.distribute()
+        distributor.await_log("slave a: not up to date: READONLY")
+
+        def connections():
+            return int(re.search(rb"cmdstat_watch:calls=(\d+)",
+                                 slave.ask("INFO", "commandstats"))[1])
+        wait_until(lambda: connections() >= 8, "attempts")
+        # 50 ms, doubled each time, of which half on average: so many attempts
+        # take seconds, and the next ones as long again.
+        self.assertLess(connections(), 12)
+        slave.ask("REPLICAOF", "NO", "ONE")
+        self.await_held(LIMITS, slave)
+
+
+class TestOutages(Case):
+    def test_neither_a_dead_nor_a_hanging_slave_delays_the_others(self):
+        dead, hung, *others = self.add_slaves("abcde")
+        self.write(LIMITS)
+        # A call that hangs would hang for longer than the others are given.
+        self.distribute(server="socket_timeout = 20")
+        self.await_held(LIMITS, *self.slaves.values())
+        dead.kill()
+        hung.send(signal.SIGSTOP)
+        self.write(STRANGE)
+        self.say("reload:immediate")
+        self.await_held(STRANGE, *others, patience=10)
+        hung.send(signal.SIGCONT)
+        self.await_held(STRANGE, hung)
+        again = self.redis(port=dead.port, path=dead.path)
+        self.assertIn(self.held(again), ([], [(m, 10 * i + 10) for i, m in
+                                              enumerate(STRANGE)]))
+        self.await_held(STRANGE, again)
+
+    def test_a_slave_that_hangs_is_given_up_and_brought_up_to_date(self):
+        hung, other = self.add_slaves("ab")
+        self.write(LIMITS)
+        distributor = self.distribute(server="socket_timeout = 0.5\n"
+                                             "connect_timeout = 0.5")
+        self.await_held(LIMITS, hung, other)
+        ear = self.listen(hung)
+        hung.send(signal.SIGSTOP)
+        self.write(LIMITS[1:])
+        self.say("reload:spread:7.5")
+        self.await_held(LIMITS[1:], other)
+        distributor.await_log("did not answer in time")
+        hung.send(signal.SIGCONT)
+        self.await_held(LIMITS[1:], hung)
+        self.assertEqual(self.hear(ear), b"reload:spread:7.5")
+
+    def proxied(self):
+        slave, = self.add_slaves("a")
+        proxy = Proxy(self.folder, slave)
+        self.addCleanup(lambda: os.path.exists(proxy.path) and proxy.close())
+        return slave, proxy
+
+    def cut(self, proxy, distributor):
+        """Close it, and wait until the distributor knows."""
+        before = distributor.log().count("slave a: not up to date")
+        proxy.close()
+        wait_until(lambda: distributor.log().count(
+            "slave a: not up to date") > before, "the complaint")
+
+    def test_a_reload_that_a_slave_missed_is_told_when_it_is_back(self):
+        slave, proxy = self.proxied()
+        self.write(LIMITS)
+        distributor = self.distribute({"a": proxy.path})
+        self.await_held(LIMITS, slave)
+        ear = self.listen(slave)
+        self.cut(proxy, distributor)
+        self.say("reload:spread:60")
+        self.say("reload:spread:61.5")
+        proxy.open()
+        # Also where nothing is to be copied.  The last one is told, once.
+        self.assertEqual(self.hear(ear), b"reload:spread:61.5")
+        self.say("marker")
+        self.assertEqual(self.hear(ear), b"marker")
+
+    def test_what_happens_to_each_slave_is_counted(self):
+        slave, proxy = self.proxied()
+        self.add_slaves("b")
+        self.write(LIMITS)
+        distributor = self.distribute({"a": proxy.path}, "poll = 1s")
+        self.await_held(LIMITS, *self.slaves.values())
+        self.say("heard")
+        wait_until(lambda: distributor.counts("a").get("forwarded") == 1,
+                   "the count")
+        self.cut(proxy, distributor)
+        self.say("lost")
+        wait_until(lambda: distributor.counts("a")["lost"] == 1, "the count")
+        self.assertEqual(distributor.stop(), 0)
+        for name, failures, forwarded, lost in (("a", 1, 1, 1), ("b", 0, 2, 0)):
+            counts = distributor.counts(name)
+            self.assertGreater(counts.pop("unchanged"), 0)
+            self.assertEqual(counts, {
+                "copied": 1, "failures": failures, "forwarded": forwarded,
+                "lost": lost})
+
+    def test_a_slave_that_returns_unchanged_is_told_nothing(self):
+        slave, proxy = self.proxied()
+        self.write(LIMITS)
+        distributor = self.distribute({"a": proxy.path})
+        self.await_held(LIMITS, slave)
+        ear = self.listen(slave)
+        self.cut(proxy, distributor)
+        proxy.open()
+        distributor.await_log("slave a: has its 3 limits")
+        self.say("marker")
+        self.assertEqual(self.hear(ear), b"marker")
+
+    def check_cut(self, name, word):
+        """Cut the connection at the first bytes with that word; what the slave
+        is told then."""
+        slave, proxy = self.proxied()
+        self.write(LIMITS)
+        distributor = self.distribute({"a": proxy.path})
+        self.await_held(LIMITS, slave)
+        ear = self.listen(slave)
+
+        def cut_once(data):
+            if word in data:
+                setattr(proxy, name, lambda _: None)
+                proxy.close()
+        setattr(proxy, name, cut_once)
+        self.write(LIMITS[1:])
+        self.say("reload:spread:9")
+        distributor.await_log("slave a: not up to date: it is down")
+        proxy.open()
+        self.await_held(LIMITS[1:], slave)
+        return ear
+
+    def test_a_copy_that_did_not_arrive_is_made_later(self):
+        ear = self.check_cut("on_request", b"EXEC")
+        self.assertEqual(self.hear(ear), b"reload:spread:9")
+
+    def test_a_copy_whose_answer_is_lost_is_told_of_and_that_again(self):
+        ear = self.check_cut("on_reply", b"QUEUED")
+        for _ in range(2):
+            self.assertEqual(self.hear(ear), b"reload:spread:9")
+
+    def test_another_writer_makes_the_copy_begin_anew(self):
+        slave, proxy = self.proxied()
+        meddlings = []
+
+        def meddle(data):
+            if b"MULTI" in data and len(meddlings) < 3:
+                meddlings.append(slave.ask(
+                    "ZADD", "limits", 1, f"meddler-{len(meddlings)}"))
+        proxy.on_request = meddle
+        self.write(LIMITS)
+        distributor = self.distribute({"a": proxy.path})
+        self.await_held(LIMITS, slave)
+        self.assertEqual(len(meddlings), 3)
+        distributor.await_log("3 limits copied (3 removed)")
+
+    def test_another_writer_without_end_is_told_of_and_outlived(self):
+        slave, proxy = self.proxied()
+        meddlings = []
+
+        def meddle(data):
+            if b"MULTI" in data:
+                meddlings.append(slave.ask(
+                    "ZADD", "limits", 1, f"meddler-{len(meddlings)}"))
+        proxy.on_request = meddle
+        self.write(LIMITS)
+        distributor = self.distribute({"a": proxy.path})
+        distributor.await_log("somebody else keeps changing")
+        self.assertEqual(len(meddlings), 10)
+        proxy.on_request = lambda data: None
+        self.say("reload")
+        self.await_held(LIMITS, slave)
+
+    def test_without_the_master_slaves_are_held_to_what_it_had(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        self.distribute(config="poll = 1s")
+        self.await_held(LIMITS, slave)
+        self.master.kill()
+        slave.ask("DEL", "limits")
+        self.await_held(LIMITS, slave)
+        self.master = self.redis(port=self.master.port, path=self.master.path)
+        self.write(STRANGE)
+        self.await_held(STRANGE, slave)
+
+    def test_a_change_while_the_subscription_was_lost_is_not_missed(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        self.distribute()
+        for i in range(20):
+            members = [b"round-%d" % i, *LIMITS]
+            with self.master.connect() as link:
+                link.ask("CLIENT", "KILL", "TYPE", "pubsub")
+                self.write(members)
+                link.ask("PUBLISH", "control", "reload")
+            self.await_held(members, slave)
+            wait_until(self.subscribers, "the subscription")
+
+    def test_a_master_that_comes_late_is_waited_for(self):
+        slave, = self.add_slaves("a")
+        port, path = self.master.port, self.master.path
+        self.master.kill()
+        text = f"[config]\npoll = {NEVER}\n[master]\nunix_socket_path = {path}\n" \
+               f"[slave:a]\nunix_socket_path = {slave.path}\n"
+        distributor = self.started(Distributor(self.folder, text))
+        distributor.await_log(f"redis {path}:")
+        self.master = self.redis(port=port, path=path)
+        self.write(LIMITS)
+        self.await_held(LIMITS, slave)
+
+    def test_messages_to_a_hanging_slave_do_not_pile_up(self):
+        hung, other = self.add_slaves("ab")
+        self.write(LIMITS)
+        distributor = self.distribute()
+        self.await_held(LIMITS, hung, other)
+        ear = self.listen(other)
+        hung.send(signal.SIGSTOP)
+        message = b"x" * (1 << 20)
+        memory = distributor.memory()
+        for _ in range(60):
+            self.say(message)
+            self.assertEqual(self.hear(ear), message)
+        self.assertLess(distributor.memory(), memory + (40 << 20))
+        hung.send(signal.SIGCONT)
+        self.assertEqual(distributor.stop(), 0)
+        # The last answer may have come too late.
+        self.assertIn(distributor.counts("b")["forwarded"], (59, 60))
+        self.assertGreater(distributor.counts("a")["lost"], 40)
+
+
+class TestMessages(Case):
+    def start(self, config=""):
+        """A slave that was copied to, whose distributor was told to reload."""
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        distributor = self.distribute(config=config)
+        self.await_held(LIMITS, slave)
+        return self.listen(slave), distributor
+
+    def check_told(self, cases, config=""):
+        ear, _ = self.start(config)
+        for i, (said, told) in enumerate(cases):
+            self.write([b"round-%d" % i, *LIMITS])
+            self.say(said)
+            self.assertEqual(self.hear(ear), told)
+
+    def test_a_reload_is_told_with_its_spread(self):
+        self.check_told([(b"reload", b"reload"),
+                         (b"reload:immediate", b"reload:immediate"),
+                         (b"reload:spread:60", b"reload:spread:60"),
+                         (b"reload:spread:60.0", b"reload:spread:60.0"),
+                         (b"reload:spread:0.5", b"reload:spread:0.5"),
+                         (b"reload:spread:1." + b"0" * 99, b"reload:spread:1"),
+                         (b"reload:spread:nan", b"reload"),
+                         (b"reload:spread", b"reload"),
+                         (b"reload:nonsense", b"reload")])
+
+    def test_a_plain_reload_gets_the_spread_that_is_configured(self):
+        self.check_told([(b"reload", b"reload:spread:40.5"),
+                         (b"reload:immediate", b"reload:immediate"),
+                         (b"reload:spread:60.0", b"reload:spread:60.0"),
+                         (b"reload:spread:-1", b"reload:spread:40.5"),
+                         (b"reload:nonsense", b"reload:spread:40.5")],
+                        "reload_spread = 40.5")
+
+    def test_the_set_stands_there_when_the_reload_is_told(self):
+        ear, _ = self.start()
+        for i in range(50):
+            members = [b"round-%d" % i]
+            self.write(members)
+            self.say("reload:immediate")
+            self.assertEqual(self.hear(ear), b"reload:immediate")
+            self.assertEqual(self.held(self.slaves["a"]), [(members[0], 10)])
+
+    def test_a_reload_without_news_is_not_told(self):
+        ear, _ = self.start()
+        self.write(LIMITS[1:])
+        self.say("reload:immediate")
+        self.assertEqual(self.hear(ear), b"reload:immediate")
+        before = self.looks()
+        self.say("reload:immediate")
+        wait_until(lambda: self.looks() > before, "the look")
+        self.say("marker")
+        self.assertEqual(self.hear(ear), b"marker")
+
+    def looks(self):
+        found = re.search(rb"cmdstat_unwatch:calls=(\d+)",
+                          self.slaves["a"].ask("INFO", "commandstats"))
+        return int(found[1]) if found else 0
+
+    def test_a_reload_after_a_copy_that_nobody_ordered_is_told(self):
+        # The poll, or the start, may be faster than who changes the limits and
+        # then orders them to be taken at once.
+        ear, _ = self.start()
+        self.say("reload:immediate")
+        self.assertEqual(self.hear(ear), b"reload:immediate")
+
+    def test_other_messages_are_forwarded_unchanged(self):
+        ear, _ = self.start()
+        for message in (b"ping:answers", b"ping:answers:data", b"ping", b"stop",
+                        b"stop:a:b::c:", b"RELOAD", b"reloaded:now", b" ",
+                        b"\x00\xff\r\n", b"x" * (1 << 20)):
+            self.say(message)
+            self.assertEqual(self.hear(ear), message)
+
+    def test_what_nobody_may_say_is_not_forwarded(self):
+        ear, distributor = self.start()
+        for message in (b"_reload", b"_", b"_x:y", b"", b":", b":reload"):
+            self.say(message)
+        self.say(b"marker")
+        self.assertEqual(self.hear(ear), b"marker")
+        distributor.await_log("not forwarded: _reload")
+
+    def test_a_slave_that_takes_no_messages_gets_its_limits_later(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        slave.ask("ACL", "SETUSER", "default", "-publish")
+        distributor = self.distribute(config="poll = 1s")
+        distributor.await_log("slave a: not up to date: NOPERM")
+        slave.ask("ACL", "SETUSER", "default", "+publish")
+        self.await_held(LIMITS, slave)
+
+
+SUBWAY = """\
+[config]
+channel = our_control
+limits_key = our_limits
+reload_spread = 45.5
+shard_hint = limits
+
+[master]
+host = 127.0.0.1
+port = {master}
+db = 2
+password = open
+socket_timeout = 5
+
+[slave:east]
+host = 127.0.0.1
+port = {east}
+db = 0
+password = sesame
+socket_timeout = 2.5
+
+[slave:west]
+unix_socket_path = {west}
+"""
+
+
+class TestSubway(Case):
+    def test_its_configuration_file_runs_unchanged(self):
+        self.master.ask("CONFIG", "SET", "requirepass", "open")
+        east, west = self.add_slaves(["east", "west"])
+        east.ask("CONFIG", "SET", "requirepass", "sesame")
+
+        with RedisClient(self.master.path) as master, \
+                RedisClient(east.path) as reader, \
+                RedisClient(east.path) as ear:
+            master.ask("AUTH", "open")
+            master.ask("SELECT", 2)
+            for link in (reader, ear):
+                link.ask("AUTH", "sesame")
+            ear.ask("SUBSCRIBE", "our_control")
+            master.ask("ZADD", "our_limits", 1, b"\x81\xa1a\n", 2, "second")
+            distributor = self.started(Distributor(
+                self.folder, SUBWAY.format(master=self.master.port,
+                                           east=east.port, west=west.path)))
+            for ask in (reader.ask, west.ask):
+                wait_until(lambda a=ask: a(
+                    "ZRANGE", "our_limits", 0, -1, "WITHSCORES") ==
+                    [b"\x81\xa1a\n", b"10", b"second", b"20"],
+                    "the limits; log:\n" + distributor.log())
+            self.assertEqual(self.hear(ear), b"reload:spread:45.5")
+            wait_until(lambda: master.ask("PUBSUB", "NUMSUB", "our_control")[1],
+                       "the subscription")
+            master.ask("ZREM", "our_limits", "second")
+            master.ask("PUBLISH", "our_control", "reload:immediate")
+            self.assertEqual(self.hear(ear), b"reload:immediate")
+            self.assertEqual(
+                reader.ask("ZRANGE", "our_limits", 0, -1), [b"\x81\xa1a\n"])
+
+
+class TestDaemons(Case):
+    def test_a_daemon_behind_a_slave_follows_the_master(self):
+        slave, = self.add_slaves("a")
+        self.write([b"one match=one:* capacity=1 recharge=1h"])
+        self.distribute()
+        daemon = self.daemon(settings={
+            "limits": {"source": "redis"},
+            "control": {"unix_socket_path": slave.path}})
+        wait_until(lambda: " capacity=1 " in daemon.ask("peek one:x"),
+                   "the first limits")
+        self.write([b"one match=one:* capacity=2 recharge=1h"])
+        self.say("reload:immediate")
+        wait_until(lambda: " capacity=2 " in daemon.ask("peek one:x"),
+                   "the second limits")
+
+    def test_a_daemon_may_serve_and_distribute(self):
+        slave, = self.add_slaves("a")
+        self.write(LIMITS)
+        daemon = self.daemon(settings={
+            "master": {"unix_socket_path": self.master.path},
+            "slave:a": {"unix_socket_path": slave.path}})
+        self.await_held(LIMITS, slave)
+        self.assertTrue(daemon.ask("consume login:1").startswith("ALLOW"))
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_who_only_distributes_needs_somebody_to_distribute_for(self):
+        daemon = self.started(Distributor(self.folder, "[log]\nlevel = info\n"))
+        self.assertEqual(daemon.wait(), 1)
+        self.assertIn("there is no [master]", daemon.log())
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -367,6 +367,7 @@ on_up(void *arg)
 {
 	struct slave *slave = arg;
 
+	owe(slave);
 	set_state(slave, SLAVE_IDLE);
 	look(slave);
 }
@@ -423,7 +424,6 @@ slave_hold(struct slave *slave, struct members *members, const char *reload)
 	if (reload) {
 		snprintf(slave->reload, sizeof(slave->reload), "%s", reload);
 		slave->ordered = true;
-		slave->owed |= slave->state == SLAVE_DOWN;
 	}
 	/* Who is looking compares with these already. */
 	slave->again = slave->state == SLAVE_COPYING;

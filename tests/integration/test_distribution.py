@@ -96,6 +96,7 @@ class Proxy:
         for end in (source, sink):
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+        source.close()
 
     def close(self):
         """No connection is left, and none can be made."""
@@ -343,12 +344,17 @@ class TestAccidents(Case):
 
     def test_a_slave_without_room_is_told_of_and_tried_again(self):
         slave, = self.add_slaves("a")
-        self.write(LIMITS)
-        slave.ask("CONFIG", "SET", "maxmemory", 1)
+        self.write(STRANGE)
         distributor = self.distribute(config="poll = 1s")
+        self.await_held(STRANGE, slave)
+        ear = self.listen(slave)
+        slave.ask("CONFIG", "SET", "maxmemory", 1)
+        self.write(LIMITS)
+        self.say("reload:spread:5")
         distributor.await_log("slave a: not up to date: OOM")
-        self.assertEqual(self.held(slave), [])
+        self.await_held(STRANGE, slave)
         slave.ask("CONFIG", "SET", "maxmemory", 0)
+        self.assertEqual(self.hear(ear), b"reload:spread:5")
         self.await_held(LIMITS, slave)
 
     def test_a_read_only_slave_is_not_stormed(self):
@@ -499,7 +505,7 @@ class TestOutages(Case):
             self.assertEqual(self.hear(ear), b"reload:spread:9")
 
     def test_another_writer_makes_the_copy_begin_anew(self):
-        slave, proxy = self.proxied()
+        slave, proxy, distributor, ear = self.proxied_and_told()
         meddlings = []
 
         def meddle(data):
@@ -507,11 +513,12 @@ class TestOutages(Case):
                 meddlings.append(slave.ask(
                     "ZADD", "limits", 1, f"meddler-{len(meddlings)}"))
         proxy.on_request = meddle
-        self.write(LIMITS)
-        distributor = self.distribute({"a": proxy.path})
-        self.await_held(LIMITS, slave)
+        self.write(LIMITS[1:])
+        self.say("reload:spread:8")
+        self.assertEqual(self.hear(ear), b"reload:spread:8")
+        self.await_held(LIMITS[1:], slave)
         self.assertEqual(len(meddlings), 3)
-        distributor.await_log("3 limits copied (3 removed)")
+        distributor.await_log("2 limits copied (4 removed)")
 
     def test_another_writer_without_end_is_told_of_and_outlived(self):
         slave, proxy = self.proxied()
@@ -578,6 +585,26 @@ class TestOutages(Case):
         proxy.on_reply = change
         self.write(LIMITS[1:])
         self.say("reload")
+        self.await_held(LIMITS, slave)
+
+    def test_an_order_is_kept_until_the_master_can_be_read(self):
+        slave, = self.add_slaves("a")
+        proxy = self.before(self.master)
+        self.write(STRANGE)
+        distributor = self.distribute({"master": proxy.path})
+        self.await_held(STRANGE, slave)
+        ear = self.listen(slave)
+
+        def cut_once(data):
+            if b"ZRANGE" in data:
+                proxy.on_request = lambda _: None
+                proxy.close()
+        proxy.on_request = cut_once
+        self.write(LIMITS)
+        self.say("reload:spread:6")
+        distributor.await_log("limits: no answer")
+        proxy.open()
+        self.assertEqual(self.hear(ear), b"reload:spread:6")
         self.await_held(LIMITS, slave)
 
     def test_a_change_while_the_subscription_was_lost_is_not_missed(self):

@@ -804,6 +804,54 @@ class TestSubway(Case):
                 reader.ask("ZRANGE", "our_limits", 0, -1), [b"\x81\xa1a\n"])
 
 
+# As README.md has them.
+ON_MASTER = "on >secret resetchannels &control %R~limits " \
+            "+select +ping +zrange +subscribe"
+ON_SLAVE = "on >secret resetchannels &control ~limits +select +watch +unwatch " \
+           "+zrange +multi +zrem +zadd +publish +exec"
+
+
+class TestUsers(Case):
+    def start(self, on_master, on_slave):
+        """The one slave, which has a member too many, and the distributor."""
+        slave = self.slaves.get("a") or self.add_slaves("a")[0]
+        self.write([b"old"], slave)
+        for redis, rights in ((self.master, on_master), (slave, on_slave)):
+            redis.ask("ACL", "SETUSER", "dripgate", "reset", *rights.split())
+        text = "".join(
+            f"[{section}]\nunix_socket_path = {redis.path}\n"
+            "username = dripgate\npassword = secret\n"
+            for section, redis in (("master", self.master), ("slave:a", slave)))
+        return slave, self.started(Distributor(self.folder, text))
+
+    def test_it_can_do_its_work_as_the_users_shown(self):
+        self.write(LIMITS)
+        slave, distributor = self.start(ON_MASTER, ON_SLAVE)
+        self.await_held(LIMITS, slave)
+        wait_until(self.subscribers, "the subscription")
+        self.say("reload")
+        wait_until(lambda: b"cmdstat_unwatch" in
+                   slave.ask("INFO", "commandstats"), "a look")
+        self.assertNotIn("NOPERM", distributor.log())
+
+    def test_each_of_their_rights_is_needed(self):
+        self.write(LIMITS)
+        for right in re.findall(r"[+%~&]\S+", ON_SLAVE):
+            # Without +unwatch only a later copy begins anew.
+            if right != "+unwatch":
+                self.check_missed(ON_MASTER, ON_SLAVE.replace(right, ""))
+        for right in re.findall(r"[+%~&]\S+", ON_MASTER):
+            # A ping comes after seconds.
+            if right != "+ping":
+                self.check_missed(ON_MASTER.replace(right, ""), ON_SLAVE)
+
+    def check_missed(self, on_master, on_slave):
+        with self.subTest(on_master=on_master, on_slave=on_slave):
+            _, distributor = self.start(on_master, on_slave)
+            distributor.await_log("NOPERM")
+            self.assertEqual(distributor.stop(), 0)
+
+
 class TestDaemons(Case):
     def test_a_daemon_behind_a_slave_follows_the_master(self):
         slave, = self.add_slaves("a")

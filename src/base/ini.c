@@ -22,7 +22,9 @@
 struct reader {
 	const char *next; /* the line that comes next, */
 	const char *end;  /* up to the end of the text */
-	unsigned line;    /* number of the line read last */
+	unsigned line;    /* number of the line read last; */
+	unsigned column;  /* where its name starts; */
+	unsigned value_column; /* and its value */
 	char *section;    /* the one that we are in, allocated; NULL: none */
 	bool is_pair_due; /* inih was shown a line for take_pair() */
 	bool has_failed;  /* ${error} is set */
@@ -47,6 +49,7 @@ fail(struct reader *reader, const char *format, ...)
 
 	reader->has_failed = true;
 	error->line = reader->line;
+	error->column = reader->column;
 	va_start(args, format);
 	vsnprintf(error->reason, sizeof(error->reason), format, args);
 	va_end(args);
@@ -60,6 +63,8 @@ hand_over(struct reader *reader, const char *name, const char *value)
 	const char *section = reader->section ? reader->section : "";
 
 	reader->error->line = reader->line;
+	reader->error->column = reader->column;
+	reader->error->value_column = reader->value_column;
 	if (reader->handler(reader->arg, section, name, value, reader->line,
 		reader->error) == 0)
 		return 0;
@@ -96,10 +101,27 @@ read_section(struct reader *reader, const char *line, const char *end)
 	return hand_over(reader, NULL, NULL);
 }
 
+/* The column in which the value of a pair starts: what follows '=' or ':', as
+ * inih splits it, or the end. */
+static unsigned
+find_value(const struct reader *reader, const char *line, size_t len)
+{
+	size_t at = 0;
+
+	while (at < len && line[at] != '=' && line[at] != ':')
+		at++;
+	if (at < len)
+		at++;
+	while (at < len && is_blank(line[at]))
+		at++;
+	return reader->column + (unsigned)at;
+}
+
 /* Show inih a line for which it must call take_pair(). */
 static void
 show_pair(struct reader *reader, char *to, const char *line, size_t len)
 {
+	reader->value_column = find_value(reader, line, len);
 	memcpy(to, line, len);
 	to[len] = '\0';
 	reader->is_pair_due = true;
@@ -111,7 +133,7 @@ read_line(char *to, int size, void *arg)
 {
 	struct reader *reader = arg;
 	const char *line = reader->next;
-	const char *end;
+	const char *end, *start = line;
 	size_t len;
 
 	if (reader->has_failed || reader->is_pair_due || line == reader->end)
@@ -124,6 +146,7 @@ read_line(char *to, int size, void *arg)
 	while (line < end && is_blank(*line))
 		line++;
 	len = (size_t)(end - line);
+	reader->column = reader->value_column = (unsigned)(line - start) + 1;
 
 	to[0] = '\0';
 	if (memchr(line, '\0', len))

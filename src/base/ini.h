@@ -14,16 +14,19 @@
 
 #include <stddef.h>
 
-/** What is wrong, and where (line counts from 1). */
+/** What is wrong, and where; lines and columns (bytes) count from 1. */
 struct ini_error {
 	unsigned line;
+	unsigned column;
+	unsigned value_column; /* where the value starts, for the handler */
 	char reason[256];
 };
 
 /** One call for each "[section]" line, with ${name} NULL, and one for each
  * "name = value" line, in the order of the text.  ${section} is "" before the
- * first one.  Return 0 to go on, or -1 with ${error}->reason set to stop, and
- * ${error}->line too where another line than this is to blame. */
+ * first one.  Return 0 to go on, or -1 with ${error}->reason set to stop.
+ * ${error}->line and column are where the name starts, for the handler to set if
+ * another place is to blame. */
 typedef int ini_handler(void *arg, const char *section, const char *name,
     const char *value, unsigned line, struct ini_error *error);
 

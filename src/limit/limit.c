@@ -335,11 +335,13 @@ limit_set(struct limit *limit, const char *word, const char *value,
 {
 	int i = find_name(word, word_names, COUNT(word_names));
 
+	error->is_value = false;
 	if (i < 0)
 		return fail_unknown(word, error);
 	if (limit->given & 1U << i)
 		return fail(error, "%s is given twice", word);
 	limit->given |= 1U << i;
+	error->is_value = true;
 	return setters[i](limit, value, error);
 }
 

@@ -69,6 +69,7 @@ struct limit {
 /** Why a word or a limit was refused: one line, no newline. */
 struct limit_error {
 	char reason[160];
+	bool is_value; /* of limit_set(): the value is to blame, not the word */
 };
 
 /** Start a limit.  Return NULL if ${name} is no name for a limit (1 to 64 of

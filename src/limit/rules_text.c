@@ -11,22 +11,28 @@
 struct reading {
 	struct rules *rules;
 	struct limit *open;      /* the last of ${rules}, which takes words */
+	unsigned open_column;    /* where it begins */
 	struct hash_index names; /* of the limits so far */
+	unsigned column;         /* of the line's word, in a file */
+	unsigned value_column;   /* and of its value */
 };
 
 /* Where a line or section is wrong, and why. */
 struct blame {
 	unsigned line;
+	unsigned column;
 	char reason[256];
 };
 
 static int
-fail(struct blame *blame, unsigned line, const char *limit, const char *reason)
+fail(struct blame *blame, unsigned line, unsigned column, const char *limit,
+    const char *reason)
 {
 	char shown[LIMIT_NAME_MAX + 4];
 
 	log_escape(shown, sizeof(shown), limit, strlen(limit));
 	blame->line = line;
+	blame->column = column;
 	snprintf(
 	    blame->reason, sizeof(blame->reason), "[%s]: %s", shown, reason);
 	return -1;
@@ -41,7 +47,8 @@ finish_limit(struct reading *reading, struct blame *blame)
 	reading->open = NULL;
 	if (!limit || limit_finish(limit, &why) == 0)
 		return 0;
-	return fail(blame, limit->line, limit->name, why.reason);
+	return fail(blame, limit->line, reading->open_column, limit->name,
+	    why.reason);
 }
 
 static int
@@ -49,22 +56,24 @@ begin_limit(struct reading *reading, const char *name, unsigned line,
     struct blame *blame)
 {
 	struct hash128 hash = key_make(name, strlen(name)).hash;
+	unsigned column = reading->column;
 	struct limit_error why;
 	struct limit *limit;
 
 	if (hash_index_find(&reading->names, &hash) != INDEX_NONE)
-		return fail(blame, line, name, "stands above already");
+		return fail(blame, line, column, name, "stands above already");
 	limit = limit_new(name, &why);
 	if (!limit)
-		return fail(blame, line, name, why.reason);
+		return fail(blame, line, column, name, why.reason);
 	limit->line = line;
 	if (rules_add(reading->rules, limit) < 0) {
 		limit_free(limit);
-		return fail(blame, line, name, "out of memory");
+		return fail(blame, line, column, name, "out of memory");
 	}
 	reading->open = limit;
+	reading->open_column = column;
 	if (hash_index_add(&reading->names, &hash, limit->order) < 0)
-		return fail(blame, line, name, "out of memory");
+		return fail(blame, line, column, name, "out of memory");
 	return 0;
 }
 
@@ -75,7 +84,9 @@ set_word(struct reading *reading, const char *word, const char *value,
 	struct limit_error why;
 
 	if (limit_set(reading->open, word, value, &why) < 0)
-		return fail(blame, line, reading->open->name, why.reason);
+		return fail(blame, line,
+		    why.is_value ? reading->value_column : reading->column,
+		    reading->open->name, why.reason);
 	return 0;
 }
 
@@ -109,9 +120,12 @@ take_ini(void *arg, const char *section, const char *name, const char *value,
     unsigned line, struct ini_error *error)
 {
 	struct reading *reading = arg;
-	struct blame blame = {line, "stands before the first [section]"};
+	struct blame blame = {
+	    line, error->column, "stands before the first [section]"};
 	int status = -1;
 
+	reading->column = error->column;
+	reading->value_column = error->value_column;
 	if (!name) {
 		status = finish_limit(reading, &blame);
 		if (status == 0)
@@ -121,6 +135,7 @@ take_ini(void *arg, const char *section, const char *name, const char *value,
 	}
 	if (status == -1) {
 		error->line = blame.line;
+		error->column = blame.column;
 		memcpy(error->reason, blame.reason, sizeof(error->reason));
 	}
 	return status;
@@ -137,6 +152,7 @@ read_ini(struct reading *reading, const char *text, size_t len,
 	if (finish_limit(reading, &blame) == 0)
 		return 0;
 	error->line = blame.line;
+	error->column = blame.column;
 	memcpy(error->reason, blame.reason, sizeof(error->reason));
 	return -1;
 }
@@ -154,8 +170,8 @@ rules_from_ini(
 	    name);
 	if (status == 0 &&
 	    (status = read_ini(&reading, text, len, &why)) == -1)
-		snprintf(error->reason, sizeof(error->reason), "%s:%u: %s",
-		    name, why.line, why.reason);
+		snprintf(error->reason, sizeof(error->reason), "%s:%u:%u: %s",
+		    name, why.line, why.column, why.reason);
 	rules = end(&reading, status);
 	if (!rules || rules_count(rules) > 0)
 		return rules;
@@ -193,7 +209,7 @@ set_words(
 		char *value = strchr(word, '=');
 
 		if (!value)
-			return fail(blame, line, reading->open->name,
+			return fail(blame, line, 0, reading->open->name,
 			    "a word is not of the form name=value");
 		*value++ = '\0';
 		if (set_word(reading, word, value, line, blame) == -1)
@@ -228,7 +244,7 @@ read_line(struct reading *reading, const struct rules_line *line,
 	char *at = text;
 	char *name;
 
-	*blame = (struct blame){number, "is longer than 4096 bytes"};
+	*blame = (struct blame){number, 0, "is longer than 4096 bytes"};
 	if (line->len > RULES_LINE_MAX)
 		return -1;
 	strcpy(blame->reason, "is not one line of UTF-8 text");

@@ -17,7 +17,7 @@
 /** Longest line of one limit. */
 #define RULES_LINE_MAX 4096
 
-/** Why a text was refused: "limits.ini:12: [login]: capacity is missing",
+/** Why a text was refused: "limits.ini:12:1: [login]: capacity is missing",
  * "limits: member 3: [login]: capacity is missing". */
 struct rules_error {
 	char reason[400];

@@ -131,7 +131,8 @@ class ComplaintsTest(Fleet):
     def check_refused(self, files, complaint, line=None, path=None):
         """Neither --check nor a start takes the files, and both say why."""
         place = " error: " + re.escape(path or files.limits_path) \
-            + (f":{line}: " if line else r"(?::\d+)?: ")
+            + (f":{line}" if line else r"(?::\d+)?") \
+            + (r"(?::\d+)?: " if path or not line else r":\d+: ")
         checked = self.check_config(files)
         started = self.run_dripgated("-c", files.config_path)
         for result in checked, started:
@@ -433,7 +434,8 @@ class ReloadTest(Fleet):
                 text, line, complaint = BAD_LIMITS[name]
                 daemon.write_limits(text)
                 log = daemon.reload()
-                self.assertIn(f"error: not reloaded: {daemon.limits_path}:{line}: ", log)
+                self.assertRegex(log, re.escape(
+                    f"error: not reloaded: {daemon.limits_path}:{line}:") + r"\d+: ")
                 self.assertIn(complaint, log)
             os.unlink(daemon.limits_path)
             self.assertIn("No such file or directory", daemon.reload())
@@ -632,7 +634,7 @@ class MatchTest(Fleet):
             self.assertEqual(len(passed_over), 1002)
         self.assertEqual(daemon.stats()["limits"], 1000)
         daemon.write_limits(text + limit(capacity="x"))
-        self.assertIn(f"{daemon.limits_path}:{1000 * 4 + 3}: [a]: ", daemon.reload())
+        self.assertIn(f"{daemon.limits_path}:{1000 * 4 + 3}:12: [a]: ", daemon.reload())
 
 
 class AlgorithmTest(Fleet):

@@ -180,7 +180,7 @@ class NotifyTest(ServiceCase):
         self.assertIn("STATUS=2 limits, 0 clients, buckets in memory", good)
         self.assertNotIn("not reloaded", good)
         self.assertIn("STATUS=2 limits, 0 clients, buckets in memory", bad)
-        self.assertIn(f"not reloaded: {daemon.limits_path}:1: ", bad)
+        self.assertIn(f"not reloaded: {daemon.limits_path}:1:1: ", bad)
         for lines in manager.messages:
             if "RELOADING=1" in lines:
                 [word] = [line for line in lines if line.startswith("MONOTONIC_USEC=")]

@@ -97,23 +97,34 @@ static const struct {
 } refused[] = {
     {"", "test.ini: no limits in it"},
     {"; nothing\n", "test.ini: no limits in it"},
-    {"match = a\n" GOOD, "test.ini:1: stands before the first [section]"},
-    {GOOD "[a]\n", "test.ini:5: [a]: stands above already"},
-    {GOOD "[b]\nmatch = a\n[c]\n", "test.ini:5: [b]: capacity is missing"},
-    {GOOD "[b]\nmatch = a\n", "test.ini:5: [b]: capacity is missing"},
-    {GOOD "[b]\n", "test.ini:5: [b]: match is missing"},
-    {GOOD "match = b\n", "test.ini:5: [a]: match is given twice"},
+    {"match = a\n" GOOD, "test.ini:1:1: stands before the first [section]"},
+    {GOOD "[a]\n", "test.ini:5:1: [a]: stands above already"},
+    {GOOD " [b]\nmatch = a\n[c]\n",
+	"test.ini:5:2: [b]: capacity is missing"},
+    {GOOD "[b]\nmatch = a\n", "test.ini:5:1: [b]: capacity is missing"},
+    {GOOD "[b]\n", "test.ini:5:1: [b]: match is missing"},
+    {GOOD "match = b\n", "test.ini:5:1: [a]: match is given twice"},
     {GOOD "[b]\nmatch = a\nblok = 5m\n",
-	"test.ini:7: [b]: unknown word 'blok', did you mean 'block'?"},
-    {GOOD "[]\n", "test.ini:5: []: a limit's name is 1 to 64 of "
+	"test.ini:7:1: [b]: unknown word 'blok', did you mean 'block'?"},
+    {GOOD "[]\n", "test.ini:5:1: []: a limit's name is 1 to 64 of "
 		  "A-Z a-z 0-9 _ -"},
-    {GOOD "[a b]\n", "test.ini:5: [a b]: a limit's name is 1 to 64 of "
+    {GOOD "[a b]\n", "test.ini:5:1: [a b]: a limit's name is 1 to 64 of "
 		     "A-Z a-z 0-9 _ -"},
-    {GOOD "[\x1B]\n", "test.ini:5: [\\x1b]: a limit's name is 1 to 64 of "
+    {GOOD "[\x1B]\n", "test.ini:5:1: [\\x1b]: a limit's name is 1 to 64 of "
 		      "A-Z a-z 0-9 _ -"},
-    {GOOD "hello\n", "test.ini:5: neither [section] nor name = value"},
+    {GOOD "hello\n", "test.ini:5:1: neither [section] nor name = value"},
     {"[a]\nhello\ncapacity = 0\n",
-	"test.ini:2: neither [section] nor name = value"},
+	"test.ini:2:1: neither [section] nor name = value"},
+    {"\t [b] ; x\n", "test.ini:1:3: [b]: match is missing"},
+    {GOOD "  block = 1\n", "test.ini:5:11: [a]: block must be a number and "
+			   "a unit (us ms s m h d), as in 60s"},
+    {GOOD " block:\t-1s\n", "test.ini:5:9: [a]: block must be a number and "
+			     "a unit (us ms s m h d), as in 60s"},
+    {GOOD "shadow =\n", "test.ini:5:9: [a]: shadow must be yes or no"},
+    {"\xef\xbb\xbf[a]\nmatch=a[\n",
+	"test.ini:2:7: [a]: match has a [ without a ]"},
+    {GOOD "  capcity = 5\n",
+	"test.ini:5:3: [a]: unknown word 'capcity', did you mean 'capacity'?"},
 };
 
 START_TEST(set_with_an_error_is_refused_whole)

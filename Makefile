@@ -42,9 +42,15 @@ sources := $(wildcard src/*.c src/*/*.c)
 objects  = $(sources:%.c=$(B)/%.o)
 scripts  = $(foreach s,leaky_bucket fixed_window sweep limits,$(B)/lua/$s.inc $(B)/lua/$s.sha)
 
-all: $(B)/dripgated
+all: $(B)/dripgated $(B)/dripgate
 
-$(B)/dripgated: $(objects)
+tool    = $(filter $(B)/src/tool/%,$(objects))
+library = $(filter-out $(B)/src/main.o $(B)/src/tool/main.o,$(objects))
+
+$(B)/dripgated: $(filter-out $(tool),$(objects))
+	$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+$(B)/dripgate: $(B)/src/tool/main.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
 $(B)/%.o: %.c | $(scripts)
@@ -65,7 +71,6 @@ $(B)/lua/limits.inc $(B)/lua/limits.sha: lua/limits.lua
 
 ## tests
 
-library  = $(filter-out $(B)/src/main.o,$(objects))
 tests   := $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c tests/fleet/*.c)
 fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 check_libs = $(libs) $(shell pkg-config --libs check)

@@ -1,0 +1,212 @@
+/*
+ * dripgate: finds the command that was asked for, and runs it.
+ */
+#include "base/suggest.h"
+#include "tool/commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* All commands take these. */
+#define COMMON                                                                 \
+	(OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_HELP) |                 \
+	    OPTION_BIT(OPTION_VERSION))
+
+#define WAIT_US INT64_C(1000000)
+
+static void
+print_options(unsigned options)
+{
+	for (int i = 0; i < OPTION_ROWS; i++) {
+		const struct option_row *row = &option_rows[i];
+		char name[40];
+
+		if (!(options & OPTION_BIT(i)))
+			continue;
+		snprintf(name, sizeof(name), "--%s%s%s", row->name,
+		    row->argument ? " " : "",
+		    row->argument ? row->argument : "");
+		if (row->letter)
+			printf("  -%c, %-24s  %s\n", row->letter, name,
+			    row->help);
+		else
+			printf("      %-24s  %s\n", name, row->help);
+	}
+}
+
+static void
+print_help(const struct command_row *row)
+{
+	printf("usage: dripgate %s%s%s [OPTION...]\n\n%s\n", row->name,
+	    *row->arguments ? " " : "", row->arguments, row->help);
+	if (*row->more)
+		printf("\n%s\n", row->more);
+	printf("\noptions:\n");
+	print_options(row->options | COMMON);
+}
+
+/* All commands, or those whose first word is ${family}. */
+static void
+print_commands(const char *family)
+{
+	printf("usage: dripgate %s%sCOMMAND [ARGUMENT...] [OPTION...]\n\n"
+	       "commands:\n",
+	    family ? family : "", family ? " " : "");
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command_row *row = &command_rows[i];
+		char name[40];
+
+		if (family && strncmp(row->name, family, strlen(family)) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%s %s", row->name,
+		    row->arguments);
+		printf("  %-22s  %s\n", name, row->help);
+	}
+	printf("\noptions:\n");
+	print_options(COMMON);
+	printf("\ndripgate COMMAND --help says more; so does dripgate(1).\n");
+}
+
+/* Whether some command consists of ${word} and another. */
+static bool
+is_family(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < command_count; i++)
+		if (strncmp(command_rows[i].name, word, len) == 0 &&
+		    command_rows[i].name[len] == ' ')
+			return true;
+	return false;
+}
+
+static const struct command_row *
+find_command(const char *name)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (strcmp(command_rows[i].name, name) == 0)
+			return &command_rows[i];
+	return NULL;
+}
+
+static int
+complain_of_command(const char *name)
+{
+	const char *names[64];
+	const char *near;
+
+	for (size_t i = 0; i < command_count; i++)
+		names[i] = command_rows[i].name;
+	near = suggest(name, names, command_count);
+	if (near)
+		return tool_complain("unknown command '%s', did you mean "
+				     "'%s'?",
+		    name, near);
+	return tool_complain("unknown command '%s'; try dripgate --help", name);
+}
+
+/* Take the command's name, one word or two, off the words. */
+static void
+take_name(struct tool *tool, char *name, size_t size)
+{
+	size_t used = 1;
+
+	if (is_family(tool->words[0]) && tool->word_count > 1)
+		used = 2;
+	snprintf(name, size, "%s%s%s", tool->words[0], used > 1 ? " " : "",
+	    used > 1 ? tool->words[1] : "");
+	tool->words += used;
+	tool->word_count -= used;
+}
+
+static int
+check_arguments(const struct tool *tool, const struct command_row *row,
+    unsigned given)
+{
+	unsigned surplus = given & ~(row->options | COMMON);
+
+	for (int i = 0; i < OPTION_ROWS; i++)
+		if (surplus & OPTION_BIT(i))
+			return tool_complain("%s takes no --%s; try dripgate "
+					     "%s --help",
+			    row->name, option_rows[i].name, row->name);
+	if (tool->word_count < row->min || tool->word_count > row->max)
+		return tool_complain("%s; usage: dripgate %s%s%s",
+		    tool->word_count < row->min ? "an argument is missing"
+						: "too many arguments",
+		    row->name, *row->arguments ? " " : "", row->arguments);
+	return STATUS_FINE;
+}
+
+/* The one command that was asked for, or its help. */
+static int
+run_command(struct tool *tool, unsigned given)
+{
+	const struct command_row *row;
+	char name[200];
+	int status;
+
+	take_name(tool, name, sizeof(name));
+	row = find_command(name);
+	if (!row && is_family(name)) {
+		if (!(given & OPTION_BIT(OPTION_HELP)))
+			return tool_complain("%s what? try dripgate %s --help",
+			    name, name);
+		print_commands(name);
+		return STATUS_FINE;
+	}
+	if (!row)
+		return complain_of_command(name);
+	if (given & OPTION_BIT(OPTION_HELP)) {
+		print_help(row);
+		return STATUS_FINE;
+	}
+	status = check_arguments(tool, row, given);
+	return status == STATUS_FINE ? row->run(tool) : status;
+}
+
+static int
+run(struct tool *tool, unsigned given)
+{
+	if (given & OPTION_BIT(OPTION_VERSION)) {
+		puts("dripgate " VERSION);
+		return STATUS_FINE;
+	}
+	if (tool->word_count > 0)
+		return run_command(tool, given);
+	if (!(given & OPTION_BIT(OPTION_HELP)))
+		return tool_complain("no command; try dripgate --help");
+	print_commands(NULL);
+	return STATUS_FINE;
+}
+
+static bool
+wants_colours(void)
+{
+	const char *terminal = getenv("TERM");
+	const char *refused = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && terminal &&
+	       strcmp(terminal, "dumb") != 0 && !(refused && *refused);
+}
+
+int
+main(int argc, char **argv)
+{
+	char *words[COMMAND_WORDS_MAX + 2];
+	struct tool tool = {
+	    .words = words, .wait_us = WAIT_US, .colours = wants_colours()};
+	unsigned given = 0;
+	int status;
+
+	if (options_read(&tool, argc, argv, COUNT(words), &given) == -1)
+		return STATUS_ERROR;
+	status = run(&tool, given);
+	config_free(tool.config);
+	/* An answer that was lost is none. */
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return tool_complain("standard output: %m");
+	return status;
+}

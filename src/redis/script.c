@@ -32,6 +32,12 @@ script_sha(enum script script)
 	return scripts[script].sha;
 }
 
+const char *
+script_text(enum script script)
+{
+	return scripts[script].text;
+}
+
 int
 script_load(struct link *link, enum script script, int64_t deadline_us,
     link_done *done, void *arg)

@@ -19,6 +19,9 @@ enum script {
 /** The name that EVALSHA calls it by: SHA-1 in hexadecimal. */
 const char *script_sha(enum script script);
 
+/** What it says. */
+const char *script_text(enum script script);
+
 /** Queue SCRIPT LOAD.  As link_call(); ${done} must see a reply that is no
  * error before the script may be called. */
 int script_load(struct link *link, enum script script, int64_t deadline_us,

@@ -51,6 +51,15 @@ const struct command_row command_rows[] = {
     {"nodes", "", 0, 0, OPTION_BIT(OPTION_WAIT) | JSON, order_nodes,
 	"which daemons answer a ping on the control channel",
 	"Exits with 1 if nobody answers."},
+    {"fleet", "", 0, 0, JSON, fleet_show,
+	"which daemon runs which limits, and who lags",
+	"current: runs what is in Redis.  lags: runs something else.  kept: runs\n"
+	"what it kept from before, since Redis did not answer.  gone: was not\n"
+	"seen for two minutes; forgotten after an hour.  Exits with 1 if anybody\n"
+	"lags."},
+    {"watch", "", 0, 0, ASK | JSON | OPTION_BIT(OPTION_COUNT), watch_show,
+	"requests a second under each limit, as top does",
+	"Busiest first, once a second until interrupted, or --count times."},
 };
 
 const size_t command_count = COUNT(command_rows);

@@ -47,4 +47,8 @@ int order_reload(struct tool *tool);
 int order_command(struct tool *tool);
 int order_nodes(struct tool *tool);
 
+/* fleet.c, watch.c */
+int fleet_show(struct tool *tool);
+int watch_show(struct tool *tool);
+
 #endif

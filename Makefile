@@ -1,6 +1,6 @@
 # dripgate: build, test, install.  `make help` lists the targets.
 #
-#   make                      build/dripgated
+#   make                      build/dripgated, build/dripgate
 #   make check SAN=address,undefined   the tests under sanitizers (own tree)
 #   make install DESTDIR=/tmp/x PREFIX=/usr
 
@@ -19,7 +19,7 @@ UNITDIR  = $(PREFIX)/lib/systemd/system
 PACKAGES = libevent_core libevent_extra libevent_pthreads hiredis inih libpcre2-8 libsystemd
 DEBIAN   = build-essential pkg-config libevent-dev libhiredis-dev libinih-dev \
            libpcre2-dev libsystemd-dev check redis-server python3 \
-           netcat-openbsd systemd clang libclang-rt-14-dev \
+           netcat-openbsd systemd mandoc clang libclang-rt-14-dev \
            redis-tools python3-redis nodejs node-redis
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -41,6 +41,9 @@ libs        = $(shell pkg-config --libs $(PACKAGES))
 sources := $(wildcard src/*.c src/*/*.c)
 objects  = $(sources:%.c=$(B)/%.o)
 scripts  = $(foreach s,leaky_bucket fixed_window sweep limits,$(B)/lua/$s.inc $(B)/lua/$s.sha)
+
+manuals  = src/tool/dripgate.1 conf/dripgate.ini.5 src/wire/dripgate-protocol.7 \
+           src/dripgated.8
 
 all: $(B)/dripgated $(B)/dripgate
 
@@ -74,9 +77,10 @@ $(B)/lua/limits.inc $(B)/lua/limits.sha: lua/limits.lua
 tests   := $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c tests/fleet/*.c)
 fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 check_libs = $(libs) $(shell pkg-config --libs check)
-test_programs = $(B)/dripgated $(B)/arithmetic $(B)/hiredis $(B)/fleet
-test_env = DRIPGATED=$(abspath $(B)/dripgated) ARITHMETIC=$(abspath $(B)/arithmetic) \
-           HIREDIS=$(abspath $(B)/hiredis) FLEET=$(abspath $(B)/fleet)
+test_programs = $(B)/dripgated $(B)/dripgate $(B)/arithmetic $(B)/hiredis $(B)/fleet
+test_env = DRIPGATED=$(abspath $(B)/dripgated) DRIPGATE=$(abspath $(B)/dripgate) \
+           ARITHMETIC=$(abspath $(B)/arithmetic) HIREDIS=$(abspath $(B)/hiredis) \
+           FLEET=$(abspath $(B)/fleet)
 
 $(B)/unit: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(check_libs)
@@ -95,10 +99,13 @@ $(B)/fleet: $(B)/tests/fleet/fleet.o $(library)
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
-check: check-layers check-unit check-corpus check-integration
+check: check-layers check-manual check-unit check-corpus check-integration
 
 check-layers:
 	python3 tests/layers.py
+
+check-manual:
+	mandoc -Tlint -Wwarning $(manuals)
 
 check-unit: $(B)/unit
 	$(B)/unit
@@ -158,8 +165,12 @@ deps:
 	apt-get update
 	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(DEBIAN)
 
-install: $(B)/dripgated
-	install -D -m 755 $(B)/dripgated $(DESTDIR)$(PREFIX)/bin/dripgated
+install: all
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/dripgated $(B)/dripgate
+	install -D -m 644 src/tool/dripgate.bash \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dripgate
+	for m in $(manuals); do \
+	  install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${m##*.} $$m || exit 1; done
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/dripgate/README.md
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)/etc/dripgate
 	for u in service socket; do \
@@ -170,7 +181,10 @@ install: $(B)/dripgated
 
 # Settings and limits stay.
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/dripgated $(DESTDIR)$(PREFIX)/share/doc/dripgate/README.md
+	rm -f $(DESTDIR)$(PREFIX)/bin/dripgated $(DESTDIR)$(PREFIX)/bin/dripgate
+	rm -f $(DESTDIR)$(PREFIX)/share/doc/dripgate/README.md
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dripgate
+	for m in $(manuals); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	rm -f $(DESTDIR)$(UNITDIR)/dripgated.service $(DESTDIR)$(UNITDIR)/dripgated.socket
 
 clean:
@@ -178,7 +192,7 @@ clean:
 
 help:
 	@echo 'deps       install what is needed (Debian, as root)'
-	@echo 'all        build $(B)/dripgated'
+	@echo 'all        build $(B)/dripgated and $(B)/dripgate'
 	@echo 'run        build and run it here, with conf/'
 	@echo 'check      all tests; SAN=address,undefined for a sanitizer build'
 	@echo 'check-long the tests that take minutes'
@@ -194,4 +208,5 @@ help:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all check check-layers check-unit check-corpus check-integration \
-        check-long check-npm fuzz fuzz-run bench fleet run deps install uninstall clean help
+        check-manual check-long check-npm fuzz fuzz-run bench fleet run deps install \
+        uninstall clean help

@@ -48,6 +48,7 @@ struct fleet_view {
 	size_t count;
 	int64_t now;             /* seconds since 1970 */
 	char digest[DIGEST_LEN]; /* of the key */
+	bool has_strange;        /* a field was not read */
 };
 
 /* Read "DIGEST LOADED_AT COUNT SEEN_AT". */
@@ -84,10 +85,10 @@ state_of(const struct fleet_view *view, const struct member *member)
 							 : MEMBER_LAGS;
 }
 
-/* Take down the field ${name}, unless what it holds is nobody's, or too old:
- * return whether it is. */
+/* Take down what the field ${name} holds, if it can be read.  Return whether the
+ * field may stay: it is not too old. */
 static bool
-is_member(struct fleet_view *view, const redisReply *name,
+take_member(struct fleet_view *view, const redisReply *name,
     const redisReply *value)
 {
 	struct member *member = &view->items[view->count];
@@ -100,6 +101,7 @@ is_member(struct fleet_view *view, const redisReply *name,
 		tool_complain("%s: is not what a daemon says of itself",
 		    log_escape(
 			shown, sizeof(shown), name->str, (size_t)name->len));
+		view->has_strange = true;
 		return true;
 	}
 	if (view->now - member->seen_at > FORGOTTEN_S)
@@ -141,7 +143,7 @@ read_members(struct fleet_view *view, struct redis_client *client,
 		return -1;
 	}
 	for (size_t i = 0; i + 1 < fields->elements; i += 2)
-		if (!is_member(
+		if (!take_member(
 			view, fields->element[i], fields->element[i + 1]) &&
 		    forget(client, fields->element[i]) == -1)
 			return -1;
@@ -266,7 +268,9 @@ show(const struct tool *tool, const struct fleet_view *view)
 	for (size_t i = 0; i < view->count; i++)
 		if (view->items[i].state == MEMBER_LAGS)
 			status = STATUS_DIFFERENT;
-	if ((tool->json ? write_members(view) : show_members(tool, view)) == -1)
+	if ((tool->json ? write_members(view) : show_members(tool, view)) ==
+		-1 ||
+	    view->has_strange)
 		return STATUS_ERROR;
 	return status;
 }

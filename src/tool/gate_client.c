@@ -129,6 +129,8 @@ gate_client_send(struct gate_client *client, const char *line)
 
 		if (sent > 0)
 			buf_take(&out, (size_t)sent);
+		else if (errno == EPIPE)
+			break; /* why it was closed may be there to be read */
 		else if (errno != EINTR)
 			status = -1;
 	}

@@ -1,7 +1,5 @@
 #include "tool/redis_client.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,16 +26,6 @@ name_server(struct redis_client *client)
 		    endpoint->host, (long long)endpoint->port);
 }
 
-/* What a server says may be anything. */
-static void
-complain_of_error(const struct redis_client *client, const char *text)
-{
-	char shown[400];
-
-	log_escape(shown, sizeof(shown), text, strlen(text));
-	tool_complain("Redis at %s: %s", client->name, shown);
-}
-
 static void
 complain_of_loss(const struct redis_client *client)
 {
@@ -47,7 +35,8 @@ complain_of_loss(const struct redis_client *client)
 		tool_complain(
 		    "Redis at %s: no answer in time", client->name);
 	else
-		complain_of_error(client, context->errstr);
+		tool_complain(
+		    "Redis at %s: %s", client->name, context->errstr);
 }
 
 static int
@@ -144,7 +133,7 @@ check(struct redis_client *client, redisReply *reply)
 	}
 	if (reply->type != REDIS_REPLY_ERROR)
 		return reply;
-	complain_of_error(client, reply->str);
+	tool_complain("Redis at %s: %s", client->name, reply->str);
 	freeReplyObject(reply);
 	return NULL;
 }

@@ -1,5 +1,7 @@
 #include "tool/tool.h"
 
+#include "base/log.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,7 +11,7 @@
 int
 tool_complain(const char *format, ...)
 {
-	char text[1024];
+	char text[1024], shown[1024];
 	va_list args;
 
 	va_start(args, format);
@@ -17,7 +19,8 @@ tool_complain(const char *format, ...)
 	va_end(args);
 	/* What was printed before stands before, also in one file. */
 	fflush(stdout);
-	fprintf(stderr, "dripgate: %s\n", text);
+	fprintf(stderr, "dripgate: %s\n",
+	    log_escape(shown, sizeof(shown), text, strlen(text)));
 	return STATUS_ERROR;
 }
 

@@ -45,7 +45,8 @@ struct tool {
 	struct config *config;        /* NULL: not read yet */
 };
 
-/** Say on standard error what is wrong, in one line.  Return STATUS_ERROR. */
+/** Say on standard error what is wrong, in one line of printable ASCII, whatever
+ * the arguments.  Return STATUS_ERROR. */
 int tool_complain(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /** The settings, read when first asked for; the tool's.  NULL: complained. */

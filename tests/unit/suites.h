@@ -14,9 +14,11 @@
 	X(command)                                                             \
 	X(config)                                                              \
 	X(deny_cache)                                                          \
+	X(diff)                                                                \
 	X(index)                                                               \
 	X(ini)                                                                 \
 	X(inline)                                                              \
+	X(json)                                                                \
 	X(key)                                                                 \
 	X(last_good)                                                           \
 	X(limit)                                                               \
@@ -26,16 +28,17 @@
 	X(memory)                                                              \
 	X(message)                                                             \
 	X(num)                                                                 \
-	X(reply_arena)                                                         \
+	X(rates)                                                               \
 	X(reload)                                                              \
+	X(reply_arena)                                                         \
 	X(reply_guard)                                                         \
 	X(resp)                                                                \
 	X(resp_request)                                                        \
 	X(rules)                                                               \
 	X(siphash)                                                             \
 	X(suggest)                                                             \
-	X(throttle)                                                            \
 	X(tally)                                                               \
+	X(throttle)                                                            \
 	X(window)
 
 #define SUITE(name) Suite *name##_suite(void);

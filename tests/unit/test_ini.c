@@ -218,6 +218,32 @@ START_TEST(text_ends_where_its_length_says)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	unsigned column, value_column;
+} places[] = {
+    {"bad=1", 1, 5},
+    {"bad = 1", 1, 7},
+    {"\t bad\t:  1 ; x", 3, 10},
+    {"bad =", 1, 6},
+    {"bad = a = b", 1, 7},
+    {"a = 1\n  bad = 1", 3, 9},
+    {"\xEF\xBB\xBF bad = 1", 2, 8},
+};
+
+START_TEST(handler_is_told_the_columns)
+{
+	const char *text = places[_i].text;
+	struct ini_error error = {0};
+	char bad[] = "bad";
+
+	ck_assert_int_eq(
+	    ini_read(text, strlen(text), record, bad, &error), -1);
+	ck_assert_uint_eq(error.column, places[_i].column);
+	ck_assert_uint_eq(error.value_column, places[_i].value_column);
+}
+END_TEST
+
 Suite *
 ini_suite(void)
 {
@@ -245,6 +271,8 @@ ini_suite(void)
 	tcase_add_test(tcase, name_that_inih_would_cut_is_an_error);
 	tcase_add_test(tcase, handler_stops_the_reading);
 	tcase_add_test(tcase, text_ends_where_its_length_says);
+	tcase_add_loop_test(tcase, handler_is_told_the_columns, 0,
+	    sizeof(places) / sizeof(places[0]));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

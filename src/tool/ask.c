@@ -295,8 +295,8 @@ ask_explain(struct tool *tool)
 	snprintf(request, sizeof(request), "EXPLAIN %s", tool->words[0]);
 	if (!tool->json)
 		return ask_long(tool, request, show_plain, NULL);
-	return ask_object(tool, request, write_explanation, &explaining,
-	    &explaining.json);
+	return ask_object(
+	    tool, request, write_explanation, &explaining, &explaining.json);
 }
 
 /* "name value" */

@@ -15,9 +15,9 @@
 struct comparison {
 	const struct line_list *old, *new;
 	const struct rules_line **sorted; /* the old lines */
-	size_t *places;    /* of each new line among the old; or NONE */
-	size_t *tails;     /* the new line that ends the best run of a length */
-	size_t *before;    /* of each new line: the one before it in its run */
+	size_t *places; /* of each new line among the old; or NONE */
+	size_t *tails;  /* the new line that ends the best run of a length */
+	size_t *before; /* of each new line: the one before it in its run */
 	size_t longest;
 };
 
@@ -106,8 +106,7 @@ keep_longest(struct comparison *comparison)
 }
 
 static bool
-visit_changes(
-    const struct comparison *comparison, diff_visit *visit, void *arg)
+visit_changes(const struct comparison *comparison, diff_visit *visit, void *arg)
 {
 	const struct line_list *old = comparison->old, *new = comparison->new;
 	size_t gone = 0, come = 0;

@@ -38,8 +38,8 @@ static int
 check_text(const struct limit_set *set, const struct buf *text)
 {
 	struct rules_error error;
-	struct rules *read = rules_from_ini(
-	    "as a file", buf_head(text), buf_len(text), &error);
+	struct rules *read =
+	    rules_from_ini("as a file", buf_head(text), buf_len(text), &error);
 	int status = STATUS_FINE;
 
 	if (!read)
@@ -62,14 +62,14 @@ write_file(const struct tool *tool, const char *path, const struct buf *text)
 	size_t written;
 
 	if (!file && errno == EEXIST)
-		return tool_complain(
-		    "%s: exists; --force replaces it", path);
+		return tool_complain("%s: exists; --force replaces it", path);
 	if (!file)
 		return tool_complain("%s: %s", path, strerror(errno));
 	written = fwrite(buf_head(text), 1, buf_len(text), file);
 	if (fclose(file) == 0 && written == buf_len(text))
 		return STATUS_FINE;
-	return tool_complain("%s: not written whole: %s", path, strerror(errno));
+	return tool_complain(
+	    "%s: not written whole: %s", path, strerror(errno));
 }
 
 static int

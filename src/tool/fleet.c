@@ -36,7 +36,7 @@ static const struct {
 };
 
 struct member {
-	const char *name;        /* the reply's */
+	const char *name; /* the reply's */
 	size_t name_len;
 	char digest[DIGEST_LEN]; /* "-": runs limits that it kept */
 	int64_t loaded_at, count, seen_at;
@@ -88,13 +88,13 @@ state_of(const struct fleet_view *view, const struct member *member)
 /* Take down what the field ${name} holds, if it can be read.  Return whether the
  * field may stay: it is not too old. */
 static bool
-take_member(struct fleet_view *view, const redisReply *name,
-    const redisReply *value)
+take_member(
+    struct fleet_view *view, const redisReply *name, const redisReply *value)
 {
 	struct member *member = &view->items[view->count];
 
-	*member = (struct member){
-	    .name = name->str, .name_len = (size_t)name->len};
+	*member =
+	    (struct member){.name = name->str, .name_len = (size_t)name->len};
 	if (read_member(member, value->str) == -1) {
 		char shown[NAME_LEN];
 
@@ -189,8 +189,7 @@ write_age(char *to, size_t size, int64_t seconds)
 }
 
 static void
-show_member(
-    struct table *table, const struct fleet_view *view, size_t i)
+show_member(struct table *table, const struct fleet_view *view, size_t i)
 {
 	const struct member *member = &view->items[i];
 	char shown[NAME_LEN], loaded[24], seen[24];

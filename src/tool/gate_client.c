@@ -22,10 +22,10 @@ make_socket(int family)
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd != -1) {
-		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience,
-		    sizeof(patience));
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
-		    sizeof(patience));
+		setsockopt(
+		    fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		setsockopt(
+		    fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	}
 	return fd;
 }
@@ -103,8 +103,8 @@ connect_tcp(const char *address, const char **why)
 }
 
 int
-gate_client_open(struct gate_client *client, const char *address, char *reason,
-    size_t size)
+gate_client_open(
+    struct gate_client *client, const char *address, char *reason, size_t size)
 {
 	const char *why = NULL;
 
@@ -124,8 +124,8 @@ gate_client_send(struct gate_client *client, const char *line)
 	int status = buf_printf(&out, "%s\n", line);
 
 	while (status == 0 && buf_len(&out) > 0) {
-		ssize_t sent = send(client->fd, buf_head(&out), buf_len(&out),
-		    MSG_NOSIGNAL);
+		ssize_t sent = send(
+		    client->fd, buf_head(&out), buf_len(&out), MSG_NOSIGNAL);
 
 		if (sent > 0)
 			buf_take(&out, (size_t)sent);

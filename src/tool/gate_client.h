@@ -14,9 +14,9 @@
 #define GATE_CLIENT_PATIENCE 10
 
 struct gate_client {
-	int fd;         /* -1: closed */
-	struct buf in;  /* received; the line that was returned last included */
-	size_t taken;   /* length of that line, with its end */
+	int fd;        /* -1: closed */
+	struct buf in; /* received; the line that was returned last included */
+	size_t taken;  /* length of that line, with its end */
 };
 
 /** Connect to ${address}: what has a slash is the path of a Unix socket,

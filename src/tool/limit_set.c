@@ -29,8 +29,9 @@ write_lines(struct limit_set *set)
 		starts[i + 1] = buf_len(&set->text);
 	}
 	for (size_t i = 0; i < count; i++)
-		set->lines[i] = (struct rules_line){
-		    buf_head(&set->text) + starts[i], starts[i + 1] - starts[i]};
+		set->lines[i] =
+		    (struct rules_line){buf_head(&set->text) + starts[i],
+			starts[i + 1] - starts[i]};
 	status = 0;
 out:
 	free(starts);
@@ -101,8 +102,8 @@ complain_of_members(const char *key, const struct line_list *list,
 
 		if (!rules) {
 			tool_complain("%s: %s%s", error->reason,
-			    log_escape(shown, sizeof(shown), line->bytes,
-				line->len),
+			    log_escape(
+				shown, sizeof(shown), line->bytes, line->len),
 			    hint);
 			return;
 		}
@@ -123,8 +124,8 @@ read_members(const char *key, const redisReply *reply, const char *hint)
 		return NULL;
 	}
 	for (size_t i = 0; i < reply->elements; i++)
-		lines[i] = (struct rules_line){reply->element[i]->str,
-		    (size_t)reply->element[i]->len};
+		lines[i] = (struct rules_line){
+		    reply->element[i]->str, (size_t)reply->element[i]->len};
 	rules = rules_from_lines(key, lines, reply->elements, &error);
 	if (!rules)
 		complain_of_members(key,
@@ -134,8 +135,8 @@ read_members(const char *key, const redisReply *reply, const char *hint)
 }
 
 int
-limit_set_read_key(struct limit_set *set, struct redis_client *client,
-    const char *hint)
+limit_set_read_key(
+    struct limit_set *set, struct redis_client *client, const char *hint)
 {
 	const char *key = client->options.limits_key;
 	redisReply *reply = redis_client_ask(client, "ZRANGE %s 0 -1", key);

@@ -16,8 +16,8 @@
 
 struct limit_set {
 	struct rules *rules;
-	struct rules_line *lines;  /* one a limit, as rules_write_line() has it */
-	struct buf text;           /* what they are lines of */
+	struct rules_line *lines; /* one each, by rules_write_line() */
+	struct buf text;          /* what they are lines of */
 };
 
 /** Read a file.  Return 0, or -1 with nothing to free. */

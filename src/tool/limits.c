@@ -91,9 +91,8 @@ limits_show_diff(const struct tool *tool, const struct limit_set *old_set,
 {
 	struct diffing diffing = {.tool = tool, .json = {.to = stdout}};
 	const struct line_list old = list_of(old_set), new = list_of(new_set);
-	int differ = tool->json
-			 ? write_diff(&diffing, &old, &new)
-			 : diff_lines(&old, &new, show_change, &diffing);
+	int differ = tool->json ? write_diff(&diffing, &old, &new)
+				: diff_lines(&old, &new, show_change, &diffing);
 
 	if (differ == -1)
 		return tool_complain("out of memory");

@@ -72,8 +72,8 @@ queue_lines(struct redis_client *client, const struct limit_set *set)
 			char *score = scores + i * SCORE_LEN;
 
 			argv[2 + 2 * i] = score;
-			lens[2 + 2 * i] = num_write_int(
-			    score, (int64_t)(i + 1) * SCORE_STEP);
+			lens[2 + 2 * i] =
+			    num_write_int(score, (int64_t)(i + 1) * SCORE_STEP);
 			argv[3 + 2 * i] = set->lines[i].bytes;
 			lens[3 + 2 * i] = set->lines[i].len;
 		}

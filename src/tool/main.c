@@ -29,8 +29,8 @@ print_options(unsigned options)
 		    row->argument ? " " : "",
 		    row->argument ? row->argument : "");
 		if (row->letter)
-			printf("  -%c, %-24s  %s\n", row->letter, name,
-			    row->help);
+			printf(
+			    "  -%c, %-24s  %s\n", row->letter, name, row->help);
 		else
 			printf("      %-24s  %s\n", name, row->help);
 	}
@@ -60,8 +60,8 @@ print_commands(const char *family)
 
 		if (family && strncmp(row->name, family, strlen(family)) != 0)
 			continue;
-		snprintf(name, sizeof(name), "%s %s", row->name,
-		    row->arguments);
+		snprintf(
+		    name, sizeof(name), "%s %s", row->name, row->arguments);
 		printf("  %-22s  %s\n", name, row->help);
 	}
 	printf("\noptions:\n");
@@ -122,8 +122,8 @@ take_name(struct tool *tool, char *name, size_t size)
 }
 
 static int
-check_arguments(const struct tool *tool, const struct command_row *row,
-    unsigned given)
+check_arguments(
+    const struct tool *tool, const struct command_row *row, unsigned given)
 {
 	unsigned surplus = given & ~(row->options | COMMON);
 
@@ -152,8 +152,8 @@ run_command(struct tool *tool, unsigned given)
 	row = find_command(name);
 	if (!row && is_family(name)) {
 		if (!(given & OPTION_BIT(OPTION_HELP)))
-			return tool_complain("%s what? try dripgate %s --help",
-			    name, name);
+			return tool_complain(
+			    "%s what? try dripgate %s --help", name, name);
 		print_commands(name);
 		return STATUS_FINE;
 	}

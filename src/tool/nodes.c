@@ -20,9 +20,9 @@
 #define NAME_LEN 300
 
 struct node {
-	char *name;          /* "": it has none */
-	unsigned answers;    /* so many daemons have this name */
-	int64_t after_us;    /* of the first answer */
+	char *name;       /* "": it has none */
+	unsigned answers; /* so many daemons have this name */
+	int64_t after_us; /* of the first answer */
 };
 
 struct nodes {
@@ -50,8 +50,8 @@ add_answer(struct nodes *nodes, const char *name, int64_t after_us)
 			nodes->items[i].answers++;
 			return 0;
 		}
-	items = reallocarray(
-	    nodes->items, nodes->count + 1, sizeof(*nodes->items));
+	items =
+	    reallocarray(nodes->items, nodes->count + 1, sizeof(*nodes->items));
 	if (!items)
 		return -1;
 	nodes->items = items;
@@ -72,8 +72,8 @@ compare(const void *a, const void *b)
 
 /* Gather what is answered within the wait. */
 static int
-gather(const struct tool *tool, struct redis_client *listener,
-    struct nodes *nodes)
+gather(
+    const struct tool *tool, struct redis_client *listener, struct nodes *nodes)
 {
 	int64_t start_us = clock_us();
 	enum wait_result result;
@@ -91,8 +91,7 @@ gather(const struct tool *tool, struct redis_client *listener,
 			return 0;
 		name = name_in(bytes);
 		if (name)
-			status =
-			    add_answer(nodes, name, clock_us() - start_us);
+			status = add_answer(nodes, name, clock_us() - start_us);
 		free(bytes);
 		if (status == -1) {
 			tool_complain("out of memory");
@@ -196,12 +195,12 @@ order_nodes(struct tool *tool)
 	if (status == 0 && nodes.count > 0)
 		qsort(nodes.items, nodes.count, sizeof(*nodes.items), compare);
 	if (status == 0 && (tool->json || nodes.count > 0))
-		status = tool->json ? write_nodes(&nodes)
-				    : show_nodes(tool, &nodes);
+		status =
+		    tool->json ? write_nodes(&nodes) : show_nodes(tool, &nodes);
 	else if (status == 0)
 		puts("nobody answers");
 	nodes_free(&nodes);
-	return status == -1	   ? STATUS_ERROR
+	return status == -1	  ? STATUS_ERROR
 	       : nodes.count == 0 ? STATUS_DIFFERENT
 				  : STATUS_FINE;
 }

@@ -46,8 +46,8 @@ read_time(const char *name, const char *text, int64_t *us)
 	}
 	if (status == 0 && *us > 0 && *us <= DAY_US)
 		return 0;
-	tool_complain("--%s: %s is no time from 1us to 1d, as 60, 60s or 5m",
-	    name, text);
+	tool_complain(
+	    "--%s: %s is no time from 1us to 1d, as 60, 60s or 5m", name, text);
 	return -1;
 }
 
@@ -204,8 +204,8 @@ read_option(struct tool *tool, int argc, char **argv,
 }
 
 int
-options_read(struct tool *tool, int argc, char **argv, size_t max,
-    unsigned *given)
+options_read(
+    struct tool *tool, int argc, char **argv, size_t max, unsigned *given)
 {
 	struct getopt_tables tables = {0};
 	bool only_words = false;
@@ -221,8 +221,7 @@ options_read(struct tool *tool, int argc, char **argv, size_t max,
 			optind++;
 		} else {
 			only_words = strcmp(word, "--") == 0;
-			status =
-			    read_option(tool, argc, argv, &tables, given);
+			status = read_option(tool, argc, argv, &tables, given);
 		}
 		if (status == -1)
 			return -1;

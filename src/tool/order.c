@@ -100,8 +100,8 @@ join_words(const struct tool *tool)
 		return NULL;
 	}
 	for (size_t i = 0; status == 0 && i < tool->word_count; i++)
-		status = buf_printf(
-		    &text, "%s%s", i > 0 ? ":" : "", tool->words[i]);
+		status =
+		    buf_printf(&text, "%s%s", i > 0 ? ":" : "", tool->words[i]);
 	if (status == 0 && buf_add(&text, "", 1) == 0)
 		return text.bytes;
 	buf_free(&text);
@@ -113,8 +113,7 @@ join_words(const struct tool *tool)
 static int
 print_messages(const struct tool *tool, struct redis_client *listener)
 {
-	int64_t until_us =
-	    tool->timeout_us ? clock_us() + tool->timeout_us : 0;
+	int64_t until_us = tool->timeout_us ? clock_us() + tool->timeout_us : 0;
 	enum wait_result result;
 	char shown[SHOWN_LEN];
 	char *bytes;

@@ -37,8 +37,8 @@ struct rates {
 	struct rate_row *rows;
 	size_t count;
 	size_t cap;
-	int64_t at_us;       /* set by whoever asks */
-	bool has_counts;     /* some line had one */
+	int64_t at_us;   /* set by whoever asks */
+	bool has_counts; /* some line had one */
 };
 
 /** Take down a line of LIMITS.  Return 0, or -1 (out of memory). */

@@ -32,11 +32,9 @@ complain_of_loss(const struct redis_client *client)
 	const redisContext *context = client->context;
 
 	if (context->err == REDIS_ERR_IO && errno == EAGAIN)
-		tool_complain(
-		    "Redis at %s: no answer in time", client->name);
+		tool_complain("Redis at %s: no answer in time", client->name);
 	else
-		tool_complain(
-		    "Redis at %s: %s", client->name, context->errstr);
+		tool_complain("Redis at %s: %s", client->name, context->errstr);
 }
 
 static int

@@ -29,8 +29,8 @@ void redis_client_close(struct redis_client *client);
 
 /** Call a command, as redisCommand() takes it.  Return its reply, the caller's to
  * free, which is no error; or NULL. */
-redisReply *redis_client_ask(struct redis_client *client, const char *format,
-    ...) MUST_USE;
+redisReply *redis_client_ask(
+    struct redis_client *client, const char *format, ...) MUST_USE;
 
 /** Queue a command of ${count} arguments, without an answer yet. */
 int redis_client_queue(struct redis_client *client, size_t count,
@@ -45,11 +45,12 @@ long long redis_client_order(
 
 /** Subscribe to a channel, and wait until that is acknowledged: nothing can be
  * asked any more.  Return 0, or -1. */
-int redis_client_listen(struct redis_client *client, const char *channel)
-    MUST_USE;
+int redis_client_listen(
+    struct redis_client *client, const char *channel) MUST_USE;
 
 /** Wait, as interrupt_wait() does, for the next message on it: ${bytes} are the
- * caller's to free, and hold a NUL after the last.  -1: the connection is lost. */
+ * caller's to free, and hold a NUL after the last.  -1: the connection is
+ * lost. */
 int redis_client_hear(struct redis_client *client, int64_t until_us,
     enum wait_result *result, char **bytes, size_t *len) MUST_USE;
 

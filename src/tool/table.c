@@ -100,8 +100,8 @@ print_row(const struct table *table, const struct table_cell *cells,
 }
 
 int
-table_print(const struct table *table, const struct tool *tool, size_t lines,
-    FILE *to)
+table_print(
+    const struct table *table, const struct tool *tool, size_t lines, FILE *to)
 {
 	size_t rooms[TABLE_COLUMNS_MAX] = {0};
 	size_t rows = table->count / table->columns;
@@ -119,8 +119,8 @@ table_print(const struct table *table, const struct tool *tool, size_t lines,
 			rooms[i % table->columns] = len;
 	}
 	for (size_t i = 0; i < rows; i++)
-		print_row(table, &table->cells[i * table->columns], rooms, tool,
-		    to);
+		print_row(
+		    table, &table->cells[i * table->columns], rooms, tool, to);
 	return 0;
 }
 

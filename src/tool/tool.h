@@ -24,13 +24,13 @@ enum status {
 
 struct tool {
 	/* options */
-	const char *config_path;      /* NULL: not given */
-	const char *socket;           /* of dripgated; NULL: as configured */
-	const char *listen;           /* a channel; NULL: none */
-	int64_t spread_us;            /* 0: not given */
-	int64_t timeout_us;           /* 0: for ever */
+	const char *config_path; /* NULL: not given */
+	const char *socket;      /* of dripgated; NULL: as configured */
+	const char *listen;      /* a channel; NULL: none */
+	int64_t spread_us;       /* 0: not given */
+	int64_t timeout_us;      /* 0: for ever */
 	int64_t wait_us;
-	int64_t count;                /* 0: without end */
+	int64_t count; /* 0: without end */
 	bool json;
 	bool immediate;
 	bool no_reload;
@@ -41,8 +41,8 @@ struct tool {
 	char **words;
 	size_t word_count;
 
-	bool colours;                 /* standard output is a terminal */
-	struct config *config;        /* NULL: not read yet */
+	bool colours;          /* standard output is a terminal */
+	struct config *config; /* NULL: not read yet */
 };
 
 /** Say on standard error what is wrong, in one line of printable ASCII, whatever

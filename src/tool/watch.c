@@ -31,9 +31,9 @@ struct watch {
 	struct gate_client client;
 	struct rates before, now;
 	bool is_terminal;
-	bool has_complained;    /* of the daemon that is away now */
-	int64_t shown;          /* tables */
-	char reason[400];       /* why there was no answer */
+	bool has_complained; /* of the daemon that is away now */
+	int64_t shown;       /* tables */
+	char reason[400];    /* why there was no answer */
 };
 
 static int
@@ -143,10 +143,9 @@ write_rates(const struct watch *watch)
 		json_open(&json, NULL, '{');
 		json_text(&json, "name", row->name);
 		for (int k = 0; k < RATES; k++) {
-			snprintf(number, sizeof(number), "%.3f",
-			    row->per_second[k]);
-			json_raw(
-			    &json, rate_name((enum rate_count)k), number);
+			snprintf(
+			    number, sizeof(number), "%.3f", row->per_second[k]);
+			json_raw(&json, rate_name((enum rate_count)k), number);
 		}
 		json_close(&json, '}');
 	}
@@ -243,8 +242,8 @@ watch_show(struct tool *tool)
 	if (!watch.address)
 		return STATUS_ERROR;
 	if (ask_limits(&watch) == -1)
-		return tool_complain("%s; is dripgated running there?",
-		    watch.reason);
+		return tool_complain(
+		    "%s; is dripgated running there?", watch.reason);
 	watch.before = watch.now;
 	watch.now = (struct rates){0};
 	status = check_first(&watch);

@@ -55,16 +55,18 @@ static const struct {
 	size_t len; /* 0: all */
 	const char *text;
 } strings[] = {
-    {"", 0, "\"\""},
-    {"a b", 0, "\"a b\""},
-    {"\"\\/", 0, "\"\\\"\\\\/\""},
+    {"", 0, "\"\""}, {"a b", 0, "\"a b\""}, {"\"\\/", 0, "\"\\\"\\\\/\""},
     {"\n\t\x01\x1f\x7f", 0, "\"\\u000a\\u0009\\u0001\\u001f\\u007f\""},
     {"a\0b", 3, "\"a\\u0000b\""},
     {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 0,
 	"\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
-    {"\xff" "a", 0, "\"\\ufffda\""},                  /* no UTF-8 */
-    {"\xc3", 0, "\"\\ufffd\""},                       /* cut */
-    {"\xe2\x82" "a", 0, "\"\\ufffd\\ufffda\""},
+    {"\xff"
+     "a",
+	0, "\"\\ufffda\""},     /* no UTF-8 */
+    {"\xc3", 0, "\"\\ufffd\""}, /* cut */
+    {"\xe2\x82"
+     "a",
+	0, "\"\\ufffd\\ufffda\""},
     {"\xc0\x80", 0, "\"\\ufffd\\ufffd\""},            /* overlong */
     {"\xed\xa0\x80", 0, "\"\\ufffd\\ufffd\\ufffd\""}, /* a surrogate */
 };

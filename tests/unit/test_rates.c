@@ -95,8 +95,7 @@ rates_suite(void)
 	Suite *suite = suite_create("rates");
 	TCase *tcase = tcase_create("rates");
 
-	tcase_add_test(
-	    tcase, rates_are_by_second_and_the_busiest_stands_first);
+	tcase_add_test(tcase, rates_are_by_second_and_the_busiest_stands_first);
 	tcase_add_test(tcase, new_limits_and_counts_that_went_back_start_at_0);
 	tcase_add_test(tcase, no_time_gives_no_rates);
 	tcase_add_test(tcase, lines_without_counts_are_known);

@@ -1,5 +1,6 @@
 """The dripgate command: what it prints, and what it exits with."""
 
+import contextlib
 import json
 import os
 import pty
@@ -282,6 +283,32 @@ class AskTest(ToolCase):
             said = self.complaint("-s", f"127.0.0.1:{port}", "ping")
             thread.join()
         self.assertRegex(said, "closed the connection|Connection reset|Broken pipe")
+
+    def answered(self, *pieces):
+        """What comes of an answer that comes in such pieces."""
+        def serve():
+            client, _ = listener.accept()
+            with client, contextlib.suppress(ConnectionError):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                client.recv(65536)
+                for piece in pieces:
+                    client.sendall(piece)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=serve)
+            thread.start()
+            result = self.run_tool(
+                "-s", f"127.0.0.1:{listener.getsockname()[1]}", "stats", "-j")
+            thread.join()
+        return result
+
+    def test_an_answer_may_come_in_pieces(self):
+        text = b"allowed 1\ndenied 22\nEND\n"
+        for pieces in [text], [text[i:i + 1] for i in range(len(text))]:
+            self.check(self.answered(*pieces), FINE, '{"allowed":1,"denied":22}\n')
+
+    def test_an_answer_that_does_not_end_is_an_error(self):
+        for pieces in [b"allowed 1\n"], [b"allowed 1\nEN"], [b"x" * 65536] * 3:
+            self.check(self.answered(*pieces), ERROR)
 
     def test_too_many_clients_is_an_error(self):
         daemon = self.daemon(settings={"listen": {"max_clients": 1}})

@@ -143,14 +143,16 @@ fuzz-run: $(fuzzers:%=$(B)/fuzz-%)
 $(B)/fuzz-%: $(B)/tests/fuzz/fuzz_%.o $(library)
 	$(CC) $(all_ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
 
-## benchmarks: ratios against redis-server, BENCH=name for one
+## benchmarks: ratios against redis-server; BENCH=name for one row, JSON=file
+## and CHART=file.svg for the figures
 
 $(B)/load: $(wildcard tests/bench/*.[ch])
 	@mkdir -p $(@D)
 	$(CC) -O2 -std=c11 -D_GNU_SOURCE $(WARN) -o $@ $(filter %.c,$^) -lm
 
 bench: $(B)/load $(B)/dripgated
-	LOAD=$(B)/load DRIPGATED=$(B)/dripgated python3 tests/bench/bench.py $(if $(BENCH),--only $(BENCH))
+	LOAD=$(B)/load DRIPGATED=$(B)/dripgated python3 tests/bench/bench.py \
+	  $(if $(BENCH),--only $(BENCH)) $(if $(JSON),--json $(JSON)) $(if $(CHART),--chart $(CHART))
 
 # What Redis sees of a fleet that reloads: 200 daemons' subscribers, 10 s.
 fleet: $(B)/fleet

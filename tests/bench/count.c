@@ -16,6 +16,13 @@ enum from { REDIS, MEMORY, DENYCACHE, FALLBACK, NONE, FROM_COUNT };
 static const char *const from_names[] = {
     "redis", "memory", "denycache", "fallback", "none"};
 
+/* How a reply starts that is none of an error. */
+static const char *const shapes[] = {
+    [MODE_RESP] = "*7\r",
+    [MODE_GET] = "$",
+    [MODE_EVALSHA] = "*3\r",
+};
+
 static struct {
 	uint64_t replies;
 	uint64_t errors;
@@ -170,11 +177,29 @@ count_script(const char *at)
 		figures.deny++;
 }
 
+/* CONSUME in RESP: six integers, the first of them 1 or 0, and the limit. */
+static void
+count_decision(const char *at, const char *end)
+{
+	const char *value = line_after(at);
+
+	if (starts_with(value, ":1\r"))
+		figures.allow++;
+	else if (starts_with(value, ":0\r"))
+		figures.deny++;
+	else
+		count_error(at, end);
+}
+
 static void
 count_resp(const char *at, const char *end)
 {
-	if (*at == '-')
+	const char *shape = shapes[options.mode];
+
+	if (!starts_with(at, shape))
 		count_error(at, end);
+	else if (options.mode == MODE_RESP)
+		count_decision(at, end);
 	else if (options.mode == MODE_EVALSHA)
 		count_script(at);
 	else if (at[1] == '-')

@@ -2,8 +2,9 @@
  * load: keeps a server busy and counts what it answers.
  *
  * Holds --conns connections with --pipeline requests in flight on each, through
- * a warm-up and then for --seconds.  Prints "measuring" when the warm-up is
- * over, and at the end one line of name=value figures.  One thread.
+ * a warm-up and then for --seconds, or until each key was asked for once.
+ * Prints "measuring" when the warm-up is over, and at the end one line of
+ * name=value figures.  One thread.
  *
  * All requests are written out before the first one is sent: the stream.  Every
  * connection starts somewhere else in it and sends straight from it, so that a
@@ -31,7 +32,7 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const mode_names[] = {"line", "get", "evalsha"};
+static const char *const mode_names[] = {"line", "resp", "get", "evalsha"};
 static const char *mode_name = "line";
 
 struct options options = {
@@ -53,6 +54,7 @@ struct conn {
 	size_t sent;       /* the stream is sent up to this byte */
 	size_t next;       /* first request of the stream not asked yet */
 	uint64_t asked;
+	uint64_t to_ask;   /* and no more */
 	int64_t *asked_ns; /* when each was asked; a ring of --pipeline */
 
 	/* being answered */
@@ -62,6 +64,9 @@ struct conn {
 };
 
 static int epoll;
+
+/* Replies to wait for, of all connections. */
+static uint64_t to_answer = UINT64_MAX;
 
 static int64_t
 now_ns(void)
@@ -150,16 +155,21 @@ conn_watch(struct conn *conn, int how, bool waits_for_room)
 	conn->waits_for_room = waits_for_room;
 }
 
+/* A connection whose requests start where its share of the stream does. */
 static struct conn *
-conn_new(size_t first_request)
+conn_new(size_t i)
 {
 	struct conn *conn = allocate(1, sizeof(*conn));
+	size_t conns = (size_t)options.conns;
+	size_t first = i * stream.count / conns;
+	size_t end = (i + 1) * stream.count / conns;
 
 	conn->fd = connect_server();
 	conn->asked_ns =
 	    allocate((size_t)options.pipeline, sizeof(*conn->asked_ns));
-	conn->next = first_request;
-	conn->sent = stream.start[first_request];
+	conn->next = first;
+	conn->sent = stream.start[first];
+	conn->to_ask = options.once ? end - first : UINT64_MAX;
 	conn_watch(conn, EPOLL_CTL_ADD, false);
 	return conn;
 }
@@ -185,9 +195,9 @@ conn_send(struct conn *conn)
 		err(1, "send");
 	if (n > 0)
 		conn->sent += (size_t)n;
-	if (conn->sent >= stream.start[STREAM_REQUESTS]) {
-		conn->sent -= stream.start[STREAM_REQUESTS];
-		conn->next -= STREAM_REQUESTS;
+	if (conn->sent >= stream.start[stream.count]) {
+		conn->sent -= stream.start[stream.count];
+		conn->next -= stream.count;
 	}
 	if (conn->waits_for_room == all)
 		conn_watch(conn, EPOLL_CTL_MOD, !all);
@@ -198,10 +208,15 @@ conn_ask(struct conn *conn, size_t count)
 {
 	int64_t now = now_ns();
 
+	if (count > conn->to_ask)
+		count = conn->to_ask;
+	if (count == 0)
+		return;
 	for (size_t i = 0; i < count; i++)
 		conn->asked_ns[conn->asked++ % (uint64_t)options.pipeline] =
 		    now;
 	conn->next += count;
+	conn->to_ask -= count;
 	conn_send(conn);
 }
 
@@ -242,6 +257,7 @@ conn_receive(struct conn *conn)
 		errx(1, room ? "the server closed a connection"
 			     : "a reply is too long");
 	count = conn_take(conn, conn->held + (size_t)n, now_ns());
+	to_answer -= count;
 	if (count > 0)
 		conn_ask(conn, count);
 }
@@ -253,7 +269,7 @@ run(double seconds)
 	struct epoll_event events[64];
 	int64_t left;
 
-	while ((left = end - now_ns()) > 0) {
+	while (to_answer > 0 && (left = end - now_ns()) > 0) {
 		int n = epoll_wait(epoll, events, 64, (int)(left / 1000000));
 
 		for (int i = 0; i < n; i++) {
@@ -272,6 +288,8 @@ measure(void)
 	int64_t start = now_ns();
 
 	run(options.seconds);
+	if (options.once && to_answer > 0)
+		errx(1, "not done in %g seconds", options.seconds);
 	count_print((double)(now_ns() - start) / (double)SECOND_NS);
 	printf(" cpu_seconds=%.3f\n", cpu_seconds() - cpu);
 }
@@ -280,11 +298,13 @@ static void
 usage(void)
 {
 	fputs("usage: load --server HOST:PORT|unix:PATH [--OPTION VALUE]...\n"
-	      "  --mode line|get|evalsha  CONSUME, RESP GET, or the script\n"
+	      "  --mode line|resp         CONSUME, as a line or in RESP\n"
+	      "  --mode get|evalsha       GET, or the script\n"
 	      "  --conns N  --pipeline N  connections, requests on each\n"
 	      "  --warmup S  --seconds S  how long\n"
 	      "  --keys N                 login:0 to login:N-1 at random\n"
 	      "  --zipf S                 key I 1/(I+1)^S as often as key 0\n"
+	      "  --once 1                 each key once, in order; no warm-up\n"
 	      "evalsha:\n"
 	      "  --script FILE  --hash KEY        its text; where buckets are\n"
 	      "  --capacity N  --recharge_us N    the limit\n",
@@ -307,6 +327,7 @@ static const struct {
     {"--seconds", REAL, &options.seconds},
     {"--keys", WHOLE, &options.keys},
     {"--zipf", REAL, &options.zipf},
+    {"--once", WHOLE, &options.once},
     {"--script", TEXT, &options.script},
     {"--hash", TEXT, &options.hash},
     {"--capacity", WHOLE, &options.capacity},
@@ -353,9 +374,8 @@ read_options(int argc, char **argv)
 		mode++;
 	options.mode = (enum mode)mode;
 	if (mode == LENGTH(mode_names) || !options.server ||
-	    options.conns < 1 || options.conns > STREAM_REQUESTS ||
-	    options.pipeline < 1 || options.pipeline > STREAM_REQUESTS ||
-	    options.keys < 1 || options.seconds <= 0 ||
+	    options.conns < 1 || options.pipeline < 1 || options.keys < 1 ||
+	    options.seconds <= 0 || (options.once && options.warmup > 0) ||
 	    (options.mode == MODE_EVALSHA && !options.script))
 		usage();
 }
@@ -374,7 +394,9 @@ main(int argc, char **argv)
 	count = (size_t)options.conns;
 	conns = allocate(count, sizeof(struct conn *));
 	for (size_t i = 0; i < count; i++)
-		conns[i] = conn_new(i * (STREAM_REQUESTS / count));
+		conns[i] = conn_new(i);
+	if (options.once)
+		to_answer = stream.count;
 	for (size_t i = 0; i < count; i++)
 		conn_ask(conns[i], (size_t)options.pipeline);
 	run(options.warmup);

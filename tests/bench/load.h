@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum mode { MODE_LINE, MODE_GET, MODE_EVALSHA };
+enum mode { MODE_LINE, MODE_RESP, MODE_GET, MODE_EVALSHA };
 
 /** Set by main before anything else, and by nobody after. */
 extern struct options {
@@ -22,6 +22,7 @@ extern struct options {
 	double seconds;
 	long keys;
 	double zipf;        /* exponent; 0: every key as often */
+	long once;          /* not 0: each key once, in order; then the end */
 	const char *script; /* evalsha: the file with its text */
 	const char *hash;   /* evalsha: the key of the hash of buckets */
 	long capacity;      /* evalsha: the limit, which has no block */
@@ -35,12 +36,12 @@ void *allocate(size_t count, size_t size);
 int connect_server(void);
 
 /**
- * The requests, end to end, in a random order.  After the last one the first
- * --pipeline ones stand again, so that no write has to wrap.
+ * The requests, end to end, in a random order (or in that of the keys).  After
+ * the last one the first --pipeline ones stand again, so that no write has to
+ * wrap.
  */
-#define STREAM_REQUESTS (1 << 19)
-
 extern struct stream {
+	size_t count;
 	char *bytes;
 	size_t *start; /* of each request; one more for the end */
 } stream;

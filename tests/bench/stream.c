@@ -8,6 +8,9 @@
 #define KEY_SIZE 40
 #define HOUR_MS  3600000
 
+/* So many that what the server is asked does not soon repeat itself. */
+#define RANDOM_REQUESTS (1 << 19)
+
 struct stream stream;
 
 /* splitmix64: S. Vigna, https://prng.di.unimi.it/splitmix64.c */
@@ -134,9 +137,10 @@ make_head(void)
 	case MODE_LINE:
 		fputs("CONSUME ", to);
 		break;
+	case MODE_RESP:
 	case MODE_GET:
 		fputs("*2\r\n", to);
-		put_bulk(to, "GET");
+		put_bulk(to, options.mode == MODE_GET ? "GET" : "CONSUME");
 		break;
 	case MODE_EVALSHA:
 		put_evalsha(to);
@@ -159,25 +163,39 @@ write_request(char *to, size_t size, const char *head, long number)
 	return (size_t)len;
 }
 
+/* The key of request ${i}; ${sums} if it is drawn by Zipf's law. */
+static long
+key_of(size_t i, const double *sums)
+{
+	if (options.once)
+		return (long)i;
+	return sums ? draw_zipf(sums) : draw_uniform();
+}
+
 void
 stream_make(void)
 {
-	const size_t count = STREAM_REQUESTS + (size_t)options.pipeline;
+	const size_t count =
+	    options.once ? (size_t)options.keys : RANDOM_REQUESTS;
+	const size_t again = (size_t)options.pipeline;
 	char *head = make_head();
 	size_t size = strlen(head) + 2 * KEY_SIZE, at = 0;
 	double *sums = options.zipf > 0 ? zipf_sums() : NULL;
 
-	stream.bytes = allocate(count, size);
-	stream.start = allocate(count + 1, sizeof(*stream.start));
-	for (size_t i = 0; i < STREAM_REQUESTS; i++) {
-		long key = sums ? draw_zipf(sums) : draw_uniform();
-
+	if (count < again || count < (size_t)options.conns)
+		errx(1, "not enough requests for all that are in flight");
+	stream.count = count;
+	stream.bytes = allocate(count + again, size);
+	stream.start = allocate(count + again + 1, sizeof(*stream.start));
+	for (size_t i = 0; i < count; i++) {
 		stream.start[i] = at;
-		at += write_request(stream.bytes + at, size, head, key);
+		at += write_request(
+		    stream.bytes + at, size, head, key_of(i, sums));
 	}
-	memcpy(stream.bytes + at, stream.bytes, stream.start[options.pipeline]);
-	for (size_t i = 0; i <= (size_t)options.pipeline; i++)
-		stream.start[STREAM_REQUESTS + i] = at + stream.start[i];
+	stream.start[count] = at;
+	memcpy(stream.bytes + at, stream.bytes, stream.start[again]);
+	for (size_t i = 1; i <= again; i++)
+		stream.start[count + i] = at + stream.start[i];
 	free(sums);
 	free(head);
 }

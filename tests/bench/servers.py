@@ -1,0 +1,200 @@
+"""The processes that are measured: started for a row, and stopped after it."""
+
+import contextlib
+import os
+import pathlib
+import resource
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LOAD = os.environ.get("LOAD", str(ROOT / "build/load"))
+DRIPGATED = os.environ.get("DRIPGATED", str(ROOT / "build/dripgated"))
+REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
+
+KEYS = 100_000
+
+# So large that nothing is ever denied: a denial costs less than an admission.
+CAPACITY = 1_000_000_000
+RECHARGE_US = 1_000
+ADMITS = f"capacity = {CAPACITY}\nrecharge = {RECHARGE_US}us\n"
+LOGIN = "[login]\nmatch = login:*\n"
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Failed(Exception):
+    """A measurement that would mean nothing."""
+
+
+def cpu_seconds(pid):
+    """What a process with all its threads has used, user and system."""
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    fields = stat.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def machine_cpu_seconds():
+    """What all processes have used, and what the host took away."""
+    line = pathlib.Path("/proc/stat").read_text().splitlines()[0]
+    user, nice, system, _, _, irq, softirq, steal = map(int, line.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICK
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def allow_descriptors(count):
+    """Let this process and those that it starts have so many files open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise Failed(f"needs {count} descriptors, ulimit -Hn is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+
+
+class Server:
+    """A process that is measured, and where it listens."""
+
+    def __init__(self, name, argv, port, unix):
+        self.name, self.port = name, port
+        self.tcp, self.unix = f"127.0.0.1:{port}", f"unix:{unix}"
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        try:
+            self.wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), 10)
+
+    def wait(self):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                self.connect().close()
+                return
+            time.sleep(0.01)
+        self.log.seek(0)
+        raise Failed(f"{self.name} does not start:\n"
+                     + self.log.read().decode(errors="replace"))
+
+    def cpu(self):
+        return cpu_seconds(self.process.pid)
+
+    def resident_bytes(self):
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+    def stats(self):
+        """What dripgated counts."""
+        with self.connect() as s, s.makefile("rw") as lines:
+            lines.write("STATS\n")
+            lines.flush()
+            words = (line.split() for line in iter(lines.readline, "END\n"))
+            return {name: int(value) for name, value in words}
+
+    def wait_for_stat(self, name, least):
+        deadline = time.monotonic() + 10
+        while (stats := self.stats())[name] < least:
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.name}: {name} {stats[name]}, not {least}")
+            time.sleep(0.01)
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+
+class Stage:
+    """The servers of one row, and the folder for their files."""
+
+    def __init__(self, transport="tcp"):
+        self.transport = transport
+        self.exits = contextlib.ExitStack()
+        self.folder = pathlib.Path(self.exits.enter_context(
+            tempfile.TemporaryDirectory(prefix="dripgate-bench.")))
+        self.count = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        return self.exits.__exit__(*exception)
+
+    def address(self, server):
+        return getattr(server, self.transport)
+
+    def start(self, name, make_argv):
+        self.count += 1
+        port, path = free_port(), self.folder / f"{name}{self.count}.sock"
+        server = Server(name, make_argv(port, path), port, path)
+        self.exits.callback(server.stop)
+        return server
+
+    def redis(self):
+        return self.start("redis", lambda port, path: [
+            REDIS_SERVER, "--port", str(port), "--bind", "127.0.0.1",
+            "--unixsocket", str(path), "--save", "", "--appendonly", "no",
+            "--dir", str(self.folder)])
+
+    def dripgated(self, redis=None, limits=LOGIN + ADMITS, workers=1,
+                  max_buckets=1_000_000):
+        def argv(port, path):
+            file = path.with_suffix(".limits.ini")
+            file.write_text(limits)
+            text = (f"[listen]\nline = 127.0.0.1:{port}\nunix = {path}\n"
+                    f"max_clients = 11000\n[workers]\ncount = {workers}\n"
+                    f"[limits]\nfile = {file}\n[store]\n"
+                    f"type = {'redis' if redis else 'memory'}\n"
+                    f"max_buckets = {max_buckets}\n")
+            if redis and self.transport == "tcp":
+                text += f"[redis]\nhost = 127.0.0.1\nport = {redis.port}\n"
+            elif redis:
+                path_of = redis.unix.removeprefix("unix:")
+                text += f"[redis]\nunix_socket_path = {path_of}\n"
+            config = path.with_suffix(".dripgate.ini")
+            config.write_text(text)
+            return [DRIPGATED, "-c", str(config)]
+
+        server = self.start("dripgated", argv)
+        if redis:
+            server.wait_for_stat("redis_ready", 1)
+        return server
+
+    def script(self):
+        """The script as the Makefile builds it into the daemon."""
+        text = "".join((ROOT / "lua" / name).read_text()
+                       for name in ("leaky_bucket.lua", "batch.lua"))
+        path = self.folder / "script.lua"
+        path.write_text(text)
+        return path
+
+    def idle_clients(self, server, count):
+        """Connect so many clients that say nothing."""
+        for _ in range(count):
+            self.exits.enter_context(server.connect())
+        server.wait_for_stat("clients", count)
+
+
+def fill(redis):
+    """Give Redis a value of the size of a bucket for every key."""
+    commands = b"".join(b"SET login:%d 1700000000000000\r\n" % i
+                        for i in range(KEYS))
+    with redis.connect() as s:
+        s.sendall(commands)
+        left = KEYS * len(b"+OK\r\n")
+        while left > 0:
+            left -= len(s.recv(65536)) or left

@@ -24,13 +24,13 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 .back { fill: #ffffff }
 .grid { stroke: #d0d7de; stroke-width: 1 }
 .one { stroke: #57606a; stroke-width: 1 }
-.met { fill: #2da44e } .missed { fill: #d1242f } .none { fill: #8c959f }
+.met { fill: #2da44e } .missed { fill: #d1242f }
 .range { stroke: #24292f; stroke-width: 1 }
 .target { stroke: #8250df; stroke-width: 2.5 }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .small, .tick { fill: #9198a1 } .back { fill: #0d1117 }
 .grid { stroke: #30363d } .one { stroke: #9198a1 }
-.met { fill: #3fb950 } .missed { fill: #f85149 } .none { fill: #6e7681 }
+.met { fill: #3fb950 } .missed { fill: #f85149 }
 .range { stroke: #e6edf3 } .target { stroke: #d2a8ff }
 }"""
 
@@ -52,8 +52,7 @@ class Axis:
 
     def __init__(self, claims):
         seen = [value for claim in claims
-                for value in (claim["min"], claim["max"], claim["target"])
-                if value]
+                for value in (claim["min"], claim["max"], claim["target"])]
         self.ticks = [t for t in TICKS
                       if min(seen) / 2.5 < t < max(seen) * 2.5]
         self.low = math.log(min(self.ticks[0], *seen))
@@ -68,7 +67,7 @@ def draw_claim(axis, claim, top):
     middle = top + LINE / 2
     one, end = axis.x(1), axis.x(claim["ratio"])
     low, high = axis.x(claim["min"]), axis.x(claim["max"])
-    kind = {"missed": "missed", "": "none"}.get(claim["verdict"], "met")
+    kind = "missed" if claim["verdict"] == "missed" else "met"
     words = f"{claim['what']} / {claim['against']}"
     yield text(LABEL - 10, middle + 4, words, anchor="end")
     yield (f'<rect x="{min(one, end):.1f}" y="{middle - BAR / 2:.1f}" '
@@ -76,8 +75,7 @@ def draw_claim(axis, claim, top):
            f'class="{kind}"/>')
     yield (f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{middle:.1f}" '
            f'y2="{middle:.1f}" class="range"/>')
-    if claim["target"]:
-        yield upright(axis.x(claim["target"]), middle - 9, middle + 9, "target")
+    yield upright(axis.x(claim["target"]), middle - 9, middle + 9, "target")
     yield text(LABEL + PLOT + 10, middle + 4, f"{claim['ratio']:.2f}")
 
 

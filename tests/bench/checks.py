@@ -8,7 +8,7 @@ import subprocess
 from measure import (bottleneck, check, load_argv, measure, medians,
                      per_process, read_words)
 from rows import ROWS
-from servers import KEYS, Failed, Stage
+from servers import KEYS, Failed, Stage, fill
 from table import print_table
 
 CONNS = 50
@@ -26,17 +26,18 @@ def generator_line(side, arguments, pipeline, generators):
 
 
 def redis_benchmark_line(side, arguments, pipeline):
-    """What the tool that comes with Redis sees of the same GET: one key of the
-    same size, since it would draw keys that we do not have."""
-    port = side.servers[0].port
-    requests = int(arguments.seconds * (2_000_000 if pipeline > 1 else 200_000))
-    argv = ["redis-benchmark", "-p", str(port), "-c", str(CONNS), "-P",
-            str(pipeline), "-n", str(requests), "--csv", "GET", "login:12345"]
+    """What the tool that comes with Redis sees of the same GET."""
+    redis = side.servers[0]
+    fill(redis, b"login:%012d")  # as it writes the keys that it draws
+    requests = int(arguments.seconds * (2_000_000 if pipeline > 1 else 100_000))
+    argv = ["redis-benchmark", "-p", str(redis.port), "-c", str(CONNS), "-P",
+            str(pipeline), "-n", str(requests), "-r", str(KEYS), "--csv",
+            "GET", "login:__rand_int__"]
     rates = []
     for _ in range(arguments.rounds):
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
         rates.append(float(done.stdout.splitlines()[-1].split('","')[1]))
-    return ["GET", str(pipeline), "redis-benchmark, one key",
+    return [side.label, str(pipeline), "redis-benchmark",
             f"{statistics.median(rates):,.0f}"] + [""] * 5
 
 

@@ -21,15 +21,15 @@ Claim = collections.namedtuple(
     defaults=(0, -1, None))
 
 
-def rate(what, against, target=None, aim=None, **sides):
+def rate(what, against, target, aim, **sides):
     return Claim(what, against, "rate", target, aim, **sides)
 
 
-def p99(what, against, target=None, aim=None, **sides):
+def p99(what, against, target, aim, **sides):
     return Claim(what, against, "p99", target, aim, **sides)
 
 
-def cpu(what, against, target=None, aim=None, **sides):
+def cpu(what, against, target, aim, **sides):
     """${processes}: the one of ours, and the one of theirs."""
     return Claim(what, against, "cpu", target, aim, **sides)
 
@@ -161,9 +161,9 @@ def memory_row(name, pipeline, about, *more):
                {"pipeline": pipeline}, memory_sides, (*claims, *more))
 
 
-def redis_claims(load, target, aim, of_redis=(None, None)):
-    yield rate(f"Redis store, {load}", "direct calls", target, aim)
-    yield cpu(f"CPU of Redis, {load}", "CPU of a direct call", *of_redis,
+def redis_claims(flight, target, aim):
+    yield rate(f"Redis store, {flight}", "direct calls", target, aim)
+    yield cpu(f"CPU of Redis, {flight}", "CPU of a direct call", 0.4, 0.25,
               processes=("redis", "redis"))
 
 
@@ -174,18 +174,18 @@ ROWS = {row.name: row for row in (
                p99("p99, memory store, 1 x 50", "p99 of GET", 1.1, 0.9)),
     Row("redis", f"CONSUME, Redis store, 100,000 keys, 64 x 50; against "
         f"{DIRECT}", DEEP, redis_sides,
-        (*redis_claims("64 x 50", 3.0, 4.0, (0.4, 0.25)),)),
+        tuple(redis_claims("64 x 50", 3.0, 4.0))),
     Row("redis-1", "the same with 1 request in flight on each connection",
         ONE, redis_sides,
-        (*redis_claims("1 x 50", 1.3, 1.6, (0.4, 0.25)),
+        (*redis_claims("1 x 50", 1.3, 1.6),
          p99("p99, Redis store, 1 x 50", "p99 of direct calls", 1.5, 1.0))),
     Row("zipf", "CONSUME, Redis store, 1,000,000 keys, the Ith 1/I as often as "
         "the first, 64 x 50; against the same calls", {
             **DEEP, "keys": 1_000_000, "zipf": 1.0}, redis_sides,
-        (*redis_claims("Zipf 1.0", 5, 8),)),
+        (rate("Redis store, Zipf 1.0", "direct calls", 5, 8),)),
     Row("hot", "CONSUME, Redis store, one key, all admitted, 64 x 50; against "
         "the same calls", {**DEEP, "keys": 1}, redis_sides,
-        (*redis_claims("hot key", 15, 30),)),
+        (rate("Redis store, hot key", "direct calls", 15, 30),)),
     Row("denied", "CONSUME, Redis store, one key, all denied, 64 x 50; against "
         "the memory store, the same", {**DEEP, "keys": 1}, denied_sides,
         (rate("Redis store, hot key, denied", "memory store", 0.9,

@@ -189,9 +189,9 @@ class Stage:
         server.wait_for_stat("clients", count)
 
 
-def fill(redis):
+def fill(redis, key=b"login:%d"):
     """Give Redis a value of the size of a bucket for every key."""
-    commands = b"".join(b"SET login:%d 1700000000000000\r\n" % i
+    commands = b"".join(b"SET " + key % i + b" 1700000000000000\r\n"
                         for i in range(KEYS))
     with redis.connect() as s:
         s.sendall(commands)

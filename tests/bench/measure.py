@@ -70,6 +70,15 @@ def read_clocks(side):
     return {**clocks, "machine": machine_cpu_seconds()}
 
 
+def read_load(side, load):
+    line = load.stdout.readline()
+    if not line:
+        ends = [server.last_words() for server in side.servers]
+        raise Failed("\n  ".join(
+            [f"{side.label}: the load generator gave up"] + ends))
+    return line
+
+
 def run_loads(side, argv, generators):
     """Return the words of each load, the CPU seconds used, and the time."""
     with contextlib.ExitStack() as exits:
@@ -77,13 +86,10 @@ def run_loads(side, argv, generators):
             argv, stdout=subprocess.PIPE, text=True))
             for _ in range(generators)]
         for load in loads:
-            if load.stdout.readline() != "measuring\n":
-                raise Failed(f"{side.label}: the load generator gave up")
+            read_load(side, load)
         before, start = read_clocks(side), time.monotonic()
-        lines = [load.stdout.readline() for load in loads]
+        lines = [read_load(side, load) for load in loads]
         after, seconds = read_clocks(side), time.monotonic() - start
-    if not all(lines):
-        raise Failed(f"{side.label}: the load generator gave up")
     cpu = {name: after[name] - before[name] for name in before}
     return [read_words(line) for line in lines], cpu, seconds
 

@@ -82,9 +82,15 @@ class Server:
                 self.connect().close()
                 return
             time.sleep(0.01)
+        raise Failed(f"{self.name} does not start: {self.last_words()}")
+
+    def last_words(self):
+        """What became of it, for the report of a failure."""
         self.log.seek(0)
-        raise Failed(f"{self.name} does not start:\n"
-                     + self.log.read().decode(errors="replace"))
+        lines = self.log.read().decode(errors="replace").splitlines()[-5:]
+        status = self.process.poll()
+        return "\n  ".join([f"{self.name} " + (
+            "runs" if status is None else f"ended with {status}")] + lines)
 
     def cpu(self):
         return cpu_seconds(self.process.pid)

@@ -35,7 +35,11 @@ CONNS = 50
 
 
 def words_of(*argv):
-    return subprocess.run(argv, capture_output=True, text=True).stdout.split()
+    """What a program prints; nothing if it is not there."""
+    with contextlib.suppress(OSError):
+        return subprocess.run(argv, capture_output=True,
+                              text=True).stdout.split()
+    return []
 
 
 def machine():
@@ -49,7 +53,7 @@ def machine():
     redis = words_of(REDIS_SERVER, "--version")[2].removeprefix("v=")
     build = words_of("git", "-C", str(ROOT), "describe", "--always", "--dirty")
     return (f"{model}, {os.cpu_count()} cores, Linux {platform.release()}, "
-            f"redis-server {redis}, dripgated {build[0] if build else '-'}, "
+            f"redis-server {redis}, dripgated {' '.join(build) or '-'}, "
             f"{datetime.date.today()}")
 
 

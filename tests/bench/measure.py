@@ -53,7 +53,7 @@ def check(side, words):
 
 @contextlib.contextmanager
 def nothing_undecided(side):
-    """RESP does not tell where an answer came from: the daemon's counters do."""
+    """RESP does not tell where an answer came from: the counters do."""
     ours = [s for s in side.servers if s.name == "dripgated"]
     before = [s.stats() for s in ours]
     yield

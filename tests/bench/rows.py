@@ -14,8 +14,8 @@ Row = collections.namedtuple("Row", "name about load sides claims count",
                              defaults=(None,))
 
 # A ratio of two sides, by their place in the row: of their rates, their p99, or
-# the CPU time a reply of one process each.  A rate is to be at least the target,
-# all else at most; the aim is where we want to be.
+# the CPU time a reply of one process each.  A rate is to be at least the
+# target, all else at most; the aim is where we want to be.
 Claim = collections.namedtuple(
     "Claim", "what against figure target aim ours theirs processes",
     defaults=(0, -1, None))
@@ -46,7 +46,7 @@ def daemon(stage, dripgated, redis=None, label="dripgated", mode="line",
 
 
 # How CONSUME is said, as the load generator and as we call it.
-PROTOCOLS = {"line": "line"}
+PROTOCOLS = {"resp": "RESP", "line": "line"}
 
 
 def memory_sides(stage):

@@ -62,7 +62,8 @@ def nothing_undecided(side):
         wrong = [f"{name}={now[name] - was[name]}" for name in NOT_DECIDED
                  if now.get(name, 0) > was.get(name, 0)]
         if wrong:
-            raise Failed(f"{side.label}: STATS {', '.join(wrong)}")
+            raise Failed(f"{side.label}: STATS {', '.join(wrong)}\n  "
+                         + server.last_words())
 
 
 def read_clocks(side):

@@ -20,6 +20,9 @@ KEYS = 100_000
 CAPACITY = 1_000_000_000
 RECHARGE_US = 1_000
 ADMITS = f"capacity = {CAPACITY}\nrecharge = {RECHARGE_US}us\n"
+# With the default of 50 ms, a row fails when the machine halts for so long.
+PATIENCE = "1s"
+
 LOGIN = "[login]\nmatch = login:*\n"
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -166,11 +169,13 @@ class Stage:
                     f"[limits]\nfile = {file}\n[store]\n"
                     f"type = {'redis' if redis else 'memory'}\n"
                     f"max_buckets = {max_buckets}\n")
+            if redis:
+                text += f"[redis]\nsocket_timeout = {PATIENCE}\n"
             if redis and self.transport == "tcp":
-                text += f"[redis]\nhost = 127.0.0.1\nport = {redis.port}\n"
+                text += f"host = 127.0.0.1\nport = {redis.port}\n"
             elif redis:
                 path_of = redis.unix.removeprefix("unix:")
-                text += f"[redis]\nunix_socket_path = {path_of}\n"
+                text += f"unix_socket_path = {path_of}\n"
             config = path.with_suffix(".dripgate.ini")
             config.write_text(text)
             return [DRIPGATED, "-c", str(config)]

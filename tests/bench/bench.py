@@ -26,7 +26,7 @@ import time
 
 import chart
 import checks
-from measure import bottleneck, measure, medians, per_process
+from measure import Quiet, bottleneck, measure, medians, per_process
 from rows import ROWS
 from servers import (DRIPGATED, KEYS, LOAD, REDIS_SERVER, ROOT, Failed, Stage)
 from table import print_table
@@ -60,7 +60,7 @@ def machine():
 # --- a row
 
 
-def run_rounds(row, arguments):
+def run_rounds(row, arguments, quiet):
     """Return the sides, and the figures of each in all rounds."""
     load = {"keys": KEYS, "conns": CONNS, "seconds": arguments.seconds,
             "warmup": 0.2, **row.load}
@@ -69,6 +69,7 @@ def run_rounds(row, arguments):
         results = [[] for _ in sides]
         for i in range(arguments.rounds):
             order = range(len(sides))
+            quiet.wait()
             for k in order if i % 2 == 0 else reversed(order):
                 results[k].append(measure(sides[k], load))
     return sides, results
@@ -107,7 +108,7 @@ def report_side(side, rounds):
             "bottleneck": bottleneck(seen)}
 
 
-def run_row(row, arguments):
+def run_row(row, arguments, quiet):
     """Measure a row and return what there is to report of it."""
     report = {"name": row.name, "about": row.about, "sides": [], "claims": []}
     if not row.sides:
@@ -115,7 +116,7 @@ def run_row(row, arguments):
             ours, theirs = row.count(stage)
         report["claims"] = [report_claim(row.claims[0], [ours], [theirs])]
         return report
-    sides, results = run_rounds(row, arguments)
+    sides, results = run_rounds(row, arguments, quiet)
     report["sides"] = [report_side(*both) for both in zip(sides, results)]
     for claim in row.claims:
         values = ([value_of(figures, claim, k) for figures in results[side]]
@@ -181,14 +182,14 @@ def print_report(report):
 
 
 def compare(arguments):
-    start = time.monotonic()
+    start, quiet = time.monotonic(), Quiet(arguments.patience)
     report = {"machine": machine(), "rounds": arguments.rounds,
               "seconds": arguments.seconds, "transport": arguments.transport,
               "rows": [], "failed": []}
     for name in arguments.only or ROWS:
         print(f"{name} ...", end="", file=sys.stderr, flush=True)
         try:
-            report["rows"].append(run_row(ROWS[name], arguments))
+            report["rows"].append(run_row(ROWS[name], arguments, quiet))
             print(" done", file=sys.stderr)
         except Failed as reason:
             report["failed"].append(f"{name}: {reason}")
@@ -211,6 +212,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.7,
                         help="measured each round and side (default 0.7)")
+    parser.add_argument("--patience", type=float, default=60,
+                        help="seconds, in all, to wait for others to be quiet "
+                        "before a round (default 60)")
     parser.add_argument("--transport", choices=("tcp", "unix"), default="tcp")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE",
                         help="write all figures there")

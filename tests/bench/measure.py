@@ -11,6 +11,8 @@ from servers import LOAD, Failed, machine_cpu_seconds
 
 BUSY = 0.9  # this share of a core, and a process is called the bottleneck
 
+QUIET = 0.2  # of a core: so little others may use when a round starts
+
 # What a load is put on: "options" of the load generator, "servers" whose CPU
 # time counts, dripgated first; all replies are to be "decision" (allow, deny)
 # and, where they say so, from one of "sources".
@@ -112,6 +114,25 @@ def measure(side, options, generators=1):
         cost={name: used / replies * 1e6 for name, used in cpu.items()},
         share={name: used / seconds for name, used in cpu.items()},
         others=max(0, everybody - sum(cpu.values())) / seconds)
+
+
+class Quiet:
+    """Waits until others leave the machine alone, so long in all."""
+
+    def __init__(self, patience):
+        self.left = patience
+
+    def wait(self):
+        while self.left > 0 and self.busy() > QUIET:
+            pass
+
+    def busy(self):
+        """What everybody uses while we do nothing, as a share of a core."""
+        before, start = machine_cpu_seconds(), time.monotonic()
+        time.sleep(0.2)
+        seconds = time.monotonic() - start
+        self.left -= seconds
+        return (machine_cpu_seconds() - before) / seconds
 
 
 def medians(rounds):

@@ -35,7 +35,7 @@ static const struct {
     [MEMBER_GONE] = {"gone", COLOUR_YELLOW},
 };
 
-struct member {
+struct node {
 	const char *name; /* the reply's */
 	size_t name_len;
 	char digest[DIGEST_LEN]; /* "-": runs limits that it kept */
@@ -44,7 +44,7 @@ struct member {
 };
 
 struct fleet_view {
-	struct member *items;
+	struct node *items;
 	size_t count;
 	int64_t now;             /* seconds since 1970 */
 	char digest[DIGEST_LEN]; /* of the key */
@@ -53,15 +53,15 @@ struct fleet_view {
 
 /* Read "DIGEST LOADED_AT COUNT SEEN_AT". */
 static int
-read_member(struct member *member, const char *text)
+read_node(struct node *node, const char *text)
 {
 	const char *word = text + strcspn(text, " ");
 	int64_t *const numbers[] = {
-	    &member->loaded_at, &member->count, &member->seen_at};
+	    &node->loaded_at, &node->count, &node->seen_at};
 
 	if (word == text || (size_t)(word - text) >= DIGEST_LEN)
 		return -1;
-	memcpy(member->digest, text, (size_t)(word - text));
+	memcpy(node->digest, text, (size_t)(word - text));
 	for (size_t i = 0; i < COUNT(numbers); i++) {
 		size_t len;
 
@@ -75,13 +75,13 @@ read_member(struct member *member, const char *text)
 }
 
 static enum member_state
-state_of(const struct fleet_view *view, const struct member *member)
+state_of(const struct fleet_view *view, const struct node *node)
 {
-	if (view->now - member->seen_at > GONE_S)
+	if (view->now - node->seen_at > GONE_S)
 		return MEMBER_GONE;
-	if (strcmp(member->digest, "-") == 0)
+	if (strcmp(node->digest, "-") == 0)
 		return MEMBER_KEPT;
-	return strcmp(member->digest, view->digest) == 0 ? MEMBER_CURRENT
+	return strcmp(node->digest, view->digest) == 0 ? MEMBER_CURRENT
 							 : MEMBER_LAGS;
 }
 
@@ -91,11 +91,11 @@ static bool
 take_member(
     struct fleet_view *view, const redisReply *name, const redisReply *value)
 {
-	struct member *member = &view->items[view->count];
+	struct node *node = &view->items[view->count];
 
-	*member =
-	    (struct member){.name = name->str, .name_len = (size_t)name->len};
-	if (read_member(member, value->str) == -1) {
+	*node =
+	    (struct node){.name = name->str, .name_len = (size_t)name->len};
+	if (read_node(node, value->str) == -1) {
 		char shown[NAME_LEN];
 
 		tool_complain("%s: is not what a daemon says of itself",
@@ -104,9 +104,9 @@ take_member(
 		view->has_strange = true;
 		return true;
 	}
-	if (view->now - member->seen_at > FORGOTTEN_S)
+	if (view->now - node->seen_at > FORGOTTEN_S)
 		return false;
-	member->state = state_of(view, member);
+	node->state = state_of(view, node);
 	view->count++;
 	return true;
 }
@@ -114,7 +114,7 @@ take_member(
 static int
 compare(const void *a, const void *b)
 {
-	const struct member *left = a, *right = b;
+	const struct node *left = a, *right = b;
 
 	return strcmp(left->name, right->name);
 }
@@ -134,7 +134,7 @@ forget(struct redis_client *client, const redisReply *name)
 
 /* Fill in who there is.  The names are those of ${fields}. */
 static int
-read_members(struct fleet_view *view, struct redis_client *client,
+read_nodes(struct fleet_view *view, struct redis_client *client,
     const redisReply *fields)
 {
 	view->items = calloc(fields->elements / 2 + 1, sizeof(*view->items));
@@ -191,19 +191,19 @@ write_age(char *to, size_t size, int64_t seconds)
 static void
 show_member(struct table *table, const struct fleet_view *view, size_t i)
 {
-	const struct member *member = &view->items[i];
+	const struct node *node = &view->items[i];
 	char shown[NAME_LEN], loaded[24], seen[24];
 
-	write_age(loaded, sizeof(loaded), view->now - member->loaded_at);
-	write_age(seen, sizeof(seen), view->now - member->seen_at);
+	write_age(loaded, sizeof(loaded), view->now - node->loaded_at);
+	write_age(seen, sizeof(seen), view->now - node->seen_at);
 	table_add(table, "%s",
-	    log_escape(shown, sizeof(shown), member->name, member->name_len));
-	table_add(table, "%.*s", SHORT_DIGEST, member->digest);
-	table_add(table, "%lld", (long long)member->count);
+	    log_escape(shown, sizeof(shown), node->name, node->name_len));
+	table_add(table, "%.*s", SHORT_DIGEST, node->digest);
+	table_add(table, "%lld", (long long)node->count);
 	table_add(table, "%s", loaded);
 	table_add(table, "%s", seen);
-	table_add(table, "%s", states[member->state].name);
-	table_colour(table, states[member->state].colour);
+	table_add(table, "%s", states[node->state].name);
+	table_colour(table, states[node->state].colour);
 }
 
 static int
@@ -228,23 +228,23 @@ show_members(const struct tool *tool, const struct fleet_view *view)
 }
 
 static void
-write_member(struct json *json, const struct member *member)
+write_node(struct json *json, const struct node *node)
 {
 	json_open(json, NULL, '{');
-	json_bytes(json, "node", member->name, member->name_len);
-	if (strcmp(member->digest, "-") == 0)
+	json_bytes(json, "node", node->name, node->name_len);
+	if (strcmp(node->digest, "-") == 0)
 		json_raw(json, "digest", "null");
 	else
-		json_text(json, "digest", member->digest);
-	json_int(json, "limits", member->count);
-	json_int(json, "loaded_at", member->loaded_at);
-	json_int(json, "seen_at", member->seen_at);
-	json_text(json, "state", states[member->state].name);
+		json_text(json, "digest", node->digest);
+	json_int(json, "limits", node->count);
+	json_int(json, "loaded_at", node->loaded_at);
+	json_int(json, "seen_at", node->seen_at);
+	json_text(json, "state", states[node->state].name);
 	json_close(json, '}');
 }
 
 static int
-write_members(const struct fleet_view *view)
+write_nodes(const struct fleet_view *view)
 {
 	struct json json = {.to = stdout};
 
@@ -252,7 +252,7 @@ write_members(const struct fleet_view *view)
 	json_text(&json, "digest", view->digest);
 	json_open(&json, "nodes", '[');
 	for (size_t i = 0; i < view->count; i++)
-		write_member(&json, &view->items[i]);
+		write_node(&json, &view->items[i]);
 	json_close(&json, ']');
 	json_close(&json, '}');
 	json_end(&json);
@@ -267,7 +267,7 @@ show(const struct tool *tool, const struct fleet_view *view)
 	for (size_t i = 0; i < view->count; i++)
 		if (view->items[i].state == MEMBER_LAGS)
 			status = STATUS_DIFFERENT;
-	if ((tool->json ? write_members(view) : show_members(tool, view)) ==
+	if ((tool->json ? write_nodes(view) : show_members(tool, view)) ==
 		-1 ||
 	    view->has_strange)
 		return STATUS_ERROR;
@@ -287,7 +287,7 @@ fleet_show(struct tool *tool)
 	fields = redis_client_ask(
 	    &client, "HGETALL %s:fleet", client.options.limits_key);
 	if (fields && read_digest(&view, &client) == 0 &&
-	    read_members(&view, &client, fields) == 0)
+	    read_nodes(&view, &client, fields) == 0)
 		status = show(tool, &view);
 	free(view.items);
 	if (fields)

@@ -19,17 +19,25 @@
 
 #define SCORE_LEN 16
 
-/* Whether the line can be read back: a blank would end a value. */
+/* A file may say what a line may not: whether daemons could read the lines. */
 static int
-check_line(const struct limit *limit, size_t len)
+check_lines(const struct limit_set *set)
 {
-	if (strchr(limit->match, ' '))
-		return tool_complain("[%s]: match holds a blank, which no key "
-				     "does, and no limit in Redis may",
-		    limit->name);
-	if (len > RULES_LINE_MAX)
-		return tool_complain("[%s]: is longer than %d bytes",
-		    limit->name, RULES_LINE_MAX);
+	struct rules_error error;
+	struct rules *read;
+
+	for (size_t i = 0; i < limit_set_count(set); i++)
+		if (strchr(rules_at(set->rules, i)->match, ' '))
+			return tool_complain("[%s]: match holds a blank, which "
+					     "no key does, and no limit in "
+					     "Redis may",
+			    rules_at(set->rules, i)->name);
+	read = rules_from_lines(
+	    "in Redis", set->lines, limit_set_count(set), &error);
+	if (!read)
+		return tool_complain(
+		    "daemons would refuse this %s", error.reason);
+	rules_unref(read);
 	return STATUS_FINE;
 }
 
@@ -45,11 +53,7 @@ check_bounds(const struct limit_set *set)
 	if ((int64_t)buf_len(&set->text) > SUBSCRIBER_BYTES_MAX)
 		return tool_complain("the limits are longer than %lld bytes",
 		    (long long)SUBSCRIBER_BYTES_MAX);
-	for (size_t i = 0; i < count; i++)
-		if (check_line(rules_at(set->rules, i), set->lines[i].len) !=
-		    STATUS_FINE)
-			return STATUS_ERROR;
-	return STATUS_FINE;
+	return check_lines(set);
 }
 
 /* Queue ZADD key 10 line 20 line ... */

@@ -133,7 +133,7 @@ class ToolCase(harness.Case):
 
     def write(self, name, text):
         path = os.path.join(self.folder, name)
-        with open(path, "w", encoding="utf-8") as file:
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         return path
 
@@ -530,7 +530,9 @@ class LimitsTest(ToolCase):
         for text, complaint in (
                 (FILE.replace("api:*", "~[ a]"), "[api]: match holds a blank"),
                 ("".join(rule % (i, i) for i in range(10001)),
-                 "10001 limits are more than 10000")):
+                 "10001 limits are more than 10000"),
+                (FILE.replace("api:*", "\udcff:*"), "member 2: is not one line of UTF-8"),
+                (FILE.replace("api:*", "api\t:*"), "member 2: is not one line of UTF-8")):
             path = self.write("large.ini", text)
             self.assertIn(complaint,
                           self.complaint("-c", self.config, "limits", "load", path))

@@ -99,12 +99,12 @@ $(B)/fleet: $(B)/tests/fleet/fleet.o $(library)
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
-check: check-layers check-manual check-unit check-corpus check-integration
+check: check-layers check-mandoc check-unit check-corpus check-integration
 
 check-layers:
 	python3 tests/layers.py
 
-check-manual:
+check-mandoc:
 	mandoc -Tlint -Wwarning $(manuals)
 
 check-unit: $(B)/unit
@@ -210,5 +210,5 @@ help:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all check check-layers check-unit check-corpus check-integration \
-        check-manual check-long check-npm fuzz fuzz-run bench fleet run deps install \
+        check-mandoc check-long check-npm fuzz fuzz-run bench fleet run deps install \
         uninstall clean help

@@ -11,7 +11,7 @@ from harness import DRIPGATED, ROOT
 from test_tool import COMMANDS, DRIPGATE
 
 # Settings of a daemon that distributes show only where there is one.
-EVERYTHING = "[master]\nhost = x\n[slave:NAME]\nhost = x\n"
+EVERYTHING = "[master]\nhost = x\n[slave:NAME]\nhost = y\n"
 
 
 def read(*path):
@@ -91,7 +91,7 @@ class ManualTest(unittest.TestCase):
         self.assertIn("CONSUME", verbs)
         self.assertIn("badkey", codes)
         for verb in verbs:
-            self.assertRegex(manual, rf"(?m)^\.It Ic {verb}(?: |$)")
+            self.assertRegex(manual, rf"(?m)^\.It Ic (?:CL\.)?{verb}(?: |$)")
         for code in codes:
             self.assertRegex(manual, rf"(?m)^\.It Cm (?:.* )?{code}(?: |$)")
 

@@ -351,9 +351,9 @@ class Strange(harness.Case):
             self.fake.greeting = lambda peer, words, said=said: said
             if not hasattr(self, "gate"):
                 self.start()
+            before = self.fake.connections
             for peer in list(self.fake.peers):
                 peer.close()
-            before = self.fake.connections
             wait_until(lambda: self.fake.connections > before + 1, "attempts")
             self.assertRegex(self.consume(), REPLY)
         self.fake.greeting = greeting

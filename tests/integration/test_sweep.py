@@ -199,7 +199,6 @@ class Sweep(harness.Case):
         # A pass takes 9 s and a call 0.35 ms where nothing else runs.  The slack
         # is for a machine that others use too: time that it gave to them in the
         # middle of a call is counted in.
-        self.assertLess(ended - begun, 1.5 * PERIOD)
         self.assertLess(used / calls, 1000)
         self.assertLess(len(slow), max(5, calls / 2))
         self.assertLess(share, 0.25)

@@ -1,5 +1,5 @@
 #!lua
--- Remove drained buckets from a hash, a few hundred fields a call.
+-- Remove drained buckets from a hash, some hundred fields a call.
 --
 -- KEYS  the hash; the lock.
 -- ARGV  who calls; how long the lock is held from one call to the next, and from

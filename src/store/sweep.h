@@ -2,7 +2,7 @@
  * sweep: removes drained buckets from Redis.
  *
  * The fields of a hash do not expire by themselves in Redis 7.  So each hash is
- * walked about once in the longest life of its buckets, a few hundred fields a
+ * walked about once in the longest life of its buckets, some hundred fields a
  * call, by one daemon at a time (a lock key that expires), and with pauses that
  * leave Redis most of its time.  Drained means the same as absent, so it does
  * not matter when, or whether, this happens.

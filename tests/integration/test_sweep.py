@@ -152,7 +152,7 @@ class Sweep(harness.Case):
 
         kept = len(self.kept["drip:big"])
         wait_until(lambda: self.link.ask("HLEN", "drip:big") == kept and
-                   self.swept() == drained, "the sweep", 3 * PERIOD)
+                   self.swept() == drained, "the sweep", 8 * PERIOD)
         # It ends with the lock held on, so that nobody else begins anew.
         wait_until(lambda: STEP_MS < self.link.ask("PTTL", "drip:big:sweep") <=
                    PERIOD * 1000, "the end of the pass")

@@ -57,8 +57,7 @@ answer_throttle(struct buf *out, const struct passage *passage)
 {
 	if (passage->outcome == OUTCOME_DECISION)
 		return throttle_write(out, &passage->reply);
-	return resp_write_error(
-	    out, "ERR unavailable too many different limits at once");
+	return resp_write_error(out, "ERR unavailable out of memory");
 }
 
 int

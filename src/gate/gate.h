@@ -43,7 +43,7 @@ enum outcome {
 	OUTCOME_DONE,        /* the bucket was reset */
 	OUTCOME_NOLIMIT,     /* no limit matches, and that is an error */
 	OUTCOME_UNAVAILABLE, /* a reset did not take place; or there was no
-			      * room for the limit that came along */
+			      * memory for the limit that came along */
 };
 
 /**

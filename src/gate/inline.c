@@ -51,14 +51,14 @@ take_unused(struct inline_limits *limits)
 {
 	struct item *item = TAILQ_FIRST(&limits->idle);
 
-	if (limits->count < INLINE_LIMITS_MAX) {
-		item = calloc(1, sizeof(*item));
-		if (item)
-			item->place = limits->count++;
-	} else if (item) {
+	if (item && limits->count >= INLINE_LIMITS_MAX) {
 		TAILQ_REMOVE(&limits->idle, item, idle);
 		LIST_REMOVE(item, same);
+		return item;
 	}
+	item = calloc(1, sizeof(*item));
+	if (item)
+		item->place = limits->count++;
 	return item;
 }
 

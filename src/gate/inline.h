@@ -2,9 +2,9 @@
  * inline: the limits that came with requests (CL.THROTTLE).
  *
  * Requests that bring equal limits share one, so that a store sees them as
- * questions under the same limit.  One cache a worker, with room for so many
- * limits; of those that no request uses any more, the one that was used least
- * recently makes room.
+ * questions under the same limit.  One cache a worker.  Those in use are as many
+ * as the requests under way need; beyond INLINE_LIMITS_MAX, the one that nobody
+ * uses any more and that was used least recently makes room for the next.
  */
 #ifndef GATE_INLINE_H
 #define GATE_INLINE_H
@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-/** Most limits at a time. */
+/** So many are kept for requests to come. */
 #define INLINE_LIMITS_MAX 1024
 
 struct inline_limits;
@@ -23,8 +23,8 @@ struct inline_limits;
 struct inline_limits *inline_limits_new(void) MUST_USE;
 
 /** The limit of that capacity and recharge (limit_init_inline()), which stays
- * until inline_limits_put() was called as often as this; or NULL: all are in
- * use, or out of memory. */
+ * until inline_limits_put() was called as often as this; or NULL: out of
+ * memory. */
 const struct limit *inline_limits_get(struct inline_limits *limits,
     int64_t capacity, int64_t recharge_us) MUST_USE;
 

@@ -388,7 +388,20 @@ class ThrottleTest(RespCase):
         self.assertEqual(grown["batches"], grown["batch_buckets"])
         self.assertEqual((grown["allowed"], grown["denied"]), (100, 100))
 
-    def test_more_limits_than_there_is_room_for_take_turns(self):
+    def test_as_many_limits_are_in_use_as_there_are_requests(self):
+        server = self.redis()
+        daemon = self.redis_daemon(server, LIMITS, PATIENT)
+        bursts = [range(start, start + 250) for start in range(0, 5000, 250)]
+        answers = converse(daemon.path, *(
+            b"".join(command("CL.THROTTLE", f"u{i}", i, 1, 60) for i in burst)
+            for burst in bursts))
+        for burst, answer in zip(bursts, answers):
+            self.assertEqual(answer, b"".join(
+                b"*5\r\n:0\r\n:%d\r\n:%d\r\n:-1\r\n:60\r\n" % (i + 1, i)
+                for i in burst))
+        self.assertEqual(daemon.stats()["allowed"], 5000)
+
+    def test_more_limits_than_are_kept_take_turns(self):
         server = self.redis()
         for daemon in (self.daemon(LIMITS), self.redis_daemon(server, LIMITS, PATIENT)):
             client = self.connect(daemon)

@@ -109,6 +109,13 @@ keep(struct deny_cache *cache, struct hash128 id, const struct ask *ask)
 	    cache->now(), ask->decided_us, ask->deny_mark};
 }
 
+static void
+forget(struct deny_cache *cache, struct hash128 id)
+{
+	if (find(cache, id))
+		cache->tags[place_of(id)] = 0;
+}
+
 /* Whether the answer can let others pass that were refused. */
 static bool
 makes_room(const struct ask *ask)
@@ -139,6 +146,9 @@ refuse(const struct deny_cache *cache, const struct slot *slot, struct ask *ask)
 	return true;
 }
 
+/* What Redis is asked may be admitted there.  After an admission the bucket holds
+ * more than is known here: what is refused would be right, the figures would
+ * not; and they are told to whoever asks next, before the answer is here. */
 bool
 deny_cache_ask(struct deny_cache *cache, struct ask *ask)
 {
@@ -153,13 +163,14 @@ deny_cache_ask(struct deny_cache *cache, struct ask *ask)
 	    ask->amount <= 0)
 		return false;
 	slot = find(cache, id);
-	return slot && slot->mark == ask->deny_mark &&
-	       slot->asked_us > cache->emptied_us && refuse(cache, slot, ask);
+	if (slot && slot->mark == ask->deny_mark &&
+	    slot->asked_us > cache->emptied_us && refuse(cache, slot, ask))
+		return true;
+	forget(cache, id);
+	return false;
 }
 
-/* A denial for an amount above the capacity says nothing of the bucket.  After
- * an admission the bucket holds more than is known here: what is refused would
- * be right, the figures would not. */
+/* A denial for an amount above the capacity says nothing of the bucket. */
 void
 deny_cache_learn(struct deny_cache *cache, const struct ask *ask)
 {
@@ -172,12 +183,10 @@ deny_cache_learn(struct deny_cache *cache, const struct ask *ask)
 	    !ask->limit->deny_cache || ask->amount <= 0 ||
 	    ask->amount > ask->limit->capacity)
 		return;
-	if (ask->decision.allowed) {
-		if (find(cache, id))
-			cache->tags[place_of(id)] = 0;
-	} else if (atomic_load(mark) == ask->deny_mark) {
+	if (ask->decision.allowed)
+		forget(cache, id);
+	else if (atomic_load(mark) == ask->deny_mark)
 		keep(cache, id, ask);
-	}
 }
 
 void

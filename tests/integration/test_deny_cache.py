@@ -111,6 +111,14 @@ class DenyCache(harness.Case):
                 reply = client.ask(f"consume {key}")
                 self.assertTrue(reply.startswith("ALLOW"), reply)
 
+    def test_the_figures_count_what_was_asked_before(self):
+        with self.start().connect() as client:
+            for i in range(ROUNDS):
+                key = f"slow:{i}"
+                client.ask(f"consume {key}", f"consume {key} 2")
+                reply = client.ask(f"consume {key}", f"consume {key} 2")[1]
+                self.assertEqual(fields(reply)["level"], "2", reply)
+
     def test_the_figures_are_those_of_redis(self):
         daemon = self.start()
         with daemon.connect() as client:

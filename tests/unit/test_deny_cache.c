@@ -141,8 +141,8 @@ START_TEST(what_was_refused_is_refused_until_it_can_pass)
 	ck_assert_int_eq(ask.answer, ANSWER_DECISION);
 	ck_assert_int_eq(ask.from, FROM_DENYCACHE);
 	now_us++;
-	ck_assert(!is_refused(consume(api, 1)));
 	ck_assert(is_refused(consume(api, 2)));
+	ck_assert(!is_refused(consume(api, 1)));
 }
 END_TEST
 
@@ -363,6 +363,23 @@ START_TEST(an_admission_forgets)
 }
 END_TEST
 
+START_TEST(what_may_be_admitted_forgets_before_it_is_answered)
+{
+	struct ask less;
+
+	ck_assert(put(consume(api, 4)).decision.allowed);
+	ck_assert(!put(consume(api, 5)).decision.allowed);
+	ck_assert(is_refused(consume(api, 5)));
+	less = consume(api, 1);
+	ck_assert(!deny_cache_ask(cache, &less));
+	ck_assert(!is_refused(consume(api, 5)));
+	decide_in_redis(&less);
+	deny_cache_learn(cache, &less);
+	ck_assert_int_eq(put(consume(api, 5)).decision.level, 5);
+	ck_assert(is_refused(consume(api, 5)));
+}
+END_TEST
+
 START_TEST(without_an_answer_nothing_is_learnt)
 {
 	struct ask ask = consume(api, 1);
@@ -434,8 +451,8 @@ START_TEST(a_limit_of_the_same_name_with_more_room_is_not_refused)
 
 	larger.capacity = 6;
 	fill(api);
-	ck_assert(!is_refused(consume(&larger, 1)));
 	ck_assert(is_refused(consume(&larger, 2)));
+	ck_assert(!is_refused(consume(&larger, 1)));
 }
 END_TEST
 
@@ -529,6 +546,8 @@ deny_cache_suite(void)
 	tcase_add_test(tests, another_workers_reset_forgets);
 	tcase_add_test(tests, a_reset_of_a_limit_without_cache_forgets);
 	tcase_add_test(tests, an_admission_forgets);
+	tcase_add_test(
+	    tests, what_may_be_admitted_forgets_before_it_is_answered);
 	tcase_add_test(tests, without_an_answer_nothing_is_learnt);
 	tcase_add_test(tests, a_limit_may_do_without);
 	tcase_add_test(tests, limits_and_keys_are_told_apart);

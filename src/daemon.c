@@ -26,6 +26,10 @@
 /* SIGTERM to exit, at the most. */
 #define DRAIN_US INT64_C(10000000)
 
+/* A start waits so long for limits from Redis, at the most: its timeouts are long,
+ * and clients are not to wait for them. */
+#define CONTROL_PATIENCE_US INT64_C(1000000)
+
 /* The status line that systemctl status shows. */
 #define STATUS_LEN 560
 
@@ -44,6 +48,7 @@ struct daemon {
 	struct event tick;
 	bool ready;
 	bool failed;                  /* to start */
+	int64_t started_us;           /* when control was */
 	int64_t draining_since_us;    /* 0: not yet */
 	char complaint[420];          /* what the last reload came to, or "" */
 };
@@ -290,13 +295,20 @@ open_doors(struct daemon *daemon)
 	return true;
 }
 
+static bool
+waits_for_limits(const struct daemon *daemon)
+{
+	return daemon->control && !control_is_settled(daemon->control) &&
+	       clock_us() - daemon->started_us < CONTROL_PATIENCE_US;
+}
+
 /* Open the doors once the limits were read and every worker's store is
  * connected, or is known not to be: nobody shall get an answer by fallback only
  * for having come early. */
 static void
 try_start(struct daemon *daemon)
 {
-	if (daemon->control && !control_is_settled(daemon->control))
+	if (waits_for_limits(daemon))
 		return;
 	if (daemon->pool &&
 	    (!pool_is_settled(daemon->pool) || !open_doors(daemon)))
@@ -414,6 +426,7 @@ start_control(struct daemon *daemon)
 		options.distributor = &config->distributor;
 	if (!options.subscriber && !options.distributor)
 		return 0;
+	daemon->started_us = clock_us();
 	daemon->control = control_start(&options, on_rules, daemon);
 	return daemon->control ? 0 : -1;
 }

@@ -574,6 +574,16 @@ class ServerTest(control.ControlCase):
         self.server.send(signal.SIGCONT)
         self.wait_for_version(daemon)
 
+    def test_a_start_does_not_wait_for_long_timeouts(self):
+        self.server.send(signal.SIGSTOP)
+        daemon = self.follower({"control": {
+            "connect_timeout": "300s", "socket_timeout": "300s"}})
+        self.assertEqual(fields(daemon.ask("PEEK x"))["limit"], "-")
+        self.assertIn("error: no limits from Redis, nor from an earlier run",
+                      daemon.log())
+        self.server.send(signal.SIGCONT)
+        self.wait_for_version(daemon)
+
     def test_a_busy_server_is_no_bad_set(self):
         daemon = self.follower({"control": {"poll": "1s"}})
         self.server.ask("CONFIG", "SET", "busy-reply-threshold", 1)

@@ -19,13 +19,7 @@
 static int
 complain_of_silence(const char *address)
 {
-	if (errno == 0)
-		return tool_complain(
-		    "%s: dripgated closed the connection", address);
-	if (errno == EAGAIN)
-		return tool_complain("%s: no answer within %d seconds", address,
-		    GATE_CLIENT_PATIENCE);
-	return tool_complain("%s: %s", address, strerror(errno));
+	return tool_complain("%s: %s", address, gate_client_why());
 }
 
 /* Connect, send ${request}, and return the first line of the answer if it is no

@@ -1,5 +1,8 @@
 #include "tool/gate_client.h"
 
+#include "base/clock.h"
+#include "tool/interrupt.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <stdbool.h>
@@ -14,19 +17,16 @@
 /* An answer is never longer: something else listens there. */
 #define LINE_MAX ((size_t)64 << 10)
 
-/* A socket that neither connects, sends nor receives for ever. */
+/* A socket that neither connects nor sends for ever. */
 static int
 make_socket(int family)
 {
 	const struct timeval patience = {.tv_sec = GATE_CLIENT_PATIENCE};
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd != -1) {
+	if (fd != -1)
 		setsockopt(
 		    fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-		setsockopt(
-		    fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	}
 	return fd;
 }
 
@@ -138,6 +138,25 @@ gate_client_send(struct gate_client *client, const char *line)
 	return status;
 }
 
+/* Wait for an answer.  Return 0, or -1 with errno. */
+static int
+wait_for_bytes(const struct gate_client *client)
+{
+	int64_t until_us = clock_us() + GATE_CLIENT_PATIENCE * 1000000;
+
+	switch (interrupt_wait(client->fd, until_us)) {
+	case WAIT_READY:
+		return 0;
+	case WAIT_TIMEOUT:
+		errno = EAGAIN;
+		break;
+	case WAIT_INTERRUPTED:
+		errno = EINTR;
+		break;
+	}
+	return -1;
+}
+
 /* Receive more.  Return 0, or -1 with errno. */
 static int
 receive(struct gate_client *client)
@@ -146,7 +165,7 @@ receive(struct gate_client *client)
 	ssize_t len = 0;
 
 	errno = buf_len(&client->in) > LINE_MAX ? EMSGSIZE : ENOMEM;
-	if (!room || errno == EMSGSIZE)
+	if (!room || errno == EMSGSIZE || wait_for_bytes(client) == -1)
 		return -1;
 	do
 		len = recv(client->fd, room, READ_LEN, 0);
@@ -178,6 +197,20 @@ gate_client_line(struct gate_client *client)
 	client->taken = (size_t)(end - head) + 1;
 	*end = '\0';
 	return head;
+}
+
+const char *
+gate_client_why(void)
+{
+	static char late[40];
+
+	if (errno == 0)
+		return "dripgated closed the connection";
+	if (errno != EAGAIN)
+		return strerror(errno);
+	snprintf(late, sizeof(late), "no answer within %d seconds",
+	    GATE_CLIENT_PATIENCE);
+	return late;
 }
 
 void

@@ -28,8 +28,12 @@ int gate_client_open(struct gate_client *client, const char *address,
 int gate_client_send(struct gate_client *client, const char *line) MUST_USE;
 
 /** The next line, without its end, valid until the next call; or NULL with errno
- * (0: the connection was closed; EAGAIN: it takes too long). */
+ * (0: the connection was closed; EAGAIN: it takes too long; EINTR: the user had
+ * enough, see interrupt.h). */
 const char *gate_client_line(struct gate_client *client) MUST_USE;
+
+/** What errno means after one of these, for people. */
+const char *gate_client_why(void);
 
 /** Close; a second time does nothing. */
 void gate_client_close(struct gate_client *client);

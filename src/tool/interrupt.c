@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <time.h>
 
-static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 static volatile sig_atomic_t is_interrupted;
 static sigset_t outside; /* the signals that are blocked but in a wait */
 
@@ -35,22 +35,31 @@ interrupt_catch(void)
 	sigprocmask(SIG_BLOCK, &ours, &outside);
 }
 
+static struct timespec
+time_left(int64_t until_us)
+{
+	int64_t left_us = until_us - clock_us();
+
+	if (left_us < 0)
+		left_us = 0;
+	return (struct timespec){
+	    .tv_sec = left_us / 1000000, .tv_nsec = left_us % 1000000 * 1000};
+}
+
 enum wait_result
 interrupt_wait(int fd, int64_t until_us)
 {
 	struct pollfd poll = {.fd = fd, .events = POLLIN};
-	struct timespec left = {0};
-	int64_t left_us = until_us - clock_us();
-	int count;
+	int count = -1;
 
-	if (left_us > 0) {
-		left.tv_sec = left_us / 1000000;
-		left.tv_nsec = left_us % 1000000 * 1000;
+	while (count == -1 && !is_interrupted) {
+		struct timespec left = time_left(until_us);
+
+		count = ppoll(&poll, 1, until_us ? &left : NULL, &outside);
+		if (count == -1 && errno != EINTR)
+			break; /* reading will tell */
 	}
-	count = ppoll(&poll, 1, until_us ? &left : NULL, &outside);
 	if (is_interrupted)
 		return WAIT_INTERRUPTED;
-	if (count == 0 || (count < 0 && errno == EINTR))
-		return WAIT_TIMEOUT;
-	return WAIT_READY;
+	return count == 0 ? WAIT_TIMEOUT : WAIT_READY;
 }

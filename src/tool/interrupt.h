@@ -8,7 +8,8 @@
 
 enum wait_result { WAIT_READY, WAIT_TIMEOUT, WAIT_INTERRUPTED };
 
-/** From now on SIGINT, SIGTERM and SIGHUP end a wait and not the process. */
+/** From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT end a wait, and all that
+ * follow, and not the process. */
 void interrupt_catch(void);
 
 /** Wait until ${fd} can be read (-1: none), or clock_us() has come to

@@ -119,6 +119,7 @@ print_messages(const struct tool *tool, struct redis_client *listener)
 	char *bytes;
 	size_t len;
 
+	interrupt_catch();
 	for (;;) {
 		if (redis_client_hear(
 			listener, until_us, &result, &bytes, &len) == -1)
@@ -157,7 +158,6 @@ send_and_listen(struct tool *tool, const char *message)
 	struct redis_client listener;
 	int status = STATUS_ERROR;
 
-	interrupt_catch();
 	if (redis_client_open(&listener, tool) == -1)
 		return STATUS_ERROR;
 	if (redis_client_listen(&listener, tool->listen) == 0)

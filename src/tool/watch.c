@@ -10,6 +10,7 @@
 #include "tool/table.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -39,7 +40,10 @@ struct watch {
 static int
 fail(struct watch *watch, const char *why)
 {
+	int error = errno;
+
 	gate_client_close(&watch->client);
+	errno = error;
 	snprintf(watch->reason, sizeof(watch->reason), "%s: %s", watch->address,
 	    why);
 	return -1;
@@ -54,7 +58,8 @@ connect_again(struct watch *watch)
 	    sizeof(watch->reason));
 }
 
-/* Fill in ${now}.  Return 0, or -1 with the reason, disconnected. */
+/* Fill in ${now}.  Return 0, or -1 with the reason and errno (EINTR: the user
+ * had enough), disconnected. */
 static int
 ask_limits(struct watch *watch)
 {
@@ -64,7 +69,7 @@ ask_limits(struct watch *watch)
 	if (connect_again(watch) == -1)
 		return -1;
 	if (gate_client_send(&watch->client, "LIMITS") == -1)
-		return fail(watch, strerror(errno));
+		return fail(watch, gate_client_why());
 	while ((line = gate_client_line(&watch->client)) &&
 	       strcmp(line, "END") != 0) {
 		if (strncmp(line, "ERR ", 4) == 0)
@@ -73,8 +78,7 @@ ask_limits(struct watch *watch)
 			return fail(watch, "out of memory");
 	}
 	if (!line)
-		return fail(watch,
-		    errno ? strerror(errno) : "the connection was closed");
+		return fail(watch, gate_client_why());
 	watch->now.at_us = clock_us();
 	return 0;
 }
@@ -191,16 +195,49 @@ watch_loop(struct watch *watch)
 		if (clock_us() < next_us)
 			continue;
 		next_us = clock_us() + TICK_US;
-		if (ask_limits(watch) == -1)
-			show_absence(watch);
-		else if (show_rates(watch) == -1)
+		if (ask_limits(watch) == -1) {
+			if (errno != EINTR)
+				show_absence(watch);
+		} else if (show_rates(watch) == -1) {
 			return STATUS_ERROR;
+		}
 		if (fflush(stdout) == EOF)
 			return STATUS_ERROR;
 		if (watch->tool->count && watch->shown == watch->tool->count)
 			break;
 	}
 	return STATUS_FINE;
+}
+
+/* A terminal that is gone shows at the next table. */
+static void
+write_now(const char *text)
+{
+	if (write(STDOUT_FILENO, text, strlen(text)) == -1)
+		return;
+}
+
+/* ^Z: the shell gets its screen back, until it lets us go on. */
+static void
+on_stop(int number)
+{
+	int error = errno;
+
+	(void)number;
+	write_now(SCREEN_LEAVE);
+	raise(SIGSTOP);
+	write_now(SCREEN_ENTER);
+	errno = error;
+}
+
+static void
+enter_screen(void)
+{
+	const struct sigaction stop = {
+	    .sa_handler = on_stop, .sa_flags = SA_RESTART};
+
+	sigaction(SIGTSTP, &stop, NULL);
+	fputs(SCREEN_ENTER, stdout);
 }
 
 static int
@@ -210,7 +247,7 @@ watch_on_screen(struct watch *watch)
 
 	interrupt_catch();
 	if (watch->is_terminal)
-		fputs(SCREEN_ENTER, stdout);
+		enter_screen();
 	status = watch_loop(watch);
 	if (watch->is_terminal)
 		fputs(SCREEN_LEAVE, stdout);

@@ -23,6 +23,8 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DRIPGATED = os.path.abspath(
     os.environ.get("DRIPGATED", os.path.join(ROOT, "build", "dripgated")))
+DRIPGATE = os.path.abspath(
+    os.environ.get("DRIPGATE", os.path.join(ROOT, "build", "dripgate")))
 
 # Some tests have more clients than a process may have descriptors by default.
 resource.setrlimit(resource.RLIMIT_NOFILE,

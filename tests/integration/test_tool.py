@@ -1,10 +1,12 @@
 """The dripgate command: what it prints, and what it exits with."""
 
 import contextlib
+import glob
 import json
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -14,8 +16,7 @@ import time
 import harness
 from harness import Process, fields, wait_until
 
-DRIPGATE = os.path.abspath(os.environ.get(
-    "DRIPGATE", os.path.join(harness.ROOT, "build", "dripgate")))
+DRIPGATE = harness.DRIPGATE
 
 FINE, DIFFERENT, ERROR = 0, 1, 2
 
@@ -55,12 +56,17 @@ REDIS_COMMANDS = {
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"]}
 
 
+# An answer of which nothing comes.
+SILENCE = object()
+
+
 class FakeDaemon:
     """Answers LIMITS with what it is told to; each answer is a list of lines."""
 
     def __init__(self, folder, answers):
         self.path = os.path.join(folder, "fake.sock")
         self.answers = iter(answers)
+        self.is_silent = threading.Event()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen()
@@ -78,6 +84,9 @@ class FakeDaemon:
                 for line in file:
                     assert line == "LIMITS\n", line
                     answer = next(self.answers, None)
+                    if answer is SILENCE:
+                        self.is_silent.set()
+                        continue
                     if answer is None:
                         client.shutdown(socket.SHUT_RDWR)
                         break
@@ -408,6 +417,8 @@ def read_terminal(fd, end=None):
     """What comes until ${end} did, or until nobody has it open any more."""
     text = b""
     while end is None or end not in text:
+        if not select.select([fd], [], [], harness.PATIENCE)[0]:
+            raise AssertionError(f"waited for {end} after {text[-200:]}")
         try:
             text += os.read(fd, 65536)
         except OSError:
@@ -785,6 +796,17 @@ class FleetTest(ToolCase):
             process.send(number)
             self.assertEqual(process.wait(), FINE)
 
+    def test_who_waits_for_a_redis_that_hangs_is_let_go(self):
+        self.server.send(signal.SIGSTOP)
+        config = self.settings(self.server, socket_timeout="300s")
+        process = self.started(Process(self.folder, "waiting", [
+            DRIPGATE, "-c", config, "command", "hello", "-l", "back"]))
+        wait_until(lambda: any(os.readlink(link).startswith("socket:")
+                               for link in glob.glob(f"/proc/{process.pid}/fd/[3-9]")),
+                   "the connection")
+        process.send(signal.SIGINT)
+        self.assertEqual(process.wait(), -signal.SIGINT)
+
     def test_a_redis_that_goes_while_listening_is_an_error(self):
         process = self.listening()
         self.server.kill()
@@ -842,8 +864,19 @@ class WatchTest(ToolCase):
         daemon = self.fake(["a algorithm=leaky_bucket capacity=5 match=a"])
         self.assertIn("does not count by limit", self.watch(daemon, status=ERROR).stderr)
 
-    def test_a_terminal_is_given_back_as_it_was(self):
-        daemon = self.fake(*([counts(f"a{i}", i) for i in range(100)] for _ in range(99)))
+    def test_who_watches_a_daemon_that_hangs_is_let_go(self):
+        daemon = self.fake([counts("a", 1)], [counts("a", 1)], SILENCE)
+        process = self.started(Process(
+            self.folder, "watching", [DRIPGATE, "-s", daemon.path, "watch"]))
+        self.assertTrue(daemon.is_silent.wait(harness.PATIENCE))
+        before = time.monotonic()
+        process.send(signal.SIGINT)
+        self.assertEqual(process.wait(), FINE)
+        self.assertLess(time.monotonic() - before, 5)
+        self.assertNotIn("dripgate:", process.log())
+
+    def on_terminal(self, daemon):
+        """A tool that watches it, and the other end of its terminal."""
         ours, its = pty.openpty()
         self.addCleanup(os.close, ours)
         with open(its, "wb", buffering=0) as terminal:
@@ -851,12 +884,30 @@ class WatchTest(ToolCase):
                 [DRIPGATE, "-s", daemon.path, "watch"], stdin=terminal, stdout=terminal,
                 stderr=terminal, env={**os.environ, "TERM": "xterm"})
         self.addCleanup(child.kill)
-        text = read_terminal(ours, b"LIMIT")
-        self.assertIn(b"\033[?1049h\033[?25l", text)
-        child.send_signal(signal.SIGINT)
-        text = read_terminal(ours)
-        self.assertTrue(text.endswith(b"\033[?25h\033[?1049l"), text[-40:])
-        self.assertEqual(child.wait(harness.PATIENCE), FINE)
+        return child, ours
+
+    def hundred(self):
+        return self.fake(*([counts(f"a{i}", i) for i in range(100)] for _ in range(99)))
+
+    def test_a_terminal_is_given_back_as_it_was(self):
+        daemon = self.hundred()
+        for number in signal.SIGINT, signal.SIGQUIT:
+            child, ours = self.on_terminal(daemon)
+            text = read_terminal(ours, b"LIMIT")
+            self.assertIn(b"\033[?1049h\033[?25l", text)
+            child.send_signal(number)
+            text = read_terminal(ours)
+            self.assertTrue(text.endswith(b"\033[?25h\033[?1049l"), text[-40:])
+            self.assertEqual(child.wait(harness.PATIENCE), FINE)
+
+    def test_a_terminal_is_lent_to_the_shell_meanwhile(self):
+        child, ours = self.on_terminal(self.hundred())
+        read_terminal(ours, b"LIMIT")
+        child.send_signal(signal.SIGTSTP)
+        read_terminal(ours, b"\033[?25h\033[?1049l")
+        child.send_signal(signal.SIGCONT)
+        read_terminal(ours, b"\033[?1049h\033[?25l")
+        read_terminal(ours, b"LIMIT")
 
 
 if __name__ == "__main__":

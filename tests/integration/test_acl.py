@@ -1,7 +1,8 @@
-"""The user that README.md gives a daemon can do all that it has to; and, with any
-one permission less, not."""
+"""The users that README.md gives a daemon and an operator can do all that they have
+to; and, with any one permission less, not."""
 
 import os
+import subprocess
 import time
 
 import harness
@@ -13,17 +14,17 @@ def member(capacity):
     return f"probe match=* capacity={capacity} recharge=1s"
 
 
-def permissions():
+def permissions(user):
     """[kind of thing allowed, ...] from the line in README.md."""
     with open(os.path.join(harness.ROOT, "README.md"), encoding="utf-8") as file:
-        text = file.read().partition("ACL SETUSER dripgate on >secret resetchannels")[2]
+        text = file.read().partition(f"ACL SETUSER {user} on >secret resetchannels")[2]
     return text.partition("\n\n")[0].split()
 
 
 class AclTest(harness.Case):
     def setUp(self):
         super().setUp()
-        self.permissions = permissions()
+        self.permissions = permissions("dripgate")
         self.assertGreater(len(self.permissions), 20)
         self.server = self.redis(
             "--databases", "100", "--acllog-max-len", "10000")
@@ -99,6 +100,39 @@ class AclTest(harness.Case):
         self.assertIn(" capacity=7 ", daemon.ask("PEEK x"))
         self.assertEqual(self.ask(0, "HLEN", "limits:fleet"), 1)
         self.assertNotIn("NOPERM", daemon.log())
+
+
+# What an operator does in Redis, and what it exits with.
+COMMANDS = (
+    (["limits", "load", os.path.join(harness.ROOT, "conf", "limits.ini")], 0),
+    (["limits", "list"], 0), (["reload"], 0), (["fleet"], 0), (["nodes", "--wait", "1ms"], 1))
+
+
+class OperatorTest(harness.Case):
+    def run_all(self, server, allowed):
+        """What all commands exit with, as a user with these permissions."""
+        server.ask("ACL", "SETUSER", "operator", "reset", "on", ">secret",
+                   "resetchannels", *allowed)
+        server.ask("HSET", "limits:fleet", "long-gone", "- 1 1 1")
+        path = os.path.join(self.folder, "operator.ini")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"[redis]\nunix_socket_path = {server.path}\n"
+                       "username = operator\npassword = secret\n")
+        return [subprocess.run([harness.DRIPGATE, "-c", path, *words], check=False,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               timeout=harness.PATIENCE).returncode
+                for words, _ in COMMANDS]
+
+    def test_an_operator_needs_all_of_it_and_nothing_else(self):
+        server = self.redis()
+        allowed = permissions("operator")
+        self.assertGreater(len(allowed), 10)
+        fine = [status for _, status in COMMANDS]
+        self.assertEqual(self.run_all(server, allowed), fine)
+        for left_out in allowed:
+            if left_out != "+select":  # for another database
+                less = [p for p in allowed if p != left_out]
+                self.assertNotEqual(self.run_all(server, less), fine, left_out)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,15 @@ wake(struct control *control)
 }
 
 static void
+reload(struct control *control)
+{
+	if (control->subscriber)
+		subscriber_reload(control->subscriber);
+	if (control->distributor)
+		distributor_reload(control->distributor);
+}
+
+static void
 on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct control *control = arg;
@@ -53,9 +62,8 @@ on_wake(evutil_socket_t fd, short what, void *arg)
 		log_error("control: wake: %m");
 	if (control->stopping)
 		event_base_loopbreak(control->base);
-	else if (atomic_exchange(&control->reload_wanted, false) &&
-		 control->subscriber)
-		subscriber_reload(control->subscriber);
+	else if (atomic_exchange(&control->reload_wanted, false))
+		reload(control);
 }
 
 static void

@@ -37,7 +37,8 @@ enum subscriber_state control_state(const struct control *control);
 /** Whether the thread's loop has turned lately.  Any thread. */
 bool control_is_alive(const struct control *control);
 
-/** Load the limits anew, at once.  Any thread. */
+/** Load the limits anew, and look at the servers that get them, at once.  Any
+ * thread. */
 void control_reload(struct control *control);
 
 /** End the thread and free everything, or NULL. */

@@ -80,6 +80,15 @@ take_members(struct distributor *distributor, const redisReply *reply)
 	return members;
 }
 
+/* Nothing could be read: the order stands until something can; a later one does
+ * in its place. */
+static void
+keep_order(struct distributor *distributor)
+{
+	if (!*distributor->order)
+		strcpy(distributor->order, distributor->answering);
+}
+
 static void read_master(struct distributor *distributor);
 
 static void
@@ -96,6 +105,8 @@ on_read(const redisReply *reply, void *arg)
 	if (members) {
 		members_unref(distributor->members);
 		distributor->members = members;
+	} else {
+		keep_order(distributor);
 	}
 	hand_out(distributor, members && *order ? order : NULL);
 	if (reply_is_wrong_server(reply))
@@ -152,9 +163,7 @@ on_down(void *arg)
 		return;
 	distributor->reading = false;
 	complain(distributor, "no answer, or one too large");
-	/* It is read again once it is up; a later order stands. */
-	if (!*distributor->order)
-		strcpy(distributor->order, distributor->answering);
+	keep_order(distributor);
 }
 
 static const struct link_events link_events = {.up = on_up, .down = on_down};
@@ -338,6 +347,12 @@ distributor_new(struct event_base *base, struct dialer *dialer,
 	}
 	plan_poll(distributor);
 	return distributor;
+}
+
+void
+distributor_reload(struct distributor *distributor)
+{
+	read_master(distributor);
 }
 
 void

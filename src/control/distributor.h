@@ -40,6 +40,9 @@ struct distributor;
 struct distributor *distributor_new(struct event_base *base,
     struct dialer *dialer, const struct distributor_options *options) MUST_USE;
 
+/** Look at the master, and through it at the slaves, now. */
+void distributor_reload(struct distributor *distributor);
+
 /** Stop and free, or NULL. */
 void distributor_free(struct distributor *distributor);
 

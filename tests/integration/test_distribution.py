@@ -607,6 +607,32 @@ class TestOutages(Case):
         self.assertEqual(self.hear(ear), b"reload:spread:6")
         self.await_held(LIMITS, slave)
 
+    def test_an_order_is_kept_while_the_master_has_no_limits_to_give(self):
+        slave, = self.add_slaves("a")
+        self.write(STRANGE)
+        distributor = self.distribute()
+        self.await_held(STRANGE, slave)
+        ear = self.listen(slave)
+        self.master.ask("DEL", "limits")
+        self.say("reload:spread:6")
+        distributor.await_log("empty or missing")
+        self.write(LIMITS)
+        distributor.send(signal.SIGHUP)
+        self.assertEqual(self.hear(ear), b"reload:spread:6")
+        self.await_held(LIMITS, slave)
+
+    def test_sighup_looks_at_all_servers(self):
+        slave, = self.add_slaves("a")
+        self.write(STRANGE)
+        distributor = self.distribute()
+        self.await_held(STRANGE, slave)
+        self.write(LIMITS)
+        distributor.send(signal.SIGHUP)
+        self.await_held(LIMITS, slave)
+        slave.ask("DEL", "limits")
+        distributor.send(signal.SIGHUP)
+        self.await_held(LIMITS, slave)
+
     def test_a_change_while_the_subscription_was_lost_is_not_missed(self):
         slave, = self.add_slaves("a")
         self.write(LIMITS)

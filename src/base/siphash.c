@@ -1,8 +1,9 @@
 #include "base/siphash.h"
 
+#include "base/random.h"
+
 #include <endian.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define ROTATE(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
 
@@ -90,8 +91,6 @@ siphash_seed_random(void)
 {
 	struct siphash_seed seed;
 
-	/* So few bytes come all at once, or after a signal not at all. */
-	while (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
-		;
+	random_fill(&seed, sizeof(seed));
 	return seed;
 }

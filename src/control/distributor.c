@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "control/message.h"
 #include "control/subscription.h"
 #include "net/timer.h"
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 struct distributor {
 	const struct distributor_options *options;
@@ -251,18 +251,12 @@ on_lost(void *arg)
 static const struct subscription_events subscription_events = {
     on_subscribed, on_lost, on_message};
 
-/* Give or take a fifth: many who started together do not ask together. */
+/* Many who started together do not ask together. */
 static void
 plan_poll(struct distributor *distributor)
 {
-	int64_t poll_us = distributor->options->poll_us;
-	uint64_t random = 0;
-
-	if (getrandom(&random, sizeof(random), 0) == -1)
-		random = (uint64_t)clock_us();
-	timer_set(&distributor->poll,
-	    poll_us - poll_us / 5 +
-		(int64_t)(random % (uint64_t)(poll_us / 5 * 2 + 1)));
+	timer_set(
+	    &distributor->poll, random_near(distributor->options->poll_us));
 }
 
 static void

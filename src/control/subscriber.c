@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "control/fetch.h"
 #include "control/fleet.h"
 #include "control/last_good.h"
@@ -10,12 +11,10 @@
 #include "control/subscription.h"
 #include "net/timer.h"
 
-#include <errno.h>
 #include <event2/event_struct.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 struct subscriber {
@@ -43,16 +42,6 @@ struct subscriber {
 	_Atomic bool settled;
 	_Atomic int state; /* enum subscriber_state */
 };
-
-static int64_t
-random_below(int64_t bound)
-{
-	uint64_t random;
-
-	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-		random = (uint64_t)clock_us();
-	return bound > 0 ? (int64_t)(random % (uint64_t)bound) : 0;
-}
 
 /* Have the next load start when it is due and the server can be asked. */
 static void
@@ -158,15 +147,12 @@ on_fetched(const struct fetched *fetched, void *arg)
 	    fetched->result == FETCH_BAD && subscriber->reload.loading_whole);
 }
 
-/* Polls come at random within a fifth more or less: a fleet that was started at
- * once does not poll at once. */
+/* A fleet that was started at once does not poll at once. */
 static void
 wait_for_poll(struct subscriber *subscriber)
 {
-	int64_t poll_us = subscriber->options->poll_us;
-
 	timer_set(&subscriber->poll_timer,
-	    poll_us - poll_us / 5 + random_below(poll_us / 5 * 2));
+	    random_near(subscriber->options->poll_us));
 }
 
 /* A reload that waits for its turn in a spread is not forestalled; it will see

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "net/stream.h"
 #include "net/timer.h"
 #include "redis/reply_arena.h"
@@ -68,7 +69,6 @@ struct link {
 	unsigned failures;            /* since the link was proven */
 	struct log_pace pace;         /* of complaints in the log */
 	bool complaining;             /* nothing better was logged since */
-	uint64_t random;
 };
 
 static void
@@ -85,18 +85,8 @@ clear_timer(struct link *link)
 	evtimer_del(&link->timer);
 }
 
-/* Marsaglia's xorshift64: jitter needs no more. */
 static int64_t
-random_below(struct link *link, int64_t bound)
-{
-	link->random ^= link->random << 13;
-	link->random ^= link->random >> 7;
-	link->random ^= link->random << 17;
-	return (int64_t)(link->random % (uint64_t)bound);
-}
-
-static int64_t
-backoff_us(struct link *link)
+backoff_us(const struct link *link)
 {
 	int64_t most = link->options->backoff_max_us
 			   ? link->options->backoff_max_us
@@ -106,7 +96,7 @@ backoff_us(struct link *link)
 	for (unsigned i = 0; i < link->failures; i++)
 		if (ceiling < most)
 			ceiling *= 2;
-	return random_below(link, ceiling < most ? ceiling : most);
+	return random_below(ceiling < most ? ceiling : most);
 }
 
 /* The one writer of the state, which arms what the state waits for. */
@@ -435,7 +425,6 @@ link_new(struct event_base *base, struct dialer *dialer,
 	link->events = events;
 	link->arg = arg;
 	link->stream.fd = -1;
-	link->random = (uint64_t)clock_us() ^ (uint64_t)(uintptr_t)link;
 	if (*endpoint->unix_socket_path)
 		snprintf(link->name, sizeof(link->name), "%s",
 		    endpoint->unix_socket_path);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "net/timer.h"
 #include "redis/reply.h"
 #include "redis/script.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* Fields looked at in one call: half a millisecond for a Redis whose memory is
  * slow, less for others. */
@@ -324,13 +324,10 @@ plan_chores(struct sweep *sweep)
 
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct limit *limit = limit_at(sweep, i);
-		uint64_t random = 0;
 
-		if (getrandom(&random, sizeof(random), 0) == -1)
-			random = (uint64_t)now_us;
 		sweep->chores[i].limit = limit;
 		sweep->chores[i].due_us =
-		    now_us + (int64_t)(random % (uint64_t)period_us(limit));
+		    now_us + random_below(period_us(limit));
 	}
 }
 
@@ -365,7 +362,7 @@ sweep_new(struct event_base *base, struct dialer *dialer,
     void *arg)
 {
 	struct sweep *sweep = calloc(1, sizeof(*sweep));
-	uint64_t random[2] = {0};
+	uint64_t random[2];
 
 	if (!sweep)
 		return NULL;
@@ -373,13 +370,12 @@ sweep_new(struct event_base *base, struct dialer *dialer,
 	sweep->events = events;
 	sweep->arg = arg;
 	evtimer_assign(&sweep->timer, base, on_timer, sweep);
-	if (getrandom(random, sizeof(random), 0) == sizeof(random))
-		snprintf(sweep->caller, sizeof(sweep->caller), "%016llx%016llx",
-		    (unsigned long long)random[0],
-		    (unsigned long long)random[1]);
+	random_fill(random, sizeof(random));
+	snprintf(sweep->caller, sizeof(sweep->caller), "%016llx%016llx",
+	    (unsigned long long)random[0], (unsigned long long)random[1]);
 	sweep->link =
 	    link_new(base, dialer, &options->link, &link_events, sweep);
-	if (!sweep->link || !*sweep->caller) {
+	if (!sweep->link) {
 		sweep_free(sweep);
 		return NULL;
 	}

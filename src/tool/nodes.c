@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "tool/commands.h"
 #include "tool/json.h"
 #include "tool/redis_client.h"
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define CHANNEL_LEN 48
 
@@ -123,9 +123,9 @@ ask_all(struct tool *tool, struct nodes *nodes)
 	uint64_t number;
 	int status = -1;
 
-	if (getrandom(&number, sizeof(number), 0) != sizeof(number) ||
-	    redis_client_open(&listener, tool) == -1)
+	if (redis_client_open(&listener, tool) == -1)
 		return -1;
+	random_fill(&number, sizeof(number));
 	snprintf(channel, sizeof(channel), "dripgate-%016llx",
 	    (unsigned long long)number);
 	if (redis_client_listen(&listener, channel) == 0 &&

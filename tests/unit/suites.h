@@ -28,6 +28,7 @@
 	X(memory)                                                              \
 	X(message)                                                             \
 	X(num)                                                                 \
+	X(random)                                                              \
 	X(rates)                                                               \
 	X(reload)                                                              \
 	X(reply_arena)                                                         \

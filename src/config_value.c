@@ -48,31 +48,24 @@ set_text(struct config_texts *texts, const struct setting *setting,
 	return 0;
 }
 
-/* A time; without a unit, seconds where that is allowed. */
 static int
-read_time(const struct setting *setting, const char *value, int64_t *us)
+read_number(const struct setting *setting, const char *value, int64_t *number)
 {
 	size_t len = strlen(value);
-	char seconds[32];
 
-	if (setting->type == SETTING_SECONDS && len < sizeof(seconds) - 1 &&
-	    strspn(value, "0123456789.") == len) {
-		snprintf(seconds, sizeof(seconds), "%ss", value);
-		return num_read_duration(seconds, len + 1, us);
-	}
-	return num_read_duration(value, len, us);
+	if (setting->type == SETTING_TIME)
+		return num_read_duration(value, len, number);
+	if (setting->type == SETTING_SECONDS)
+		return num_read_seconds(value, len, number);
+	return num_read_int(value, len, setting->min, setting->max, number);
 }
 
 static int
 set_number(const struct setting *setting, int64_t *place, const char *value)
 {
 	int64_t number;
-	int result = setting->type == SETTING_NUMBER
-			 ? num_read_int(value, strlen(value), setting->min,
-			       setting->max, &number)
-			 : read_time(setting, value, &number);
 
-	if (result == -1)
+	if (read_number(setting, value, &number) == -1)
 		return -1;
 	if (number < setting->min || number > setting->max) {
 		errno = ERANGE;

@@ -114,8 +114,9 @@ fraction_us(const char *digits, size_t len, int64_t unit)
 	return share % parts ? -1 : (int64_t)(share / parts);
 }
 
-int
-num_read_duration(const char *text, size_t len, int64_t *us)
+/* A duration; ${plain} is the unit of a number without one, 0: it needs one. */
+static int
+read_duration(const char *text, size_t len, int64_t plain, int64_t *us)
 {
 	size_t whole = count_digits(text, len);
 	bool has_fraction = whole < len && text[whole] == '.';
@@ -123,7 +124,8 @@ num_read_duration(const char *text, size_t len, int64_t *us)
 	size_t digits =
 	    has_fraction ? count_digits(fraction, len - whole - 1) : 0;
 	const char *end = fraction + digits;
-	int64_t unit = unit_us(end, (size_t)(text + len - end));
+	size_t rest = (size_t)(text + len - end);
+	int64_t unit = rest > 0 ? unit_us(end, rest) : plain;
 	int64_t part;
 	uint64_t sum;
 
@@ -143,6 +145,18 @@ num_read_duration(const char *text, size_t len, int64_t *us)
 		return fail(ERANGE);
 	*us = (int64_t)sum;
 	return 0;
+}
+
+int
+num_read_duration(const char *text, size_t len, int64_t *us)
+{
+	return read_duration(text, len, 0, us);
+}
+
+int
+num_read_seconds(const char *text, size_t len, int64_t *us)
+{
+	return read_duration(text, len, unit_us("s", 1), us);
 }
 
 int

@@ -26,6 +26,9 @@ int num_read_int(const char *text, size_t len, int64_t min, int64_t max,
  * 2^52 microseconds it is ERANGE. */
 int num_read_duration(const char *text, size_t len, int64_t *us) MUST_USE;
 
+/** The same, but a plain number is seconds. */
+int num_read_seconds(const char *text, size_t len, int64_t *us) MUST_USE;
+
 /** Read a rate, COUNT/UNIT ("60/h", "5/s", "10/15m": a number may stand before
  * the unit), as the time for one drop in microseconds, rounded up, so that the
  * rate is never exceeded.  Less than one microsecond a drop is ERANGE. */

@@ -35,16 +35,8 @@ const struct option_row option_rows[OPTION_ROWS] = {
 static int
 read_time(const char *name, const char *text, int64_t *us)
 {
-	size_t len = strlen(text);
-	char seconds[32];
-	int status = num_read_duration(text, len, us);
-
-	if (status == -1 && len < sizeof(seconds) - 1) {
-		memcpy(seconds, text, len);
-		strcpy(seconds + len, "s");
-		status = num_read_duration(seconds, len + 1, us);
-	}
-	if (status == 0 && *us > 0 && *us <= DAY_US)
+	if (num_read_seconds(text, strlen(text), us) == 0 && *us > 0 &&
+	    *us <= DAY_US)
 		return 0;
 	tool_complain(
 	    "--%s: %s is no time from 1us to 1d, as 60, 60s or 5m", name, text);

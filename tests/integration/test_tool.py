@@ -359,6 +359,7 @@ class ArgumentsTest(ToolCase):
             "ping -c": "-c needs an argument",
             "reload --spread x": "--spread", "reload --spread -1": "--spread",
             "reload --spread 0": "--spread", "reload --spread 2d": "--spread",
+            "reload --spread 5u": "--spread",
             "reload --spread 1 --immediate": "exclude each other",
             "watch --count 0": "--count", "command x --timeout 1": "--listen",
             "command _x": "does not start with _", "nodes --wait": "needs an argument",

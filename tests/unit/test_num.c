@@ -146,6 +146,32 @@ START_TEST(duration_is_exact_and_has_a_unit)
 }
 END_TEST
 
+static const struct reading seconds[] = {
+    {"0", 0, 0},
+    {"60", 0, 60000000},
+    {"1.5", 0, 1500000},
+    {"5m", 0, 300000000},
+    {"99999999999999999999", ERANGE, 0},
+    {"0.0000001", EINVAL, 0},
+    {"", EINVAL, 0},
+    {"5u", EINVAL, 0},
+    {"5.", EINVAL, 0},
+    {".5", EINVAL, 0},
+    {"-5", EINVAL, 0},
+    {"5 ", EINVAL, 0},
+};
+
+START_TEST(plain_number_is_seconds)
+{
+	const struct reading *expected = &seconds[_i];
+	int64_t us = 0;
+	int status =
+	    num_read_seconds(expected->text, strlen(expected->text), &us);
+
+	check_reading(expected, status, us);
+}
+END_TEST
+
 static const struct reading rates[] = {
     {"60/h", 0, 60000000},
     {"5/s", 0, 200000},
@@ -275,6 +301,8 @@ num_suite(void)
 	tcase_add_test(tcase, int_ends_where_its_length_says);
 	tcase_add_loop_test(
 	    tcase, duration_is_exact_and_has_a_unit, 0, COUNT(durations));
+	tcase_add_loop_test(
+	    tcase, plain_number_is_seconds, 0, COUNT(seconds));
 	tcase_add_loop_test(
 	    tcase, rate_is_rounded_to_the_slower_side, 0, COUNT(rates));
 	tcase_add_loop_test(tcase, numbers_are_written_as_people_write_them, 0,

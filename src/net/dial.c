@@ -36,6 +36,17 @@ struct dial {
 	bool cancelled;
 };
 
+void
+endpoint_name(const struct endpoint *endpoint, char to[ENDPOINT_NAME_MAX])
+{
+	if (*endpoint->unix_socket_path)
+		snprintf(to, ENDPOINT_NAME_MAX, "%s",
+		    endpoint->unix_socket_path);
+	else
+		snprintf(to, ENDPOINT_NAME_MAX, "%s:%lld", endpoint->host,
+		    (long long)endpoint->port);
+}
+
 struct dialer *
 dialer_new(struct event_base *base)
 {

@@ -13,12 +13,19 @@
 #include <event2/event.h>
 #include <stdint.h>
 
-/** Where a server is.  The strings are borrowed for as long as it is dialled. */
+/** Where a server is.  The strings are borrowed while it is dialled. */
 struct endpoint {
-	const char *unix_socket_path; /* if not empty, the rest is not looked at */
+	const char *unix_socket_path; /* not empty: the rest means nothing */
 	const char *host;
 	int64_t port;
 };
+
+/** Longest name of an endpoint, with the NUL at its end. */
+#define ENDPOINT_NAME_MAX 300
+
+/** What to call it, for people: the path, or HOST:PORT. */
+void endpoint_name(
+    const struct endpoint *endpoint, char to[ENDPOINT_NAME_MAX]);
 
 /** Looks names up, for one event base. */
 struct dialer;

@@ -51,7 +51,7 @@ struct link {
 	const struct link_options *options;
 	const struct link_events *events;
 	void *arg;
-	char name[128];
+	char name[ENDPOINT_NAME_MAX];
 
 	enum link_state state;
 	struct dial *dial;            /* DIALING only */
@@ -414,7 +414,6 @@ link_new(struct event_base *base, struct dialer *dialer,
     const struct link_options *options, const struct link_events *events,
     void *arg)
 {
-	const struct endpoint *endpoint = &options->endpoint;
 	struct link *link = calloc(1, sizeof(*link));
 
 	if (!link)
@@ -425,12 +424,7 @@ link_new(struct event_base *base, struct dialer *dialer,
 	link->events = events;
 	link->arg = arg;
 	link->stream.fd = -1;
-	if (*endpoint->unix_socket_path)
-		snprintf(link->name, sizeof(link->name), "%s",
-		    endpoint->unix_socket_path);
-	else
-		snprintf(link->name, sizeof(link->name), "%s:%d",
-		    endpoint->host, (int)endpoint->port);
+	endpoint_name(&options->endpoint, link->name);
 	evtimer_assign(&link->timer, base, on_timer, link);
 	start_dialing(link);
 	return link;

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,19 +10,6 @@ timeval_of(int64_t us)
 {
 	return (struct timeval){
 	    .tv_sec = us / 1000000, .tv_usec = us % 1000000};
-}
-
-static void
-name_server(struct redis_client *client)
-{
-	const struct endpoint *endpoint = &client->options.link.endpoint;
-
-	if (*endpoint->unix_socket_path)
-		snprintf(client->name, sizeof(client->name), "%s",
-		    endpoint->unix_socket_path);
-	else
-		snprintf(client->name, sizeof(client->name), "%s:%lld",
-		    endpoint->host, (long long)endpoint->port);
 }
 
 static void
@@ -105,7 +91,7 @@ redis_client_open(struct redis_client *client, struct tool *tool)
 	if (!config)
 		return -1;
 	client->options = config_subscriber(config);
-	name_server(client);
+	endpoint_name(&client->options.link.endpoint, client->name);
 	if (connect_to(client) == 0 && authenticate(client) == 0 &&
 	    select_database(client) == 0)
 		return 0;

@@ -18,7 +18,7 @@
 struct redis_client {
 	redisContext *context;
 	struct subscriber_options options; /* the strings are the config's */
-	char name[300];                    /* of the server, for people */
+	char name[ENDPOINT_NAME_MAX];
 };
 
 /** Connect, authenticate, select the database.  Return 0, or -1. */

@@ -39,12 +39,6 @@ stream_open(struct stream *stream, struct event_base *base, int fd,
 	stream_set_reading(stream, true);
 }
 
-void
-stream_await_connect(struct stream *stream)
-{
-	event_add(&stream->write_event, NULL);
-}
-
 ssize_t
 stream_read(struct stream *stream, void *to, size_t len)
 {

@@ -23,8 +23,7 @@ struct stream_events {
 	/** There is something to read, the end and errors included. */
 	void (*readable)(void *arg);
 
-	/** After stream_flush() left bytes behind, or stream_await_connect():
-	 * there is room to write. */
+	/** After stream_flush() left bytes behind: there is room to write. */
 	void (*writable)(void *arg);
 };
 
@@ -42,9 +41,6 @@ struct stream {
 /** Take over ${fd}, a non-blocking socket; start reading. */
 void stream_open(struct stream *stream, struct event_base *base, int fd,
     const struct stream_events *events, void *arg);
-
-/** Call writable once connect(2) is done with. */
-void stream_await_connect(struct stream *stream);
 
 /** Read up to ${len} bytes.  As read(2): 0 at the end, -1 with errno; EAGAIN
  * and EINTR are for the caller to ignore. */

@@ -353,8 +353,8 @@ read_credential(struct config *config)
 	return result;
 }
 
-struct config *
-config_load(const char *path, struct config_error *error)
+static struct config *
+load_file(const char *path, struct config_error *error)
 {
 	struct config *config = config_new();
 	size_t len = 0;
@@ -376,6 +376,17 @@ config_load(const char *path, struct config_error *error)
 		return config;
 	config_free(config);
 	return NULL;
+}
+
+struct config *
+config_load(const char *path, struct config_error *error)
+{
+	if (path)
+		return load_file(path, error);
+	if (access(CONFIG_PATH, F_OK) == 0)
+		return load_file(CONFIG_PATH, error);
+	snprintf(error->reason, sizeof(error->reason), "out of memory");
+	return config_new();
 }
 
 void

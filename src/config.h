@@ -17,6 +17,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/** Settings, where nothing else is said; need not be there. */
+#define CONFIG_PATH "/etc/dripgate/dripgate.ini"
+
 /** The systemd credential that holds the Redis password. */
 #define CONFIG_CREDENTIAL "dripgate.redis-password"
 
@@ -60,7 +63,9 @@ int config_read(struct config *config, const char *name, const char *text,
     size_t len, struct config_error *error) MUST_USE;
 
 /** The defaults and what the file at ${path} says, with the Redis password from
- * systemd's credential if the file has none.  NULL with ${error} set. */
+ * systemd's credential if the file has none.  A ${path} of NULL stands for
+ * CONFIG_PATH, or, if that is not there, for the defaults alone.  NULL with
+ * ${error} set. */
 struct config *config_load(const char *path, struct config_error *error)
     MUST_USE;
 

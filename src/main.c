@@ -11,9 +11,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-#define CONFIG_PATH "/etc/dripgate/dripgate.ini"
 
 struct arguments {
 	const char *config_path;
@@ -49,7 +46,8 @@ read_arguments(int argc, char **argv, struct arguments *arguments)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) !=
+	       -1) {
 		switch (option) {
 		case 'c':
 			arguments->config_path = optarg;
@@ -78,18 +76,6 @@ read_arguments(int argc, char **argv, struct arguments *arguments)
 		usage(stderr);
 		exit(2);
 	}
-}
-
-/* Without -c, a file that is not there means the defaults. */
-static struct config *
-load_config(const struct arguments *arguments, struct config_error *error)
-{
-	if (arguments->config_path)
-		return config_load(arguments->config_path, error);
-	if (access(CONFIG_PATH, F_OK) == 0)
-		return config_load(CONFIG_PATH, error);
-	snprintf(error->reason, sizeof(error->reason), "out of memory");
-	return config_new();
 }
 
 static int
@@ -149,6 +135,6 @@ main(int argc, char **argv)
 	read_arguments(argc, argv, &arguments);
 	/* What libevent shares behind the scenes, as evdns does, is locked. */
 	evthread_use_pthreads();
-	config = load_config(&arguments, &error);
+	config = config_load(arguments.config_path, &error);
 	return config ? run(&arguments, config) : fail(error.reason);
 }

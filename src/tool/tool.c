@@ -2,11 +2,9 @@
 
 #include "base/log.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 int
 tool_complain(const char *format, ...)
@@ -24,17 +22,6 @@ tool_complain(const char *format, ...)
 	return STATUS_ERROR;
 }
 
-static struct config *
-load_config(const char *path, struct config_error *error)
-{
-	if (path)
-		return config_load(path, error);
-	if (access(CONFIG_PATH, F_OK) == 0)
-		return config_load(CONFIG_PATH, error);
-	snprintf(error->reason, sizeof(error->reason), "out of memory");
-	return config_new();
-}
-
 const struct config *
 tool_config(struct tool *tool)
 {
@@ -42,7 +29,7 @@ tool_config(struct tool *tool)
 
 	if (tool->config)
 		return tool->config;
-	tool->config = load_config(tool->config_path, &error);
+	tool->config = config_load(tool->config_path, &error);
 	if (!tool->config)
 		tool_complain("%s", error.reason);
 	return tool->config;

@@ -12,9 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Settings, where nothing else is said; need not be there. */
-#define CONFIG_PATH "/etc/dripgate/dripgate.ini"
-
 /** What the process exits with. */
 enum status {
 	STATUS_FINE,      /* or allowed */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/dial.h"
+#include "net/wake.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -11,8 +12,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 /* A loop that has not turned for so long is taken for dead. */
 #define DEAD_US INT64_C(10000000)
@@ -24,23 +23,12 @@ struct control {
 	struct distributor *distributor; /* NULL: no limits to others */
 	pthread_t thread;
 
-	int wake_fd; /* eventfd: look at what is wanted */
-	struct event wake_event;
+	struct wake wake; /* to look at what is wanted */
 	_Atomic bool reload_wanted, stopping;
 
 	struct event tick_event;
 	_Atomic int64_t alive_us; /* when the loop turned */
 };
-
-static void
-wake(struct control *control)
-{
-	uint64_t one = 1;
-
-	/* EAGAIN: it was woken 2^64 times and has yet to look. */
-	if (write(control->wake_fd, &one, sizeof(one)) == -1 && errno != EAGAIN)
-		log_error("control: wake: %m");
-}
 
 static void
 reload(struct control *control)
@@ -52,14 +40,10 @@ reload(struct control *control)
 }
 
 static void
-on_wake(evutil_socket_t fd, short what, void *arg)
+on_woken(void *arg)
 {
 	struct control *control = arg;
-	uint64_t count;
 
-	(void)what;
-	if (read(fd, &count, sizeof(count)) == -1 && errno != EAGAIN)
-		log_error("control: wake: %m");
 	if (control->stopping)
 		event_base_loopbreak(control->base);
 	else if (atomic_exchange(&control->reload_wanted, false))
@@ -77,13 +61,10 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-add_events(struct control *control)
+start_tick(struct control *control)
 {
 	static const struct timeval second = {.tv_sec = 1};
 
-	event_assign(&control->wake_event, control->base, control->wake_fd,
-	    EV_READ | EV_PERSIST, on_wake, control);
-	event_add(&control->wake_event, NULL);
 	event_assign(&control->tick_event, control->base, -1, EV_PERSIST,
 	    on_tick, control);
 	event_add(&control->tick_event, &second);
@@ -141,14 +122,11 @@ free_control(struct control *control)
 	distributor_free(control->distributor);
 	subscriber_free(control->subscriber);
 	dialer_free(control->dialer);
-	if (event_initialized(&control->wake_event)) {
-		event_del(&control->wake_event);
+	wake_close(&control->wake);
+	if (event_initialized(&control->tick_event))
 		event_del(&control->tick_event);
-	}
 	if (control->base)
 		event_base_free(control->base);
-	if (control->wake_fd != -1)
-		close(control->wake_fd);
 	free(control);
 }
 
@@ -161,13 +139,15 @@ control_start(const struct control_options *options,
 
 	if (!control)
 		return NULL;
-	control->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	control->wake.fd = -1;
 	control->base = event_base_new();
-	if (control->wake_fd == -1)
-		error = errno;
-	if (control->wake_fd == -1 || !control->base)
+	if (!control->base)
 		goto fail;
-	add_events(control);
+	if (wake_open(&control->wake, control->base, on_woken, control) == -1) {
+		error = errno;
+		goto fail;
+	}
+	start_tick(control);
 	if (open_parts(control, options, set_rules, arg) == -1)
 		goto fail;
 	error = start_thread(control);
@@ -203,7 +183,7 @@ void
 control_reload(struct control *control)
 {
 	control->reload_wanted = true;
-	wake(control);
+	wake_up(&control->wake);
 }
 
 void
@@ -212,7 +192,7 @@ control_stop(struct control *control)
 	if (!control)
 		return;
 	control->stopping = true;
-	wake(control);
+	wake_up(&control->wake);
 	pthread_join(control->thread, NULL);
 	free_control(control);
 }

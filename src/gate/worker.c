@@ -1,10 +1,10 @@
 #include "gate/worker.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "gate/conn.h"
 #include "gate/parting.h"
 #include "net/dial.h"
+#include "net/wake.h"
 #include "store/sweep.h"
 
 #include <errno.h>
@@ -12,7 +12,6 @@
 #include <event2/event_struct.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 /* While draining, clients are looked at this often; those that go on asking are
@@ -38,14 +37,13 @@ struct worker {
 	struct sweep *sweep;          /* first worker, Redis store */
 	struct gate gate;
 	struct conns conns;
-	struct event wake_event;
 	struct event tick_event;
 	struct event sweep_event;     /* first worker */
 	struct event drain_event;
 	int64_t draining_since_us;    /* 0: not draining */
 
 	/* touched by all */
-	int wake_fd;
+	struct wake wake;
 	pthread_mutex_t lock;         /* of ${given} */
 	int *given;                   /* descriptors handed over */
 	size_t given_count, given_cap;
@@ -92,16 +90,12 @@ on_drain_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-on_wake(evutil_socket_t fd, short what, void *arg)
+on_woken(void *arg)
 {
 	struct worker *worker = arg;
-	/* Looked at first: who was given before draining began is then taken. */
+	/* Looked at first: who was given before draining is then taken. */
 	bool draining = worker->shared->draining;
-	uint64_t count;
 
-	(void)what;
-	if (read(fd, &count, sizeof(count)) == -1 && errno != EAGAIN)
-		log_error("worker %zu: wake: %m", worker->index);
 	take_given(worker);
 	if (draining && worker->draining_since_us == 0) {
 		worker->draining_since_us = gate_now(&worker->gate);
@@ -252,8 +246,6 @@ add_events(struct worker *worker)
 	static const struct timeval second = {.tv_sec = 1};
 	static const struct timeval sweep_tick = {.tv_usec = SWEEP_TICK_US};
 
-	event_assign(&worker->wake_event, worker->base, worker->wake_fd,
-	    EV_READ | EV_PERSIST, on_wake, worker);
 	event_assign(&worker->tick_event, worker->base, -1, EV_PERSIST, on_tick,
 	    worker);
 	event_assign(&worker->sweep_event, worker->base, -1, EV_PERSIST,
@@ -262,15 +254,14 @@ add_events(struct worker *worker)
 	    &worker->drain_event, worker->base, on_drain_tick, worker);
 	if (worker->index == 0)
 		event_add(&worker->sweep_event, &sweep_tick);
-	event_add(&worker->wake_event, NULL);
 	event_add(&worker->tick_event, &second);
 }
 
 static void
 free_worker(struct worker *worker)
 {
-	if (event_initialized(&worker->wake_event)) {
-		event_del(&worker->wake_event);
+	wake_close(&worker->wake);
+	if (event_initialized(&worker->tick_event)) {
 		event_del(&worker->tick_event);
 		event_del(&worker->sweep_event);
 		event_del(&worker->drain_event);
@@ -282,8 +273,6 @@ free_worker(struct worker *worker)
 	dialer_free(worker->dialer);
 	if (worker->base)
 		event_base_free(worker->base);
-	if (worker->wake_fd != -1)
-		close(worker->wake_fd);
 	for (size_t i = 0; i < worker->given_count; i++)
 		close(worker->given[i]);
 	free(worker->given);
@@ -305,12 +294,14 @@ worker_start(struct shared *shared, size_t index)
 	worker->alive_us = clock_us();
 	pthread_mutex_init(&worker->lock, NULL);
 	TAILQ_INIT(&worker->conns.all);
-	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	worker->wake.fd = -1;
 	worker->base = new_base();
-	if (worker->wake_fd == -1)
-		error = errno;
-	if (worker->wake_fd == -1 || !worker->base)
+	if (!worker->base)
 		goto fail;
+	if (wake_open(&worker->wake, worker->base, on_woken, worker) == -1) {
+		error = errno;
+		goto fail;
+	}
 	add_events(worker);
 	if ((redis ? open_redis_store(worker) : open_memory_store(worker)) ||
 	    gate_init(&worker->gate, shared, index, worker->store) == -1 ||
@@ -368,11 +359,7 @@ worker_give(struct worker *worker, int fd)
 void
 worker_wake(struct worker *worker)
 {
-	uint64_t one = 1;
-
-	/* EAGAIN: it was woken 2^64 times and has yet to look. */
-	if (write(worker->wake_fd, &one, sizeof(one)) == -1 && errno != EAGAIN)
-		log_error("worker %zu: wake: %m", worker->index);
+	wake_up(&worker->wake);
 }
 
 int64_t

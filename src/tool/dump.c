@@ -73,13 +73,13 @@ write_file(const struct tool *tool, const char *path, const struct buf *text)
 }
 
 static int
-dump(const struct tool *tool, const struct limit_set *set, const char *key)
+dump(const struct tool *tool, const struct limit_set *set)
 {
 	struct buf text = {0};
 	int status;
 
 	if (limit_set_count(set) == 0)
-		return tool_complain("%s: no limits in it", key);
+		return tool_complain("%s: no limits in it", set->name);
 	if (write_sections(&text, set) == -1)
 		status = tool_complain("out of memory");
 	else
@@ -95,16 +95,12 @@ dump(const struct tool *tool, const struct limit_set *set, const char *key)
 int
 limits_dump(struct tool *tool)
 {
-	struct redis_client client;
 	struct limit_set set;
-	int status = STATUS_ERROR;
+	int status;
 
-	if (redis_client_open(&client, tool) == -1)
+	if (limit_set_fetch(&set, tool) == -1)
 		return STATUS_ERROR;
-	if (limit_set_read_key(&set, &client, "") == 0) {
-		status = dump(tool, &set, client.options.limits_key);
-		limit_set_free(&set);
-	}
-	redis_client_close(&client);
+	status = dump(tool, &set);
+	limit_set_free(&set);
 	return status;
 }

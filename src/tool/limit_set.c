@@ -73,7 +73,7 @@ limit_set_read_file(struct limit_set *set, const char *path)
 	size_t len;
 	char *text = file_read(path, &len);
 
-	*set = (struct limit_set){0};
+	*set = (struct limit_set){.name = path};
 	if (!text) {
 		tool_complain("%s: %s", path, strerror(errno));
 		return -1;
@@ -141,7 +141,7 @@ limit_set_read_key(
 	const char *key = client->options.limits_key;
 	redisReply *reply = redis_client_ask(client, "ZRANGE %s 0 -1", key);
 
-	*set = (struct limit_set){0};
+	*set = (struct limit_set){.name = key};
 	if (!reply)
 		return -1;
 	set->rules = read_members(key, reply, hint);
@@ -150,4 +150,17 @@ limit_set_read_key(
 		return 0;
 	limit_set_free(set);
 	return -1;
+}
+
+int
+limit_set_fetch(struct limit_set *set, struct tool *tool)
+{
+	struct redis_client client;
+	int status;
+
+	if (redis_client_open(&client, tool) == -1)
+		return -1;
+	status = limit_set_read_key(set, &client, "");
+	redis_client_close(&client);
+	return status;
 }

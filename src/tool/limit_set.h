@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 struct limit_set {
+	const char *name;         /* of the file or key; borrowed */
 	struct rules *rules;
 	struct rules_line *lines; /* one each, by rules_write_line() */
 	struct buf text;          /* what they are lines of */
@@ -27,6 +28,9 @@ int limit_set_read_file(struct limit_set *set, const char *path) MUST_USE;
  * do.  Returns as limit_set_read_file(). */
 int limit_set_read_key(struct limit_set *set, struct redis_client *client,
     const char *hint) MUST_USE;
+
+/** The same, with a connection of its own. */
+int limit_set_fetch(struct limit_set *set, struct tool *tool) MUST_USE;
 
 /** Number of limits. */
 size_t limit_set_count(const struct limit_set *set);

@@ -102,17 +102,13 @@ limits_show_diff(const struct tool *tool, const struct limit_set *old_set,
 static int
 diff_with(struct tool *tool, const struct limit_set *file)
 {
-	struct redis_client client;
 	struct limit_set key;
-	int status = STATUS_ERROR;
+	int status;
 
-	if (redis_client_open(&client, tool) == -1)
+	if (limit_set_fetch(&key, tool) == -1)
 		return STATUS_ERROR;
-	if (limit_set_read_key(&key, &client, "") == 0) {
-		status = limits_show_diff(tool, &key, file);
-		limit_set_free(&key);
-	}
-	redis_client_close(&client);
+	status = limits_show_diff(tool, &key, file);
+	limit_set_free(&key);
 	return status;
 }
 
@@ -224,16 +220,12 @@ write_list(const struct limit_set *set)
 int
 limits_list(struct tool *tool)
 {
-	struct redis_client client;
 	struct limit_set set;
-	int status = STATUS_ERROR;
+	int status;
 
-	if (redis_client_open(&client, tool) == -1)
+	if (limit_set_fetch(&set, tool) == -1)
 		return STATUS_ERROR;
-	if (limit_set_read_key(&set, &client, "") == 0) {
-		status = tool->json ? write_list(&set) : show_list(tool, &set);
-		limit_set_free(&set);
-	}
-	redis_client_close(&client);
+	status = tool->json ? write_list(&set) : show_list(tool, &set);
+	limit_set_free(&set);
 	return status;
 }

@@ -2,23 +2,14 @@
  * Any bytes as the text of a bucket, under both algorithms: what is accepted is
  * digits and at most one blank, and reads back the same once written anew.
  */
+#include "fuzz.h"
 #include "store/field.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 #define LARGEST ((INT64_C(1) << 53) - 1)
-
-static void
-check(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static void
 check_text(const char *text, size_t len)

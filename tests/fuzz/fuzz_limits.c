@@ -1,11 +1,9 @@
 /* Any text may stand in a file of limits, and any key may be tried on them. */
+#include "fuzz.h"
 #include "limit/rules_text.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const texts[] = {"login:42", "api:10.0.0.7", "a", "aaaaaaab",
     "[]*?\\", "caf\xC3\xA9:\xF0\x9F\x92\xA7"};

@@ -2,22 +2,12 @@
  * Any bytes as lines: whether they come at once or one by one, the same
  * requests and errors are read, and a request is what its header promises.
  */
+#include "fuzz.h"
 #include "limit/key.h"
 #include "limit/limit.h"
 #include "wire/line.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* Bytes on their way through a reader: those from ${start} to ${end} are held,
  * ${step} more come at a time. */

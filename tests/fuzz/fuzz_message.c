@@ -3,18 +3,9 @@
  * its header promises.
  */
 #include "control/message.h"
+#include "fuzz.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* Within ${bytes}, up to their end, and, but for the arguments as a whole,
  * without a ":". */

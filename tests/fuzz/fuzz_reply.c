@@ -4,22 +4,13 @@
  * the two agree on where replies end, and a batch takes any reply for an answer
  * or for none.
  */
+#include "fuzz.h"
 #include "limit/rules_text.h"
 #include "redis/reply_arena.h"
 #include "redis/reply_guard.h"
 #include "store/batch.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* The arena's functions, and what they were asked for by one reply. */
 static struct reply_arena arena;

@@ -3,25 +3,15 @@
  * are read, ask the same, and are answered alike; what is asked is what its
  * header promises, and an answer is one well-formed value.
  */
+#include "fuzz.h"
 #include "limit/key.h"
 #include "limit/limit.h"
 #include "wire/resp_request.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Answers are nested no deeper: COMMAND's flags. */
 #define DEPTH_MAX 4
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* Bytes on their way through a reader: those from ${start} to ${end} are held,
  * ${step} more come at a time. */

@@ -3,19 +3,10 @@
  * set can be dumped, and the dump read as the same.
  */
 #include "config.h"
+#include "fuzz.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool condition)
-{
-	if (!condition)
-		abort();
-}
 
 static struct config *
 defaults(void)

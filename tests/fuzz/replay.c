@@ -1,12 +1,11 @@
 /* Feeds files, or all files of folders, to a fuzz target: so its corpus is a
  * test under any compiler. */
+#include "fuzz.h"
+
 #include <dirent.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static unsigned replayed;
 

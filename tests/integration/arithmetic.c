@@ -147,11 +147,11 @@ random_run(const struct limit *limit)
 {
 	struct run run = {OP_CONSUME, random_amount(limit), 1};
 
-	if (random_below(4) == 0)
+	if (pick_below(4) == 0)
 		run.count = random_scale(20);
-	if (random_below(10) == 0)
+	if (pick_below(10) == 0)
 		run = (struct run){OP_RESET, 0, 1};
-	else if (random_below(10) == 0)
+	else if (pick_below(10) == 0)
 		run.op = OP_PEEK;
 	return run;
 }
@@ -175,7 +175,7 @@ random_runs(struct entry *entry, const struct limit *limit)
 {
 	size_t len = 0;
 
-	entry->runs_n = random_below(3) ? 1 : 1 + random_below(RUNS_MAX);
+	entry->runs_n = pick_below(3) ? 1 : 1 + pick_below(RUNS_MAX);
 	for (unsigned i = 0; i < entry->runs_n; i++) {
 		entry->runs[i] = random_run(limit);
 		if (i > 0)
@@ -189,12 +189,12 @@ random_runs(struct entry *entry, const struct limit *limit)
 static void
 random_group(struct group *group, struct hash *hash, unsigned n)
 {
-	unsigned key = random_below(KEYS), step = 1 + random_below(KEYS - 1);
-	bool alike = random_below(2);
+	unsigned key = pick_below(KEYS), step = 1 + pick_below(KEYS - 1);
+	bool alike = pick_below(2);
 
 	group->hash = hash;
 	group->n = n;
-	if (random_below(20) == 0)
+	if (pick_below(20) == 0)
 		random_change(&hash->limit);
 	for (unsigned i = 0; i < n; i++) {
 		struct entry *entry = &group->entries[i];
@@ -210,15 +210,15 @@ random_group(struct group *group, struct hash *hash, unsigned n)
 static void
 random_batch(struct batch *batch, int64_t now_us)
 {
-	unsigned first = random_below(HASHES);
+	unsigned first = pick_below(HASHES);
 
 	batch->algorithm = hashes[first].limit.algorithm;
 	batch->now_us = random_time(now_us, &hashes[first].limit);
-	batch->n = 1 + random_below(GROUPS_MAX);
+	batch->n = 1 + pick_below(GROUPS_MAX);
 	for (unsigned i = 0; i < batch->n; i++)
 		random_group(&batch->groups[i],
 		    &hashes[(first + 2 * i) % HASHES],
-		    1 + random_below(BATCH_MAX / batch->n));
+		    1 + pick_below(BATCH_MAX / batch->n));
 }
 
 /* Whether the script can be told the operations once for all entries. */

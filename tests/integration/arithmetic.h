@@ -32,7 +32,7 @@ is_window(const struct limit *limit)
 void random_start(uint64_t seed);
 
 /** 0..${n}-1 */
-int64_t random_below(int64_t n);
+int64_t pick_below(int64_t n);
 
 /** 1..${max}, any order of magnitude being as likely as any other. */
 int64_t random_scale(int64_t max);

@@ -23,7 +23,7 @@ random_bits(void)
 }
 
 int64_t
-random_below(int64_t n)
+pick_below(int64_t n)
 {
 	return (int64_t)(random_bits() % (uint64_t)n);
 }
@@ -31,8 +31,8 @@ random_below(int64_t n)
 int64_t
 random_scale(int64_t max)
 {
-	int64_t low = INT64_C(1) << random_below(64 - __builtin_clzll(max));
-	int64_t value = low + random_below(low);
+	int64_t low = INT64_C(1) << pick_below(64 - __builtin_clzll(max));
+	int64_t value = low + pick_below(low);
 
 	return value < max ? value : max;
 }
@@ -47,7 +47,7 @@ random_limit(enum algorithm algorithm)
 	};
 
 	limit.recharge_us = random_scale((LIMIT_SPAN_MAX - 1) / limit.capacity);
-	if (random_below(2))
+	if (pick_below(2))
 		limit.block_us = random_scale(10 * DAY);
 	return limit;
 }
@@ -57,7 +57,7 @@ random_change(struct limit *limit)
 {
 	struct limit other = random_limit(limit->algorithm);
 
-	switch (random_below(4)) {
+	switch (pick_below(4)) {
 	case 0:
 		*limit = other;
 		break;
@@ -77,9 +77,9 @@ random_change(struct limit *limit)
 int64_t
 random_amount(const struct limit *limit)
 {
-	int64_t amount = 1 + random_below(limit->capacity);
+	int64_t amount = 1 + pick_below(limit->capacity);
 
-	switch (random_below(16)) {
+	switch (pick_below(16)) {
 	case 0:
 		return 0;
 	case 1:
@@ -112,7 +112,7 @@ random_time(int64_t now_us, const struct limit *limit)
 	int64_t full = is_window(limit) ? limit->window_us
 					: limit->capacity * limit->recharge_us;
 
-	switch (random_below(16)) {
+	switch (pick_below(16)) {
 	case 0:
 		now_us += HOUR;
 		break;

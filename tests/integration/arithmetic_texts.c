@@ -26,18 +26,18 @@ random_text(void)
 	int64_t numbers[2];
 
 	for (int i = 0; i < 2; i++)
-		numbers[i] = random_below(3) ? random_scale(4 * LARGEST)
-					     : edges[random_below(4)];
+		numbers[i] = pick_below(3) ? random_scale(4 * LARGEST)
+					     : edges[pick_below(4)];
 	snprintf(text.bytes, sizeof(text.bytes), "%0*" PRId64 " %" PRId64,
-	    (int)random_below(40), numbers[0], numbers[1]);
-	if (random_below(2))
+	    (int)pick_below(40), numbers[0], numbers[1]);
+	if (pick_below(2))
 		*strchr(text.bytes, ' ') = '\0';
 	text.len = strlen(text.bytes);
-	for (int64_t i = random_below(3); i > 0; i--)
-		text.bytes[random_below((int64_t)text.len)] =
-		    odd[random_below(sizeof(odd))]; /* its NUL, too */
-	if (random_below(8) == 0)
-		text.len = (size_t)random_below((int64_t)text.len + 1);
+	for (int64_t i = pick_below(3); i > 0; i--)
+		text.bytes[pick_below((int64_t)text.len)] =
+		    odd[pick_below(sizeof(odd))]; /* its NUL, too */
+	if (pick_below(8) == 0)
+		text.len = (size_t)pick_below((int64_t)text.len + 1);
 	return text;
 }
 

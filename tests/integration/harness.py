@@ -56,6 +56,12 @@ def wait_until(condition, what, patience=PATIENCE):
         time.sleep(0.005)
 
 
+def note(text):
+    """A figure that passes or fails nothing, shown with NOTES=1."""
+    if os.environ.get("NOTES"):
+        print(f"    {text}", file=sys.stderr)
+
+
 class Process:
     """A child process whose output goes to a file in the folder of the test."""
 
@@ -136,18 +142,15 @@ class Redis(Process):
             return link.ask(*words)
 
 
-class RedisError(Exception):
-    pass
+class Connection:
+    """A stream to an address: a path, or (host, port)."""
 
-
-class RedisClient:
-    """Just enough of RESP2 to look into a server."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address):
+        self.socket = socket.socket(
+            socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
         self.socket.settimeout(PATIENCE)
         try:
-            self.socket.connect(path)
+            self.socket.connect(address)
         except OSError:
             self.socket.close()
             raise
@@ -162,6 +165,14 @@ class RedisClient:
     def close(self):
         self.file.close()
         self.socket.close()
+
+
+class RedisError(Exception):
+    pass
+
+
+class RedisClient(Connection):
+    """Just enough of RESP2 to look into a server."""
 
     def ask(self, *words):
         self.send(*words)
@@ -306,25 +317,8 @@ class Daemon(Process):
                     (line.split(" ") for line in client.ask_many("STATS"))}
 
 
-class Client:
+class Client(Connection):
     """A connection to dripgated."""
-
-    def __init__(self, address):
-        self.socket = socket.socket(
-            socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-        self.socket.settimeout(PATIENCE)
-        self.socket.connect(address)
-        self.file = self.socket.makefile("rb")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-    def close(self):
-        self.file.close()
-        self.socket.close()
 
     def send(self, data):
         self.socket.sendall(data if isinstance(data, bytes) else data.encode())

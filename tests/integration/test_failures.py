@@ -10,11 +10,10 @@ import os
 import re
 import signal
 import statistics
-import sys
 import time
 
 import harness
-from harness import fields, wait_until
+from harness import fields, note, wait_until
 from load import Load, is_from, seconds
 
 LIMITS = """
@@ -66,11 +65,6 @@ KINDS = ["open", "shut", "own", "tally"]
 def request(client, number):
     """Each client has a key of each kind to itself."""
     return f"consume {KINDS[number % len(KINDS)]}:{client}"
-
-
-def note(text):
-    if os.environ.get("NOTES"):
-        print(f"    {text}", file=sys.stderr)
 
 
 class Outage(harness.Case):

@@ -6,13 +6,11 @@ there is to see is looked at in one go.
 """
 
 import collections
-import os
-import sys
 import threading
 import time
 
 import harness
-from harness import wait_until
+from harness import note, wait_until
 
 LIMITS = """
 [big]
@@ -57,11 +55,6 @@ FOREIGN = [b"", b"hello", b"-5", b"1.5", b"1 2 3", b" 1", b"5 ", b"1\n", b"nan",
            b"0x10", b"1e3", b"9" * 400, b"x" * 100000]
 
 Sample = collections.namedtuple("Sample", "time left holder lock_ms")
-
-
-def note(text):
-    if os.environ.get("NOTES"):
-        print(f"    {text}", file=sys.stderr)
 
 
 class Watch:

@@ -66,6 +66,10 @@ class ControlCase(harness.Case):
     def wait_for_log(self, daemon, text, count=1):
         wait_until(lambda: daemon.log().count(text) >= count, f"{text!r} in the log")
 
+    def wait_for_subscriber(self):
+        wait_until(lambda: self.server.ask("PUBSUB", "NUMSUB", "control")[1],
+                   "a subscriber")
+
     def errors(self):
         return sorted(text.decode() for text in self.server.ask("SMEMBERS", "errors"))
 

@@ -546,7 +546,9 @@ class ServerTest(control.ControlCase):
             self.server.wait()
             self.assertEqual(self.version_of(daemon), self.version)
             self.server = self.redis(port=port, path=path)
+            self.wait_for_subscriber()
             self.put_next()
+            self.publish("reload:immediate")
             self.wait_for_version(daemon)
 
     def test_a_server_that_comes_back_empty_leaves_the_limits(self):

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Control connections are let be for longer: a fleet must not storm a server. */
+/* Control connections back off for longer: a fleet must not storm a server. */
 #define CONTROL_BACKOFF_US INT64_C(5000000)
 
 /* Beside the limits themselves, what announces them. */
@@ -313,8 +313,8 @@ absolute(const char *path)
 	return result;
 }
 
-/* A relative path starts at the folder of the config file.  It is made absolute,
- * so that a dump means the same wherever it is kept. */
+/* A relative path starts at the folder of the config file.  It is made
+ * absolute, so that a dump means the same wherever it is kept. */
 static int
 resolve_limits_file(struct config *config)
 {

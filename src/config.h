@@ -69,9 +69,9 @@ int config_read(struct config *config, const char *name, const char *text,
 struct config *config_load(const char *path, struct config_error *error)
     MUST_USE;
 
-/** How limits come from Redis: [control] as written, on the server that it names
- * or else that of [redis], with the state folder that systemd gives if it names
- * none.  What it points to is the config's. */
+/** How limits come from Redis: [control] as written, on the server that it
+ * names or else that of [redis], with the state folder that systemd gives if it
+ * names none.  What it points to is the config's. */
 struct subscriber_options config_subscriber(const struct config *config);
 
 /** Free it, or NULL. */

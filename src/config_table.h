@@ -23,16 +23,16 @@ enum setting_type {
 	SETTING_CHOICE,  /* int */
 };
 
-/** ${min} and ${max} bound a number, a time in microseconds, a text's length. */
+/** ${min} and ${max} bound a number, microseconds, or the length of a text. */
 struct setting {
 	const char *section;         /* SECTION_SLAVE: of each such section */
 	const char *name;
 	enum setting_type type;
-	size_t offset;               /* in the config, or in a slave's options */
+	size_t offset;               /* in the config, or a slave's options */
 	const char *fallback;
 	int64_t min, max;
 	const char *const *choices;  /* of a CHOICE, NULL at the end; */
-	const int *values;           /* what they stand for; NULL: their place */
+	const int *values;           /* what they stand for; NULL: places */
 	bool reloadable;
 	const char *help;
 };

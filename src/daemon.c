@@ -70,8 +70,9 @@ where_from(const struct daemon *daemon)
 	    [SUBSCRIBER_REFUSED] = " (those in Redis now are refused)",
 	};
 
-	return follows_redis(daemon) ? from_redis[control_state(daemon->control)]
-				     : "";
+	if (!follows_redis(daemon))
+		return "";
+	return from_redis[control_state(daemon->control)];
 }
 
 static void
@@ -339,7 +340,7 @@ serving_tick_us(void)
 							: TICK_US;
 }
 
-/* Clients do not depend on the control thread; without them it is all there is. */
+/* Clients do not need the control thread; without them it is all there is. */
 static bool
 is_alive(const struct daemon *daemon)
 {

@@ -7,8 +7,8 @@
 #include "config.h"
 #include "limit/rules.h"
 
-/** Serve until told to stop, with ${rules} in force at the start; or, if they are
- * NULL, only distribute limits.  Takes over both.  Return the exit status. */
+/** Serve until told to stop, with ${rules} in force at the start; without, only
+ * distribute limits.  Takes over both.  Return the exit status. */
 int daemon_run(struct config *config, struct rules *rules);
 
 #endif

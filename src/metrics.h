@@ -18,7 +18,7 @@
 	X(peeks, "requests that only looked")                                  \
 	X(resets, "requests to forget a bucket")                               \
 	X(unmatched, "requests that no limit matched")                         \
-	X(denycache, "requests refused without asking Redis again")              \
+	X(denycache, "requests refused without asking Redis again")            \
 	X(fallback, "requests answered without the Redis that should have")    \
 	X(bad_lines, "requests answered ERR for what they said")               \
 	X(connections, "connections taken")                                    \

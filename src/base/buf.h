@@ -27,8 +27,8 @@ buf_len(const struct buf *buf)
 	return buf->end - buf->start;
 }
 
-/** First byte held, may be NULL if there is none; valid until the next call that
- * is not buf_len(). */
+/** First byte held, may be NULL if there is none; valid until the next call
+ * that is not buf_len(). */
 static inline char *
 buf_head(const struct buf *buf)
 {

@@ -25,8 +25,8 @@ struct ini_error {
 /** One call for each "[section]" line, with ${name} NULL, and one for each
  * "name = value" line, in the order of the text.  ${section} is "" before the
  * first one.  Return 0 to go on, or -1 with ${error}->reason set to stop.
- * ${error}->line and column are where the name starts, for the handler to set if
- * another place is to blame. */
+ * ${error}->line and column are where the name starts, for the handler to set
+ * if another place is to blame. */
 typedef int ini_handler(void *arg, const char *section, const char *name,
     const char *value, unsigned line, struct ini_error *error);
 

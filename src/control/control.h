@@ -2,7 +2,7 @@
  * control: the thread that keeps the limits up to date.
  *
  * Owns: an event base of its own, and on it a subscriber, which follows the key
- * of limits in Redis, a distributor, which copies one to other servers, or both.
+ * of limits in Redis, a distributor, which copies one to others, or both.
  * Never: knows clients, stores or buckets.
  */
 #ifndef CONTROL_CONTROL_H
@@ -23,7 +23,7 @@ struct control_options {
 };
 
 /** Start the thread.  ${options} are borrowed.  ${set_rules} is called from it
- * for each set that was read, and takes over its reference.  NULL with errno. */
+ * with each set that was read, and takes its reference.  NULL with errno. */
 struct control *control_start(const struct control_options *options,
     subscriber_set_rules *set_rules, void *arg) MUST_USE;
 
@@ -31,7 +31,7 @@ struct control *control_start(const struct control_options *options,
  * once so without a subscriber. */
 bool control_is_settled(const struct control *control);
 
-/** What became of the limits in Redis; SUBSCRIBER_CURRENT without a subscriber. */
+/** What became of the limits in Redis; SUBSCRIBER_CURRENT if they are not. */
 enum subscriber_state control_state(const struct control *control);
 
 /** Whether the thread's loop has turned lately.  Any thread. */

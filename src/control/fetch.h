@@ -27,7 +27,7 @@ enum fetch_result {
 struct fetched {
 	enum fetch_result result;
 	const char *digest;             /* of the key; "": has none */
-	struct rules *rules;            /* SET: with a reference, the callee's */
+	struct rules *rules;            /* SET: a reference, the callee's */
 	const struct rules_line *lines; /* SET: its members */
 	size_t count;
 	const char *reason;             /* BAD: for people */
@@ -46,8 +46,8 @@ struct fetch *fetch_new(struct link *link,
 void fetch_free(struct fetch *fetch);
 
 /** Read the key, unless its digest is ${known} ("": none is).  One at a time.
- * Return 0 and call ${done} exactly once, from within only if the link breaks at
- * that; or -1 and never: the link is not up. */
+ * Return 0 and call ${done} exactly once, from within only if the link breaks
+ * at that; or -1 and never: the link is not up. */
 int fetch_start(struct fetch *fetch, const char *known) MUST_USE;
 
 #endif

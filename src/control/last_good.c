@@ -106,8 +106,8 @@ last_good_load(const char *dir, struct rules_error *error)
 	if (lines)
 		rules = rules_from_lines(path, lines, count, error);
 	else
-		snprintf(error->reason, sizeof(error->reason), "%.300s: %s", path,
-		    strerror(errno));
+		snprintf(error->reason, sizeof(error->reason), "%.300s: %s",
+		    path, strerror(errno));
 	free(lines);
 	free(text);
 	return rules;

@@ -1,12 +1,13 @@
 /**
  * subscriber: keeps a set of limits like the key that it stands in.
  *
- * Loads the sorted set of limits, as bytes, one line a member; reloads when told
- * to on the control channel, after a random part of a spread; and looks now and
- * then whether the key has another digest than what it loaded.  No reload is lost:
- * it loads once the subscription is acknowledged, after every reconnect, and,
- * ordered while loading, again.  A set that is wrong leaves the one before in
- * force; the reason goes to the log, a set and a channel of the server.
+ * Loads the sorted set of limits, as bytes, one line a member; reloads when
+ * told to on the control channel, after a random part of a spread; and looks
+ * now and then whether the key has another digest than what it loaded.  No
+ * reload is lost: it loads once the subscription is acknowledged, after every
+ * reconnect, and, ordered while loading, again.  A set that is wrong leaves the
+ * one before in force; the reason goes to the log, a set and a channel of the
+ * server.
  *
  * Owns: two links, one that listens and one that asks.  Lives on whatever event
  * base it is given; many may share one.
@@ -34,9 +35,9 @@ struct subscriber_options {
 	const char *node_name;        /* "": the host's name */
 	const char *errors_key;       /* a set */
 	const char *errors_channel;
-	int64_t poll_us;              /* between two looks at the digest, +-20 % */
+	int64_t poll_us;              /* between two looks at the digest */
 	int allow_empty;              /* a key without limits is a set, too */
-	const char *state_dir;        /* where the last good set is kept; "": nowhere */
+	const char *state_dir;        /* keeps the last good set; "": none */
 	size_t start_count;           /* limits in force until the first load */
 };
 
@@ -49,7 +50,7 @@ enum subscriber_state {
 
 struct subscriber;
 
-/** A set that was read and is in force from now on; takes over its reference. */
+/** A set that was read and is in force from now on; takes its reference. */
 typedef void subscriber_set_rules(struct rules *rules, void *arg);
 
 /** Start.  ${options} are borrowed.  Nothing is called from within.  NULL: out

@@ -1,8 +1,8 @@
 /**
  * subscription: one channel of one server, subscribed to for ever.
  *
- * Owns: a link that does nothing else.  It is tried now and then with a PING, so
- * that a connection that died in silence is found out; what was published
+ * Owns: a link that does nothing else.  It is tried now and then with a PING,
+ * so that a connection that died in silence is found out; what was published
  * meanwhile is lost, and ${subscribed} says that it may have been.
  */
 #ifndef CONTROL_SUBSCRIPTION_H
@@ -32,8 +32,8 @@ struct subscription_options {
 
 struct subscription;
 
-/** Start.  What ${options} point to is borrowed.  Nothing is called from within.
- * NULL: out of memory. */
+/** Start.  What ${options} point to is borrowed.  Nothing is called from
+ * within.  NULL: out of memory. */
 struct subscription *subscription_new(struct event_base *base,
     struct dialer *dialer, const struct subscription_options *options,
     const struct subscription_events *events, void *arg) MUST_USE;

@@ -15,7 +15,7 @@
 #include <sys/queue.h>
 
 /*
- *   OPEN --QUIT, HTTP, end of input--> FINISHING --all sent--> LINGERING --> DEAD
+ *   OPEN --QUIT, HTTP, no more input--> FINISHING --sent--> LINGERING --> DEAD
  *     |________________|__________________________________________^
  */
 #define CONN_STATES(X)                                                         \
@@ -45,7 +45,7 @@ struct conn {
 	struct queue queue;         /* requests not yet answered to */
 
 	int64_t heard_us;           /* when bytes last came */
-	int64_t line_us;            /* since when a request is incomplete, or 0 */
+	int64_t line_us;            /* when an incomplete request began, or 0 */
 	uint64_t progress;          /* bytes sent when last looked at */
 	int64_t progress_us;        /* since when no more were */
 };

@@ -189,8 +189,8 @@ on_end(struct conn *conn)
 	conn_finish(conn);
 }
 
-/* Read what there is behind the ${held} bytes at ${to}; of a client that is to be
- * kept, only up to the end of a request. */
+/* Read what there is behind the ${held} bytes at ${to}; of a client that is to
+ * be kept, only up to the end of a request. */
 static ssize_t
 receive(struct conn *conn, char *to, size_t held)
 {

@@ -62,8 +62,8 @@ void conn_open(struct conns *conns, int fd);
 void conns_resume(struct conns *conns);
 
 /** Then, the store flushed: send what was answered, and free closed clients.
- * Return whether there are requests to go on with at once: the next turn must not
- * wait for events. */
+ * Return whether there are requests to go on with at once: the next turn must
+ * not wait for events. */
 bool conns_flush(struct conns *conns);
 
 /** Close all clients at once and free everything.  The store must have answered

@@ -111,7 +111,8 @@ count(struct passage *passage)
 	const struct reply *reply = &passage->reply;
 
 	if (op != OP_CONSUME) {
-		metric_add(op == OP_PEEK ? &metrics->peeks : &metrics->resets, 1);
+		metric_add(
+		    op == OP_PEEK ? &metrics->peeks : &metrics->resets, 1);
 		return;
 	}
 	if (reply->decision.allowed)
@@ -143,7 +144,7 @@ answer_unmatched(struct gate *gate, struct passage *passage)
 		count(passage);
 }
 
-/* Redis cannot answer: on_error speaks.  What can never fit does not fit now. */
+/* Redis cannot answer: on_error does.  What can never fit does not fit now. */
 static void
 fall_back(struct passage *passage)
 {

@@ -47,8 +47,8 @@ enum outcome {
 };
 
 /**
- * One CONSUME, PEEK, RESET or THROTTLE on its way.  Whoever passes it owns it, and keeps
- * it in place until it is answered and passage_end() was called.
+ * One CONSUME, PEEK, RESET or THROTTLE on its way.  Whoever passes it owns it,
+ * and keeps it in place until it is answered and passage_end() was called.
  */
 struct passage {
 	struct ask ask;
@@ -62,8 +62,8 @@ struct passage {
 	void (*done)(struct passage *);
 };
 
-/** Set up for the worker of place ${worker}; ${store} stays the caller's.  Return
- * 0, or -1 (out of memory). */
+/** Set up for the worker of place ${worker}; ${store} stays the caller's.
+ * Return 0, or -1 (out of memory). */
 int gate_init(struct gate *gate, struct shared *shared, size_t worker,
     struct store *store) MUST_USE;
 

@@ -66,8 +66,8 @@ pool_start(
 	shared->deny_marks = deny_marks_new();
 	shared->metrics = calloc(workers, sizeof(*shared->metrics));
 	pool->workers = calloc(workers, sizeof(struct worker *));
-	if (shared->memory && shared->deny_marks && shared->metrics && pool->workers &&
-	    start_workers(pool, workers) == 0)
+	if (shared->memory && shared->deny_marks && shared->metrics &&
+	    pool->workers && start_workers(pool, workers) == 0)
 		return pool;
 	error = errno;
 	pool_stop(pool);

@@ -1,8 +1,8 @@
 /**
  * pool: all the workers, as main sees them.
  *
- * Owns: the workers, and what they have in common (shared.h).  Every call is for
- * main's thread, but where it says otherwise.
+ * Owns: the workers, and what they have in common (shared.h).  Every call is
+ * for main's thread, but where it says otherwise.
  */
 #ifndef GATE_POOL_H
 #define GATE_POOL_H
@@ -42,8 +42,8 @@ size_t pool_clients(const struct pool *pool);
 size_t pool_limits(struct pool *pool);
 
 /** Put ${rules}, whose reference it takes over, in force.  Returns once all
- * workers use them, or, if one is busy for long, after a tenth of a second.  Any
- * thread. */
+ * workers use them, or, if one is busy for long, after a tenth of a second.
+ * From any thread. */
 void pool_set_rules(struct pool *pool, struct rules *rules);
 
 /** Answer so from now on where no limit matches. */

@@ -29,7 +29,7 @@ struct slot {
 	const char *text;           /* SLOT_TEXT */
 	size_t text_len;
 	char *owned;                /* SLOT_EXPLAIN: the key that it is about;
-				     * SLOT_TEXT: the bytes, if copied; or NULL */
+				     * SLOT_TEXT: bytes copied; or NULL */
 	struct passage passage;     /* SLOT_OUTCOME, _THROTTLE, _EXPLAIN */
 };
 

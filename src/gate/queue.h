@@ -43,7 +43,7 @@ void queue_init(struct queue *queue, struct slot_cache *cache,
 int queue_add(struct queue *queue, const struct request *request,
     enum form form) MUST_USE;
 
-/** Append what is answered already: ${text} stays where it is.  As queue_add(). */
+/** Append what is answered already: ${text}, which stays.  As queue_add(). */
 int queue_add_text(struct queue *queue, const char *text) MUST_USE;
 
 /** The same, with ${len} bytes that are copied. */
@@ -57,7 +57,7 @@ bool queue_is_ready(const struct queue *queue);
  * memory: the answer is lost). */
 int queue_write(struct queue *queue, struct buf *out) MUST_USE;
 
-/** The client is gone: drop its requests, and answers that are still to come. */
+/** The client is gone: drop its requests, and answers still to come. */
 void queue_clear(struct queue *queue);
 
 /** Free what is spare.  No slot may be in use. */

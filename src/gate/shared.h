@@ -55,7 +55,7 @@ struct shared {
 /** Put ${rules}, whose reference it takes over, in force. */
 void shared_set_rules(struct shared *shared, struct rules *rules);
 
-/** The set in force and its tallies, with a reference to each for the caller. */
+/** The set in force and its tallies; a reference to each is the caller's. */
 struct rules *shared_get_rules(struct shared *shared, struct tallies **tallies,
     unsigned *generation);
 

@@ -1,10 +1,11 @@
 /**
  * tally: what became of the requests under each limit; LIMITS shows it.
  *
- * Each set of limits has its tallies.  A limit that bears the name of one in the
- * set before goes on with that one's counts; who is gone from all sets in use is
- * forgotten.  Each worker writes a cell of its own for each limit, a line of the
- * processor's cache that no other writes; whoever reports adds them up.
+ * Each set of limits has its tallies.  A limit that bears the name of one in
+ * the set before goes on with that one's counts; who is gone from all sets in
+ * use is forgotten.  Each worker writes a cell of its own for each limit, a
+ * line of the processor's cache that no other writes; whoever reports adds them
+ * up.
  */
 #ifndef GATE_TALLY_H
 #define GATE_TALLY_H

@@ -19,8 +19,8 @@
 #define DRAIN_TICK_US    20000
 #define DRAIN_PATIENCE_US INT64_C(500000)
 
-/* The memory table is swept once in about a minute, or as long as it takes if it
- * is so large that a tick would be a pause. */
+/* The memory table is swept once in about a minute, or as long as it takes if
+ * it is so large that a tick would be a pause. */
 #define SWEEP_TICK_US   100000
 #define SWEEP_TICKS     600
 #define SWEEP_SLOTS_MAX 100000

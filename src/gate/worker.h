@@ -38,8 +38,8 @@ unsigned worker_generation(const struct worker *worker);
 /** Whether it has drained (shared->draining) and its thread is at its end. */
 bool worker_is_done(const struct worker *worker);
 
-/** Clients that a done worker kept open for a successor (shared->keeps_clients);
- * worker_stop() closes them. */
+/** Clients that a done worker kept open for a successor, if
+ * shared->keeps_clients.  worker_stop() closes them. */
 const int *worker_kept(const struct worker *worker, size_t *count);
 
 /** End the thread, drained or not, and free the worker, or NULL. */

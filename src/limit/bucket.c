@@ -13,7 +13,7 @@ later(int64_t a, int64_t b)
 }
 
 /* What is left of ${fill} once ${amount} < 0 drops were given back.  As much as
- * the capacity empties any bucket; asked first, that also bounds the product. */
+ * the capacity empties any bucket; asked first, it also bounds the product. */
 static int64_t
 give_back(const struct limit *limit, int64_t fill, int64_t amount)
 {

@@ -27,7 +27,7 @@
  * Drained, the same as absent, once both times are past. */
 struct bucket {
 	int64_t empty_at_us;      /* fixed window: end of the window counted */
-	int64_t blocked_until_us; /* fixed window: -count, so never in the future */
+	int64_t blocked_until_us; /* fixed window: -count, so no block */
 };
 
 /** retry_us of a decision: this amount can never fit. */

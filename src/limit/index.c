@@ -166,8 +166,8 @@ prefix_index_build(
 }
 
 /* How many heads are below ${head}.  Those with another first byte are known; a
- * step of the search among the others adds a product and takes no branch: half of
- * the branches would be guessed wrong. */
+ * step of the search among the others adds a product and takes no branch: half
+ * of the branches would be guessed wrong. */
 static size_t
 count_below(const struct prefix_index *index, uint64_t head)
 {

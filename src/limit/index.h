@@ -53,8 +53,8 @@ struct prefix {
 /**
  * Prefixes in the order of their bytes, so that all which a key starts with
  * stand before it, the longest last, of equal ones the one with the smallest
- * order.  ${parent} links that one to the next shorter or equal, which it starts
- * with itself, and so on.
+ * order.  ${parent} links that one to the next shorter or equal, which it
+ * starts with itself, and so on.
  */
 struct prefix_entry {
 	struct prefix prefix;
@@ -74,8 +74,8 @@ struct prefix_index {
 int prefix_index_build(struct prefix_index *index, struct prefix *prefixes,
     size_t count) MUST_USE;
 
-/** The entry of the longest prefix with which ${len} bytes start, or INDEX_NONE:
- * its parents are the others. */
+/** The entry of the longest prefix with which ${len} bytes start, or
+ * INDEX_NONE: its parents are the others. */
 unsigned prefix_index_longest(
     const struct prefix_index *index, const char *bytes, size_t len);
 

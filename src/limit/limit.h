@@ -39,7 +39,7 @@ enum match_kind { MATCH_EXACT, MATCH_PREFIX, MATCH_GLOB, MATCH_REGEX };
 
 struct limit {
 	char name[LIMIT_NAME_MAX + 1];
-	struct hash128 id;    /* of algorithm and name; tells its buckets from others' */
+	struct hash128 id;    /* of algorithm and name: its buckets' */
 
 	char *match;          /* the pattern as written */
 	enum match_kind kind;

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Steps that a regular expression may take from one place of a key, and from all
- * of them together, which is less than a millisecond's worth; and how deep it may
- * go back, which bounds memory. */
+/* Steps that a regular expression may take from one place of a key, and from
+ * all of them together, which is less than a millisecond's worth; and how deep
+ * it may go back, which bounds memory. */
 #define REGEX_STEPS_MAX     20000
 #define REGEX_ALL_STEPS_MAX 100000
 #define REGEX_DEPTH_MAX     5000

@@ -5,8 +5,8 @@
  * and freed when its last user lets go.  Exact patterns are found in a hash,
  * prefixes in a sorted index, other globs by what they start with in another;
  * of these, and of regular expressions and globs that start with anything, only
- * those that stand before the best hit so far are tried one by one.  So matching
- * costs about the same with one limit as with thousands of most kinds.
+ * those that stand before the best hit so far are tried one by one.  So
+ * matching costs about the same with one limit as with thousands of most kinds.
  */
 #ifndef LIMIT_RULES_H
 #define LIMIT_RULES_H

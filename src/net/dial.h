@@ -20,7 +20,7 @@ struct endpoint {
 	int64_t port;
 };
 
-/** Longest name of an endpoint, with the NUL at its end. */
+/** Room for the longest name of an endpoint. */
 #define ENDPOINT_NAME_MAX 300
 
 /** What to call it, for people: the path, or HOST:PORT. */

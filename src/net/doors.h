@@ -14,10 +14,10 @@ struct doors_options {
 
 struct doors;
 
-/** Listen on the sockets that systemd passed on, or, if there are none, on those
- * of ${options}, which are borrowed.  ${accepted} gets each client, and, from
- * within, the connections that systemd kept over a restart.  NULL if one cannot
- * be listened on, or none was asked for; the log says why. */
+/** Listen on the sockets that systemd passed on, or, if there are none, on
+ * those of ${options}, which are borrowed.  ${accepted} gets each client, and,
+ * from within, the connections that systemd kept over a restart.  NULL if one
+ * cannot be listened on, or none was asked for; the log says why. */
 struct doors *doors_open(struct event_base *base,
     const struct doors_options *options, listener_accepted *accepted,
     void *arg) MUST_USE;
@@ -25,8 +25,8 @@ struct doors *doors_open(struct event_base *base,
 /** The first address listened on, as text.  Owned by the doors. */
 const char *doors_address(const struct doors *doors);
 
-/** Close them, or NULL.  Who waits is let in first, except at systemd's sockets,
- * where he waits for our successor. */
+/** Close them, or NULL.  Who waits is let in first, except at systemd's
+ * sockets, where he waits for our successor. */
 void doors_close(struct doors *doors);
 
 #endif

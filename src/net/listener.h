@@ -14,8 +14,8 @@
 int listen_tcp(const char *address) MUST_USE;
 
 /** Open a listening Unix socket at ${path}, mode 0666 less the umask.  A socket
- * file that nobody listens on is replaced.  Return a non-blocking descriptor, or
- * -1 with errno (EADDRINUSE: somebody does). */
+ * file that nobody listens on is replaced.  Return a non-blocking descriptor,
+ * or -1 with errno (EADDRINUSE: somebody does). */
 int listen_unix(const char *path) MUST_USE;
 
 struct listener;

@@ -59,7 +59,7 @@ int stream_flush(struct stream *stream) MUST_USE;
 /** Say that nothing more will be sent. */
 void stream_shutdown(struct stream *stream);
 
-/** Let go of the descriptor, which becomes the caller's, with nothing unsent. */
+/** Let go of the descriptor, the caller's from now on, with nothing unsent. */
 int stream_detach(struct stream *stream);
 
 /** Close the descriptor and free the bytes; closed or zeroed with fd -1: no-op.

@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** One descriptor that was passed on: a socket to listen on, or a client that
- * our predecessor kept (systemd_keep_clients()).  Non-blocking, the callee's. */
+/** One descriptor that was passed on: a socket to listen on, or a client kept
+ * by systemd_keep_clients() of our predecessor.  Non-blocking, the callee's. */
 typedef void systemd_passed(int fd, bool is_client, void *arg);
 
 /** Hand over what systemd passed on.  Once, at the start. */

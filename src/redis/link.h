@@ -45,8 +45,8 @@ struct link_events {
 	void (*down)(void *arg);
 
 	/** What was published on a channel that was subscribed to: an array of
-	 * "message", the channel, and what was said, valid during this callback.
-	 * NULL: nothing is subscribed to, and it is taken for nonsense. */
+	 * "message", the channel, and what was said, valid for now.  NULL:
+	 * nothing is subscribed to, and it is taken for nonsense. */
 	void (*message)(const redisReply *reply, void *arg);
 };
 

@@ -45,8 +45,8 @@ start_bulk(struct reply_guard *guard, int64_t len)
 	return 0;
 }
 
-/* A line is complete: text for itself, or the announcement of more.  A line feed
- * alone ends none for hiredis, which would read on: then the two would no
+/* A line is complete: text for itself, or the announcement of more.  A line
+ * feed alone ends none for hiredis, which would read on: then the two would no
  * longer agree on what is a header. */
 static int
 end_line(struct reply_guard *guard)

@@ -23,7 +23,7 @@ struct reply_guard {
 	int64_t max_bytes;              /* of one reply; 0: REPLY_MAX_BYTES */
 	int64_t bytes;                  /* of this reply so far */
 	int64_t elements;               /* announced by its arrays so far */
-	int64_t body;                   /* of a bulk string: bytes still to come */
+	int64_t body;                   /* of a bulk string: bytes to come */
 	char header[24];                /* first bytes of the line being read */
 	size_t header_len;              /* the line's length so far */
 	char last;                      /* the line's last byte so far */

@@ -194,7 +194,8 @@ find_groups(struct batch *batch)
 {
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < batch->count; i += batch->groups[count++].count)
+	for (unsigned i = 0; i < batch->count;
+	     i += batch->groups[count++].count)
 		batch->groups[count] = group_at(batch, i);
 	batch->group_count = count;
 }
@@ -247,7 +248,8 @@ write_ops(struct command *command, struct buf *ops, const struct ask *ask)
 		const struct ask *run = ask;
 		int64_t count = 0;
 
-		while (ask && ask->op == run->op && ask->amount == run->amount) {
+		while (ask && ask->op == run->op &&
+		       ask->amount == run->amount) {
 			ask = ask->next;
 			count++;
 		}

@@ -37,7 +37,7 @@ struct entry {
 struct group {
 	const struct limit *limit;
 	unsigned first, count;      /* in ${order} */
-	const struct ask *same;     /* stands for the questions of all, or NULL */
+	const struct ask *same;     /* stands for all questions, or NULL */
 };
 
 struct batch {
@@ -74,7 +74,7 @@ void batch_free(struct batch *batch);
  * its bucket does not stand there under another limit. */
 bool batch_has_room(const struct batch *batch, const struct ask *ask);
 
-/** Add a question, for which there is room.  Return 0, or -1 (out of memory). */
+/** Add a question; there is room for it.  Return 0, or -1 (out of memory). */
 int batch_add(struct batch *batch, struct ask *ask) MUST_USE;
 
 /** Write the call of the script. */
@@ -88,8 +88,8 @@ void batch_write(
 int batch_answer(struct batch *batch, const redisReply *reply,
     const char **foreign) MUST_USE;
 
-/** Answer all questions ANSWER_UNAVAILABLE.  The batch stays, without questions:
- * a reply to it, if it was sent, has nobody to answer. */
+/** Answer all questions ANSWER_UNAVAILABLE.  The batch stays, without
+ * questions: a reply to it, if it was sent, has nobody to answer. */
 void batch_abandon(struct batch *batch);
 
 #endif

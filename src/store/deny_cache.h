@@ -10,9 +10,9 @@
  * daemons admit: it makes no refusal wrong, but its figures are those of before.
  *
  * Three times make that exact.  A question is received before Redis decides it,
- * and answered after: counted from the first, nothing is refused for longer than
- * by Redis; counted from the second, who waits for the retry that is told here
- * passes there.
+ * and answered after: counted from the first, nothing is refused for longer
+ * than by Redis; counted from the second, who waits for the retry that is told
+ * here passes there.
  *
  * Owns: a fixed number of slots, one a bucket; who comes later takes the slot.
  * Never: answers a PEEK, or what was asked after a give-back or reset by what

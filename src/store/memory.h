@@ -37,7 +37,7 @@ void memory_free(struct memory *memory);
 /** Decide ${op} of ${amount} on the bucket of ${key} under ${limit}, at
  * ${now_us}.  Any thread.  An amount that needs a bucket when there is room for
  * none is decided by on_full, and counted: allowed, with the figures of
- * an empty bucket; or denied, with level 0 and a retry of one second, a hint. */
+ * an empty bucket; or denied, with level 0 and a retry of a second, a hint. */
 void memory_decide(struct memory *memory, const struct limit *limit,
     const struct key *key, enum op op, int64_t amount, int64_t now_us,
     struct decision *decision);

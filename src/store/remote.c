@@ -122,9 +122,10 @@ set_timer(struct remote *remote, int64_t deadline_us)
 	timer_set(&remote->timer, deadline_us - clock_us());
 }
 
-/* Who waited too long is answered now.  What was sent stays in flight: its reply
- * will only be dropped, and whether the server still answers is the link's to
- * find out.  What was not sent never is, now that nobody waits for it. */
+/* Who waited too long is answered now.  What was sent stays in flight: its
+ * reply will only be dropped, and whether the server still answers is the
+ * link's to find out.  What was not sent never is, now that nobody waits for
+ * it. */
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -332,8 +333,8 @@ send_batch(struct remote *remote, struct batch *batch)
 	remote->events->sent(remote->arg, batch->count);
 }
 
-/* The batch to be sent next: what waits first, then what is being filled.  Those
- * that nobody waits for any more are dropped here. */
+/* The batch to be sent next: what waits first, then what is being filled.
+ * Those that nobody waits for any more are dropped here. */
 static struct batch *
 next_batch(struct remote *remote)
 {

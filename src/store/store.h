@@ -28,7 +28,7 @@ struct ask {
 	/* the question */
 	const struct rules *rules; /* the set that the limit is of */
 	const struct limit *limit;
-	struct key key;            /* its bytes: borrowed during store_ask() only */
+	struct key key;            /* borrowed during store_ask() only */
 	enum op op;
 	int64_t amount;
 	int64_t now_us;            /* when it was received */

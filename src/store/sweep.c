@@ -96,7 +96,8 @@ wait_for_next(struct sweep *sweep)
 	const struct chore *next = next_chore(sweep);
 	int64_t delay_us = next ? next->due_us - clock_us() : PERIOD_MAX_US;
 
-	timer_set(&sweep->timer, delay_us < PAUSE_MIN_US ? PAUSE_MIN_US : delay_us);
+	timer_set(
+	    &sweep->timer, delay_us < PAUSE_MIN_US ? PAUSE_MIN_US : delay_us);
 }
 
 static void
@@ -154,7 +155,8 @@ rest(struct sweep *sweep)
 	if (sweep->step_us < sweep->called_us - LATE_MAX_US)
 		sweep->step_us = sweep->called_us - LATE_MAX_US;
 	sweep->step_us += (now_us - sweep->called_us) * SHARE;
-	timer_set(&sweep->timer, sweep->step_us > now_us ? sweep->step_us - now_us : 0);
+	timer_set(&sweep->timer,
+	    sweep->step_us > now_us ? sweep->step_us - now_us : 0);
 }
 
 static void

@@ -9,8 +9,8 @@
 /*
  * As no line stands twice, each new line has one place among the old ones, or
  * none; the lines that may stay are a longest rising run of these places, which
- * is found by patience sorting (C. Schensted, "Longest increasing and decreasing
- * subsequences", 1961).
+ * is found by patience sorting (C. Schensted, "Longest increasing and
+ * decreasing subsequences", 1961).
  */
 struct comparison {
 	const struct line_list *old, *new;

@@ -33,7 +33,7 @@ is_same(const struct limit_set *set, size_t i, const struct rules *read)
 	return same;
 }
 
-/* What is shown must be what is there: a file has shorter lines, and comments. */
+/* What is shown must be what is there: files have shorter lines, comments. */
 static int
 check_text(const struct limit_set *set, const struct buf *text)
 {

@@ -85,8 +85,8 @@ state_of(const struct fleet_view *view, const struct node *node)
 							 : MEMBER_LAGS;
 }
 
-/* Take down what the field ${name} holds, if it can be read.  Return whether the
- * field may stay: it is not too old. */
+/* Take down what the field ${name} holds, if it can be read.  Return whether
+ * the field may stay: it is not too old. */
 static bool
 take_member(
     struct fleet_view *view, const redisReply *name, const redisReply *value)

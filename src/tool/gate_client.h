@@ -1,5 +1,5 @@
 /**
- * gate_client: a connection to dripgated, on which lines are asked and answered.
+ * gate_client: a connection to dripgated, which asks and answers in lines.
  *
  * Blocks, but never for longer than GATE_CLIENT_PATIENCE seconds.
  */
@@ -27,9 +27,9 @@ int gate_client_open(struct gate_client *client, const char *address,
 /** Send a line, without its end.  Return 0, or -1 with errno. */
 int gate_client_send(struct gate_client *client, const char *line) MUST_USE;
 
-/** The next line, without its end, valid until the next call; or NULL with errno
- * (0: the connection was closed; EAGAIN: it takes too long; EINTR: the user had
- * enough, see interrupt.h). */
+/** The next line, without its end, valid until the next call; or NULL with
+ * errno (0: the connection was closed; EAGAIN: it takes too long; EINTR: the
+ * user had enough, see interrupt.h). */
 const char *gate_client_line(struct gate_client *client) MUST_USE;
 
 /** What errno means after one of these, for people. */

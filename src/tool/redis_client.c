@@ -174,7 +174,7 @@ redis_client_listen(struct redis_client *client, const char *channel)
 	return take(redis_client_ask(client, "SUBSCRIBE %s", channel));
 }
 
-/* Whether it is ["message", channel, bytes], of which the last are handed out. */
+/* Whether it is ["message", channel, bytes]; the last are handed out. */
 static bool
 take_message(const redisReply *reply, char **bytes, size_t *len)
 {
@@ -191,8 +191,8 @@ take_message(const redisReply *reply, char **bytes, size_t *len)
 	return true;
 }
 
-/* Look for a message among what was received.  Return 1, 0 if there is none yet,
- * or -1. */
+/* Look for a message among what was received.  Return 1, 0 if there is none
+ * yet, or -1. */
 static int
 next_message(struct redis_client *client, char **bytes, size_t *len)
 {

@@ -27,8 +27,8 @@ int redis_client_open(struct redis_client *client, struct tool *tool) MUST_USE;
 /** Close; one that is closed or zeroed: no-op. */
 void redis_client_close(struct redis_client *client);
 
-/** Call a command, as redisCommand() takes it.  Return its reply, the caller's to
- * free, which is no error; or NULL. */
+/** Call a command, as redisCommand() takes it.  Return its reply, the caller's
+ * to free, which is no error; or NULL. */
 redisReply *redis_client_ask(
     struct redis_client *client, const char *format, ...) MUST_USE;
 

@@ -42,8 +42,8 @@ struct tool {
 	struct config *config; /* NULL: not read yet */
 };
 
-/** Say on standard error what is wrong, in one line of printable ASCII, whatever
- * the arguments.  Return STATUS_ERROR. */
+/** Say on standard error what is wrong, in one line of printable ASCII,
+ * whatever the arguments.  Return STATUS_ERROR. */
 int tool_complain(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /** The settings, read when first asked for; the tool's.  NULL: complained. */
@@ -54,7 +54,7 @@ const char *tool_address(struct tool *tool) MUST_USE;
 
 enum colour { COLOUR_GREEN, COLOUR_RED, COLOUR_YELLOW, COLOUR_BOLD };
 
-/** What is to stand before a coloured text, and after it; "" without colours. */
+/** What is to stand before and after a coloured text; "" without colours. */
 const char *tool_colour(const struct tool *tool, enum colour colour);
 const char *tool_plain(const struct tool *tool);
 

@@ -74,7 +74,7 @@ const char *from_name(enum from from);
 
 /** What HELP says of the requests that all protocols have, before END. */
 #define LINE_HELP                                                              \
-	"CONSUME key [amount]  may amount drops (1) go in? a negative one takes out\n" \
+	"CONSUME key [amount]  may amount drops (1) go in? -N gives back\n"    \
 	"PEEK key [amount]     the same question; nothing changes\n"           \
 	"RESET key             empty the bucket, end its block\n"              \
 	"EXPLAIN key           which limit applies, and why\n"                 \

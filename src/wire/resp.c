@@ -42,7 +42,7 @@ static const struct header command_header = {
 static const struct header word_header = {
     '$', RESP_WORD_MAX, "invalid bulk length"};
 
-/* Read the header at reader->at and go behind it; RESP_COMMAND if it is whole. */
+/* Read the header at reader->at, go behind it; RESP_COMMAND if it is whole. */
 static enum resp_result
 read_header(struct resp_reader *reader, const char *bytes, size_t len,
     const struct header *header, int64_t *value, char *why)

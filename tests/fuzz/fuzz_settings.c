@@ -42,7 +42,8 @@ has_plain_texts(const struct config *config)
 {
 	const struct remote_options *remote = &config->gate.remote;
 
-	return is_plain(config->doors.line) && is_plain(config->doors.unix_path) &&
+	return is_plain(config->doors.line) &&
+	       is_plain(config->doors.unix_path) &&
 	       is_plain(config->limits_file) && is_plain(remote->prefix) &&
 	       is_plain(remote->link.endpoint.host) &&
 	       is_plain(remote->link.endpoint.unix_socket_path);

@@ -243,8 +243,8 @@ START_TEST(distribution_is_read_as_other_programs_write_it)
 	ck_assert_str_eq(options->slaves[0].link.endpoint.host, "east.example");
 	ck_assert_int_eq(options->slaves[0].link.endpoint.port, 6379);
 	ck_assert_str_eq(options->slaves[1].name, "west");
-	ck_assert_str_eq(
-	    options->slaves[1].link.endpoint.unix_socket_path, "/run/west.sock");
+	ck_assert_str_eq(options->slaves[1].link.endpoint.unix_socket_path,
+	    "/run/west.sock");
 	ck_assert_int_eq(options->slaves[1].link.socket_timeout_us, 250000);
 	config_free(config);
 }

@@ -557,7 +557,8 @@ deny_cache_suite(void)
 	tcase_add_test(
 	    tests, a_limit_of_the_same_name_with_more_room_is_not_refused);
 	tcase_add_loop_test(tests,
-	    nothing_is_refused_that_redis_would_not_refuse_at_that_moment, 0, 3);
+	    nothing_is_refused_that_redis_would_not_refuse_at_that_moment, 0,
+	    3);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

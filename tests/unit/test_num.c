@@ -308,7 +308,8 @@ num_suite(void)
 	tcase_add_loop_test(tcase, numbers_are_written_as_people_write_them, 0,
 	    COUNT(writings));
 	tcase_add_test(tcase, what_is_written_reads_back);
-	tcase_add_test(tcase, duration_is_written_in_its_largest_unit_and_read_back);
+	tcase_add_test(
+	    tcase, duration_is_written_in_its_largest_unit_and_read_back);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

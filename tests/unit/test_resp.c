@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* What was read, one line each: "WORD|WORD", "-" for a command to be ignored, or
- * the error. */
+/* What was read, one line each: "WORD|WORD", "-" for a command to be ignored,
+ * or the error. */
 static struct buf trace;
 
 static void

@@ -526,7 +526,8 @@ static const struct {
     {"b match=\xFF\xFE", 0, "limits: member 2: is not one line of UTF-8 text"},
     {"b\0c match=b", 11, "limits: member 2: is not one line of UTF-8 text"},
     {"b.c match=b", 0,
-	"limits: member 2: [b.c]: a limit's name is 1 to 64 of A-Z a-z 0-9 _ -"},
+	"limits: member 2: [b.c]: a limit's name is 1 to 64 of "
+	"A-Z a-z 0-9 _ -"},
 };
 
 START_TEST(a_wrong_line_rejects_the_whole_set)
@@ -628,8 +629,9 @@ rules_suite(void)
 	tcase_add_loop_test(tcase, a_wrong_line_rejects_the_whole_set, 0,
 	    COUNT(wrong_lines));
 	tcase_add_test(tcase, a_line_is_at_most_4096_bytes_long);
-	tcase_add_loop_test(tcase, equal_limits_are_written_equally_and_read_back,
-	    0, COUNT(equal_lines));
+	tcase_add_loop_test(tcase,
+	    equal_limits_are_written_equally_and_read_back, 0,
+	    COUNT(equal_lines));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -37,6 +37,16 @@ CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE)
 PATIENCE = 30
 
 
+def rights_in_readme(user="dripgate"):
+    """What README.md gives to each user of Redis who is called so, what all begin
+    with aside; dripgate: a daemon, the distributor on the master, and on the
+    slaves."""
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        _, *texts = file.read().split(
+            f"    ACL SETUSER {user} on >secret resetchannels ")
+    return [text.partition("\n\n")[0].split() for text in texts]
+
+
 def free_port():
     """A TCP port that nobody listens on just now."""
     with socket.socket() as probe:

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import harness
-from harness import wait_until
+from harness import rights_in_readme, wait_until
 
 
 def member(capacity):
@@ -14,17 +14,10 @@ def member(capacity):
     return f"probe match=* capacity={capacity} recharge=1s"
 
 
-def permissions(user):
-    """[kind of thing allowed, ...] from the line in README.md."""
-    with open(os.path.join(harness.ROOT, "README.md"), encoding="utf-8") as file:
-        text = file.read().partition(f"ACL SETUSER {user} on >secret resetchannels")[2]
-    return text.partition("\n\n")[0].split()
-
-
 class AclTest(harness.Case):
     def setUp(self):
         super().setUp()
-        self.permissions = permissions("dripgate")
+        self.permissions, _, _ = rights_in_readme()
         self.assertGreater(len(self.permissions), 20)
         self.server = self.redis(
             "--databases", "100", "--acllog-max-len", "10000")
@@ -125,7 +118,7 @@ class OperatorTest(harness.Case):
 
     def test_an_operator_needs_all_of_it_and_nothing_else(self):
         server = self.redis()
-        allowed = permissions("operator")
+        allowed, = rights_in_readme("operator")
         self.assertGreater(len(allowed), 10)
         fine = [status for _, status in COMMANDS]
         self.assertEqual(self.run_all(server, allowed), fine)

@@ -56,6 +56,15 @@ class ManualTest(unittest.TestCase):
             with self.subTest(place):
                 self.assertEqual(manual.get(place), default)
 
+    def test_each_setting_stands_in_the_readme(self):
+        table = read("README.md").partition("## Settings")[2].partition("\n\n(*)")[0]
+        listed, headings = set(), []
+        for row in re.findall(r"(?m)^\|(.*?)\|(.*?)\|", table):
+            section, names = (re.findall("`([^`]*)`", cell) for cell in row)
+            headings = section or headings
+            listed.update((heading, name) for heading in headings for name in names)
+        self.assertEqual(listed, set(self.dump()))
+
     def test_each_word_of_a_limit_stands_in_the_manual(self):
         words = read("src", "limit", "limit.c").partition("#define WORDS(X)")[2]
         words = re.findall(r"X\((\w+)\)", words.partition("\n\n")[0])

@@ -17,7 +17,6 @@
 #include "redis/link.h"
 
 #include <stddef.h>
-#include <stdint.h>
 
 /** Room for a message that orders a reload, with its NUL. */
 #define SLAVE_RELOAD_MAX 64

@@ -3,7 +3,6 @@
 #include "base/attr.h"
 
 #include <pthread.h>
-#include <stdint.h>
 
 /* One seed a process: strangers cannot aim keys at one place of a table. */
 static struct siphash_seed seed;

@@ -9,6 +9,7 @@
 #include "redis/reply_guard.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

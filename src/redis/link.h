@@ -19,7 +19,6 @@
 
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #define LINK_BACKOFF_MIN_US INT64_C(50000)

@@ -2,6 +2,7 @@
 
 #include "base/num.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static int64_t

@@ -10,7 +10,6 @@
 
 #include "base/attr.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

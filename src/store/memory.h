@@ -14,7 +14,6 @@
 #include "base/attr.h"
 #include "store/store.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,7 +1,6 @@
 #include "limit/index.h"
 #include "suites.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static unsigned

@@ -5,7 +5,6 @@
 #include "wire/line.h"
 #include "wire/resp_request.h"
 
-#include <stdio.h>
 #include <string.h>
 
 static struct resp_session session;

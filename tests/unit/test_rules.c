@@ -5,7 +5,6 @@
 #include "base/attr.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct rules_scratch *scratch;

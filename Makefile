@@ -197,6 +197,7 @@ help:
 	@echo 'all        build $(B)/dripgated and $(B)/dripgate'
 	@echo 'run        build and run it here, with conf/'
 	@echo 'check      all tests; SAN=address,undefined for a sanitizer build'
+	@echo 'check-NAME one file of integration tests, as check-protocol'
 	@echo 'check-long the tests that take minutes'
 	@echo 'check-npm  more clients of Redis, from npm'
 	@echo 'fuzz       all fuzz targets, SECONDS=$(SECONDS) each'

@@ -26,8 +26,8 @@
 /* SIGTERM to exit, at the most. */
 #define DRAIN_US INT64_C(10000000)
 
-/* A start waits so long for limits from Redis, at the most: its timeouts are long,
- * and clients are not to wait for them. */
+/* A start waits so long for limits from Redis, at the most: its timeouts are
+ * long, and clients are not to wait for them. */
 #define CONTROL_PATIENCE_US INT64_C(1000000)
 
 /* The status line that systemctl status shows. */

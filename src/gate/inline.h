@@ -2,9 +2,10 @@
  * inline: the limits that came with requests (CL.THROTTLE).
  *
  * Requests that bring equal limits share one, so that a store sees them as
- * questions under the same limit.  One cache a worker.  Those in use are as many
- * as the requests under way need; beyond INLINE_LIMITS_MAX, the one that nobody
- * uses any more and that was used least recently makes room for the next.
+ * questions under the same limit.  One cache a worker.  Those in use are as
+ * many as the requests under way need; beyond INLINE_LIMITS_MAX, the one that
+ * nobody uses any more and that was used least recently makes room for the
+ * next.
  */
 #ifndef GATE_INLINE_H
 #define GATE_INLINE_H

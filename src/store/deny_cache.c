@@ -146,9 +146,9 @@ refuse(const struct deny_cache *cache, const struct slot *slot, struct ask *ask)
 	return true;
 }
 
-/* What Redis is asked may be admitted there.  After an admission the bucket holds
- * more than is known here: what is refused would be right, the figures would
- * not; and they are told to whoever asks next, before the answer is here. */
+/* What Redis is asked may be admitted there.  After an admission the bucket
+ * holds more than is known here: what is refused would be right, the figures
+ * would not; and who asks next is told them before the answer is here. */
 bool
 deny_cache_ask(struct deny_cache *cache, struct ask *ask)
 {

@@ -7,7 +7,8 @@
  * refusal that would start a block is Redis's to make).  A denial is good for
  * DENY_TRUST_US from when its question was received, so that what other daemons
  * give back or reset is never missed for longer.  Nor is what other workers and
- * daemons admit: it makes no refusal wrong, but its figures are those of before.
+ * daemons admit: it makes no refusal wrong, but its figures are those of
+ * before.
  *
  * Three times make that exact.  A question is received before Redis decides it,
  * and answered after: counted from the first, nothing is refused for longer

@@ -720,7 +720,10 @@ class FleetTest(ToolCase):
         self.run_fine("limits", "load", self.file, "--immediate")
         for daemon in daemons:
             wait_until(lambda d=daemon: "limit=mail" in d.ask("PEEK mail:1"), "the limits")
-        wait_until(lambda: self.states() == {"a": "current", "b": "current"}, "the fleet")
+        for name in "a", "b":
+            wait_until(lambda n=name: b" 3 " in self.server.ask("HGET", "limits:fleet", n),
+                       "the node")
+        self.assertEqual(self.states(), {"a": "current", "b": "current"})
 
     def test_who_lags_is_seen(self):
         self.node(self.server, "a")
@@ -906,6 +909,8 @@ class WatchTest(ToolCase):
         read_terminal(ours, b"LIMIT")
         child.send_signal(signal.SIGTSTP)
         read_terminal(ours, b"\033[?25h\033[?1049l")
+        _, status = os.waitpid(child.pid, os.WUNTRACED)
+        self.assertTrue(os.WIFSTOPPED(status))
         child.send_signal(signal.SIGCONT)
         read_terminal(ours, b"\033[?1049h\033[?25l")
         read_terminal(ours, b"LIMIT")

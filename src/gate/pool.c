@@ -64,7 +64,7 @@ pool_start(
 	shared->started_us = clock_us();
 	shared->memory = memory_new(&options->memory);
 	shared->deny_marks = deny_marks_new();
-	shared->metrics = calloc(workers, sizeof(*shared->metrics));
+	shared->metrics = metrics_new(workers);
 	pool->workers = calloc(workers, sizeof(struct worker *));
 	if (shared->memory && shared->deny_marks && shared->metrics &&
 	    pool->workers && start_workers(pool, workers) == 0)

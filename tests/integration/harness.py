@@ -106,6 +106,16 @@ class Process:
         """How many it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def has_socket(self):
+        """Whether one of those is a socket."""
+        folder = f"/proc/{self.pid}/fd"
+        for name in os.listdir(folder):
+            # It may be closed by now.
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(os.path.join(folder, name)).startswith("socket:"):
+                    return True
+        return False
+
     def wait(self, patience=PATIENCE):
         return self.popen.wait(patience)
 

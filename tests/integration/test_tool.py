@@ -1,7 +1,6 @@
 """The dripgate command: what it prints, and what it exits with."""
 
 import contextlib
-import glob
 import json
 import os
 import pty
@@ -805,9 +804,7 @@ class FleetTest(ToolCase):
         config = self.settings(self.server, socket_timeout="300s")
         process = self.started(Process(self.folder, "waiting", [
             DRIPGATE, "-c", config, "command", "hello", "-l", "back"]))
-        wait_until(lambda: any(os.readlink(link).startswith("socket:")
-                               for link in glob.glob(f"/proc/{process.pid}/fd/[3-9]")),
-                   "the connection")
+        wait_until(process.has_socket, "the connection")
         process.send(signal.SIGINT)
         self.assertEqual(process.wait(), -signal.SIGINT)
 
@@ -887,6 +884,7 @@ class WatchTest(ToolCase):
             child = subprocess.Popen(
                 [DRIPGATE, "-s", daemon.path, "watch"], stdin=terminal, stdout=terminal,
                 stderr=terminal, env={**os.environ, "TERM": "xterm"})
+        self.addCleanup(child.wait)
         self.addCleanup(child.kill)
         return child, ours
 

@@ -221,6 +221,7 @@ on_readable(void *arg)
 	len = receive(conn, scratch, held);
 	if (len == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
+	gate_heard(conn->conns->gate);
 	make_due(conn);
 	if (len == -1) {
 		conn_die(conn);

@@ -76,6 +76,14 @@ gate_now(struct gate *gate)
 	return gate->now_us;
 }
 
+/** Bytes of a client were read. */
+static inline void
+gate_heard(struct gate *gate)
+{
+	if (gate->deny_cache)
+		deny_cache_renew_time(gate->deny_cache);
+}
+
 /** A loop turn is over: the next one reads the clock anew. */
 static inline void
 gate_end_turn(struct gate *gate)

@@ -25,7 +25,8 @@ struct slot {
 
 struct deny_cache {
 	struct deny_marks *marks;
-	int64_t (*now)(void);
+	int64_t (*clock)(void);
+	int64_t now_us;        /* of what was read last; 0: not yet known */
 	int64_t emptied_us;    /* what was asked later counts */
 
 	/* Part of the slots' ids, 0: free.  Most questions are about buckets
@@ -47,14 +48,14 @@ deny_marks_free(struct deny_marks *marks)
 }
 
 struct deny_cache *
-deny_cache_new(struct deny_marks *marks, int64_t (*now)(void))
+deny_cache_new(struct deny_marks *marks, int64_t (*clock)(void))
 {
 	struct deny_cache *cache = calloc(1, sizeof(*cache));
 
 	if (!cache)
 		return NULL;
 	cache->marks = marks;
-	cache->now = now;
+	cache->clock = clock;
 	return cache;
 }
 
@@ -104,9 +105,11 @@ find(struct deny_cache *cache, struct hash128 id)
 static void
 keep(struct deny_cache *cache, struct hash128 id, const struct ask *ask)
 {
+	/* No refusal is by an earlier time than this. */
+	cache->now_us = cache->clock();
 	cache->tags[place_of(id)] = tag_of(id);
 	cache->slots[place_of(id)] = (struct slot){id, ask->bucket, ask->now_us,
-	    cache->now(), ask->decided_us, ask->deny_mark};
+	    cache->now_us, ask->decided_us, ask->deny_mark};
 }
 
 static void
@@ -124,23 +127,30 @@ makes_room(const struct ask *ask)
 	       (ask->op == OP_CONSUME && ask->amount < 0);
 }
 
-/* Refuse the question by what is known, or not. */
+/* Refuse the question by what is known, or not.  By the clock of Redis it is
+ * earliest_us or up to doubt_us later: the figures are for the one, and what
+ * refuses then must not end before the other. */
 static bool
-refuse(const struct deny_cache *cache, const struct slot *slot, struct ask *ask)
+refuse(struct deny_cache *cache, const struct slot *slot, struct ask *ask)
 {
-	int64_t now_us = cache->now();
-	int64_t latest_us = now_us + (slot->decided_us - slot->asked_us);
-	int64_t earliest_us = now_us + (slot->decided_us - slot->learnt_us);
+	struct decision *decision = &ask->decision;
 	struct bucket bucket = slot->bucket;
+	int64_t doubt_us = slot->learnt_us - slot->asked_us;
+	int64_t earliest_us;
 
-	if (now_us - slot->asked_us >= DENY_TRUST_US)
+	if (cache->now_us == 0)
+		cache->now_us = cache->clock();
+	if (cache->now_us - slot->asked_us >= DENY_TRUST_US)
 		return false;
-	if (decide(ask->limit, OP_CONSUME, ask->amount, latest_us, &bucket,
-		&ask->decision) ||
-	    ask->decision.allowed)
+	earliest_us = cache->now_us + (slot->decided_us - slot->learnt_us);
+	if (decide(ask->limit, OP_CONSUME, ask->amount, earliest_us, &bucket,
+		decision) ||
+	    decision->allowed)
 		return false;
-	decide(ask->limit, OP_PEEK, ask->amount, earliest_us, &bucket,
-	    &ask->decision);
+	if (decision->blocked_us > 0 && decision->blocked_us <= doubt_us)
+		return false;
+	if (decision->retry_us != RETRY_NEVER && decision->retry_us <= doubt_us)
+		return false;
 	ask->answer = ANSWER_DECISION;
 	ask->from = FROM_DENYCACHE;
 	return true;
@@ -192,5 +202,11 @@ deny_cache_learn(struct deny_cache *cache, const struct ask *ask)
 void
 deny_cache_empty(struct deny_cache *cache)
 {
-	cache->emptied_us = cache->now();
+	cache->emptied_us = cache->clock();
+}
+
+void
+deny_cache_renew_time(struct deny_cache *cache)
+{
+	cache->now_us = 0;
 }

@@ -3,7 +3,7 @@
  *
  * After a denial nothing but time, a give-back or a reset lets the same amount
  * pass.  So the worker keeps the bucket as Redis had it then, and refuses by it
- * what Redis would refuse at this very moment without changing the bucket (a
+ * what Redis would refuse at this moment without changing the bucket (a
  * refusal that would start a block is Redis's to make).  A denial is good for
  * DENY_TRUST_US from when its question was received, so that what other daemons
  * give back or reset is never missed for longer.  Nor is what other workers and
@@ -43,9 +43,9 @@ void deny_marks_free(struct deny_marks *marks);
 struct deny_cache;
 
 /** Start with nothing known.  ${marks} are shared by the workers and outlive
- * it; ${now} is clock_us(), or a test's.  NULL: out of memory. */
+ * it; ${clock} is clock_us(), or a test's.  NULL: out of memory. */
 struct deny_cache *deny_cache_new(
-    struct deny_marks *marks, int64_t (*now)(void)) MUST_USE;
+    struct deny_marks *marks, int64_t (*clock)(void)) MUST_USE;
 
 void deny_cache_free(struct deny_cache *cache);
 
@@ -55,6 +55,11 @@ bool deny_cache_ask(struct deny_cache *cache, struct ask *ask);
 
 /** Learn from the answer of Redis, or from there being none. */
 void deny_cache_learn(struct deny_cache *cache, const struct ask *ask);
+
+/** After each read from a client.  What is refused until the next one shares a
+ * look at the clock: a time after the questions came, and before they are
+ * answered. */
+void deny_cache_renew_time(struct deny_cache *cache);
 
 /** Forget everything, answers to what was asked until now included. */
 void deny_cache_empty(struct deny_cache *cache);

@@ -61,9 +61,11 @@ teardown(void)
 	rules_unref(rules);
 }
 
+/* A question that comes now. */
 static struct ask
 ask_of(const struct limit *limit, enum op op, int64_t amount)
 {
+	deny_cache_renew_time(cache);
 	return (struct ask){
 	    .rules = rules,
 	    .limit = limit,
@@ -456,6 +458,43 @@ START_TEST(a_limit_of_the_same_name_with_more_room_is_not_refused)
 }
 END_TEST
 
+START_TEST(what_was_read_at_once_is_refused_by_one_time)
+{
+	struct ask one, two, third;
+
+	fill(api);
+	one = two = third = consume(api, 1);
+	now_us += 10000;
+	ck_assert(deny_cache_ask(cache, &one));
+	ck_assert_int_eq(one.decision.retry_us, 90000);
+	now_us += 10000;
+	ck_assert(deny_cache_ask(cache, &two));
+	ck_assert_int_eq(two.decision.retry_us, 90000);
+	deny_cache_renew_time(cache);
+	ck_assert(deny_cache_ask(cache, &third));
+	ck_assert_int_eq(third.decision.retry_us, 80000);
+}
+END_TEST
+
+START_TEST(nothing_is_refused_by_a_time_before_it_was_learnt)
+{
+	struct ask fills, denied, early, late;
+
+	fill(daily);
+	held = (struct bucket){0};
+	early = consume(daily, 1);
+	fills = consume(api, 5);
+	denied = late = consume(api, 1);
+	ck_assert(deny_cache_ask(cache, &early));
+	now_us += 30000;
+	fills.now_us = denied.now_us = now_us;
+	put(fills);
+	put(denied);
+	ck_assert(deny_cache_ask(cache, &late));
+	ck_assert_int_eq(late.decision.retry_us, 100000);
+}
+END_TEST
+
 /* Would Redis refuse this now, and leave the bucket alone? */
 static bool
 redis_refuses(const struct ask *ask)
@@ -556,6 +595,9 @@ deny_cache_suite(void)
 	    tests, new_limits_forget_all_and_what_was_asked_under_the_old);
 	tcase_add_test(
 	    tests, a_limit_of_the_same_name_with_more_room_is_not_refused);
+	tcase_add_test(tests, what_was_read_at_once_is_refused_by_one_time);
+	tcase_add_test(
+	    tests, nothing_is_refused_by_a_time_before_it_was_learnt);
 	tcase_add_loop_test(tests,
 	    nothing_is_refused_that_redis_would_not_refuse_at_that_moment, 0,
 	    3);

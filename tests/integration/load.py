@@ -13,11 +13,16 @@ import time
 
 from harness import PATIENCE, wait_until
 
-Answer = collections.namedtuple("Answer", "client line sent received reply")
+# halted: how much of the time in between the machine did not let us run
+Answer = collections.namedtuple("Answer", "client line sent received halted reply")
+
+# A turn of the loop that is later than this has had to wait for the machine.
+LATE = 0.002
 
 
 def seconds(answer):
-    return answer.received - answer.sent
+    """How long it took, as far as the machine was there for it."""
+    return answer.received - answer.sent - answer.halted
 
 
 def is_from(answer, source):
@@ -33,16 +38,18 @@ class Asker:
         self.socket.connect(path)
         self.line = None
         self.sent = 0.0
+        self.halted = 0.0  # in all, when it was sent
         self.count = 0
         self.bytes = b""
 
-    def ask(self, line):
+    def ask(self, line, halted):
         self.line = line
+        self.halted = halted
         self.count += 1
         self.sent = time.monotonic()
         self.socket.sendall(line.encode() + b"\n")
 
-    def take(self):
+    def take(self, halted):
         """The answer, once it is whole; more than one is an error."""
         more = self.socket.recv(65536)
         if not more:
@@ -53,7 +60,8 @@ class Asker:
         reply = self.bytes[:-1].decode()
         if self.line is None or "\n" in reply:
             raise AssertionError(f"client {self.number}: surplus: {reply!r}")
-        answer = Answer(self.number, self.line, self.sent, time.monotonic(), reply)
+        answer = Answer(self.number, self.line, self.sent, time.monotonic(),
+                        halted - self.halted, reply)
         self.line, self.bytes = None, b""
         return answer
 
@@ -67,6 +75,8 @@ class Load:
         self.request = request
         self.pause = pause
         self.askers = [Asker(i, daemon.path) for i in range(clients)]
+        self.halted = 0.0
+        self.turned = time.monotonic()
         self.stopping = False
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -86,9 +96,14 @@ class Load:
         for asker in self.askers:
             if asker.line is None and not self.stopping and \
                     now - asker.sent >= self.pause:
-                asker.ask(self.request(asker.number, asker.count))
-        for key, _ in selector.select(self.pause / 2):
-            answer = key.data.take()
+                asker.ask(self.request(asker.number, asker.count), self.halted)
+        ready = selector.select(self.pause / 2)
+        late = time.monotonic() - self.turned - self.pause / 2
+        if late > LATE:
+            self.halted += late
+        self.turned = time.monotonic()
+        for key, _ in ready:
+            answer = key.data.take(self.halted)
             if answer:
                 self.answers.append(answer)
 

@@ -2,8 +2,8 @@
 in order, nothing is counted twice, and it ends as soon as Redis is back.
 
 The machine that this runs on is shared, and often busy.  So where the contract
-is a time, most of what was measured must keep it, and all of it a loose bound
-that only a broken daemon exceeds.
+is a time, most of what was measured must keep it, if that is more than an event
+or two; and all of it a loose bound that only a broken daemon exceeds.
 """
 
 import os
@@ -65,6 +65,18 @@ KINDS = ["open", "shut", "own", "tally"]
 def request(client, number):
     """Each client has a key of each kind to itself."""
     return f"consume {KINDS[number % len(KINDS)]}:{client}"
+
+
+def bursts(answers):
+    """How long the answers took, those together that came within DEADLINE."""
+    result = []
+    before = -DEADLINE
+    for answer in answers:
+        if answer.received - before > DEADLINE:
+            result.append([])
+        result[-1].append(seconds(answer))
+        before = answer.received
+    return result
 
 
 class Outage(harness.Case):
@@ -150,11 +162,14 @@ class Outage(harness.Case):
         took = sorted(seconds(answer) for answer in answers)
         fallback = [seconds(a) for a in answers if is_from(a, "fallback")]
         # Who was waiting when Redis went silent has waited for the deadline.
-        waited = [s for s in fallback if s > 0.045]
+        waited = [a for a in answers if is_from(a, "fallback") and seconds(a) > 0.045]
+        outages = bursts(waited)
         note(f"{self.id().rsplit('.', 1)[1]}: {len(fallback)} of {len(took)} by "
-             f"fallback, {len(waited)} of them waited, all {took[-1]:.3f} s at most")
-        if waited:
-            self.assertLess(statistics.median(waited), DEADLINE)
+             f"fallback, {len(waited)} of them waited, in {len(outages)} outages, "
+             f"all {took[-1]:.3f} s at most")
+        if len(outages) >= 3:
+            self.assertLess(statistics.median(map(statistics.median, outages)),
+                            DEADLINE)
         if fallback:
             self.assertLess(statistics.median(fallback), DEADLINE)
         self.assertLess(took[len(took) * 99 // 100], DEADLINE)
@@ -177,8 +192,7 @@ class Outage(harness.Case):
             if is_from(answer, "redis") and answer.received >= since:
                 counted[answer.line.split()[1]] += 1
         keys = list(counted)
-        replies = [fields(r) for r in self.gate.ask(*(f"peek {k}" for k in keys))]
-        self.assertEqual({r["from"] for r in replies}, {"redis"})
+        replies = wait_until(lambda: self.peek(keys), "answers from redis")
         surplus = [int(r["level"]) - counted[k] for k, r in zip(keys, replies)]
         self.assertGreaterEqual(min(surplus), 0)
         self.assertLessEqual(max(surplus), lost)
@@ -186,6 +200,11 @@ class Outage(harness.Case):
         # outage: one that waited to be sent is given up before the connection is
         # (whose time began when something was sent), and the next is sent yet.
         self.assertLessEqual(sum(surplus), 2 * lost * CLIENTS)
+
+    def peek(self, keys):
+        """All their buckets, or None if Redis was too busy for one."""
+        replies = [fields(r) for r in self.gate.ask(*(f"peek {k}" for k in keys))]
+        return replies if {r["from"] for r in replies} == {"redis"} else None
 
     def check_log(self):
         lines = self.gate.log().splitlines()[self.lines:]

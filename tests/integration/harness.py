@@ -257,8 +257,10 @@ recharge = 1h
 shadow = yes
 """
 
-# No answer shall come from a fallback only because the machine is busy.
-PATIENT = {"redis": {"socket_timeout": "10s"}}
+# No answer shall come from a fallback only because the machine is busy: neither
+# when it is asked for nor at the start, which goes on without Redis once that has
+# not greeted in time.
+PATIENT = {"redis": {"socket_timeout": "20s", "connect_timeout": "20s"}}
 
 
 class Daemon(Process):

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import harness
-from harness import rights_in_readme, wait_until
+from harness import PATIENT, rights_in_readme, wait_until
 
 
 def member(capacity):
@@ -29,7 +29,7 @@ class AclTest(harness.Case):
         return self.redis_daemon(self.server, settings={
             "limits": {"source": "redis"}, "control": {"poll": "2s"},
             "redis": {"username": user, "password": "secret", "db": database,
-                      "socket_timeout": "10s"}})
+                      **PATIENT["redis"]}})
 
     def ask(self, database, *words):
         with self.server.connect() as link:

@@ -7,7 +7,7 @@ import socket
 import time
 
 import harness
-from harness import Client, converse, wait_until
+from harness import PATIENT, Client, converse, wait_until
 
 TOO_MANY = "ERR clients too many clients"
 
@@ -26,7 +26,7 @@ class ClientsCase(harness.Case):
     def start_with(self, redis, limits=harness.LIMITS):
         """Buckets in Redis, which may take its time."""
         return self.redis_daemon(redis, limits, {
-            "workers": {"count": 4}, "redis": {"socket_timeout": "20s"}})
+            "workers": {"count": 4}, **PATIENT})
 
     def check_serves(self, daemon):
         for unix in (False, True):

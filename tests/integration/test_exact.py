@@ -21,7 +21,7 @@ import time
 import unittest
 
 import harness
-from harness import Client
+from harness import PATIENT, Client
 
 SECONDS = float(os.environ.get("SECONDS_EXACT", "8"))
 
@@ -202,7 +202,7 @@ class Exact(harness.Case):
         limits = WINDOW + "".join(bucket.words() for bucket in BUCKETS)
         # A slow machine shall not make an answer come from a fallback.
         self.gates = [self.redis_daemon(
-            self.server, limits, {"redis": {"socket_timeout": "20s"}})
+            self.server, limits, PATIENT)
             for _ in range(DAEMONS)]
 
     def run_clients(self):

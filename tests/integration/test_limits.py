@@ -11,7 +11,7 @@ import threading
 import time
 
 import harness
-from harness import DRIPGATED, fields, wait_until
+from harness import DRIPGATED, PATIENT, fields, wait_until
 
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 PR_CAPBSET_DROP = 24
@@ -517,7 +517,7 @@ class ReloadTest(Fleet):
     def test_a_reload_while_redis_thinks_does_not_change_what_was_asked(self):
         redis = self.redis()
         daemon = self.redis_daemon(redis, limit(capacity=5, recharge="1h"),
-                                   {"redis": {"socket_timeout": "20s"}})
+                                   PATIENT)
         with daemon.connect() as client:
             client.ask("consume a:1")
             redis.send(signal.SIGSTOP)

@@ -10,7 +10,7 @@ import termios
 import time
 
 import harness
-from harness import ROOT, converse, wait_until
+from harness import PATIENT, ROOT, converse, wait_until
 
 # Windows and recharges so long that no drop leaks during a test.
 LIMITS = """
@@ -506,7 +506,7 @@ class ErrorsTest(ProtocolCase):
 
     def test_a_reset_that_cannot_take_place_is_said(self):
         redis = self.redis()
-        daemon = self.redis_daemon(redis, LIMITS)
+        daemon = self.redis_daemon(redis, LIMITS, PATIENT)
         self.assertEqual(daemon.ask("reset login:r"), "OK")
         redis.kill()
         wait_until(lambda: daemon.stats()["redis_ready"] == 0, "the loss of Redis")
@@ -664,12 +664,12 @@ class OrderTest(ProtocolCase):
     def test_pipelined_requests_are_answered_in_order_with_redis(self):
         # A slow machine must not make Redis miss its deadline here.
         daemon = self.redis_daemon(self.redis(), LIMITS, {
-            "workers": {"count": 4}, "redis": {"socket_timeout": "20s"}})
+            "workers": {"count": 4}, **PATIENT})
         self.check_scripts(daemon, "redis", 20, 500)
 
     def test_requests_on_one_key_take_effect_in_the_order_sent(self):
         redis_daemon = self.redis_daemon(self.redis(), LIMITS, {
-            "workers": {"count": 4}, "redis": {"socket_timeout": "20s"}})
+            "workers": {"count": 4}, **PATIENT})
         for store, daemon in ("memory", self.start()), ("redis", redis_daemon):
             bucket = Bucket("lock", store)
             script = Script("same-key", {}, store)

@@ -476,8 +476,7 @@ class PartingTest(RespCase):
         server = self.redis()
         manager = Manager(self, store=100)
         settings = {"store": {"type": "redis"},
-                    "redis": {"unix_socket_path": server.path, "socket_timeout": "20s",
-                              "connect_timeout": "20s"}}
+                    "redis": {"unix_socket_path": server.path, **PATIENT["redis"]}}
         daemon = manager.start(LIMITS, settings)
         client = self.connect(manager, unix=True)
         self.assertEqual(client.ask("PING"), "PONG")

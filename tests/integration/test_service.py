@@ -16,7 +16,7 @@ import time
 import unittest
 
 import harness
-from harness import ROOT, Client, fields, wait_until
+from harness import PATIENT, ROOT, Client, fields, wait_until
 
 UNIT = os.path.join(ROOT, "systemd", "dripgated.service")
 
@@ -143,8 +143,7 @@ class ServiceCase(harness.Case):
     def slow_redis_daemon(self, redis, **listen):
         """One whose questions to Redis may take their time."""
         return self.redis_daemon(redis, harness.LIMITS, {
-            "redis": {"socket_timeout": "20s", "connect_timeout": "20s"},
-            "listen": listen, "workers": {"count": 2}})
+            **PATIENT, "listen": listen, "workers": {"count": 2}})
 
     def wait_for_drain(self, daemon):
         wait_until(lambda: "draining" in daemon.log(), "the drain")
@@ -199,7 +198,7 @@ class NotifyTest(ServiceCase):
         manager = Manager(self)
         daemon = manager.start(ready=False, settings={
             "store": {"type": "redis"}, "redis": {
-                "unix_socket_path": redis.path, "connect_timeout": "20s"}})
+                "unix_socket_path": redis.path, **PATIENT["redis"]}})
         # Until its signals are handled, this would end it.
         wait_until(lambda: has_handler(daemon, signal.SIGHUP), "its start")
         daemon.reload()
@@ -215,7 +214,7 @@ class NotifyTest(ServiceCase):
         manager = Manager(self)
         daemon = manager.start(ready=False, settings={
             "store": {"type": "redis"}, "redis": {
-                "unix_socket_path": redis.path, "connect_timeout": "20s"}})
+                "unix_socket_path": redis.path, **PATIENT["redis"]}})
         wait_until(lambda: has_handler(daemon, signal.SIGTERM), "its start")
         self.assertEqual(daemon.stop(), 0)
         self.assertNotIn("READY=1", manager.states())
@@ -225,7 +224,7 @@ class NotifyTest(ServiceCase):
         manager = Manager(self)
         daemon = manager.start(settings={
             "store": {"type": "redis"}, "redis": {
-                "unix_socket_path": redis.path, "socket_timeout": "20s"}})
+                "unix_socket_path": redis.path, **PATIENT["redis"]}})
         with manager.connect() as client:
             client.ask("PING")
             redis.send(signal.SIGSTOP)
@@ -561,8 +560,7 @@ class RestartTest(ServiceCase):
     def start(self, manager, redis):
         return manager.start(COUNTED, {
             "workers": {"count": 2}, "store": {"type": "redis"},
-            "redis": {"unix_socket_path": redis.path, "socket_timeout": "20s",
-                      "connect_timeout": "20s"}})
+            "redis": {"unix_socket_path": redis.path, **PATIENT["redis"]}})
 
     def check_restarts(self, *loads, restarts=8):
         redis = self.redis()
@@ -704,7 +702,7 @@ class LogTest(ServiceCase):
 
     def test_what_others_wrote_is_escaped(self):
         redis = self.redis()
-        daemon = self.redis_daemon(redis)
+        daemon = self.redis_daemon(redis, settings=PATIENT)
         evil = "\x1b[31m\n<0>2026-01-01T00:00:00Z error: fake é\x7f".encode()
         redis.ask("HSET", "drip:login", "login:é", evil)
         daemon.ask("consume login:é")
@@ -730,7 +728,8 @@ class CredentialTest(ServiceCase):
             with open(os.path.join(folder, "dripgate.redis-password"), "w",
                       encoding="utf-8") as file:
                 file.write(credential)
-        return self.redis_daemon(redis, settings={"redis": redis_settings},
+        return self.redis_daemon(redis, settings={
+            "redis": {**PATIENT["redis"], **redis_settings}},
                                  env={"CREDENTIALS_DIRECTORY": folder})
 
     def test_the_password_may_be_a_credential_of_systemd(self):

@@ -10,7 +10,7 @@ import threading
 import time
 
 import harness
-from harness import note, wait_until
+from harness import PATIENT, note, wait_until
 
 LIMITS = """
 [big]
@@ -137,7 +137,7 @@ class Sweep(harness.Case):
         watch = Watch(self.server, "drip:big")
         self.addCleanup(watch.stop)
         self.daemons = [self.redis_daemon(
-            self.server, LIMITS, {"redis": {"socket_timeout": "10s"}})
+            self.server, LIMITS, PATIENT)
             for _ in range(DAEMONS)]
         # All have their scripts by now, or soon; and then have them no more.
         wait_until(lambda: self.scripts() == 3, "the scripts")

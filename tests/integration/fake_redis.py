@@ -89,12 +89,15 @@ class FakeRedis:
 
     replies: what to answer to the next calls of the deciding scripts, each a
     function(peer, words) that returns bytes, or None to close the connection.
+    replies_to: the same to the next call about a key; it goes first.  Calls that
+    nobody waits for any more are still read, and take the next of replies.
     When there are none, every bucket is empty.
     """
 
     def __init__(self, folder):
         self.path = os.path.join(folder, "fake-redis.sock")
         self.replies = collections.deque()
+        self.replies_to = {}
         self.calls = []      # of the deciding scripts, in the order they came
         self.greeting = lambda peer, words: b"+OK\r\n"
         self.connections = 0
@@ -102,7 +105,8 @@ class FakeRedis:
         self.listener.bind(self.path)
         self.listener.listen(128)
         self.peers = []
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
@@ -124,11 +128,18 @@ class FakeRedis:
         if words[4].endswith(b":sweep"):
             return NIL
         self.calls.append(words)
+        for key in keys_of(words):
+            if key in self.replies_to:
+                return self.replies_to.pop(key)(peer, words)
         if self.replies:
             return self.replies.popleft()(peer, words)
         return empty_buckets(words)
 
     def close(self):
+        # Who still sits in accept() would not notice, and might one day go on
+        # with whatever has that number then.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
         for peer in self.peers:
             peer.close()

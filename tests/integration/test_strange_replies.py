@@ -9,7 +9,7 @@ import time
 
 import harness
 from fake_redis import FakeRedis, array, bulk, empty_buckets, keys_of
-from harness import wait_until
+from harness import PATIENT, wait_until
 
 LIMITS = """
 [open]
@@ -26,10 +26,11 @@ on_error = deny
 """
 
 # What the contract says, most of what is measured must keep; what a stalled
-# machine is forgiven, all of it.
+# machine is forgiven, all of it.  A daemon that waits for what never comes would
+# wait for longer than that.
 DEADLINE = 0.050 + 0.020
-DEADLINE_LOOSE = 1.0
-RECOVERY_LOOSE = 5.0
+DEADLINE_LOOSE = 5.0
+RECOVERY_LOOSE = 10.0
 
 REPLY = re.compile(
     r"(ALLOW|DENY) limit=(open|shut) level=\d+ capacity=\d+ next=[0-9.]+ "
@@ -131,19 +132,26 @@ class Strange(harness.Case):
         self.client = self.gate.connect()
         self.addCleanup(self.client.close)
 
-    def consume(self, kind="open"):
-        """A drop into a bucket that nobody asked about before."""
+    def consume(self, kind="open", said=None):
+        """A drop into a bucket that nobody asked about before; what is said to
+        that instead of the right reply."""
         self.keys += 1
+        key = f"{kind}:{self.keys}"
+        if said:
+            self.fake.replies_to[key.encode()] = said
         start = time.monotonic()
-        reply = self.client.ask(f"consume {kind}:{self.keys}")
+        reply = self.client.ask(f"consume {key}")
         self.assertRegex(reply, REPLY)
         self.took = time.monotonic() - start
         return reply
 
     def wait_for_redis(self):
+        """Its first answer."""
         start = time.monotonic()
-        wait_until(lambda: "from=redis" in self.consume(), "the server again")
+        reply = wait_until(lambda: "from=redis" in (reply := self.consume()) and reply,
+                           "the server again")
         self.assertLess(time.monotonic() - start, RECOVERY_LOOSE)
+        return reply
 
     def check_nothing_was_resent(self):
         keys = [key for words in self.fake.calls for key in keys_of(words)]
@@ -156,8 +164,7 @@ class Strange(harness.Case):
             with self.subTest(name):
                 self.wait_for_redis()
                 before = self.fake.connections
-                self.fake.replies.append(strange)
-                reply = self.consume()
+                reply = self.consume(said=strange)
                 took.append(self.took)
                 # The right answer may be followed by what is not.
                 if name != "an answer and one more":
@@ -172,13 +179,13 @@ class Strange(harness.Case):
         self.assertEqual(self.gate.stats()["foreign_values"], 0)
 
     def test_errors_go_to_the_log_and_not_to_clients(self):
-        self.start()
+        # An error that comes too late is not looked at.
+        self.start(**PATIENT["redis"])
         for reply in ERRORS:
             with self.subTest(reply[:60]):
                 self.wait_for_redis()
-                self.fake.replies.append(always(reply))
                 self.assertEqual(
-                    self.consume("shut"),
+                    self.consume("shut", always(reply)),
                     "DENY limit=shut level=0 capacity=1000000 next=0 "
                     "retry=1.000000 blocked=0 from=fallback")
         self.wait_for_redis()
@@ -215,11 +222,11 @@ class Strange(harness.Case):
             late.append((peer, words))
             return b""
 
-        for _ in range(5):
+        for i in range(5):
             self.wait_for_redis()
-            self.fake.replies.append(hold)
-            self.assertIn("from=fallback", self.consume())
+            self.assertIn("from=fallback", self.consume(said=hold))
             self.assertGreater(self.took, 0.049)
+            wait_until(lambda i=i: len(late) > i, "the call")
             peer, words = late[-1]
             now = int(time.time())
             # It would say that the bucket is full.
@@ -229,36 +236,34 @@ class Strange(harness.Case):
                     bulk(now), bulk(0), *[text for _ in keys_of(words)]))
             except OSError:
                 pass
-            self.wait_for_redis()
-            self.assertIn("level=1 ", self.consume())
+            for _ in range(2):
+                self.assertIn("level=1 ", self.wait_for_redis())
         self.check_nothing_was_resent()
 
     def test_half_an_answer_is_waited_for_until_the_deadline(self):
         self.start()
         took = []
-        for cut in (1, 5, 12, -1):
+        for cut in (1, 5, 12, -1) * 3:
             self.wait_for_redis()
-            self.fake.replies.append(
-                lambda peer, words, cut=cut: empty_buckets(words)[:cut])
-            self.assertIn("from=fallback", self.consume())
+            self.assertIn("from=fallback", self.consume(
+                said=lambda peer, words, cut=cut: empty_buckets(words)[:cut]))
             took.append(self.took)
         self.assertLess(statistics.median(took), DEADLINE)
         self.assertLess(max(took), DEADLINE_LOOSE)
         self.check_nothing_was_resent()
 
     def test_an_answer_that_drips_in_is_taken(self):
-        self.start(socket_timeout="10s")
+        self.start(**PATIENT["redis"])
 
         def drip(peer, words):
             for byte in empty_buckets(words):
                 peer.socket.sendall(bytes([byte]))
             return b""
 
-        self.fake.replies.append(drip)
-        self.assertIn("level=1 ", self.consume())
+        self.assertIn("level=1 ", self.consume(said=drip))
 
     def test_a_second_noscript_is_not_a_second_try(self):
-        self.start()
+        self.start(**PATIENT["redis"])
         noscript = always(error("NOSCRIPT No matching script."))
         self.wait_for_redis()
         calls = len(self.fake.calls)
@@ -279,14 +284,13 @@ class Strange(harness.Case):
             return b"" if words[0] == b"SCRIPT" else answer(peer, words)
 
         def refuse_late(peer, words):
-            self.fake.answer = no_scripts
             time.sleep(0.040)
             return error("NOSCRIPT No matching script.")
 
-        for _ in range(3):
+        for _ in range(7):
             self.wait_for_redis()
-            self.fake.replies.append(refuse_late)
-            self.assertIn("from=fallback", self.consume())
+            self.fake.answer = no_scripts
+            self.assertIn("from=fallback", self.consume(said=refuse_late))
             took.append(self.took)
             self.fake.answer = answer
         self.wait_for_redis()

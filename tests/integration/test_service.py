@@ -146,7 +146,16 @@ class ServiceCase(harness.Case):
             **PATIENT, "listen": listen, "workers": {"count": 2}})
 
     def wait_for_drain(self, daemon):
+        """It says so, and then closes its doors."""
+        def is_refused(unix):
+            try:
+                daemon.connect(unix).close()
+            except (ConnectionRefusedError, FileNotFoundError):
+                return True
+            return False
+
         wait_until(lambda: "draining" in daemon.log(), "the drain")
+        wait_until(lambda: is_refused(True) and is_refused(False), "the refusal")
 
 
 class NotifyTest(ServiceCase):
@@ -243,10 +252,10 @@ class NotifyTest(ServiceCase):
         manager.start(WATCHDOG_USEC="300000")
         manager.wait_for("WATCHDOG=1")
         start = time.monotonic()
-        manager.wait_for("WATCHDOG=1", manager.said("WATCHDOG=1") + 10)
+        manager.wait_for("WATCHDOG=1", manager.said("WATCHDOG=1") + 20)
         # One is due every half of the time that systemd waits.  That leaves a
-        # busy machine as much again.
-        self.assertLess(time.monotonic() - start, 10 * 0.3)
+        # busy machine as much again, three seconds in all.
+        self.assertLess(time.monotonic() - start, 20 * 0.3)
 
     def test_without_systemd_nothing_is_different(self):
         daemon = self.daemon()
@@ -350,16 +359,7 @@ class DrainTest(ServiceCase):
             redis.send(signal.SIGSTOP)
             client.send("consume login:x\n")
             daemon.send(signal.SIGTERM)
-            self.wait_for_drain(daemon)
-
-            def is_refused(unix):
-                try:
-                    daemon.connect(unix).close()
-                except (ConnectionRefusedError, FileNotFoundError):
-                    return True
-                return False
-
-            wait_until(lambda: is_refused(True) and is_refused(False), "the refusal")
+            self.wait_for_drain(daemon) # and who connects is refused
             self.assertTrue(daemon.is_running())
             redis.send(signal.SIGCONT)
             self.assertTrue(client.line().startswith("ALLOW limit=login level=1 "))
@@ -411,7 +411,7 @@ class DrainTest(ServiceCase):
             wait_until(lambda: daemon.stats()["clients"] == 3, "the clients")
             start = time.monotonic()
             self.assertEqual(daemon.stop(), 0)
-            self.assertLess(time.monotonic() - start, 12)
+            self.assertLess(time.monotonic() - start, 20)
 
     def test_a_second_sigterm_ends_it_at_once(self):
         redis = self.redis()

@@ -26,6 +26,15 @@ class LostTest(ControlCase):
     def gate(self, settings=None, **options):
         return self.follower(settings, path=self.proxy.path, **options)
 
+    def lose_a_reload(self, gate):
+        """In silence, until that is noticed: a connection is given up."""
+        given_up = ": UP -> WAITING"
+        before = gate.log().count(given_up)
+        self.proxy.swallowing = True
+        self.put_next()
+        self.publish("reload:immediate")
+        self.wait_for_log(gate, given_up, before + 1)
+
     def test_a_subscription_that_is_killed_misses_nothing(self):
         gate = self.follower()
         for _ in range(ROUNDS):
@@ -62,8 +71,8 @@ class LostTest(ControlCase):
     def test_what_is_said_before_the_answer_to_subscribe_is_not_lost(self):
         gate = self.gate()
         for _ in range(10):
-            self.proxy.cut(subscribes)
             self.proxy.hold_replies = subscribes
+            self.proxy.cut(subscribes)
             wait_until(lambda: self.proxy.held(subscribes), "the acknowledgement")
             self.put_next()
             self.assertEqual(self.publish("reload:immediate"), 1)
@@ -94,21 +103,17 @@ class LostTest(ControlCase):
             self.wait_for_version(gate, patience=5)
 
     def test_a_connection_that_died_in_silence_is_found_by_a_poll(self):
-        gate = self.gate({"control": {"poll": "1s", "socket_timeout": "0.5"}})
+        gate = self.gate({"control": {"poll": "1s", "socket_timeout": "0.5"},
+                          "log": {"level": "debug"}})
         for _ in range(2):
-            self.proxy.swallowing = True
-            self.put_next()
-            self.publish("reload:immediate")
-            self.wait_for_log(gate, "did not answer in time")
+            self.lose_a_reload(gate)
             self.proxy.swallowing = False
             self.wait_for_version(gate, patience=10)
 
     def test_a_subscription_that_died_in_silence_is_found_by_a_ping(self):
-        gate = self.gate({"control": {"socket_timeout": "0.5"}})
-        self.proxy.swallowing = True
-        self.put_next()
-        self.publish("reload:immediate")
-        self.wait_for_log(gate, "did not answer in time")
+        gate = self.gate({"control": {"socket_timeout": "0.5"},
+                          "log": {"level": "debug"}})
+        self.lose_a_reload(gate)
         self.proxy.swallowing = False
         self.wait_for_version(gate, patience=10)
 

@@ -680,7 +680,7 @@ class OrderTest(ProtocolCase):
             self.assertEqual(masked(answer), script.answer())
 
     def test_one_byte_at_a_time_gives_the_same_bytes_as_all_at_once(self):
-        daemon = self.start()
+        daemon = self.start(listen={"line_timeout": "1h"})
         lines = [line for lines in BAD_LINES.values() for line in lines]
         lines += [b"consume " + key for key in BAD_KEYS + GOOD_KEYS if len(key) < 300]
         lines += [b"consume login:byte " + amount for amount in BAD_AMOUNTS[:30]]

@@ -248,7 +248,7 @@ class BytesTest(RespCase):
         for i in range(1, 400):
             text += command("CONSUME", "hot:1") + command("ECHO", i)
             expected += [[1, i, 1000], str(i)]
-            text += command("CL.THROTTLE", "u", 999, 1, 86) + command("nope")
+            text += command("CL.THROTTLE", "u", 999, 1, 2500) + command("nope")
             expected += [[0, 1000, 1000 - i], "ERR unknown command 'nope'"]
             if i % 100 == 0:
                 text += command("LIMITS") + command("COMMAND", "COUNT")

@@ -28,13 +28,17 @@ class ControlCase(harness.Case):
         os.mkdir(path)
         return path
 
-    def follower(self, settings=None, path=None, **options):
-        """A daemon whose limits are in that server (or behind that path)."""
+    def follower(self, settings=None, path=None, loaded=True, **options):
+        """A daemon whose limits are in that server (or behind that path), and have
+        been loaded: it serves without them if that takes longer than a second."""
         merged = {"limits": {"source": "redis"},
                   "control": {"unix_socket_path": path or self.server.path, "poll": NEVER}}
         for section, values in (settings or {}).items():
             merged.setdefault(section, {}).update(values)
-        return self.daemon(settings=merged, **options)
+        daemon = self.daemon(settings=merged, **options)
+        if loaded:
+            self.wait_for_log(daemon, " info: reloaded: ")
+        return daemon
 
     def put(self, *members):
         """Have these members, in that order, and no others."""

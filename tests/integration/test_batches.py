@@ -218,6 +218,7 @@ window = 365d
             self.gate.write_limits(self.LIMITS.replace(
                 "1000000", str(900000 + i)))
             self.gate.reload()
+            wait_until(lambda i=i: self.gate.stats()["reloads"] == i + 1, "the worker")
         load.wait_for("redis", 3)
         answers = load.stop()
         self.check_counts(answers)

@@ -399,8 +399,9 @@ class TestOutages(Case):
     def test_a_slave_that_hangs_is_given_up_and_brought_up_to_date(self):
         hung, other = self.add_slaves("ab")
         self.write(LIMITS)
-        distributor = self.distribute(server="socket_timeout = 0.5\n"
-                                             "connect_timeout = 0.5")
+        # Long enough for the others, whatever the machine does.
+        distributor = self.distribute(server="socket_timeout = 2\n"
+                                             "connect_timeout = 2")
         self.await_held(LIMITS, hung, other)
         ear = self.listen(hung)
         hung.send(signal.SIGSTOP)
@@ -463,7 +464,8 @@ class TestOutages(Case):
                    "the count")
         self.cut(proxy, distributor)
         self.say("lost")
-        wait_until(lambda: distributor.counts("a")["lost"] == 1, "the count")
+        wait_until(lambda: distributor.counts("a")["lost"] == 1 and
+                   distributor.counts("b").get("forwarded") == 2, "the counts")
         self.assertEqual(distributor.stop(), 0)
         for name, failures, forwarded, lost in (("a", 1, 1, 1), ("b", 0, 2, 0)):
             counts = distributor.counts(name)

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import threading
@@ -250,12 +251,14 @@ class NotifyTest(ServiceCase):
     def test_the_watchdog_is_patted_in_time(self):
         manager = Manager(self)
         manager.start(WATCHDOG_USEC="300000")
-        manager.wait_for("WATCHDOG=1")
-        start = time.monotonic()
-        manager.wait_for("WATCHDOG=1", manager.said("WATCHDOG=1") + 20)
-        # One is due every half of the time that systemd waits.  That leaves a
-        # busy machine as much again, three seconds in all.
-        self.assertLess(time.monotonic() - start, 20 * 0.3)
+        times = []
+        for count in range(1, 18):
+            manager.wait_for("WATCHDOG=1", count)
+            times.append(time.monotonic())
+        # One is due every half of the time that systemd waits, and most come
+        # before all of it, whatever the machine does meanwhile.
+        self.assertLess(statistics.median(
+            after - before for before, after in zip(times, times[1:])), 0.3)
 
     def test_without_systemd_nothing_is_different(self):
         daemon = self.daemon()

@@ -250,15 +250,15 @@ class NotifyTest(ServiceCase):
 
     def test_the_watchdog_is_patted_in_time(self):
         manager = Manager(self)
-        manager.start(WATCHDOG_USEC="300000")
+        manager.start(WATCHDOG_USEC="600000")
         times = []
-        for count in range(1, 18):
+        for count in range(1, 13):
             manager.wait_for("WATCHDOG=1", count)
             times.append(time.monotonic())
         # One is due every half of the time that systemd waits, and most come
         # before all of it, whatever the machine does meanwhile.
         self.assertLess(statistics.median(
-            after - before for before, after in zip(times, times[1:])), 0.3)
+            after - before for before, after in zip(times, times[1:])), 0.6)
 
     def test_without_systemd_nothing_is_different(self):
         daemon = self.daemon()

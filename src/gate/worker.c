@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 /* While draining, clients are looked at this often; those that go on asking are
- * parted from after a while. */
+ * parted from after a while.  Looks are counted, and not the time: between two
+ * of them the clients were read from, even if the machine stood still. */
 #define DRAIN_TICK_US    20000
-#define DRAIN_PATIENCE_US INT64_C(500000)
+#define DRAIN_TICKS_MAX  25
 
 /* The memory table is swept once in about a minute, or as long as it takes if
  * it is so large that a tick would be a pause. */
@@ -40,7 +41,7 @@ struct worker {
 	struct event tick_event;
 	struct event sweep_event;     /* first worker */
 	struct event drain_event;
-	int64_t draining_since_us;    /* 0: not draining */
+	unsigned drain_ticks;         /* so far; 0: not draining */
 
 	/* touched by all */
 	struct wake wake;
@@ -74,14 +75,12 @@ on_drain_tick(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval tick = {.tv_usec = DRAIN_TICK_US};
 	struct worker *worker = arg;
-	int64_t since_us =
-	    gate_now(&worker->gate) - worker->draining_since_us;
 	enum conns_drain how =
 	    worker->shared->keeps_clients ? CONNS_KEEP : CONNS_QUIET;
 
 	(void)fd;
 	(void)what;
-	if (since_us >= DRAIN_PATIENCE_US)
+	if (++worker->drain_ticks > DRAIN_TICKS_MAX)
 		how = CONNS_ALL;
 	if (conns_drain(&worker->conns, how) == 0)
 		worker->done = true;
@@ -97,10 +96,8 @@ on_woken(void *arg)
 	bool draining = worker->shared->draining;
 
 	take_given(worker);
-	if (draining && worker->draining_since_us == 0) {
-		worker->draining_since_us = gate_now(&worker->gate);
+	if (draining && worker->drain_ticks == 0)
 		on_drain_tick(-1, 0, worker);
-	}
 }
 
 static void

@@ -320,6 +320,17 @@ class SocketsTest(ServiceCase):
             self.assertEqual(two.rest(), b"PONG\n")
 
 
+def fill(client):
+    """Send as much as its socket takes; how many PINGs that were."""
+    ping = b"PING".ljust(4000) + b"\n"
+    sent = 0
+    client.socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sent += client.socket.send(ping[sent % len(ping):])
+    return sent // len(ping)
+
+
 class DrainTest(ServiceCase):
     def check_drain(self, daemon):
         with contextlib.ExitStack() as stack:
@@ -342,6 +353,28 @@ class DrainTest(ServiceCase):
 
     def test_all_that_was_received_is_answered_by_redis_too(self):
         self.check_drain(self.slow_redis_daemon(self.redis()))
+
+    def test_all_that_was_received_is_answered_though_the_machine_stands_still(self):
+        """For longer than the patience with clients that go on asking, while much
+        is unread."""
+        for delay in 0.008, 0.010, 0.012:
+            daemon = self.daemon()
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(daemon.connect()) for _ in range(100)]
+                for client in clients:
+                    self.assertEqual(client.ask("PING"), "PONG")
+                daemon.send(signal.SIGSTOP)
+                pings = [fill(client) for client in clients]
+                daemon.send(signal.SIGTERM)
+                daemon.send(signal.SIGCONT)
+                time.sleep(delay)
+                daemon.send(signal.SIGSTOP)
+                time.sleep(0.6)
+                daemon.send(signal.SIGCONT)
+                for client, count in zip(clients, pings):
+                    client.socket.settimeout(harness.PATIENCE)
+                    self.assertEqual(client.rest().count(b"PONG\n"), count)
+            self.assertEqual(daemon.wait(), 0)
 
     def test_who_connected_before_is_served(self):
         daemon = self.daemon()

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/siphash.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,6 +21,9 @@
 
 /* Time between two complaints of one kind. */
 #define PACE_US INT64_C(10000000)
+
+/* So many different ones are remembered. */
+#define SAID_MAX 16
 
 static atomic_int level = LOG_LEVEL_INFO;
 static bool is_journal;
@@ -147,6 +151,33 @@ log_is_due(struct log_pace *pace)
 		return false;
 	pace->last_us = now_us;
 	return true;
+}
+
+bool
+log_is_news(const char *text)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct said {
+		uint64_t hash; /* of the text */
+		int64_t at_us;
+	} said[SAID_MAX];
+	static const struct siphash_seed seed;
+	uint64_t hash = siphash128(&seed, text, strlen(text)).lo;
+	int64_t now_us = clock_us();
+	struct said *oldest = said;
+	bool result = true;
+
+	pthread_mutex_lock(&lock);
+	for (struct said *one = said; one < said + SAID_MAX; one++) {
+		if (one->hash == hash && now_us - one->at_us < PACE_US)
+			result = false;
+		if (one->at_us < oldest->at_us)
+			oldest = one;
+	}
+	if (result)
+		*oldest = (struct said){hash, now_us};
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 char *

@@ -38,6 +38,10 @@ struct log_pace {
  * thread. */
 bool log_is_due(struct log_pace *pace);
 
+/** For what many have to say at once: whether nobody, in any thread, has asked
+ * this about ${text} within ten seconds. */
+bool log_is_news(const char *text);
+
 /** Copy ${len} bytes that a stranger sent to ${to}, of ${size} bytes, as
  * printable ASCII: what is not is written \xNN.  What does not fit is cut and
  * ends in "...".  Always NUL-terminated if ${size} > 0.  Return ${to}. */

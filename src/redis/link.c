@@ -17,6 +17,10 @@
 /* Bytes read at a time: about the reply to a full batch. */
 #define READ_LEN 16384
 
+/* Of a line in the log, the server's name in it aside. */
+#define REASON_MAX_LEN 200
+#define LINE_MAX_LEN   (ENDPOINT_NAME_MAX + 2 + REASON_MAX_LEN)
+
 /*
  *   WAITING --> DIALING --> GREETING --> UP
  *      ^___________|___________|_________|
@@ -150,18 +154,27 @@ close_all(struct link *link)
 	link->reader = NULL;
 }
 
+/* "SERVER: text", for the log; the other links to it will say the same. */
+static bool
+is_news(const struct link *link, const char *text, char line[LINE_MAX_LEN])
+{
+	snprintf(line, LINE_MAX_LEN, "%s: %s", link->name, text);
+	return log_is_news(line);
+}
+
 /* At the start of an outage, and now and then while it lasts.  Short ones that
  * follow each other are as good as one. */
 static void
 complain(struct link *link, const char *reason)
 {
-	char text[200];
+	char text[REASON_MAX_LEN], line[LINE_MAX_LEN];
 
 	if (!log_is_due(&link->pace))
 		return;
 	link->complaining = true;
-	log_warning("redis %s: %s", link->name,
-	    log_escape(text, sizeof(text), reason, strlen(reason)));
+	log_escape(text, sizeof(text), reason, strlen(reason));
+	if (is_news(link, text, line))
+		log_warning("redis %s", line);
 }
 
 static void
@@ -493,8 +506,10 @@ link_flush(struct link *link)
 void
 link_proven(struct link *link)
 {
-	if (link->complaining)
-		log_info("redis %s: answers again", link->name);
+	char line[LINE_MAX_LEN];
+
+	if (link->complaining && is_news(link, "answers again", line))
+		log_info("redis %s", line);
 	link->complaining = false;
 	link->failures = 0;
 }

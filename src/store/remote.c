@@ -8,6 +8,7 @@
 #include "store/batch.h"
 
 #include <event2/event_struct.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,12 +151,14 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 static void
 complain(struct remote *remote, const char *what, const char *text, size_t len)
 {
-	char escaped[160];
+	char escaped[160], line[ENDPOINT_NAME_MAX + 200];
 
 	if (!log_is_due(&remote->pace))
 		return;
-	log_warning("redis %s: %s: %s", link_name(remote->link), what,
-	    log_escape(escaped, sizeof(escaped), text, len));
+	snprintf(line, sizeof(line), "%s: %s: %s", link_name(remote->link),
+	    what, log_escape(escaped, sizeof(escaped), text, len));
+	if (log_is_news(line))
+		log_warning("redis %s", line);
 }
 
 static void

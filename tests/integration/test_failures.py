@@ -209,6 +209,13 @@ class Outage(harness.Case):
         note(f"{self.id().rsplit('.', 1)[1]}: {len(lines)} lines logged")
         self.assertLessEqual(len(lines), 12, lines)
 
+    def check_nothing_is_said_twice(self):
+        """By the connections that were lost, one of each worker and the sweep's."""
+        said = [line.partition(" ")[2] for line in self.gate.log().splitlines()]
+        self.assertTrue(any(line.startswith(f"warning: redis {self.server.path}: ")
+                            for line in said), said)
+        self.assertEqual(sorted(said), sorted(set(said)))
+
     def is_sanitized(self):
         """Its allocator holds back what was freed."""
         with open(f"/proc/{self.gate.pid}/maps", encoding="utf-8") as file:
@@ -246,6 +253,7 @@ class Silence(Outage):
         self.restart()
         self.wait_for_recovery(time.monotonic())
         self.end(since=killed)
+        self.check_nothing_is_said_twice()
 
     def test_killed_over_tcp(self):
         self.server = self.redis()

@@ -172,6 +172,29 @@ START_TEST(errno_is_left_alone)
 }
 END_TEST
 
+START_TEST(what_somebody_said_is_no_news)
+{
+	ck_assert(log_is_news("closed"));
+	ck_assert(log_is_news("refused"));
+	ck_assert(!log_is_news("closed"));
+	ck_assert(!log_is_news("refused"));
+}
+END_TEST
+
+START_TEST(what_was_said_first_is_forgotten_first)
+{
+	char text[2] = "a";
+
+	for (; *text <= 'p'; ++*text)
+		ck_assert(log_is_news(text));
+	ck_assert(!log_is_news("a"));
+	ck_assert(log_is_news("q"));
+	ck_assert(!log_is_news("b"));
+	ck_assert(log_is_news("a"));
+	ck_assert(log_is_news("b"));
+}
+END_TEST
+
 Suite *
 log_suite(void)
 {
@@ -187,6 +210,8 @@ log_suite(void)
 	tcase_add_test(tcase, lines_to_the_journal_start_with_their_priority);
 	tcase_add_test(tcase, long_line_is_cut_and_stays_a_line);
 	tcase_add_test(tcase, errno_is_left_alone);
+	tcase_add_test(tcase, what_somebody_said_is_no_news);
+	tcase_add_test(tcase, what_was_said_first_is_forgotten_first);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

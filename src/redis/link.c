@@ -154,11 +154,13 @@ close_all(struct link *link)
 	link->reader = NULL;
 }
 
-/* "SERVER: text", for the log; the other links to it will say the same. */
+/* Whether no other link to the server has just said the same. */
 static bool
-is_news(const struct link *link, const char *text, char line[LINE_MAX_LEN])
+is_news(const struct link *link, const char *text)
 {
-	snprintf(line, LINE_MAX_LEN, "%s: %s", link->name, text);
+	char line[LINE_MAX_LEN];
+
+	snprintf(line, sizeof(line), "%s: %s", link->name, text);
 	return log_is_news(line);
 }
 
@@ -167,14 +169,14 @@ is_news(const struct link *link, const char *text, char line[LINE_MAX_LEN])
 static void
 complain(struct link *link, const char *reason)
 {
-	char text[REASON_MAX_LEN], line[LINE_MAX_LEN];
+	char text[REASON_MAX_LEN];
 
 	if (!log_is_due(&link->pace))
 		return;
 	link->complaining = true;
 	log_escape(text, sizeof(text), reason, strlen(reason));
-	if (is_news(link, text, line))
-		log_warning("redis %s", line);
+	if (is_news(link, text))
+		log_warning("redis %s: %s", link->name, text);
 }
 
 static void
@@ -506,10 +508,8 @@ link_flush(struct link *link)
 void
 link_proven(struct link *link)
 {
-	char line[LINE_MAX_LEN];
-
-	if (link->complaining && is_news(link, "answers again", line))
-		log_info("redis %s", line);
+	if (link->complaining && is_news(link, "answers again"))
+		log_info("redis %s: answers again", link->name);
 	link->complaining = false;
 	link->failures = 0;
 }

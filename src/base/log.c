@@ -22,7 +22,7 @@
 /* Time between two complaints of one kind. */
 #define PACE_US INT64_C(10000000)
 
-/* So many different ones are remembered. */
+/* So many different lines are remembered. */
 #define SAID_MAX 16
 
 static atomic_int level = LOG_LEVEL_INFO;
@@ -110,6 +110,38 @@ write_line(enum log_level value, const char *format, va_list args)
 	errno = saved_errno;
 }
 
+/* Whether nobody has said so lately; from now on somebody has. */
+PRINTF_LIKE(1, 0)
+static bool
+is_news(const char *format, va_list args)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct said {
+		uint64_t hash; /* of the text */
+		int64_t at_us;
+	} said[SAID_MAX];
+	static const struct siphash_seed seed;
+	char text[LINE_MAX_LEN];
+	struct said *oldest = said;
+	int64_t now_us = clock_us();
+	bool result = true;
+	uint64_t hash;
+
+	vsnprintf(text, sizeof(text), format, args);
+	hash = siphash128(&seed, text, strlen(text)).lo;
+	pthread_mutex_lock(&lock);
+	for (struct said *one = said; one < said + SAID_MAX; one++) {
+		if (one->hash == hash && now_us - one->at_us < PACE_US)
+			result = false;
+		if (one->at_us < oldest->at_us)
+			oldest = one;
+	}
+	if (result)
+		*oldest = (struct said){hash, now_us};
+	pthread_mutex_unlock(&lock);
+	return result;
+}
+
 #define DEFINE_LOG(name, value)                                                \
 	void log_##name(const char *format, ...)                               \
 	{                                                                      \
@@ -124,6 +156,19 @@ DEFINE_LOG(error, LOG_LEVEL_ERROR)
 DEFINE_LOG(warning, LOG_LEVEL_WARNING)
 DEFINE_LOG(info, LOG_LEVEL_INFO)
 DEFINE_LOG(debug, LOG_LEVEL_DEBUG)
+
+void
+log_once(enum log_level value, const char *format, ...)
+{
+	va_list args, copy;
+
+	va_start(args, format);
+	va_copy(copy, args);
+	if (is_news(format, copy))
+		write_line(value, format, args);
+	va_end(copy);
+	va_end(args);
+}
 
 /* Write one byte as it is to be shown; return the length, 1 or 4. */
 static size_t
@@ -151,33 +196,6 @@ log_is_due(struct log_pace *pace)
 		return false;
 	pace->last_us = now_us;
 	return true;
-}
-
-bool
-log_is_news(const char *text)
-{
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static struct said {
-		uint64_t hash; /* of the text */
-		int64_t at_us;
-	} said[SAID_MAX];
-	static const struct siphash_seed seed;
-	uint64_t hash = siphash128(&seed, text, strlen(text)).lo;
-	int64_t now_us = clock_us();
-	struct said *oldest = said;
-	bool result = true;
-
-	pthread_mutex_lock(&lock);
-	for (struct said *one = said; one < said + SAID_MAX; one++) {
-		if (one->hash == hash && now_us - one->at_us < PACE_US)
-			result = false;
-		if (one->at_us < oldest->at_us)
-			oldest = one;
-	}
-	if (result)
-		*oldest = (struct said){hash, now_us};
-	pthread_mutex_unlock(&lock);
-	return result;
 }
 
 char *

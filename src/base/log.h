@@ -29,6 +29,11 @@ void log_warning(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_debug(const char *format, ...) PRINTF_LIKE(1, 2);
 
+/** For what many have to say at once: not if the same was written so within ten
+ * seconds, from whatever thread. */
+void log_once(enum log_level level, const char *format, ...)
+    PRINTF_LIKE(2, 3);
+
 /** One kind of complaint, which must not fill the log; all zero at first. */
 struct log_pace {
 	int64_t last_us;
@@ -37,10 +42,6 @@ struct log_pace {
 /** Whether to complain now: not within ten seconds of the last time.  One
  * thread. */
 bool log_is_due(struct log_pace *pace);
-
-/** For what many have to say at once: whether nobody, in any thread, has asked
- * this about ${text} within ten seconds. */
-bool log_is_news(const char *text);
 
 /** Copy ${len} bytes that a stranger sent to ${to}, of ${size} bytes, as
  * printable ASCII: what is not is written \xNN.  What does not fit is cut and

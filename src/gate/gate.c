@@ -93,14 +93,12 @@ cell_of(const struct passage *passage)
 	return tallies_cell(held->tallies, limit->order, passage->gate->worker);
 }
 
-/* Count for all limits together, and for the one. */
-#define COUNT_ONE(passage, name)                                               \
+/* Count for all limits together, and in the cell of the one, or NULL. */
+#define COUNT_ONE(metrics, cell, name)                                         \
 	do {                                                                   \
-		struct tally_cell *cell = cell_of(passage);                    \
-                                                                               \
-		metric_add(&(passage)->gate->metrics->name, 1);                \
+		metric_add(&(metrics)->name, 1);                               \
 		if (cell)                                                      \
-			metric_add(&cell->name, 1);                            \
+			metric_add(&(cell)->name, 1);                          \
 	} while (0)
 
 static void
@@ -109,20 +107,22 @@ count(struct passage *passage)
 	struct metrics *metrics = passage->gate->metrics;
 	enum op op = passage->ask.op;
 	const struct reply *reply = &passage->reply;
+	struct tally_cell *cell;
 
 	if (op != OP_CONSUME) {
 		metric_add(
 		    op == OP_PEEK ? &metrics->peeks : &metrics->resets, 1);
 		return;
 	}
+	cell = cell_of(passage);
 	if (reply->decision.allowed)
-		COUNT_ONE(passage, allowed);
+		COUNT_ONE(metrics, cell, allowed);
 	else
-		COUNT_ONE(passage, denied);
+		COUNT_ONE(metrics, cell, denied);
 	if (reply->shadow_deny)
-		COUNT_ONE(passage, shadow_denied);
+		COUNT_ONE(metrics, cell, shadow_denied);
 	if (reply->from == FROM_DENYCACHE)
-		COUNT_ONE(passage, denycache);
+		COUNT_ONE(metrics, cell, denycache);
 }
 
 static void
@@ -151,9 +151,10 @@ fall_back(struct passage *passage)
 	struct gate *gate = passage->gate;
 	struct ask *ask = &passage->ask;
 	const struct limit *limit = ask->limit;
+	struct tally_cell *cell = cell_of(passage);
 	bool never = ask->amount > limit->capacity;
 
-	COUNT_ONE(passage, fallback);
+	COUNT_ONE(gate->metrics, cell, fallback);
 	ask->from = FROM_FALLBACK;
 	ask->decision = (struct decision){0};
 	switch (limit->on_error) {

@@ -17,10 +17,6 @@
 /* Bytes read at a time: about the reply to a full batch. */
 #define READ_LEN 16384
 
-/* Of a line in the log, the server's name in it aside. */
-#define REASON_MAX_LEN 200
-#define LINE_MAX_LEN   (ENDPOINT_NAME_MAX + 2 + REASON_MAX_LEN)
-
 /*
  *   WAITING --> DIALING --> GREETING --> UP
  *      ^___________|___________|_________|
@@ -154,29 +150,18 @@ close_all(struct link *link)
 	link->reader = NULL;
 }
 
-/* Whether no other link to the server has just said the same. */
-static bool
-is_news(const struct link *link, const char *text)
-{
-	char line[LINE_MAX_LEN];
-
-	snprintf(line, sizeof(line), "%s: %s", link->name, text);
-	return log_is_news(line);
-}
-
 /* At the start of an outage, and now and then while it lasts.  Short ones that
- * follow each other are as good as one. */
+ * follow each other are as good as one; so are those of several links. */
 static void
 complain(struct link *link, const char *reason)
 {
-	char text[REASON_MAX_LEN];
+	char text[200];
 
 	if (!log_is_due(&link->pace))
 		return;
 	link->complaining = true;
-	log_escape(text, sizeof(text), reason, strlen(reason));
-	if (is_news(link, text))
-		log_warning("redis %s: %s", link->name, text);
+	log_once(LOG_LEVEL_WARNING, "redis %s: %s", link->name,
+	    log_escape(text, sizeof(text), reason, strlen(reason)));
 }
 
 static void
@@ -508,8 +493,8 @@ link_flush(struct link *link)
 void
 link_proven(struct link *link)
 {
-	if (link->complaining && is_news(link, "answers again"))
-		log_info("redis %s: answers again", link->name);
+	if (link->complaining)
+		log_once(LOG_LEVEL_INFO, "redis %s: answers again", link->name);
 	link->complaining = false;
 	link->failures = 0;
 }

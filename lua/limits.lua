@@ -4,12 +4,12 @@
 -- KEYS  the sorted set.
 -- ARGV  the digest that the caller knows, "" for none; the most members and the
 --       most bytes that it takes.
--- Reply: the digest, and, if that is another than the known one, all members in
---       the order of their scores; or an error if they are too many.
+-- Reply: the digest and, if that differs from the known one, all members in the
+--       order of their scores; or an error if they are too many.
 --
--- The digest is taken of the members with their lengths before them, so that no
--- two lists are written equally.  They are read piece by piece: what is too large
--- is found out before it is all in memory.
+-- The digest is that of the members with their lengths before them, so that no
+-- two lists have the same text.  The script reads them piece by piece: it refuses
+-- a set that is too large before all of it is in memory.
 
 local call = redis.call
 local key, known, most, bytes = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])

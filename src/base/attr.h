@@ -1,5 +1,5 @@
 /**
- * attr: attributes of the compiler, and what C has no word for.
+ * attr: attributes of the compiler, and small macros that C lacks.
  */
 #ifndef BASE_ATTR_H
 #define BASE_ATTR_H

@@ -9,7 +9,7 @@
 #define SMALLEST 512
 
 static size_t
-grown_cap(const struct buf *buf, size_t need)
+buf_grown_cap(const struct buf *buf, size_t need)
 {
 	size_t cap = buf->cap ? buf->cap : SMALLEST;
 
@@ -19,19 +19,20 @@ grown_cap(const struct buf *buf, size_t need)
 }
 
 char *
-buf_room(struct buf *buf, size_t len)
+buf_reserve(struct buf *buf, size_t len)
 {
 	size_t held = buf_len(buf);
 	char *bytes;
 
 	if (buf->cap - buf->end >= len && buf->bytes)
 		return buf->bytes + buf->end;
-	/* Sliding the content down pays only where most of the room was taken:
-	 * else a slow reader would make every append a copy. */
-	if (buf->start >= held && buf->cap - held >= len && buf->bytes) {
-		memcpy(buf->bytes, buf->bytes + buf->start, held);
+	/* Slide the content down only if there is some free space before it:
+	 * otherwise a slow reader would make every append copy it. */
+	if (buf->start >= buf->cap / 8 && buf->cap - held >= len &&
+	    buf->bytes) {
+		memmove(buf->bytes, buf->bytes + buf->start, held);
 	} else {
-		size_t cap = grown_cap(buf, buf->end + len);
+		size_t cap = buf_grown_cap(buf, buf->end + len);
 
 		bytes = realloc(buf->bytes, cap);
 		if (!bytes)
@@ -46,7 +47,7 @@ buf_room(struct buf *buf, size_t len)
 }
 
 void
-buf_grow(struct buf *buf, size_t len)
+buf_commit(struct buf *buf, size_t len)
 {
 	assert(buf->cap - buf->end >= len);
 	buf->end += len;
@@ -55,8 +56,13 @@ buf_grow(struct buf *buf, size_t len)
 int
 buf_add(struct buf *buf, const void *bytes, size_t len)
 {
-	char *room = buf_room(buf, len);
+	char *room;
 
+	/* The bytes of an empty buffer are NULL, which memcpy() must not get.
+	 */
+	if (len == 0)
+		return 0;
+	room = buf_reserve(buf, len);
 	if (!room)
 		return -1;
 	memcpy(room, bytes, len);
@@ -74,7 +80,7 @@ buf_printf(struct buf *buf, const char *format, ...)
 	va_start(args, format);
 	len = vsnprintf(NULL, 0, format, args);
 	va_end(args);
-	room = len < 0 ? NULL : buf_room(buf, (size_t)len + 1);
+	room = len < 0 ? NULL : buf_reserve(buf, (size_t)len + 1);
 	if (!room)
 		return -1;
 	va_start(args, format);
@@ -85,7 +91,7 @@ buf_printf(struct buf *buf, const char *format, ...)
 }
 
 void
-buf_take(struct buf *buf, size_t len)
+buf_consume(struct buf *buf, size_t len)
 {
 	assert(len <= buf_len(buf));
 	buf->start += len;

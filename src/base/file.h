@@ -11,8 +11,16 @@
 /** Largest file that is read. */
 #define FILE_READ_MAX ((size_t)64 << 20)
 
-/** Read the file at ${path}.  Return its bytes, the caller's to free, with a
- * NUL after the last; ${len} does not count it.  Or NULL with errno. */
+/** Read the regular file at ${path}, or /dev/null.  Refuse anything that could
+ * make the reader wait, such as a FIFO or another device.  Return its bytes,
+ * which the caller frees, with a NUL after the last one, which ${len} does not
+ * count; or NULL with errno, for file_error(). */
 char *file_read(const char *path, size_t *len) MUST_USE;
+
+/** Read anything at ${path}, for instance a pipe, and wait for it. */
+char *file_read_any(const char *path, size_t *len) MUST_USE;
+
+/** The text for an errno that these functions set. */
+const char *file_error(int error) MUST_USE;
 
 #endif

@@ -1,199 +1,385 @@
+/*
+ * ini: shows inih a text line by line, and reports what inih finds.
+ * A line is reported once, as a section, a pair, a mistake, or not at all.
+ * The heart is ini_take_line().
+ *
+ * inih finds pairs and splits them.  Debian's build takes 198 bytes of a line,
+ * reports only the line number of a mistake, and does not know quotes.  So this
+ * file cuts a longer line before it shows it to inih, and reads sections and
+ * the values of pairs itself.
+ */
 #include "base/ini.h"
 
-/* inih has a type of the same name. */
-#define ini_handler inih_handler
 #include <ini.h>
-#undef ini_handler
-
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What inih keeps of a name. */
-#define NAME_MAX_LEN 49
+_Static_assert(INI_LINE_MAX == 32768, "ini_take_line() says so");
 
-/*
- * inih asks for a line at a time, and splits "name = value".  Sections are read
- * here, since inih cuts their names and is silent about empty ones: it is shown
- * a blank line instead.
- */
-struct reader {
-	const char *next; /* the line that comes next, */
-	const char *end;  /* up to the end of the text */
-	unsigned line;    /* number of the line read last; */
-	unsigned column;  /* where its name starts; */
-	unsigned value_column; /* and its value */
-	char *section;    /* the one that we are in, allocated; NULL: none */
-	bool is_pair_due; /* inih was shown a line for take_pair() */
-	bool has_failed;  /* ${error} is set */
+/* The text of one line, without blanks around it. */
+struct line {
+	const char *start, *end;
+	unsigned column; /* of its start */
+};
 
-	ini_handler *handler;
+struct ini_reader {
+	const char *next; /* start of the next line */
+	const char *end;  /* end of the text */
+	unsigned line;    /* number of the line read last */
+	char *section;  /* the current one, allocated; NULL: before the first */
+	bool is_python; /* the section follows Python's rules */
+	bool is_lost;   /* the section's line was wrong: skip its pairs */
+	bool has_failed; /* memory ran out */
+
+	struct line shown; /* to inih, which calls ini_take_pair() for a pair */
+	bool is_shown;     /* inih has not called yet */
+
+	/* The last pair.  It is reported when no further line can continue it:
+	 * at once, except under Python's rules. */
+	bool has_pair;
+	bool is_cut;
+	struct ini_place place;
+	struct buf name, value;
+
+	const struct ini_events *events;
 	void *arg;
-	struct ini_error *error;
 };
 
 static bool
-is_blank(char c)
+ini_is_blank(char c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-PRINTF_LIKE(2, 3)
-static int
-fail(struct reader *reader, const char *format, ...)
+static const char *
+ini_skip_blanks(const char *at, const char *end)
 {
-	struct ini_error *error = reader->error;
-	va_list args;
-
-	reader->has_failed = true;
-	error->line = reader->line;
-	error->column = reader->column;
-	va_start(args, format);
-	vsnprintf(error->reason, sizeof(error->reason), format, args);
-	va_end(args);
-	return -1;
+	while (at < end && ini_is_blank(*at))
+		at++;
+	return at;
 }
 
-/* Hand a section (${name} NULL) or a pair over to the caller. */
-static int
-hand_over(struct reader *reader, const char *name, const char *value)
+static const char *
+ini_trim_end(const char *start, const char *end)
 {
-	const char *section = reader->section ? reader->section : "";
-
-	reader->error->line = reader->line;
-	reader->error->column = reader->column;
-	reader->error->value_column = reader->value_column;
-	if (reader->handler(reader->arg, section, name, value, reader->line,
-		reader->error) == 0)
-		return 0;
-	reader->has_failed = true;
-	return -1;
+	while (end > start && ini_is_blank(end[-1]))
+		end--;
+	return end;
 }
 
-/* Whether nothing or a comment follows a section's ']'. */
+/* Where a comment begins (a ';' after a blank), or the end.  If ${start} is a
+ * ';', the byte before it belongs to the text too. */
+static const char *
+ini_find_comment(const char *start, const char *end)
+{
+	for (const char *at = start; at < end; at++)
+		if (*at == ';' && ini_is_blank(at[-1]))
+			return at;
+	return end;
+}
+
+/* Whether only blanks or a comment follow. */
 static bool
-is_rest_empty(const char *rest, const char *end)
+ini_is_rest_empty(const char *rest, const char *end)
 {
-	const char *p = rest;
+	const char *at = ini_skip_blanks(rest, end);
 
-	while (p < end && is_blank(*p))
-		p++;
-	return p == end || (p > rest && *p == ';');
+	return at == end || (at > rest && *at == ';');
 }
 
-/* Enter the section whose line, "[name]", is the text up to ${end}. */
-static int
-read_section(struct reader *reader, const char *line, const char *end)
+static void
+ini_mistake(
+    struct ini_reader *reader, const struct line *line, const char *reason)
 {
-	const char *name = line + 1;
-	const char *close = memchr(name, ']', (size_t)(end - name));
+	const struct ini_place place = {
+	    reader->line, line->column, line->column};
 
-	if (!close)
-		return fail(reader, "a section's line needs a ']'");
-	if (!is_rest_empty(close + 1, end))
-		return fail(reader, "nothing may follow a section's ']'");
+	reader->events->mistake(reader->arg, &place, reason);
+}
+
+static void
+ini_append(
+    struct ini_reader *reader, struct buf *to, const char *bytes, size_t len)
+{
+	if (buf_add(to, bytes, len) == -1)
+		reader->has_failed = true;
+}
+
+static void
+ini_append_trimmed(struct ini_reader *reader, struct buf *to, const char *start,
+    const char *end)
+{
+	ini_append(
+	    reader, to, start, (size_t)(ini_trim_end(start, end) - start));
+}
+
+/* Report the pair that was read, if there is one. */
+static void
+ini_finish_pair(struct ini_reader *reader)
+{
+	bool has_pair = reader->has_pair;
+
+	reader->has_pair = false;
+	if (!has_pair || reader->is_lost)
+		return;
+	ini_append(reader, &reader->name, "", 1);
+	ini_append(reader, &reader->value, "", 1);
+	if (!reader->has_failed)
+		reader->events->pair(reader->arg,
+		    &(struct ini_pair){
+			.section = reader->section ? reader->section : "",
+			.name = buf_data(&reader->name),
+			.value = buf_data(&reader->value),
+			.is_cut = reader->is_cut,
+			.place = reader->place,
+		    });
+}
+
+/* Enter the section of the line "[name]". */
+static void
+ini_take_section(struct ini_reader *reader, const struct line *line)
+{
+	const char *name = line->start + 1;
+	const char *close = memchr(name, ']', (size_t)(line->end - name));
+	const struct ini_place place = {
+	    reader->line, line->column, line->column};
+
+	reader->is_lost = true;
+	if (!close) {
+		ini_mistake(reader, line, "a section's line needs a ']'");
+		return;
+	}
+	if (!ini_is_rest_empty(close + 1, line->end)) {
+		ini_mistake(reader, line, "nothing may follow a section's ']'");
+		return;
+	}
+	reader->is_lost = false;
 	free(reader->section);
 	reader->section = strndup(name, (size_t)(close - name));
-	if (!reader->section)
-		return fail(reader, "out of memory");
-	return hand_over(reader, NULL, NULL);
+	if (reader->section)
+		reader->is_python = reader->events->section(
+		    reader->arg, reader->section, &place);
+	else
+		reader->has_failed = true;
 }
 
-/* The column in which the value of a pair starts: what follows '=' or ':', as
- * inih splits it, or the end. */
-static unsigned
-find_value(const struct reader *reader, const char *line, size_t len)
+/* Append the text in the quotes to the value.  Return where the closing quote
+ * is, or NULL if there is none. */
+static const char *
+ini_take_quoted(struct ini_reader *reader, const char *start, const char *end)
 {
-	size_t at = 0;
+	const char *piece = start + 1, *quote;
 
-	while (at < len && line[at] != '=' && line[at] != ':')
-		at++;
-	if (at < len)
-		at++;
-	while (at < len && is_blank(line[at]))
-		at++;
-	return reader->column + (unsigned)at;
+	while ((quote = memchr(piece, *start, (size_t)(end - piece)))) {
+		ini_append(
+		    reader, &reader->value, piece, (size_t)(quote - piece));
+		if (quote + 1 == end || quote[1] != *start)
+			break;
+		ini_append(reader, &reader->value, quote, 1);
+		piece = quote + 2;
+	}
+	return quote;
 }
 
-/* Show inih a line for which it must call take_pair(). */
-static void
-show_pair(struct reader *reader, char *to, const char *line, size_t len)
+/* Read the value of a pair.  Return what is wrong, or NULL. */
+static const char *
+ini_take_value(struct ini_reader *reader, const char *start, const char *end)
 {
-	reader->value_column = find_value(reader, line, len);
-	memcpy(to, line, len);
-	to[len] = '\0';
-	reader->is_pair_due = true;
-}
+	bool is_quoted = !reader->is_python && start < end &&
+			 (*start == '"' || *start == '\'');
+	const char *comment = ini_find_comment(start, end);
+	const char *quote;
 
-/* inih's reader: put the next line, unindented, into ${to}. */
-static char *
-read_line(char *to, int size, void *arg)
-{
-	struct reader *reader = arg;
-	const char *line = reader->next;
-	const char *end, *start = line;
-	size_t len;
-
-	if (reader->has_failed || reader->is_pair_due || line == reader->end)
+	reader->is_cut = !is_quoted && comment < end;
+	if (!is_quoted) {
+		ini_append_trimmed(reader, &reader->value, start, comment);
 		return NULL;
-	end = memchr(line, '\n', (size_t)(reader->end - line));
+	}
+	quote = ini_take_quoted(reader, start, end);
+	if (!quote)
+		return "the quote that begins the value has no end";
+	if (!ini_is_rest_empty(quote + 1, end))
+		return "only a comment may follow a value in quotes";
+	return NULL;
+}
+
+/* inih's handler: inih found a pair in the line that it was shown.  Return
+ * nonzero to go on. */
+static int
+ini_take_pair(
+    void *arg, const char *section, const char *name, const char *shown_value)
+{
+	struct ini_reader *reader = arg;
+	const struct line *line = &reader->shown;
+	const char *separator =
+	    ini_skip_blanks(line->start + strlen(name), line->end);
+	const char *value = ini_skip_blanks(separator + 1, line->end);
+	const char *reason;
+
+	(void)section;
+	(void)shown_value;
+	reader->is_shown = false;
+	reader->place = (struct ini_place){reader->line, line->column,
+	    line->column + (unsigned)(value - line->start)};
+	buf_consume(&reader->name, buf_len(&reader->name));
+	buf_consume(&reader->value, buf_len(&reader->value));
+	ini_append(reader, &reader->name, name, strlen(name));
+	reason = ini_take_value(reader, value, line->end);
+	reader->has_pair = !reason;
+	if (reason)
+		ini_mistake(reader, line, reason);
+	if (!reader->is_python)
+		ini_finish_pair(reader);
+	return !reader->has_failed;
+}
+
+/* inih was shown a line, and found no pair in it. */
+static void
+ini_end_shown(struct ini_reader *reader)
+{
+	if (reader->is_shown)
+		ini_mistake(reader, &reader->shown,
+		    "neither [section] nor name = value");
+	reader->is_shown = false;
+}
+
+/* Whether the line continues the value above, as in Python; if so, append
+ * it. */
+static bool
+ini_continue(struct ini_reader *reader, const struct line *line)
+{
+	const char *comment = ini_find_comment(line->start, line->end);
+
+	if (!reader->has_pair || line->column <= reader->place.column)
+		return false;
+	ini_append(reader, &reader->value, "\n", 1);
+	ini_append_trimmed(reader, &reader->value, line->start, comment);
+	return true;
+}
+
+static void
+ini_show(struct ini_reader *reader, const struct line *line)
+{
+	reader->shown = *line;
+	reader->is_shown = true;
+}
+
+static void
+ini_take_line(struct ini_reader *reader, const struct line *line)
+{
+	size_t len = (size_t)(line->end - line->start);
+
+	if (memchr(line->start, '\0', len)) {
+		ini_mistake(reader, line, "holds a NUL byte");
+		return;
+	}
+	if (len > INI_LINE_MAX) {
+		ini_mistake(reader, line, "longer than 32768 bytes");
+		return;
+	}
+	if (len == 0 || *line->start == ';' || *line->start == '#')
+		return;
+	if (reader->is_python && ini_continue(reader, line))
+		return;
+	ini_finish_pair(reader);
+	if (*line->start == '[')
+		ini_take_section(reader, line);
+	else
+		ini_show(reader, line);
+}
+
+/* Take the next line off the text.  Return whether there was one. */
+static bool
+ini_next_line(struct ini_reader *reader, struct line *line)
+{
+	const char *start = reader->next, *end;
+
+	if (start == reader->end)
+		return false;
+	end = memchr(start, '\n', (size_t)(reader->end - start));
 	reader->next = end ? end + 1 : reader->end;
 	reader->line++;
 	if (!end)
 		end = reader->end;
-	while (line < end && is_blank(*line))
-		line++;
-	len = (size_t)(end - line);
-	reader->column = reader->value_column = (unsigned)(line - start) + 1;
-
-	to[0] = '\0';
-	if (memchr(line, '\0', len))
-		fail(reader, "holds a NUL byte");
-	else if (len >= (size_t)size)
-		fail(reader, "longer than %d bytes", size - 1);
-	else if (len > 0 && *line == '[')
-		read_section(reader, line, end);
-	else if (len > 0 && *line != ';' && *line != '#')
-		show_pair(reader, to, line, len);
-	return reader->has_failed ? NULL : to;
+	line->start = ini_skip_blanks(start, end);
+	line->end = ini_trim_end(line->start, end);
+	line->column = (unsigned)(line->start - start) + 1;
+	return true;
 }
 
-/* inih's handler: return nonzero to go on. */
-static int
-take_pair(void *arg, const char *section, const char *name, const char *value)
+/* inih's reader: put the next line into ${to}, as much of it as inih takes, or
+ * an empty line if inih must not see it.  Never fill ${to}: newer versions of
+ * inih take a full buffer for a line that is too long, report an error and skip
+ * to its end. */
+static char *
+ini_give_line(char *to, int size, void *arg)
 {
-	struct reader *reader = arg;
+	struct ini_reader *reader = arg;
+	struct line line;
+	size_t len = 0;
 
-	(void)section;
-	reader->is_pair_due = false;
-	if (strlen(name) > NAME_MAX_LEN)
-		fail(reader, "the name is longer than %d bytes", NAME_MAX_LEN);
-	else
-		hand_over(reader, name, value);
-	return !reader->has_failed;
+	ini_end_shown(reader);
+	if (reader->has_failed || !ini_next_line(reader, &line))
+		return NULL;
+	ini_take_line(reader, &line);
+	if (reader->is_shown)
+		len = (size_t)(line.end - line.start);
+	if (len > (size_t)size - 2)
+		len = (size_t)size - 2;
+	memcpy(to, line.start, len);
+	to[len] = '\0';
+	return to;
 }
 
 int
-ini_read(const char *text, size_t len, ini_handler *handler, void *arg,
-    struct ini_error *error)
+ini_read(
+    const char *text, size_t len, const struct ini_events *events, void *arg)
 {
 	static const char bom[] = {'\xEF', '\xBB', '\xBF'};
 	bool has_bom = len >= sizeof(bom) && !memcmp(text, bom, sizeof(bom));
-	struct reader reader = {
+	struct ini_reader reader = {
 	    .next = has_bom ? text + sizeof(bom) : text,
 	    .end = text + len,
-	    .handler = handler,
+	    .events = events,
 	    .arg = arg,
-	    .error = error,
 	};
-	int status = ini_parse_stream(read_line, &reader, take_pair, &reader);
+	bool is_out_of_memory = ini_parse_stream(ini_give_line, &reader,
+				    ini_take_pair, &reader) < 0;
 
+	ini_finish_pair(&reader);
 	free(reader.section);
-	if (reader.is_pair_due)
-		fail(&reader, "neither [section] nor name = value");
-	else if (status < 0)
-		fail(&reader, "out of memory");
-	return reader.has_failed ? -1 : 0;
+	buf_free(&reader.name);
+	buf_free(&reader.value);
+	return is_out_of_memory || reader.has_failed ? -1 : 0;
+}
+
+bool
+ini_is_one_line(const char *value)
+{
+	const char *end = value + strlen(value);
+
+	return *value != ';' && ini_skip_blanks(value, end) == value &&
+	       ini_trim_end(value, end) == end &&
+	       ini_find_comment(value, end) == end && !strchr(value, '\n');
+}
+
+static bool
+ini_is_plain(const char *value)
+{
+	return *value != '"' && *value != '\'' && ini_is_one_line(value);
+}
+
+int
+ini_write_value(struct buf *out, const char *value)
+{
+	if (ini_is_plain(value))
+		return buf_printf(out, "%s", value);
+	if (buf_add(out, "\"", 1) == -1)
+		return -1;
+	for (; *value; value++)
+		if (buf_add(out, value, 1) == -1 ||
+		    (*value == '"' && buf_add(out, value, 1) == -1))
+			return -1;
+	return buf_add(out, "\"", 1);
 }

@@ -1,38 +1,65 @@
 /**
- * ini: INI text by inih, with its traps closed.
+ * ini: reads INI text; reports each section, each pair, and each mistake.
  *
- * An indented line is a line like any other (inih would continue the value
- * above it); a line longer than inih's buffer (INI_MAX_LINE, 200) is an error
- * and not two lines; a section's name is handed over whole, also where it is
- * empty or longer than inih's 49 bytes; NUL bytes are an error.
- * ';' after a blank starts a comment, so does ';' or '#' at a line's start.
+ *     [section]          ; a comment, after a blank; also # at a line's start
+ *     name = value       ; or name: value; blanks around both are ignored
+ *     name = " a ; b"    ; quotes, " or ', are removed; inside them only a
+ *                        ; doubled quote is special: it is one quote
+ *
+ * An indented line is an ordinary line.  Other programs have other rules: see
+ * ini_events.section.
  */
 #ifndef BASE_INI_H
 #define BASE_INI_H
 
 #include "base/attr.h"
+#include "base/buf.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/** What is wrong, and where; lines and columns (bytes) count from 1. */
-struct ini_error {
+/** Longest line, without its indentation and its end. */
+#define INI_LINE_MAX 32768
+
+/** Lines and columns (in bytes) count from 1. */
+struct ini_place {
 	unsigned line;
-	unsigned column;
-	unsigned value_column; /* where the value starts, for the handler */
-	char reason[256];
+	unsigned column;       /* of a section, or a pair's name */
+	unsigned value_column; /* of a pair's value */
 };
 
-/** One call for each "[section]" line, with ${name} NULL, and one for each
- * "name = value" line, in the order of the text.  ${section} is "" before the
- * first one.  Return 0 to go on, or -1 with ${error}->reason set to stop.
- * ${error}->line and column are where the name starts, for the handler to set
- * if another place is to blame. */
-typedef int ini_handler(void *arg, const char *section, const char *name,
-    const char *value, unsigned line, struct ini_error *error);
+struct ini_pair {
+	const char *section; /* "" before the first one */
+	const char *name;
+	const char *value;
+	bool is_cut; /* a comment ends the value, which has no quotes */
+	struct ini_place place;
+};
 
-/** Read ${len} bytes of INI text.  Return 0, or -1 with ${error} set: the first
- * thing that is wrong.  Does no I/O. */
-int ini_read(const char *text, size_t len, ini_handler *handler, void *arg,
-    struct ini_error *error) MUST_USE;
+/** The events, in the order of the text.  Strings are valid during the call. */
+struct ini_events {
+	/** A section begins.  Return whether its lines are to be read as
+	 * Python's ConfigParser does: quotes stay, and a line that is indented
+	 * deeper than the name above continues its value. */
+	bool (*section)(
+	    void *arg, const char *name, const struct ini_place *place);
+	void (*pair)(void *arg, const struct ini_pair *pair);
+
+	/** Something is wrong; reading goes on with the next line. */
+	void (*mistake)(
+	    void *arg, const struct ini_place *place, const char *reason);
+};
+
+/** Read ${len} bytes.  Return 0, or -1 if memory ran out.  Does no I/O. */
+int ini_read(const char *text, size_t len, const struct ini_events *events,
+    void *arg) MUST_USE;
+
+/** Whether a value without quotes is read as it is: it has no blanks around it,
+ * no comment in it, and is one line. */
+bool ini_is_one_line(const char *value);
+
+/** Append a value to ${out}, in quotes if reading it without them would give
+ * another value.  It has no line break.  Return 0, or -1 (out of memory). */
+int ini_write_value(struct buf *out, const char *value) MUST_USE;
 
 #endif

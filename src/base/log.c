@@ -1,6 +1,11 @@
+/*
+ * Decides which lines of the log are written, and formats them.  Holds: a line
+ * is written whole, or counted as lost.  The heart is log_write_line().
+ */
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_sink.h"
 #include "base/siphash.h"
 
 #include <errno.h>
@@ -10,38 +15,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Longest line, its newline included; what is longer is cut. */
 #define LINE_MAX_LEN 1024
 
-/* Time between two complaints of one kind. */
+/* Shortest time between two lines of one kind. */
 #define PACE_US INT64_C(10000000)
 
-/* So many different lines are remembered. */
+/* Number of recent lines that are remembered. */
 #define SAID_MAX 16
 
 static atomic_int level = LOG_LEVEL_INFO;
-static bool is_journal;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* systemd.exec(5): JOURNAL_STREAM names the journal's stream, which is ours
- * only while standard error still is that stream. */
-static void
-find_journal(void)
-{
-	const char *stream = getenv("JOURNAL_STREAM");
-	uintmax_t device, inode;
-	struct stat st;
-
-	is_journal = stream && fstat(STDERR_FILENO, &st) == 0 &&
-		     sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
-		     device == st.st_dev && inode == st.st_ino;
-}
+static atomic_uint lost; /* lines that were lost and not yet reported */
 
 void
 log_set_level(enum log_level value)
@@ -50,7 +37,7 @@ log_set_level(enum log_level value)
 }
 
 static const char *
-level_name(enum log_level value)
+log_level_name(enum log_level value)
 {
 	switch (value) {
 	case LOG_LEVEL_ERROR:
@@ -65,36 +52,51 @@ level_name(enum log_level value)
 	return "";
 }
 
-/* Write what stands before the message to ${line}; return its length. */
+/* Write what comes before the message to ${line}; return its length. */
 static size_t
-write_head(char *line, size_t size, enum log_level value)
+log_write_head(char *line, size_t size, enum log_level value)
 {
 	time_t now = time(NULL);
 	struct tm tm;
 	size_t len;
 
-	if (is_journal)
+	if (log_sink_is_journal())
 		return (size_t)snprintf(line, size, "<%d>", (int)value);
 	gmtime_r(&now, &tm);
 	len = strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &tm);
 	return len + (size_t)snprintf(
-			 line + len, size - len, "%s: ", level_name(value));
+			 line + len, size - len, "%s: ", log_level_name(value));
+}
+
+void
+log_say_lost(void)
+{
+	char line[LINE_MAX_LEN];
+	unsigned count = atomic_exchange(&lost, 0);
+	size_t len;
+
+	if (count == 0)
+		return;
+	len = log_write_head(line, sizeof(line), LOG_LEVEL_WARNING);
+	len += (size_t)snprintf(line + len, sizeof(line) - len,
+	    "%u log lines were lost: standard error was not read\n", count);
+	if (!log_sink_write(line, len))
+		lost += count;
 }
 
 PRINTF_LIKE(2, 0)
 static void
-write_line(enum log_level value, const char *format, va_list args)
+log_write_line(enum log_level value, const char *format, va_list args)
 {
 	char line[LINE_MAX_LEN];
 	int saved_errno = errno;
 	size_t len, room;
-	ssize_t written;
 	int wanted;
 
 	if ((int)value > atomic_load_explicit(&level, memory_order_relaxed))
 		return;
-	pthread_once(&once, find_journal);
-	len = write_head(line, sizeof(line), value);
+	log_say_lost();
+	len = log_write_head(line, sizeof(line), value);
 	room = sizeof(line) - len;
 	errno = saved_errno; /* for %m */
 	wanted = vsnprintf(line + len, room, format, args);
@@ -103,17 +105,16 @@ write_line(enum log_level value, const char *format, va_list args)
 	/* The newline takes the place of the terminating NUL. */
 	len += (size_t)wanted < room ? (size_t)wanted : room - 1;
 	line[len] = '\n';
-	/* There is nobody to tell that the log cannot be written. */
-	do
-		written = write(STDERR_FILENO, line, len + 1);
-	while (written < 0 && errno == EINTR);
+	if (lost > 0 || !log_sink_write(line, len + 1))
+		lost++;
 	errno = saved_errno;
 }
 
-/* Whether nobody has said so lately; from now on somebody has. */
+/* Whether no thread logged the same text within PACE_US.  If so, remember that
+ * this one does. */
 PRINTF_LIKE(1, 0)
 static bool
-is_news(const char *format, va_list args)
+log_is_news(const char *format, va_list args)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static struct said {
@@ -148,7 +149,7 @@ is_news(const char *format, va_list args)
 		va_list args;                                                  \
                                                                                \
 		va_start(args, format);                                        \
-		write_line(value, format, args);                               \
+		log_write_line(value, format, args);                           \
 		va_end(args);                                                  \
 	}
 
@@ -157,22 +158,39 @@ DEFINE_LOG(warning, LOG_LEVEL_WARNING)
 DEFINE_LOG(info, LOG_LEVEL_INFO)
 DEFINE_LOG(debug, LOG_LEVEL_DEBUG)
 
-void
-log_once(enum log_level value, const char *format, ...)
+static bool
+log_passes(struct log_limiter *limiter)
+{
+	int64_t now_us = clock_us();
+
+	if (!limiter)
+		return true;
+	if (limiter->passed_us && now_us - limiter->passed_us < PACE_US)
+		return false;
+	limiter->passed_us = now_us;
+	return true;
+}
+
+bool
+log_limited(
+    struct log_limiter *limiter, enum log_level value, const char *format, ...)
 {
 	va_list args, copy;
 
+	if (!log_passes(limiter))
+		return false;
 	va_start(args, format);
 	va_copy(copy, args);
-	if (is_news(format, copy))
-		write_line(value, format, args);
+	if (log_is_news(format, copy))
+		log_write_line(value, format, args);
 	va_end(copy);
 	va_end(args);
+	return true;
 }
 
 /* Write one byte as it is to be shown; return the length, 1 or 4. */
 static size_t
-escape_byte(char *to, unsigned char byte)
+log_escape_byte(char *to, unsigned char byte)
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -187,17 +205,6 @@ escape_byte(char *to, unsigned char byte)
 	return 4;
 }
 
-bool
-log_is_due(struct log_pace *pace)
-{
-	int64_t now_us = clock_us();
-
-	if (pace->last_us && now_us - pace->last_us < PACE_US)
-		return false;
-	pace->last_us = now_us;
-	return true;
-}
-
 char *
 log_escape(char *to, size_t size, const char *bytes, size_t len)
 {
@@ -208,9 +215,9 @@ log_escape(char *to, size_t size, const char *bytes, size_t len)
 		return to;
 	for (size_t i = 0; i < len; i++) {
 		char shown[4];
-		size_t step = escape_byte(shown, (unsigned char)bytes[i]);
+		size_t step = log_escape_byte(shown, (unsigned char)bytes[i]);
 
-		/* Where the dots go, should what follows not fit. */
+		/* Where the dots go if the rest does not fit. */
 		if (used + 3 <= max)
 			cut = used;
 		if (used + step > max) {

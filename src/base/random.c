@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <sys/random.h>
 
-/* So many come all at once, or after a signal not at all (getrandom(2)). */
+/* getrandom(2) delivers up to this many bytes whole, or none of them. */
 #define LEN_MAX 256
 
 void

@@ -1,5 +1,5 @@
 /**
- * random: numbers that nobody can foresee, from the system (getrandom(2)).
+ * random: unpredictable numbers from the system (getrandom(2)).
  */
 #ifndef BASE_RANDOM_H
 #define BASE_RANDOM_H
@@ -7,13 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Fill ${len} bytes, at most 256.  Waits until the system is able to. */
+/** Fill ${len} bytes, at most 256.  Waits until the system's source is
+ * ready. */
 void random_fill(void *to, size_t len);
 
 /** A number from 0 to below ${bound}; 0 if that is not above 0. */
 int64_t random_below(int64_t bound);
 
-/** ${us}, give or take a fifth: what many start together then drifts apart. */
+/** ${us} plus or minus up to a fifth, so that what many start together drifts
+ * apart. */
 int64_t random_near(int64_t us);
 
 #endif

@@ -1,9 +1,7 @@
 #include "base/siphash.h"
 
+#include "base/bytes.h"
 #include "base/random.h"
-
-#include <endian.h>
-#include <string.h>
 
 #define ROTATE(x, bits) ((x) << (bits) | (x) >> (64 - (bits)))
 
@@ -12,7 +10,7 @@ struct state {
 };
 
 static inline void
-mix(struct state *s)
+siphash_mix(struct state *s)
 {
 	s->v0 += s->v1;
 	s->v1 = ROTATE(s->v1, 13) ^ s->v0;
@@ -27,40 +25,37 @@ mix(struct state *s)
 }
 
 static inline void
-absorb(struct state *s, uint64_t word)
+siphash_absorb(struct state *s, uint64_t word)
 {
 	s->v3 ^= word;
-	mix(s);
-	mix(s);
+	siphash_mix(s);
+	siphash_mix(s);
 	s->v0 ^= word;
 }
 
 static inline uint64_t
-squeeze(struct state *s)
+siphash_squeeze(struct state *s)
 {
 	for (int i = 0; i < 4; i++)
-		mix(s);
+		siphash_mix(s);
 	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
 }
 
+/* The 0 to 7 bytes up to ${end}, and the length modulo 256 in the topmost
+ * byte.  The bytes are the topmost ones of the last eight, if there are as
+ * many. */
 static inline uint64_t
-load(const unsigned char *bytes)
+siphash_last_word(const unsigned char *end, size_t len)
 {
-	uint64_t word;
+	const size_t rest = len % 8;
+	uint64_t word = 0;
 
-	memcpy(&word, bytes, sizeof(word));
-	return le64toh(word);
-}
-
-/* The last 0 to 7 bytes, and the length modulo 256 in the topmost byte. */
-static inline uint64_t
-last_word(const unsigned char *tail, size_t len)
-{
-	uint64_t word = (uint64_t)len << 56;
-
-	for (size_t i = 0; i < len % 8; i++)
-		word |= (uint64_t)tail[i] << 8 * i;
-	return word;
+	if (len >= 8)
+		word = bytes_load(end - 8) >> 8 >> (56 - 8 * rest);
+	else
+		for (size_t i = 0; i < rest; i++)
+			word |= (uint64_t)(end - rest)[i] << 8 * i;
+	return word | (uint64_t)len << 56;
 }
 
 struct hash128
@@ -77,12 +72,12 @@ siphash128(const struct siphash_seed *seed, const void *bytes, size_t len)
 	struct hash128 hash;
 
 	for (; p < tail; p += 8)
-		absorb(&s, load(p));
-	absorb(&s, last_word(tail, len));
+		siphash_absorb(&s, bytes_load(p));
+	siphash_absorb(&s, siphash_last_word(p + len % 8, len));
 	s.v2 ^= 0xee;
-	hash.lo = squeeze(&s);
+	hash.lo = siphash_squeeze(&s);
 	s.v1 ^= 0xdd;
-	hash.hi = squeeze(&s);
+	hash.hi = siphash_squeeze(&s);
 	return hash;
 }
 

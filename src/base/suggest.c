@@ -2,18 +2,18 @@
 
 #include <string.h>
 
-/* A longer word is nobody's typing error. */
+/* Longer words are not compared. */
 #define WORD_MAX 49
 
 static size_t
-smaller(size_t a, size_t b)
+suggest_smaller(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 /* Levenshtein's distance: letters to insert, delete or change. */
 static size_t
-distance(const char *a, size_t a_len, const char *b, size_t b_len)
+suggest_distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	size_t row[WORD_MAX + 1];
 
@@ -27,8 +27,8 @@ distance(const char *a, size_t a_len, const char *b, size_t b_len)
 			size_t change = diagonal + (a[i - 1] != b[j - 1]);
 
 			diagonal = row[j];
-			row[j] =
-			    smaller(change, smaller(row[j], row[j - 1]) + 1);
+			row[j] = suggest_smaller(
+			    change, suggest_smaller(row[j], row[j - 1]) + 1);
 		}
 	}
 	return row[b_len];
@@ -49,7 +49,7 @@ suggest(const char *word, const char *const *words, size_t count)
 
 		if (words_len > WORD_MAX)
 			continue;
-		edits = distance(word, len, words[i], words_len);
+		edits = suggest_distance(word, len, words[i], words_len);
 		if (edits < nearest) {
 			nearest = edits;
 			best = words[i];

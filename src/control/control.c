@@ -1,37 +1,41 @@
+/*
+ * Job: starts the thread, hands it what other threads want, and ends it.
+ * Invariant: only the thread uses what lives on its loop; others set an atomic
+ * flag and wake it.
+ * Heart: control_on_woken().
+ */
 #include "control/control.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "net/dial.h"
-#include "net/wake.h"
+#include "net/loop.h"
+#include "net/timer.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <event2/event_struct.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* A loop that has not turned for so long is taken for dead. */
+/* A loop that has not turned for this long counts as dead. */
 #define DEAD_US INT64_C(10000000)
 
+/* Longest wait for the server to remove this node. */
+#define LEAVE_US INT64_C(1000000)
+
 struct control {
-	struct event_base *base;
+	struct loop *loop;
 	struct dialer *dialer;
-	struct subscriber *subscriber; /* NULL: no limits from Redis */
-	struct distributor *distributor; /* NULL: no limits to others */
-	pthread_t thread;
+	struct subscriber *subscriber;   /* NULL: limits come from a file */
+	struct distributor *distributor; /* NULL: nothing is distributed */
+	_Atomic bool reload_wanted, leave_wanted, stop_wanted;
 
-	struct wake wake; /* to look at what is wanted */
-	_Atomic bool reload_wanted, stopping;
-
-	struct event tick_event;
-	_Atomic int64_t alive_us; /* when the loop turned */
+	/* the end */
+	bool leaving;
+	bool left;     /* or after LEAVE_US */
+	bool finished; /* the loop was told to stop */
+	struct timer leave_timer;
 };
 
 static void
-reload(struct control *control)
+control_do_reload(struct control *control)
 {
 	if (control->subscriber)
 		subscriber_reload(control->subscriber);
@@ -40,76 +44,65 @@ reload(struct control *control)
 }
 
 static void
-on_woken(void *arg)
+control_finish(struct control *control)
 {
-	struct control *control = arg;
-
-	if (control->stopping)
-		event_base_loopbreak(control->base);
-	else if (atomic_exchange(&control->reload_wanted, false))
-		reload(control);
+	if (!control->left || !control->stop_wanted || control->finished)
+		return;
+	control->finished = true;
+	loop_stop(control->loop);
 }
 
 static void
-on_tick(evutil_socket_t fd, short what, void *arg)
+control_on_left(void *arg)
 {
 	struct control *control = arg;
 
-	(void)fd;
-	(void)what;
-	control->alive_us = clock_us();
+	control->left = true;
+	control_finish(control);
 }
 
 static void
-start_tick(struct control *control)
+control_do_leave(struct control *control)
 {
-	static const struct timeval second = {.tv_sec = 1};
-
-	event_assign(&control->tick_event, control->base, -1, EV_PERSIST,
-	    on_tick, control);
-	event_add(&control->tick_event, &second);
-	control->alive_us = clock_us();
+	if (control->leaving)
+		return;
+	control->leaving = true;
+	timer_set(&control->leave_timer, LEAVE_US);
+	if (control->subscriber)
+		subscriber_leave(control->subscriber, control_on_left, control);
+	else
+		control_on_left(control);
 }
 
-static void *
-run(void *arg)
+static void
+control_on_woken(void *arg)
 {
 	struct control *control = arg;
 
-	event_base_dispatch(control->base);
-	return NULL;
-}
-
-/* The thread leaves signals to main.  Return 0 or an errno. */
-static int
-start_thread(struct control *control)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&control->thread, NULL, run, control);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
+	if (atomic_exchange(&control->reload_wanted, false))
+		control_do_reload(control);
+	if (control->leave_wanted || control->stop_wanted)
+		control_do_leave(control);
+	control_finish(control);
 }
 
 static int
-open_parts(struct control *control, const struct control_options *options,
-    subscriber_set_rules *set_rules, void *arg)
+control_open_parts(struct control *control,
+    const struct control_options *options, subscriber_set_rules *set_rules,
+    void *arg)
 {
-	control->dialer = dialer_new(control->base);
+	control->dialer = dialer_new(control->loop);
 	if (!control->dialer)
 		return -1;
 	if (options->subscriber) {
-		control->subscriber = subscriber_new(control->base,
+		control->subscriber = subscriber_new(control->loop,
 		    control->dialer, options->subscriber, set_rules, arg);
 		if (!control->subscriber)
 			return -1;
 	}
 	if (options->distributor) {
 		control->distributor = distributor_new(
-		    control->base, control->dialer, options->distributor);
+		    control->loop, control->dialer, options->distributor);
 		if (!control->distributor)
 			return -1;
 	}
@@ -117,16 +110,13 @@ open_parts(struct control *control, const struct control_options *options,
 }
 
 static void
-free_control(struct control *control)
+control_free_control(struct control *control)
 {
+	timer_stop(&control->leave_timer);
 	distributor_free(control->distributor);
 	subscriber_free(control->subscriber);
 	dialer_free(control->dialer);
-	wake_close(&control->wake);
-	if (event_initialized(&control->tick_event))
-		event_del(&control->tick_event);
-	if (control->base)
-		event_base_free(control->base);
+	loop_free(control->loop);
 	free(control);
 }
 
@@ -134,27 +124,22 @@ struct control *
 control_start(const struct control_options *options,
     subscriber_set_rules *set_rules, void *arg)
 {
+	static const struct loop_events events = {.woken = control_on_woken};
 	struct control *control = calloc(1, sizeof(*control));
-	int error = ENOMEM;
+	int error;
 
 	if (!control)
 		return NULL;
-	control->wake.fd = -1;
-	control->base = event_base_new();
-	if (!control->base)
-		goto fail;
-	if (wake_open(&control->wake, control->base, on_woken, control) == -1) {
-		error = errno;
-		goto fail;
-	}
-	start_tick(control);
-	if (open_parts(control, options, set_rules, arg) == -1)
-		goto fail;
-	error = start_thread(control);
-	if (error == 0)
+	control->loop = loop_new(&events, control);
+	if (control->loop)
+		timer_init(&control->leave_timer, control->loop,
+		    control_on_left, control);
+	if (control->loop &&
+	    control_open_parts(control, options, set_rules, arg) == 0 &&
+	    loop_start(control->loop) == 0)
 		return control;
-fail:
-	free_control(control);
+	error = errno;
+	control_free_control(control);
 	errno = error;
 	return NULL;
 }
@@ -176,14 +161,21 @@ control_state(const struct control *control)
 bool
 control_is_alive(const struct control *control)
 {
-	return clock_us() - control->alive_us <= DEAD_US;
+	return loop_is_alive(control->loop, DEAD_US);
 }
 
 void
 control_reload(struct control *control)
 {
 	control->reload_wanted = true;
-	wake_up(&control->wake);
+	loop_wake(control->loop);
+}
+
+void
+control_leave(struct control *control)
+{
+	control->leave_wanted = true;
+	loop_wake(control->loop);
 }
 
 void
@@ -191,8 +183,8 @@ control_stop(struct control *control)
 {
 	if (!control)
 		return;
-	control->stopping = true;
-	wake_up(&control->wake);
-	pthread_join(control->thread, NULL);
-	free_control(control);
+	control->stop_wanted = true;
+	loop_wake(control->loop);
+	loop_join(control->loop);
+	control_free_control(control);
 }

@@ -1,8 +1,8 @@
 /**
  * control: the thread that keeps the limits up to date.
  *
- * Owns: an event base of its own, and on it a subscriber, which follows the key
- * of limits in Redis, a distributor, which copies one to others, or both.
+ * Owns: its loop, and on it a subscriber, which loads the limits from
+ * Redis, a distributor, which copies limits to other servers, or both.
  * Never: knows clients, stores or buckets.
  */
 #ifndef CONTROL_CONTROL_H
@@ -16,32 +16,38 @@
 
 struct control;
 
-/** What runs on the thread; NULL: does not. */
+/** What the thread runs; NULL: not that. */
 struct control_options {
 	const struct subscriber_options *subscriber;
 	const struct distributor_options *distributor;
 };
 
-/** Start the thread.  ${options} are borrowed.  ${set_rules} is called from it
- * with each set that was read, and takes its reference.  NULL with errno. */
+/** Start the thread.  ${options} are borrowed.  The thread calls ${set_rules}
+ * with each set that it loads, and with NULL for one that it rejects; the
+ * callee takes the reference.  NULL with errno. */
 struct control *control_start(const struct control_options *options,
     subscriber_set_rules *set_rules, void *arg) MUST_USE;
 
-/** Whether the first attempt to load limits is over, one way or the other; at
- * once so without a subscriber. */
+/** Whether the first attempt to load limits has succeeded or failed; always
+ * true without a subscriber. */
 bool control_is_settled(const struct control *control);
 
-/** What became of the limits in Redis; SUBSCRIBER_CURRENT if they are not. */
+/** The state of the limits in Redis; SUBSCRIBER_CURRENT without a
+ * subscriber. */
 enum subscriber_state control_state(const struct control *control);
 
 /** Whether the thread's loop has turned lately.  Any thread. */
 bool control_is_alive(const struct control *control);
 
-/** Load the limits anew, and look at the servers that get them, at once.  Any
+/** Load the limits now, and bring the distributor's targets up to date.  Any
  * thread. */
 void control_reload(struct control *control);
 
-/** End the thread and free everything, or NULL. */
+/** Say that this node stops; it goes on until control_stop().  Any thread. */
+void control_leave(struct control *control);
+
+/** End the thread and free everything, or NULL.  Waits at most a second from
+ * the first of control_leave() and this call for the server to know. */
 void control_stop(struct control *control);
 
 #endif

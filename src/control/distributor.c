@@ -1,3 +1,10 @@
+/*
+ * Job: reads the master after each message, poll and reconnect, and hands its
+ * members, with the strongest notice, to every target.
+ * Invariant: a read starts after every event that may have changed the key; a
+ * notice is forgotten only when a read that started after it succeeded.
+ * Heart: distributor_read_master() and distributor_on_read().
+ */
 #include "control/distributor.h"
 
 #include "base/clock.h"
@@ -9,122 +16,165 @@
 #include "redis/reply.h"
 
 #include <errno.h>
-#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ *   DOWN --> IDLE <--> READING
+ *    ^________|___________|
+ */
+#define DISTRIBUTOR_STATES(X)                                                  \
+	X(DOWN) /* the link to the master is */                                \
+	X(IDLE)                                                                \
+	X(READING) /* ZRANGE is in flight */
+
+enum distributor_state {
+#define X(name) DISTRIBUTOR_##name,
+	DISTRIBUTOR_STATES(X)
+#undef X
+};
+
+static const char *const distributor_state_names[] = {
+#define X(name) #name,
+    DISTRIBUTOR_STATES(X)
+#undef X
+};
+
 struct distributor {
 	const struct distributor_options *options;
-	struct slave_common common;   /* of the slaves */
-	char plain[SLAVE_RELOAD_MAX]; /* a reload of which no more is said */
-	struct event poll;
+	struct target_common common; /* of the targets */
+	struct timer poll;
 
 	/* the master */
 	struct subscription *subscription;
-	struct link *link;	/* to read it */
-	struct command command; /* its room is used again */
-	bool up;
-	bool reading;
-	bool again;		      /* to be read, once that is possible */
-	char order[SLAVE_RELOAD_MAX]; /* since it was last read; "": none */
-	char answering[SLAVE_RELOAD_MAX]; /* the same, of this reading */
-	struct log_pace pace;		  /* of complaints about its limits */
-	struct log_pace message_pace;	  /* and about what is said there */
+	struct link *link;      /* to read it */
+	struct command command; /* reused, for its memory */
+	enum distributor_state state;
+	bool reread;           /* read it, once that is possible */
+	struct notice pending; /* of the messages since the last read began */
+	struct notice reading; /* of those before it */
+	struct log_limiter limiter;         /* of warnings about its limits */
+	struct log_limiter message_limiter; /* of warnings about messages */
 
-	/* the slaves */
-	struct members *members; /* that they hold; NULL: none read yet */
-	struct slave **slaves;
+	/* the targets */
+	struct members *members; /* as last read; NULL: never */
+	struct target **targets;
 };
 
+/* The one writer of the state. */
 static void
-hand_out(struct distributor *distributor, const char *order)
+distributor_set_state(
+    struct distributor *distributor, enum distributor_state state)
+{
+	log_debug("master: %s -> %s",
+	    distributor_state_names[distributor->state],
+	    distributor_state_names[state]);
+	distributor->state = state;
+}
+
+static void
+distributor_update_targets(
+    struct distributor *distributor, const struct notice *notice)
 {
 	if (!distributor->members)
 		return;
-	for (size_t i = 0; i < distributor->options->slave_count; i++)
-		slave_hold(distributor->slaves[i], distributor->members, order);
+	for (size_t i = 0; i < distributor->options->target_count; i++)
+		target_update(
+		    distributor->targets[i], distributor->members, notice);
 }
 
 static void
-complain(struct distributor *distributor, const char *reason)
+distributor_warn(struct distributor *distributor, const char *reason)
 {
 	char text[160];
 
-	if (log_is_due(&distributor->pace))
-		log_warning("master: nothing is copied: %s: %s",
-		    distributor->options->limits_key,
-		    log_escape(text, sizeof(text), reason, strlen(reason)));
+	log_limited(&distributor->limiter, LOG_LEVEL_WARNING,
+	    "master: limits not copied: key '%s' %s; the "
+	    "targets keep theirs",
+	    distributor->options->limits_key,
+	    log_escape(text, sizeof(text), reason, strlen(reason)));
 }
 
-/* What the master has, or NULL: it is not to be copied. */
+static void
+distributor_warn_error(struct distributor *distributor, const char *error)
+{
+	char reason[160];
+
+	snprintf(reason, sizeof(reason), "was not read: %s", error);
+	distributor_warn(distributor, reason);
+}
+
+/* Make a list of the master's members, or NULL: they must not be copied. */
 static struct members *
-take_members(struct distributor *distributor, const redisReply *reply)
+distributor_take_members(
+    struct distributor *distributor, const redisReply *reply)
 {
 	struct members *members = members_new(reply);
 
 	if (!members && reply->type == REDIS_REPLY_ERROR)
-		complain(distributor, reply->str);
+		distributor_warn_error(distributor, reply->str);
 	else if (!members && errno == EFBIG)
-		complain(distributor, "more than 32768 members or 4 MiB");
+		distributor_warn(
+		    distributor, "has more than 32768 members or 4 MiB");
+	else if (!members && errno == EINVAL)
+		distributor_warn(distributor, "is no sorted set");
 	else if (!members)
-		complain(distributor, strerror(errno));
+		distributor_warn(distributor, "does not fit into memory");
 	else
 		link_proven(distributor->link);
 	if (members && members_count(members) == 0) {
-		complain(distributor, "it is empty or missing");
+		distributor_warn(distributor, "is empty or missing");
 		members_unref(members);
 		members = NULL;
 	}
 	return members;
 }
 
-/* Nothing could be read: the order stands until something can; a later one does
- * in its place. */
+/* The read failed: the next one hands out its notice. */
 static void
-keep_order(struct distributor *distributor)
+distributor_restore_notice(struct distributor *distributor)
 {
-	if (!*distributor->order)
-		strcpy(distributor->order, distributor->answering);
+	notice_add(&distributor->pending, &distributor->reading);
+	distributor->reading = (struct notice){0};
 }
 
-static void read_master(struct distributor *distributor);
+static void distributor_read_master(struct distributor *distributor);
 
 static void
-on_read(const redisReply *reply, void *arg)
+distributor_on_read(const redisReply *reply, void *arg)
 {
 	struct distributor *distributor = arg;
-	const char *order = distributor->answering;
 	struct members *members;
 
 	if (!reply)
-		return; /* on_down() follows */
-	distributor->reading = false;
-	members = take_members(distributor, reply);
+		return; /* distributor_on_down() follows */
+	distributor_set_state(distributor, DISTRIBUTOR_IDLE);
+	members = distributor_take_members(distributor, reply);
 	if (members) {
 		members_unref(distributor->members);
 		distributor->members = members;
 	} else {
-		keep_order(distributor);
+		distributor_restore_notice(distributor);
 	}
-	hand_out(distributor, members && *order ? order : NULL);
+	distributor_update_targets(distributor, &distributor->reading);
 	if (reply_is_wrong_server(reply))
 		link_drop(distributor->link, reply->str);
-	else if (distributor->again)
-		read_master(distributor);
+	else if (distributor->reread)
+		distributor_read_master(distributor);
 }
 
-/* A change may have come after what is being read just now: so what is asked
- * for meanwhile is read after it. */
+/* Read the master's members.  During a read, have another one follow: the key
+ * may have changed after the running one. */
 static void
-read_master(struct distributor *distributor)
+distributor_read_master(struct distributor *distributor)
 {
 	struct command *command = &distributor->command;
 	const struct link_options *options = &distributor->options->master;
 
-	distributor->again = true;
-	if (!distributor->up || distributor->reading)
+	distributor->reread = true;
+	if (distributor->state != DISTRIBUTOR_IDLE)
 		return;
 	command_start(command, 4);
 	command_add_text(command, "ZRANGE");
@@ -132,190 +182,175 @@ read_master(struct distributor *distributor)
 	command_add_text(command, "0");
 	command_add_text(command, "-1");
 	if (link_call(distributor->link, command,
-		clock_us() + options->socket_timeout_us, on_read,
+		clock_us() + options->socket_timeout_us, distributor_on_read,
 		distributor) == -1) {
 		link_drop(distributor->link, strerror(ENOMEM));
 		return;
 	}
-	distributor->again = false;
-	distributor->reading = true;
-	strcpy(distributor->answering, distributor->order);
-	*distributor->order = '\0';
+	distributor->reread = false;
+	distributor_set_state(distributor, DISTRIBUTOR_READING);
+	distributor->reading = distributor->pending;
+	distributor->pending = (struct notice){0};
 	link_flush(distributor->link);
 }
 
 static void
-on_up(void *arg)
+distributor_on_up(void *arg)
 {
 	struct distributor *distributor = arg;
 
-	distributor->up = true;
-	read_master(distributor);
+	distributor_set_state(distributor, DISTRIBUTOR_IDLE);
+	distributor_read_master(distributor);
 }
 
 static void
-on_down(void *arg)
+distributor_on_down(void *arg)
 {
 	struct distributor *distributor = arg;
 
-	distributor->up = false;
-	if (!distributor->reading)
-		return;
-	distributor->reading = false;
-	complain(distributor, "no answer, or one too large");
-	keep_order(distributor);
-}
-
-static const struct link_events link_events = {.up = on_up, .down = on_down};
-
-/* As a sender would write it. */
-static void
-write_spread(char to[SLAVE_RELOAD_MAX], int64_t spread_us)
-{
-	snprintf(to, SLAVE_RELOAD_MAX, "reload:spread:%.11g",
-	    (double)spread_us / 1e6);
-}
-
-/* The spread as it was written, if that is of a decent length. */
-static void
-take_order(struct distributor *distributor, const struct message *message)
-{
-	char *order = distributor->order;
-
-	switch (message->when) {
-	case RELOAD_CONFIGURED:
-		strcpy(order, distributor->plain);
-		break;
-	case RELOAD_IMMEDIATE:
-		strcpy(order, "reload:immediate");
-		break;
-	case RELOAD_SPREAD:
-		if (message->arguments.len + sizeof("reload:") >
-		    SLAVE_RELOAD_MAX)
-			write_spread(order, message->spread_us);
-		else
-			snprintf(order, SLAVE_RELOAD_MAX, "reload:%.*s",
-			    (int)message->arguments.len,
-			    message->arguments.bytes);
-		break;
+	if (distributor->state == DISTRIBUTOR_READING) {
+		distributor_warn(
+		    distributor, "was not read: no reply, or one too large");
+		distributor_restore_notice(distributor);
 	}
-	read_master(distributor);
+	distributor_set_state(distributor, DISTRIBUTOR_DOWN);
 }
 
+static const struct link_events link_events = {
+    .up = distributor_on_up, .down = distributor_on_down};
+
 static void
-forward(struct distributor *distributor, const char *bytes, size_t len)
+distributor_reload_targets(
+    struct distributor *distributor, const struct message *message)
 {
-	for (size_t i = 0; i < distributor->options->slave_count; i++)
-		slave_forward(distributor->slaves[i], bytes, len);
+	struct notice notice = notice_of(message, &distributor->common.plain);
+
+	notice_add(&distributor->pending, &notice);
+	distributor_read_master(distributor);
 }
 
 static void
-on_message(const char *bytes, size_t len, void *arg)
+distributor_forward(
+    struct distributor *distributor, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < distributor->options->target_count; i++)
+		target_forward(distributor->targets[i], bytes, len);
+}
+
+/* Whether the message is "ping:", which Subway forwards as "ping". */
+static bool
+distributor_has_lone_colon(const struct message *message)
+{
+	return message->arguments.bytes && message->arguments.len == 0;
+}
+
+static void
+distributor_on_message(const char *bytes, size_t len, void *arg)
 {
 	struct distributor *distributor = arg;
 	struct message message = message_read(bytes, len);
 	char text[60];
 
-	switch (message.word) {
-	case WORD_RELOAD:
-		take_order(distributor, &message);
+	switch (message.kind) {
+	case MESSAGE_RELOAD:
+		distributor_reload_targets(distributor, &message);
 		break;
-	case WORD_PING:
-	case WORD_UNKNOWN:
-		forward(distributor, bytes, len);
+	case MESSAGE_PING:
+	case MESSAGE_UNKNOWN:
+		distributor_forward(distributor, bytes,
+		    len - distributor_has_lone_colon(&message));
 		break;
-	case WORD_INTERNAL:
-		if (log_is_due(&distributor->message_pace))
-			log_warning("master: said, and not forwarded: %s",
-			    log_escape(text, sizeof(text), bytes, len));
+	case MESSAGE_INTERNAL:
+		log_limited(&distributor->message_limiter, LOG_LEVEL_WARNING,
+		    "master: message \"%s\" not forwarded: "
+		    "internal command",
+		    log_escape(text, sizeof(text), bytes, len));
 		break;
-	case WORD_NONE:
+	case MESSAGE_EMPTY:
 		break;
 	}
 }
 
-/* What was changed before is seen now, what is changed later will be heard of.
- */
+/* A read that starts now finds every change that no message will announce. */
 static void
-on_subscribed(void *arg)
+distributor_on_subscribed(void *arg)
 {
-	read_master(arg);
+	distributor_read_master(arg);
 }
 
 static void
-on_lost(void *arg)
+distributor_on_lost(void *arg)
 {
-	(void)arg; /* on_subscribed() makes up for it */
+	(void)arg; /* distributor_on_subscribed() follows, and reads */
 }
 
 static const struct subscription_events subscription_events = {
-    on_subscribed, on_lost, on_message};
+    distributor_on_subscribed, distributor_on_lost, distributor_on_message};
 
-/* Many who started together do not ask together. */
+/* A random interval: daemons that started together must not poll together. */
 static void
-plan_poll(struct distributor *distributor)
+distributor_arm_poll(struct distributor *distributor)
 {
 	timer_set(
 	    &distributor->poll, random_near(distributor->options->poll_us));
 }
 
 static void
-report(struct distributor *distributor)
+distributor_report(struct distributor *distributor)
 {
-	for (size_t i = 0; i < distributor->options->slave_count; i++)
-		slave_report(distributor->slaves[i]);
+	for (size_t i = 0; i < distributor->options->target_count; i++)
+		target_report(distributor->targets[i]);
 }
 
-/* Without the master, slaves are held to what it had. */
+/* While the master is down, targets are compared with what it had. */
 static void
-on_poll(evutil_socket_t fd, short what, void *arg)
+distributor_on_poll(void *arg)
 {
+	static const struct notice none;
 	struct distributor *distributor = arg;
 
-	(void)fd;
-	(void)what;
-	plan_poll(distributor);
-	report(distributor);
-	if (!distributor->up)
-		hand_out(distributor, NULL);
-	read_master(distributor);
+	distributor_arm_poll(distributor);
+	distributor_report(distributor);
+	if (distributor->state == DISTRIBUTOR_DOWN)
+		distributor_update_targets(distributor, &none);
+	distributor_read_master(distributor);
 }
 
 static int
-start_slaves(struct distributor *distributor)
+distributor_start_targets(struct distributor *distributor)
 {
 	const struct distributor_options *options = distributor->options;
 
-	distributor->slaves =
-	    calloc(options->slave_count, sizeof(struct slave *));
-	if (!distributor->slaves)
+	distributor->targets =
+	    calloc(options->target_count, sizeof(struct target *));
+	if (!distributor->targets)
 		return -1;
-	for (size_t i = 0; i < options->slave_count; i++) {
-		distributor->slaves[i] =
-		    slave_new(&distributor->common, &options->slaves[i]);
-		if (!distributor->slaves[i])
+	for (size_t i = 0; i < options->target_count; i++) {
+		distributor->targets[i] =
+		    target_new(&distributor->common, &options->targets[i]);
+		if (!distributor->targets[i])
 			return -1;
 	}
 	return 0;
 }
 
 static int
-start_master(struct distributor *distributor)
+distributor_start_master(struct distributor *distributor)
 {
 	const struct distributor_options *options = distributor->options;
-	const struct slave_common *common = &distributor->common;
+	const struct target_common *common = &distributor->common;
 	const struct subscription_options what = {
 	    &options->master, options->channel};
 
-	distributor->link = link_new(common->base, common->dialer,
+	distributor->link = link_new(common->loop, common->dialer,
 	    &options->master, &link_events, distributor);
-	distributor->subscription = subscription_new(common->base,
+	distributor->subscription = subscription_new(common->loop,
 	    common->dialer, &what, &subscription_events, distributor);
 	return distributor->link && distributor->subscription ? 0 : -1;
 }
 
 struct distributor *
-distributor_new(struct event_base *base, struct dialer *dialer,
+distributor_new(struct loop *loop, struct dialer *dialer,
     const struct distributor_options *options)
 {
 	struct distributor *distributor = calloc(1, sizeof(*distributor));
@@ -323,30 +358,27 @@ distributor_new(struct event_base *base, struct dialer *dialer,
 	if (!distributor)
 		return NULL;
 	distributor->options = options;
-	distributor->common = (struct slave_common){
-	    .base = base,
+	distributor->common = (struct target_common){
+	    .loop = loop,
 	    .dialer = dialer,
 	    .channel = options->channel,
 	    .limits_key = options->limits_key,
-	    .reload = distributor->plain,
+	    .plain = notice_plain(options->reload_spread_us),
 	};
-	strcpy(distributor->plain, "reload");
-	if (options->reload_spread_us > 0)
-		write_spread(distributor->plain, options->reload_spread_us);
-	evtimer_assign(&distributor->poll, base, on_poll, distributor);
-	if (start_slaves(distributor) == -1 ||
-	    start_master(distributor) == -1) {
+	timer_init(&distributor->poll, loop, distributor_on_poll, distributor);
+	if (distributor_start_targets(distributor) == -1 ||
+	    distributor_start_master(distributor) == -1) {
 		distributor_free(distributor);
 		return NULL;
 	}
-	plan_poll(distributor);
+	distributor_arm_poll(distributor);
 	return distributor;
 }
 
 void
 distributor_reload(struct distributor *distributor)
 {
-	read_master(distributor);
+	distributor_read_master(distributor);
 }
 
 void
@@ -354,16 +386,16 @@ distributor_free(struct distributor *distributor)
 {
 	if (!distributor)
 		return;
-	event_del(&distributor->poll);
+	timer_stop(&distributor->poll);
 	subscription_free(distributor->subscription);
 	link_free(distributor->link);
-	for (size_t i = 0; i < distributor->options->slave_count; i++) {
-		if (distributor->slaves && distributor->slaves[i])
-			slave_report(distributor->slaves[i]);
-		if (distributor->slaves)
-			slave_free(distributor->slaves[i]);
+	for (size_t i = 0; i < distributor->options->target_count; i++) {
+		if (distributor->targets && distributor->targets[i])
+			target_report(distributor->targets[i]);
+		if (distributor->targets)
+			target_free(distributor->targets[i]);
 	}
-	free(distributor->slaves);
+	free(distributor->targets);
 	members_unref(distributor->members);
 	command_free(&distributor->command);
 	free(distributor);

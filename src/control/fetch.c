@@ -1,8 +1,12 @@
+/*
+ * Job: calls the script, and turns its reply into one of four outcomes.
+ * Invariant: each call of fetch_start() that returned 0 has one outcome.
+ * Heart: fetch_on_reply().
+ */
 #include "control/fetch.h"
 
-#include "base/clock.h"
 #include "redis/reply.h"
-#include "redis/script.h"
+#include "redis/script_call.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,53 +19,55 @@ struct fetch {
 	void *arg;
 
 	char known[FETCH_DIGEST_LEN + 1];
-	bool script_sent;	/* in this fetch */
-	struct command command; /* its room is used again */
+	struct script_calls calls;
+	struct script_call call;
 };
 
 static void
-give(struct fetch *fetch, const struct fetched *fetched)
+fetch_finish(struct fetch *fetch, const struct fetched *fetched)
 {
 	fetch->done(fetched, fetch->arg);
 }
 
 static void
-give_up(struct fetch *fetch)
+fetch_lose(struct fetch *fetch)
 {
-	give(fetch, &(struct fetched){.result = FETCH_LOST});
+	fetch_finish(fetch, &(struct fetched){.result = FETCH_LOST});
 }
 
 static void
-give_up_server(struct fetch *fetch, const char *reason)
+fetch_lose_server(struct fetch *fetch, const char *reason)
 {
-	give_up(fetch);
+	fetch_lose(fetch);
 	link_drop(fetch->link, reason);
 }
 
 static void
-refuse(struct fetch *fetch, const char *digest, const char *reason)
+fetch_reject(
+    struct fetch *fetch, const char *digest, const struct reasons *reasons)
 {
-	give(fetch,
+	fetch_finish(fetch,
 	    &(struct fetched){
-		.result = FETCH_BAD, .digest = digest, .reason = reason});
+		.result = FETCH_WRONG, .digest = digest, .reasons = reasons});
 }
 
-/* What Redis says of the script, without the place in it. */
+/* The script ran into an error.  Leave out where in the script. */
 static void
-refuse_error(struct fetch *fetch, const redisReply *reply)
+fetch_reject_error(struct fetch *fetch, const redisReply *reply)
 {
 	const char *place = strstr(reply->str, " script: ");
 	size_t len = place ? (size_t)(place - reply->str) : strlen(reply->str);
-	char reason[sizeof(((struct rules_error *)0)->reason)];
+	struct reasons reasons;
 
-	snprintf(reason, sizeof(reason), "%s: %.*s", fetch->options->limits_key,
-	    (int)(len < sizeof(reason) ? len : sizeof(reason)), reply->str);
-	refuse(fetch, "", reason);
+	reasons_set(&reasons, "key '%s': %.*s", fetch->options->limits_key,
+	    (int)(len < REASON_SIZE ? len : REASON_SIZE), reply->str);
+	fetch_reject(fetch, "", &reasons);
 }
 
-/* The members, the caller's to free; NULL: not all are such, or no memory. */
+/* Return the members, which the caller frees; NULL: one is no string, or there
+ * is no memory. */
 static struct rules_line *
-members(const redisReply *reply)
+fetch_members(const redisReply *reply)
 {
 	size_t count = reply->elements - 1;
 	struct rules_line *lines = calloc(count + 1, sizeof(*lines));
@@ -80,27 +86,28 @@ members(const redisReply *reply)
 }
 
 static void
-read_set(struct fetch *fetch, const char *digest,
+fetch_read_set(struct fetch *fetch, const char *digest,
     const struct rules_line *lines, size_t count)
 {
 	const char *key = fetch->options->limits_key;
-	struct rules_error error;
-	struct fetched fetched = {.digest = digest,
-	    .lines = lines,
-	    .count = count,
-	    .reason = error.reason};
+	struct rules *rules = NULL;
+	struct reasons reasons;
 
 	if (count == 0 && !fetch->options->allow_empty)
-		snprintf(error.reason, sizeof(error.reason),
-		    "%s: no limits in it", key);
+		reasons_set(&reasons, "key '%s' is empty or missing", key);
 	else
-		fetched.rules = rules_from_lines(key, lines, count, &error);
-	fetched.result = fetched.rules ? FETCH_SET : FETCH_BAD;
-	give(fetch, &fetched);
+		rules = rules_from_lines(key, lines, count, &reasons);
+	if (!rules) {
+		fetch_reject(fetch, digest, &reasons);
+		return;
+	}
+	rules_set_digest(rules, digest);
+	fetch_finish(fetch, &(struct fetched){FETCH_SET, digest, rules, lines,
+				count, &reasons});
 }
 
 static bool
-is_answer(const redisReply *reply)
+fetch_is_reply(const redisReply *reply)
 {
 	return reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
 	       reply->element[0]->type == REDIS_REPLY_STRING &&
@@ -108,114 +115,72 @@ is_answer(const redisReply *reply)
 }
 
 static void
-take_answer(struct fetch *fetch, const redisReply *reply)
+fetch_take_reply(struct fetch *fetch, const redisReply *reply)
 {
 	const char *digest = reply->element[0]->str;
 	struct rules_line *lines;
 
 	if (strcmp(digest, fetch->known) == 0) {
-		give(fetch,
+		fetch_finish(fetch,
 		    &(struct fetched){.result = FETCH_KNOWN, .digest = digest});
 		return;
 	}
-	lines = members(reply);
+	lines = fetch_members(reply);
 	if (lines)
-		read_set(fetch, digest, lines, reply->elements - 1);
+		fetch_read_set(fetch, digest, lines, reply->elements - 1);
 	else
-		give_up_server(fetch, "its limits could not be taken");
+		fetch_lose_server(fetch, "its limits cannot be read");
 	free(lines);
 }
 
-/* Whether it is an error that says nothing of the key: another time, or another
- * server. */
+/* Whether the error is about the server, not about the key. */
 static bool
-is_passing(const redisReply *reply)
+fetch_is_temporary(const redisReply *reply)
 {
-	return reply_is_wrong_server(reply) || reply_is_error(reply, "BUSY");
-}
-
-static int send_call(struct fetch *fetch);
-static int send_script(struct fetch *fetch);
-
-static void
-on_answer(const redisReply *reply, void *arg)
-{
-	struct fetch *fetch = arg;
-
-	if (!reply)
-		give_up(fetch);
-	else if (is_answer(reply))
-		take_answer(fetch, reply);
-	else if (reply_is_error(reply, "NOSCRIPT") && !fetch->script_sent &&
-		 send_script(fetch) == 0)
-		return; /* on_script() goes on */
-	else if (reply->type == REDIS_REPLY_ERROR && !is_passing(reply) &&
-		 !reply_is_error(reply, "NOSCRIPT"))
-		refuse_error(fetch, reply);
-	else
-		give_up_server(fetch, reply->type == REDIS_REPLY_ERROR
-					  ? reply->str
-					  : "sent no limits");
+	return reply_is_wrong_server(reply) || reply_is_error(reply, "BUSY") ||
+	       reply_is_error(reply, "NOSCRIPT");
 }
 
 static void
-on_script(const redisReply *reply, void *arg)
+fetch_on_reply(struct script_call *call, const redisReply *reply)
 {
-	struct fetch *fetch = arg;
+	struct fetch *fetch = CONTAINER_OF(call, struct fetch, call);
 
 	if (!reply)
-		give_up(fetch);
-	else if (reply->type != REDIS_REPLY_ERROR && send_call(fetch) == 0)
-		return; /* on_answer() goes on */
-	else if (reply->type == REDIS_REPLY_ERROR && !is_passing(reply))
-		refuse_error(fetch, reply);
+		fetch_lose(fetch);
+	else if (fetch_is_reply(reply))
+		fetch_take_reply(fetch, reply);
+	else if (reply->type == REDIS_REPLY_ERROR && !fetch_is_temporary(reply))
+		fetch_reject_error(fetch, reply);
 	else
-		give_up_server(fetch, "a script cannot be loaded");
+		fetch_lose_server(
+		    fetch, reply->type == REDIS_REPLY_ERROR
+			       ? reply->str
+			       : "its reply is no list of limits");
 }
 
-static int64_t
-deadline_us(const struct fetch *fetch)
+static bool
+fetch_write(struct script_call *call, struct command *command)
 {
-	return clock_us() + fetch->options->link.socket_timeout_us;
-}
+	struct fetch *fetch = CONTAINER_OF(call, struct fetch, call);
 
-static int
-send_script(struct fetch *fetch)
-{
-	fetch->script_sent = true;
-	if (script_load(fetch->link, SCRIPT_LIMITS, deadline_us(fetch),
-		on_script, fetch) == -1)
-		return -1;
-	link_flush(fetch->link);
-	return 0;
-}
-
-static int
-send_call(struct fetch *fetch)
-{
-	struct command *command = &fetch->command;
-
-	command_start(command, 7);
-	command_add_text(command, "EVALSHA_RO");
-	command_add_text(command, script_sha(SCRIPT_LIMITS));
+	script_begin(command, call, 5);
 	command_add_int(command, 1);
 	command_add_text(command, fetch->options->limits_key);
 	command_add_text(command, fetch->known);
 	command_add_int(command, SUBSCRIBER_LIMITS_MAX);
 	command_add_int(command, SUBSCRIBER_BYTES_MAX);
-	if (link_call(fetch->link, command, deadline_us(fetch), on_answer,
-		fetch) == -1)
-		return -1;
-	link_flush(fetch->link);
-	return 0;
+	return true;
 }
 
 int
 fetch_start(struct fetch *fetch, const char *known)
 {
 	snprintf(fetch->known, sizeof(fetch->known), "%s", known);
-	fetch->script_sent = false;
-	return send_call(fetch);
+	if (script_call(&fetch->calls, &fetch->call) == -1)
+		return -1;
+	link_flush(fetch->link);
+	return 0;
 }
 
 struct fetch *
@@ -230,6 +195,11 @@ fetch_new(struct link *link, const struct subscriber_options *options,
 	fetch->options = options;
 	fetch->done = done;
 	fetch->arg = arg;
+	script_calls_init(&fetch->calls, link);
+	fetch->call = (struct script_call){.script = &script_limits,
+	    .timeout_us = options->link.socket_timeout_us,
+	    .write = fetch_write,
+	    .done = fetch_on_reply};
 	return fetch;
 }
 
@@ -238,6 +208,6 @@ fetch_free(struct fetch *fetch)
 {
 	if (!fetch)
 		return;
-	command_free(&fetch->command);
+	script_calls_free(&fetch->calls);
 	free(fetch);
 }

@@ -1,8 +1,8 @@
 /**
- * fetch: reads the key of limits, once each time, and makes a set of it.
+ * fetch: reads the key of limits once, and makes a set of it.
  *
- * By a script (lua/limits.lua), so that polling costs a digest and what is too
- * large stays where it is.  Uses a link of somebody else's.
+ * It calls a script (lua/limits.lua): a poll costs Redis a digest, and a key
+ * that is too large is not sent.  Borrows a link.
  */
 #ifndef CONTROL_FETCH_H
 #define CONTROL_FETCH_H
@@ -17,20 +17,21 @@
 #define FETCH_DIGEST_LEN 40
 
 enum fetch_result {
-	FETCH_SET,   /* a set */
-	FETCH_KNOWN, /* the key holds what the caller knows */
-	FETCH_BAD,   /* what the key holds is no set */
-	FETCH_LOST,  /* no answer */
+	FETCH_SET,   /* the key has a valid set */
+	FETCH_KNOWN, /* the key has what the caller knows */
+	FETCH_WRONG, /* the key has no valid set */
+	FETCH_LOST,  /* there was no reply */
 };
 
-/** What came of it, valid during the callback. */
+/** The outcome, valid during the callback. */
 struct fetched {
 	enum fetch_result result;
-	const char *digest;             /* of the key; "": has none */
+	const char *digest;             /* of the key; "": it has none */
 	struct rules *rules;            /* SET: a reference, the callee's */
 	const struct rules_line *lines; /* SET: its members */
 	size_t count;
-	const char *reason;             /* BAD: for people */
+	const struct reasons *reasons; /* WRONG: all that is; SET: what may
+					* be a mistake */
 };
 
 typedef void fetch_done(const struct fetched *fetched, void *arg);
@@ -42,12 +43,12 @@ struct fetch *fetch_new(struct link *link,
     const struct subscriber_options *options, fetch_done *done,
     void *arg) MUST_USE;
 
-/** Free it, or NULL. */
+/** Free it; NULL: no-op. */
 void fetch_free(struct fetch *fetch);
 
-/** Read the key, unless its digest is ${known} ("": none is).  One at a time.
- * Return 0 and call ${done} exactly once, from within only if the link breaks
- * at that; or -1 and never: the link is not up. */
+/** Read the key, unless its digest is ${known} (not "").  One at a time. Return
+ * 0 and later call ${done} exactly once, from within only if the link breaks
+ * then; or return -1 (the link is not up) and never call it. */
 int fetch_start(struct fetch *fetch, const char *known) MUST_USE;
 
 #endif

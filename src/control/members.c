@@ -1,3 +1,9 @@
+/*
+ * Job: copies a reply's members into one block of bytes, and searches them.
+ * Invariant: ${items} and ${sorted} point at the same bytes; neither changes
+ * after members_fill().
+ * Heart: members_fill().
+ */
 #include "control/members.h"
 
 #include "base/num.h"
@@ -8,28 +14,28 @@
 #include <string.h>
 
 struct members {
-	unsigned users;
+	unsigned references;
 	size_t count;
-	char *bytes;	       /* of all, one after the other */
+	char *bytes;           /* of all members, one after the other */
 	struct member *items;  /* in the order of their scores */
-	struct member *sorted; /* the same, to be searched */
+	struct member *sorted; /* the same, in the order of their bytes */
 };
 
 static int
-compare(const void *a, const void *b)
+members_compare(const void *a, const void *b)
 {
 	const struct member *left = a, *right = b;
 	size_t len = left->len < right->len ? left->len : right->len;
-	int order = len ? memcmp(left->bytes, right->bytes, len) : 0;
+	int result = len ? memcmp(left->bytes, right->bytes, len) : 0;
 
-	if (order)
-		return order;
+	if (result)
+		return result;
 	return (left->len > right->len) - (left->len < right->len);
 }
 
-/* The sum of the lengths of an array of strings; or -1 with errno. */
+/* Add up the lengths of an array of strings.  Return 0, or -1 with errno. */
 static int
-measure(const redisReply *reply, size_t *bytes)
+members_measure(const redisReply *reply, size_t *bytes)
 {
 	*bytes = 0;
 	errno = EINVAL;
@@ -46,7 +52,7 @@ measure(const redisReply *reply, size_t *bytes)
 }
 
 static void
-fill(struct members *members, const redisReply *reply)
+members_fill(struct members *members, const redisReply *reply)
 {
 	char *to = members->bytes;
 
@@ -59,8 +65,8 @@ fill(struct members *members, const redisReply *reply)
 		members->sorted[i] = members->items[i];
 		to += len;
 	}
-	qsort(
-	    members->sorted, members->count, sizeof(*members->sorted), compare);
+	qsort(members->sorted, members->count, sizeof(*members->sorted),
+	    members_compare);
 }
 
 struct members *
@@ -69,12 +75,12 @@ members_new(const redisReply *reply)
 	struct members *members;
 	size_t bytes;
 
-	if (measure(reply, &bytes) == -1)
+	if (members_measure(reply, &bytes) == -1)
 		return NULL;
 	members = calloc(1, sizeof(*members));
 	if (!members)
 		return NULL;
-	members->users = 1;
+	members->references = 1;
 	members->bytes = malloc(bytes + 1);
 	members->items = calloc(reply->elements + 1, sizeof(*members->items));
 	members->sorted = calloc(reply->elements + 1, sizeof(*members->sorted));
@@ -83,21 +89,21 @@ members_new(const redisReply *reply)
 		errno = ENOMEM;
 		return NULL;
 	}
-	fill(members, reply);
+	members_fill(members, reply);
 	return members;
 }
 
 struct members *
 members_ref(struct members *members)
 {
-	members->users++;
+	members->references++;
 	return members;
 }
 
 void
 members_unref(struct members *members)
 {
-	if (!members || --members->users > 0)
+	if (!members || --members->references > 0)
 		return;
 	free(members->bytes);
 	free(members->items);
@@ -123,11 +129,11 @@ members_has(const struct members *members, const char *bytes, size_t len)
 	const struct member wanted = {bytes, len};
 
 	return bsearch(&wanted, members->sorted, members->count, sizeof(wanted),
-		   compare) != NULL;
+		   members_compare) != NULL;
 }
 
 bool
-members_is_answer(const redisReply *reply)
+members_is_reply(const redisReply *reply)
 {
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0)
 		return false;
@@ -138,7 +144,7 @@ members_is_answer(const redisReply *reply)
 }
 
 static bool
-is_text(const redisReply *reply, const char *bytes, size_t len)
+members_is_text(const redisReply *reply, const char *bytes, size_t len)
 {
 	return reply->len == len &&
 	       (len == 0 || memcmp(reply->str, bytes, len) == 0);
@@ -155,9 +161,9 @@ members_equal(const struct members *members, const redisReply *reply)
 		char text[NUM_MAX_LEN];
 		size_t len = num_write_int(text, score);
 
-		if (!is_text(
+		if (!members_is_text(
 			reply->element[2 * i], member->bytes, member->len) ||
-		    !is_text(reply->element[2 * i + 1], text, len))
+		    !members_is_text(reply->element[2 * i + 1], text, len))
 			return false;
 	}
 	return true;

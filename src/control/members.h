@@ -1,9 +1,9 @@
 /**
- * members: what a sorted set of limits holds, as bytes and in order.
+ * members: the members of a sorted set of limits, as bytes, in the order of
+ * their scores.
  *
- * What the bytes say does not matter here.  A list never changes once it is
- * made, so that a master's can be shared by all slaves.  One thread.  Does no
- * I/O.
+ * Their meaning does not matter here.  A list is immutable, so that all targets
+ * share the master's.  One thread.  Does no I/O.
  */
 #ifndef CONTROL_MEMBERS_H
 #define CONTROL_MEMBERS_H
@@ -15,12 +15,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/** Most members, and most bytes of them: what a reply with their scores has
- * room for. */
-#define MEMBERS_MAX	  (REPLY_MAX_ELEMENTS / 2)
+/** Most members, and most bytes of all: a reply with their scores holds no
+ * more. */
+#define MEMBERS_MAX       (REPLY_MAX_ELEMENTS / 2)
 #define MEMBERS_BYTES_MAX ((size_t)4 << 20)
 
-/** Scores go up by this. */
+/** From one score to the next. */
 #define MEMBERS_SCORE_STEP 10
 
 struct member {
@@ -30,14 +30,14 @@ struct member {
 
 struct members;
 
-/** What ZRANGE answered, without scores.  NULL with errno: EINVAL (that is no
- * such answer), EFBIG, ENOMEM. */
+/** Make a list, with one reference, of a reply to ZRANGE without scores.  NULL
+ * with errno: EINVAL (not such a reply), EFBIG, ENOMEM. */
 struct members *members_new(const redisReply *reply) MUST_USE;
 
-/** One user more; return ${members}. */
+/** Take another reference; return ${members}. */
 struct members *members_ref(struct members *members);
 
-/** One user, or NULL, less; the last one frees it. */
+/** Release a reference, or NULL; the last one frees the list. */
 void members_unref(struct members *members);
 
 size_t members_count(const struct members *members);
@@ -45,11 +45,11 @@ const struct member *members_at(const struct members *members, size_t index);
 
 bool members_has(const struct members *members, const char *bytes, size_t len);
 
-/** Whether ${reply} is what ZRANGE answers, with scores. */
-bool members_is_answer(const redisReply *reply);
+/** Whether ${reply} is a reply to ZRANGE with scores. */
+bool members_is_reply(const redisReply *reply);
 
-/** Whether such an answer says that exactly these members are there, in this
- * order, with the scores 10, 20, 30... */
+/** Whether such a reply lists exactly these members, in this order, with the
+ * scores 10, 20, 30... */
 bool members_equal(const struct members *members, const redisReply *reply);
 
 #endif

@@ -1,6 +1,6 @@
 /**
- * message: what is said on a control channel, as Turnstile and Subway say it:
- * "command[:argument[:argument...]]".  Pure.
+ * message: reads what is published on a control channel, in the form of
+ * Turnstile and Subway: "command[:argument[:argument...]]".  Pure.
  */
 #ifndef CONTROL_MESSAGE_H
 #define CONTROL_MESSAGE_H
@@ -11,42 +11,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum command_word {
-	WORD_RELOAD,
-	WORD_PING,
-	WORD_UNKNOWN,  /* some other word */
-	WORD_INTERNAL, /* starts with "_": nobody is to say that */
-	WORD_NONE,     /* an empty one */
+enum message_kind {
+	MESSAGE_RELOAD,
+	MESSAGE_PING,
+	MESSAGE_UNKNOWN,  /* some other command */
+	MESSAGE_INTERNAL, /* starts with "_", which no sender may use */
+	MESSAGE_EMPTY,    /* has no command */
 };
 
 /** When a reload is to take place. */
 enum reload_when {
-	RELOAD_CONFIGURED, /* as the settings have it */
+	RELOAD_CONFIGURED, /* within the spread of the settings */
 	RELOAD_IMMEDIATE,
-	RELOAD_SPREAD,     /* at random within ${spread_us} */
+	RELOAD_SPREAD, /* at random within ${spread_us} */
 };
 
-/** A piece of the message, borrowed. */
+/** A part of the message, borrowed. */
 struct piece {
 	const char *bytes;
 	size_t len;
 };
 
 struct message {
-	enum command_word word;
-	struct piece command;      /* what stands before the first ":" */
-	struct piece arguments;    /* what stands after it; NULL: no ":" */
+	enum message_kind kind;
+	struct piece command;   /* before the first ":" */
+	struct piece arguments; /* after it; NULL: no ":" */
 
-	enum reload_when when;     /* WORD_RELOAD */
-	int64_t spread_us;         /* RELOAD_SPREAD; 0 to a day */
-	bool bad;                  /* the arguments make no sense: a reload is
-				    * RELOAD_CONFIGURED then, a ping no ping */
+	enum reload_when when; /* MESSAGE_RELOAD */
+	int64_t spread_us;     /* RELOAD_SPREAD; 0 to a day */
+	bool bad;              /* the arguments are wrong: a reload counts as
+				* RELOAD_CONFIGURED, a ping is ignored */
 
-	struct piece channel;      /* WORD_PING: where to answer */
-	struct piece data;         /* what to repeat; NULL: nothing */
+	struct piece channel; /* MESSAGE_PING: where the pong goes */
+	struct piece data;    /* what the pong repeats; NULL: nothing */
 };
 
-/** Read a message, any bytes.  What it cannot make sense of it says so. */
+/** Read ${len} bytes, whatever they are. */
 struct message message_read(const char *bytes, size_t len);
 
 #endif

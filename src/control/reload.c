@@ -3,11 +3,11 @@
 #include <assert.h>
 
 void
-reload_order(struct reload *reload, int64_t at_us, bool whole)
+reload_schedule(struct reload *reload, int64_t at_us, bool full)
 {
 	if (at_us < reload->due_us)
 		reload->due_us = at_us;
-	reload->whole |= whole;
+	reload->full |= full;
 }
 
 int64_t
@@ -21,17 +21,17 @@ reload_begin(struct reload *reload)
 {
 	assert(!reload->loading);
 	reload->loading = true;
-	reload->loading_whole = reload->whole;
+	reload->loading_full = reload->full;
 	reload->due_us = RELOAD_NEVER;
-	reload->whole = false;
-	return reload->loading_whole;
+	reload->full = false;
+	return reload->loading_full;
 }
 
 void
-reload_end(struct reload *reload, bool answered)
+reload_end(struct reload *reload, bool loaded)
 {
 	assert(reload->loading);
 	reload->loading = false;
-	if (!answered)
-		reload_order(reload, 0, reload->loading_whole);
+	if (!loaded)
+		reload_schedule(reload, 0, reload->loading_full);
 }

@@ -1,3 +1,9 @@
+/*
+ * Job: turns messages, polls and reconnects into loads of the key, and each
+ * load's outcome into limits in force, a log line and a report.
+ * Invariant: each event that could have changed the key is followed by a load.
+ * Heart: subscriber_on_fetched() and subscriber_on_load_timer().
+ */
 #include "control/subscriber.h"
 
 #include "base/clock.h"
@@ -7,221 +13,244 @@
 #include "control/fleet.h"
 #include "control/last_good.h"
 #include "control/message.h"
+#include "control/pongs.h"
 #include "control/reload.h"
 #include "control/subscription.h"
 #include "net/timer.h"
 
-#include <event2/event_struct.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+static const char *const subscriber_state_names[] = {
+#define X(name) #name,
+    SUBSCRIBER_STATES(X)
+#undef X
+};
 
 struct subscriber {
 	const struct subscriber_options *options;
 	subscriber_set_rules *set_rules;
 	void *arg;
 
-	struct subscription *subscription; /* the link that listens */
-	struct link *link;		   /* the one that asks */
-	bool up;			   /* it may be asked */
+	struct subscription *subscription;
+	struct link *link; /* for calls */
+	bool up;           /* the link takes calls */
 	struct fetch *fetch;
 	struct fleet *fleet;
+	struct pongs *pongs;
 
 	struct reload reload;
-	struct event load_timer; /* when the next load is due */
-	struct event poll_timer;
+	struct timer load_timer; /* when the next load is due */
+	struct timer poll_timer;
 
-	char seen[FETCH_DIGEST_LEN + 1];      /* the key as read last, right or
-					       * wrong; "": not known */
-	char kept[FETCH_DIGEST_LEN + 1];      /* what the state folder holds */
-	char complaint[FLEET_REASON_MAX + 1]; /* why it is wrong, or "" */
+	char read_digest[FETCH_DIGEST_LEN + 1]; /* of the key as last read,
+						 * right or wrong; "": none */
+	char reason[FLEET_REASON_MAX + 1]; /* why the key was rejected, or "" */
+	struct last_good *last_good;       /* NULL: nothing is saved */
 	struct fleet_running running;
-	struct log_pace pace; /* of remarks about messages */
+	struct log_limiter limiter; /* of warnings about messages */
 
 	_Atomic bool settled;
 	_Atomic int state; /* enum subscriber_state */
 };
 
-/* Have the next load start when it is due and the server can be asked. */
+/* The one writer of the state. */
 static void
-schedule(struct subscriber *subscriber)
+subscriber_set_state(struct subscriber *subscriber, enum subscriber_state state)
+{
+	log_debug("limits: %s -> %s",
+	    subscriber_state_names[subscriber_state(subscriber)],
+	    subscriber_state_names[state]);
+	subscriber->state = (int)state;
+}
+
+/* Start the next load when it is due and the link is up. */
+static void
+subscriber_arm_load(struct subscriber *subscriber)
 {
 	int64_t due_us = reload_next_us(&subscriber->reload);
 
 	if (subscriber->up && due_us != RELOAD_NEVER)
 		timer_set(&subscriber->load_timer, due_us - clock_us());
 	else
-		event_del(&subscriber->load_timer);
+		timer_stop(&subscriber->load_timer);
 }
 
 static void
-order(struct subscriber *subscriber, int64_t delay_us, bool whole)
+subscriber_schedule(struct subscriber *subscriber, int64_t delay_us, bool full)
 {
-	reload_order(&subscriber->reload, clock_us() + delay_us, whole);
-	schedule(subscriber);
+	reload_schedule(&subscriber->reload, clock_us() + delay_us, full);
+	subscriber_arm_load(subscriber);
 }
 
 static void
-on_load_timer(evutil_socket_t fd, short what, void *arg)
+subscriber_on_load_timer(void *arg)
 {
 	struct subscriber *subscriber = arg;
-	bool whole;
+	bool full;
 
-	(void)fd;
-	(void)what;
 	if (!subscriber->up ||
 	    reload_next_us(&subscriber->reload) > clock_us()) {
-		schedule(subscriber);
+		subscriber_arm_load(subscriber);
 		return;
 	}
-	whole = reload_begin(&subscriber->reload);
-	if (fetch_start(subscriber->fetch, whole ? "" : subscriber->seen) == -1)
+	full = reload_begin(&subscriber->reload);
+	if (fetch_start(
+		subscriber->fetch, full ? "" : subscriber->read_digest) == -1)
 		reload_end(&subscriber->reload, false); /* until it is up */
 }
 
 static void
-keep(struct subscriber *subscriber, const struct fetched *fetched)
-{
-	const char *dir = subscriber->options->state_dir;
-
-	if (!*dir || strcmp(subscriber->kept, fetched->digest) == 0)
-		return;
-	if (last_good_save(dir, fetched->lines, fetched->count) == 0)
-		strcpy(subscriber->kept, fetched->digest);
-	else
-		log_warning("%s: limits are not kept: %m", dir);
-}
-
-static void
-take_set(struct subscriber *subscriber, const struct fetched *fetched)
+subscriber_take_set(
+    struct subscriber *subscriber, const struct fetched *fetched)
 {
 	struct fleet_running *running = &subscriber->running;
+	struct rules_changes changes = {""};
 
 	strcpy(running->digest, fetched->digest);
 	running->loaded_at = time(NULL);
 	running->count = rules_count(fetched->rules);
-	subscriber->state = SUBSCRIBER_CURRENT;
-	subscriber->complaint[0] = '\0';
-	subscriber->set_rules(fetched->rules, subscriber->arg);
-	log_info("reloaded: %zu limits in force, from redis %s", running->count,
-	    link_name(subscriber->link));
-	keep(subscriber, fetched);
+	subscriber_set_state(subscriber, SUBSCRIBER_CURRENT);
+	subscriber->reason[0] = '\0';
+	subscriber->set_rules(fetched->rules, &changes, subscriber->arg);
+	reasons_log_warnings(fetched->reasons);
+	log_info("limits reloaded: %zu in force, from redis %s; %s",
+	    running->count, link_name(subscriber->link), changes.text);
+	if (subscriber->last_good)
+		last_good_set(subscriber->last_good, fetched->digest,
+		    fetched->lines, fetched->count);
 }
 
-/* What a poll finds to be wrong as before is not worth a word. */
 static void
-refuse(struct subscriber *subscriber, const char *reason)
+subscriber_log_rejected(
+    const struct subscriber *subscriber, const struct reasons *reasons)
 {
-	char text[FLEET_REASON_MAX];
+	char follows[60] = "no limits are in force";
 
-	if (!subscriber->reload.loading_whole &&
-	    strcmp(subscriber->complaint, reason) == 0)
+	if (subscriber->running.count > 0)
+		snprintf(follows, sizeof(follows),
+		    "the previous %zu stay in force",
+		    subscriber->running.count);
+	reasons_log(reasons, "limits not reloaded", follows);
+}
+
+/* A poll that finds the same key as before logs nothing. */
+static void
+subscriber_reject(struct subscriber *subscriber, const struct fetched *fetched)
+{
+	char reason[sizeof(subscriber->reason)];
+	struct rules_changes why;
+
+	reasons_summarize(fetched->reasons, reason, sizeof(reason));
+	if (!subscriber->reload.loading_full &&
+	    strcmp(subscriber->read_digest, fetched->digest) == 0 &&
+	    strcmp(subscriber->reason, reason) == 0)
 		return;
-	snprintf(
-	    subscriber->complaint, sizeof(subscriber->complaint), "%s", reason);
-	subscriber->state = SUBSCRIBER_REFUSED;
-	log_error("not reloaded: %s",
-	    log_escape(text, sizeof(text), reason, strlen(reason)));
+	strcpy(subscriber->reason, reason);
+	subscriber_set_state(subscriber, SUBSCRIBER_REJECTED);
+	subscriber_log_rejected(subscriber, fetched->reasons);
+	snprintf(why.text, sizeof(why.text), "%.300s", reason);
+	subscriber->set_rules(NULL, &why, subscriber->arg);
 }
 
 static void
-on_fetched(const struct fetched *fetched, void *arg)
+subscriber_on_fetched(const struct fetched *fetched, void *arg)
 {
 	struct subscriber *subscriber = arg;
-	bool answered = fetched->result != FETCH_LOST;
+	bool loaded = fetched->result != FETCH_LOST;
 
-	reload_end(&subscriber->reload, answered);
-	schedule(subscriber);
-	if (!answered)
+	reload_end(&subscriber->reload, loaded);
+	subscriber_arm_load(subscriber);
+	if (!loaded)
 		return;
-	strcpy(subscriber->seen, fetched->digest);
 	if (fetched->result == FETCH_SET)
-		take_set(subscriber, fetched);
-	else if (fetched->result == FETCH_BAD)
-		refuse(subscriber, fetched->reason);
+		subscriber_take_set(subscriber, fetched);
+	else if (fetched->result == FETCH_WRONG)
+		subscriber_reject(subscriber, fetched);
+	strcpy(subscriber->read_digest, fetched->digest);
 	subscriber->settled = true;
 	link_proven(subscriber->link);
-	fleet_say(subscriber->fleet, &subscriber->running);
-	fleet_complain(subscriber->fleet, subscriber->complaint,
-	    fetched->result == FETCH_BAD && subscriber->reload.loading_whole);
+	if (subscriber->last_good)
+		last_good_flush(subscriber->last_good);
+	fleet_report(subscriber->fleet, &subscriber->running);
+	fleet_report_reason(subscriber->fleet, subscriber->reason,
+	    fetched->result == FETCH_WRONG && subscriber->reload.loading_full);
 }
 
-/* A fleet that was started at once does not poll at once. */
+/* A random interval: daemons that started together must not poll together. */
 static void
-wait_for_poll(struct subscriber *subscriber)
+subscriber_arm_poll(struct subscriber *subscriber)
 {
-	timer_set(&subscriber->poll_timer,
-	    random_near(subscriber->options->poll_us));
+	timer_set(
+	    &subscriber->poll_timer, random_near(subscriber->options->poll_us));
 }
 
-/* A reload that waits for its turn in a spread is not forestalled; it will see
- * what a poll could. */
+/* Poll even if a load waits within its spread: the message that would have
+ * hastened it may be lost. */
 static void
-on_poll_timer(evutil_socket_t fd, short what, void *arg)
+subscriber_on_poll_timer(void *arg)
 {
 	struct subscriber *subscriber = arg;
 
-	(void)fd;
-	(void)what;
-	wait_for_poll(subscriber);
-	if (subscriber->reload.due_us == RELOAD_NEVER)
-		order(subscriber, 0, false);
-	else if (subscriber->up)
-		fleet_say(subscriber->fleet, &subscriber->running);
+	subscriber_arm_poll(subscriber);
+	subscriber_schedule(subscriber, 0, false);
 }
 
 static void
-on_up(void *arg)
+subscriber_on_up(void *arg)
 {
 	struct subscriber *subscriber = arg;
 
 	subscriber->up = true;
-	schedule(subscriber);
+	subscriber_arm_load(subscriber);
 }
 
 static void
-on_down(void *arg)
+subscriber_on_down(void *arg)
 {
 	struct subscriber *subscriber = arg;
 
 	subscriber->up = false;
 	subscriber->settled = true;
-	schedule(subscriber);
+	subscriber_arm_load(subscriber);
 }
 
-static const struct link_events link_events = {.up = on_up, .down = on_down};
+static const struct link_events link_events = {
+    .up = subscriber_on_up, .down = subscriber_on_down};
 
-/* What was ordered before this moment may have been missed. */
+/* Messages published before this moment may have been missed. */
 static void
-on_subscribed(void *arg)
+subscriber_on_subscribed(void *arg)
 {
-	order(arg, 0, false);
+	subscriber_schedule(arg, 0, false);
 }
 
-/* Without a subscription there are still limits, and polls. */
+/* Limits can be loaded, and polled, without a subscription. */
 static void
-on_lost(void *arg)
+subscriber_on_lost(void *arg)
 {
 	struct subscriber *subscriber = arg;
 
 	if (!subscriber->settled)
-		order(subscriber, 0, false);
+		subscriber_schedule(subscriber, 0, false);
 }
 
 static void
-remark(struct subscriber *subscriber, const char *bytes, size_t len,
-    const char *what)
+subscriber_warn(struct subscriber *subscriber, const char *bytes, size_t len,
+    const char *reason)
 {
 	char text[120];
 
-	if (log_is_due(&subscriber->pace))
-		log_warning("%s: \"%s\" %s", subscriber->options->channel,
-		    log_escape(text, sizeof(text), bytes, len), what);
+	log_limited(&subscriber->limiter, LOG_LEVEL_WARNING,
+	    "channel %s: message \"%s\": %s", subscriber->options->channel,
+	    log_escape(text, sizeof(text), bytes, len), reason);
 }
 
 static void
-order_as_told(struct subscriber *subscriber, const struct message *message)
+subscriber_schedule_reload(
+    struct subscriber *subscriber, const struct message *message)
 {
 	int64_t spread_us = 0;
 
@@ -235,62 +264,72 @@ order_as_told(struct subscriber *subscriber, const struct message *message)
 	case RELOAD_IMMEDIATE:
 		break;
 	}
-	order(subscriber, random_below(spread_us), true);
+	subscriber_schedule(subscriber, random_below(spread_us), true);
 }
 
 static void
-on_message(const char *bytes, size_t len, void *arg)
+subscriber_on_message(const char *bytes, size_t len, void *arg)
 {
 	struct subscriber *subscriber = arg;
 	struct message message = message_read(bytes, len);
 
-	if (message.bad)
-		remark(subscriber, bytes, len, "has arguments of no sense");
-	switch (message.word) {
-	case WORD_RELOAD:
-		order_as_told(subscriber, &message);
+	switch (message.kind) {
+	case MESSAGE_RELOAD:
+		if (message.bad)
+			subscriber_warn(subscriber, bytes, len,
+			    "wrong arguments, taken as a plain reload");
+		subscriber_schedule_reload(subscriber, &message);
 		break;
-	case WORD_PING:
-		if (!message.bad && subscriber->up)
-			fleet_pong(subscriber->fleet, &message);
+	case MESSAGE_PING:
+		if (message.bad)
+			subscriber_warn(
+			    subscriber, bytes, len, "wrong arguments, ignored");
+		else if (subscriber->up)
+			pongs_answer(subscriber->pongs, &message);
 		break;
-	case WORD_UNKNOWN:
-		remark(subscriber, bytes, len, "is no known command");
+	case MESSAGE_UNKNOWN:
+		subscriber_warn(
+		    subscriber, bytes, len, "unknown command, ignored");
 		break;
-	case WORD_INTERNAL:
-		remark(subscriber, bytes, len, "is not for others to order");
+	case MESSAGE_INTERNAL:
+		subscriber_warn(
+		    subscriber, bytes, len, "internal command, ignored");
 		break;
-	case WORD_NONE:
-		remark(subscriber, bytes, len, "has no command in it");
+	case MESSAGE_EMPTY:
+		subscriber_warn(subscriber, bytes, len, "no command, ignored");
 		break;
 	}
 }
 
 static const struct subscription_events subscription_events = {
-    on_subscribed, on_lost, on_message};
+    subscriber_on_subscribed, subscriber_on_lost, subscriber_on_message};
 
 static int
-open_links(struct subscriber *subscriber, struct event_base *base,
-    struct dialer *dialer)
+subscriber_open_links(
+    struct subscriber *subscriber, struct loop *loop, struct dialer *dialer)
 {
 	const struct subscriber_options *options = subscriber->options;
 	const struct subscription_options subscription = {
 	    &options->link, options->channel};
 
 	subscriber->link =
-	    link_new(base, dialer, &options->link, &link_events, subscriber);
+	    link_new(loop, dialer, &options->link, &link_events, subscriber);
 	subscriber->subscription = subscription_new(
-	    base, dialer, &subscription, &subscription_events, subscriber);
+	    loop, dialer, &subscription, &subscription_events, subscriber);
 	if (!subscriber->link || !subscriber->subscription)
 		return -1;
-	subscriber->fetch =
-	    fetch_new(subscriber->link, options, on_fetched, subscriber);
+	subscriber->fetch = fetch_new(
+	    subscriber->link, options, subscriber_on_fetched, subscriber);
 	subscriber->fleet = fleet_new(subscriber->link, options);
-	return subscriber->fetch && subscriber->fleet ? 0 : -1;
+	if (!subscriber->fetch || !subscriber->fleet)
+		return -1;
+	subscriber->pongs = pongs_new(loop, subscriber->link,
+	    fleet_node(subscriber->fleet), options->link.socket_timeout_us);
+	return subscriber->pongs ? 0 : -1;
 }
 
 struct subscriber *
-subscriber_new(struct event_base *base, struct dialer *dialer,
+subscriber_new(struct loop *loop, struct dialer *dialer,
     const struct subscriber_options *options, subscriber_set_rules *set_rules,
     void *arg)
 {
@@ -304,12 +343,15 @@ subscriber_new(struct event_base *base, struct dialer *dialer,
 	subscriber->reload.due_us = RELOAD_NEVER;
 	subscriber->running =
 	    (struct fleet_running){"-", time(NULL), options->start_count};
-	evtimer_assign(
-	    &subscriber->load_timer, base, on_load_timer, subscriber);
-	evtimer_assign(
-	    &subscriber->poll_timer, base, on_poll_timer, subscriber);
-	wait_for_poll(subscriber);
-	if (open_links(subscriber, base, dialer) == 0)
+	timer_init(&subscriber->load_timer, loop, subscriber_on_load_timer,
+	    subscriber);
+	timer_init(&subscriber->poll_timer, loop, subscriber_on_poll_timer,
+	    subscriber);
+	subscriber_arm_poll(subscriber);
+	if (*options->state_dir)
+		subscriber->last_good = last_good_new(options->state_dir);
+	if ((subscriber->last_good || !*options->state_dir) &&
+	    subscriber_open_links(subscriber, loop, dialer) == 0)
 		return subscriber;
 	subscriber_free(subscriber);
 	return NULL;
@@ -330,7 +372,14 @@ subscriber_state(const struct subscriber *subscriber)
 void
 subscriber_reload(struct subscriber *subscriber)
 {
-	order(subscriber, 0, true);
+	subscriber_schedule(subscriber, 0, true);
+}
+
+void
+subscriber_leave(
+    struct subscriber *subscriber, void (*left)(void *arg), void *arg)
+{
+	fleet_leave(subscriber->fleet, left, arg);
 }
 
 void
@@ -339,10 +388,12 @@ subscriber_free(struct subscriber *subscriber)
 	if (!subscriber)
 		return;
 	subscription_free(subscriber->subscription);
-	link_free(subscriber->link); /* a fetch under way ends here */
+	link_free(subscriber->link); /* ends a running fetch */
 	fetch_free(subscriber->fetch);
+	pongs_free(subscriber->pongs);
 	fleet_free(subscriber->fleet);
-	event_del(&subscriber->load_timer);
-	event_del(&subscriber->poll_timer);
+	last_good_free(subscriber->last_good);
+	timer_stop(&subscriber->load_timer);
+	timer_stop(&subscriber->poll_timer);
 	free(subscriber);
 }

@@ -3,10 +3,9 @@
 #include "base/clock.h"
 #include "net/timer.h"
 
-#include <event2/event_struct.h>
 #include <stdlib.h>
 
-/* From the answer to one PING to the next. */
+/* From the reply to one PING to the next PING. */
 #define PING_US INT64_C(5000000)
 
 struct subscription {
@@ -14,28 +13,27 @@ struct subscription {
 	const struct subscription_events *events;
 	void *arg;
 	struct link *link;
-	struct event timer;	/* the next PING; set while subscribed */
-	struct command command; /* its room is used again */
+	struct timer timer;     /* the next PING; set while subscribed */
+	struct command command; /* reused, for its memory */
 };
 
-/* One that cannot be asked is as good as dead: reconnecting subscribes anew. */
+/* Drop a connection that takes no command: reconnecting subscribes again. */
 static void
-call(struct subscription *subscription, link_done *done)
+subscription_call(struct subscription *subscription, link_done *done)
 {
 	int64_t deadline_us =
 	    clock_us() + subscription->options.link->socket_timeout_us;
 
 	if (link_call(subscription->link, &subscription->command, deadline_us,
 		done, subscription) == -1)
-		link_drop(
-		    subscription->link, "a subscription is out of memory");
+		link_drop(subscription->link, "no memory for the subscription");
 	else
 		link_flush(subscription->link);
 }
 
-/* Any answer shows that it lives. */
+/* Any reply shows that the connection works. */
 static void
-on_pong(const redisReply *reply, void *arg)
+subscription_on_pong(const redisReply *reply, void *arg)
 {
 	struct subscription *subscription = arg;
 
@@ -44,24 +42,22 @@ on_pong(const redisReply *reply, void *arg)
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+subscription_on_timer(void *arg)
 {
 	struct subscription *subscription = arg;
 
-	(void)fd;
-	(void)what;
 	command_start(&subscription->command, 1);
 	command_add_text(&subscription->command, "PING");
-	call(subscription, on_pong);
+	subscription_call(subscription, subscription_on_pong);
 }
 
 static void
-on_subscribed(const redisReply *reply, void *arg)
+subscription_on_subscribed(const redisReply *reply, void *arg)
 {
 	struct subscription *subscription = arg;
 
 	if (!reply)
-		return; /* on_down() follows */
+		return; /* subscription_on_down() follows */
 	if (reply->type == REDIS_REPLY_ERROR) {
 		link_drop(subscription->link, reply->str);
 		return;
@@ -72,40 +68,41 @@ on_subscribed(const redisReply *reply, void *arg)
 }
 
 static void
-on_up(void *arg)
+subscription_on_up(void *arg)
 {
 	struct subscription *subscription = arg;
 
 	command_start(&subscription->command, 2);
 	command_add_text(&subscription->command, "SUBSCRIBE");
 	command_add_text(&subscription->command, subscription->options.channel);
-	call(subscription, on_subscribed);
+	subscription_call(subscription, subscription_on_subscribed);
 }
 
 static void
-on_down(void *arg)
+subscription_on_down(void *arg)
 {
 	struct subscription *subscription = arg;
 
-	event_del(&subscription->timer);
+	timer_stop(&subscription->timer);
 	subscription->events->lost(subscription->arg);
 }
 
 static void
-on_message(const redisReply *reply, void *arg)
+subscription_on_message(const redisReply *reply, void *arg)
 {
 	struct subscription *subscription = arg;
-	const redisReply *said = reply->element[2];
+	const redisReply *text = reply->element[2];
 
-	if (said->type == REDIS_REPLY_STRING)
+	if (text->type == REDIS_REPLY_STRING)
 		subscription->events->message(
-		    said->str, (size_t)said->len, subscription->arg);
+		    text->str, (size_t)text->len, subscription->arg);
 }
 
-static const struct link_events link_events = {on_up, on_down, on_message};
+static const struct link_events link_events = {
+    subscription_on_up, subscription_on_down, subscription_on_message};
 
 struct subscription *
-subscription_new(struct event_base *base, struct dialer *dialer,
+subscription_new(struct loop *loop, struct dialer *dialer,
     const struct subscription_options *options,
     const struct subscription_events *events, void *arg)
 {
@@ -116,9 +113,10 @@ subscription_new(struct event_base *base, struct dialer *dialer,
 	subscription->options = *options;
 	subscription->events = events;
 	subscription->arg = arg;
-	evtimer_assign(&subscription->timer, base, on_timer, subscription);
+	timer_init(
+	    &subscription->timer, loop, subscription_on_timer, subscription);
 	subscription->link =
-	    link_new(base, dialer, options->link, &link_events, subscription);
+	    link_new(loop, dialer, options->link, &link_events, subscription);
 	if (subscription->link)
 		return subscription;
 	subscription_free(subscription);
@@ -130,7 +128,7 @@ subscription_free(struct subscription *subscription)
 {
 	if (!subscription)
 		return;
-	event_del(&subscription->timer);
+	timer_stop(&subscription->timer);
 	link_free(subscription->link);
 	command_free(&subscription->command);
 	free(subscription);

@@ -1,9 +1,9 @@
 /**
- * subscription: one channel of one server, subscribed to for ever.
+ * subscription: follows one channel of one server, for as long as it exists.
  *
- * Owns: a link that does nothing else.  It is tried now and then with a PING,
- * so that a connection that died in silence is found out; what was published
- * meanwhile is lost, and ${subscribed} says that it may have been.
+ * Owns: a link that does nothing else, and PINGs the server regularly: that
+ * finds a connection that died silently.  What was published meanwhile is lost;
+ * ${subscribed} is called after each such gap.
  */
 #ifndef CONTROL_SUBSCRIPTION_H
 #define CONTROL_SUBSCRIPTION_H
@@ -14,14 +14,15 @@
 #include <stddef.h>
 
 struct subscription_events {
-	/** The server has acknowledged: from now on nothing is missed.  Again
-	 * after each reconnect. */
+	/** The server has acknowledged: from now on no message is missed.
+	 * Called again after each reconnect. */
 	void (*subscribed)(void *arg);
 
-	/** It was lost, or refused, or the server cannot be reached. */
+	/** The subscription was lost or refused, or the server cannot be
+	 * reached. */
 	void (*lost)(void *arg);
 
-	/** What was published; the bytes are borrowed. */
+	/** A message was published; its bytes are borrowed. */
 	void (*message)(const char *bytes, size_t len, void *arg);
 };
 
@@ -34,11 +35,11 @@ struct subscription;
 
 /** Start.  What ${options} point to is borrowed.  Nothing is called from
  * within.  NULL: out of memory. */
-struct subscription *subscription_new(struct event_base *base,
-    struct dialer *dialer, const struct subscription_options *options,
+struct subscription *subscription_new(struct loop *loop, struct dialer *dialer,
+    const struct subscription_options *options,
     const struct subscription_events *events, void *arg) MUST_USE;
 
-/** Stop and free, or NULL.  Calls no event.  Not from within one. */
+/** Stop and free; NULL: no-op.  Calls no event.  Do not call it from one. */
 void subscription_free(struct subscription *subscription);
 
 #endif

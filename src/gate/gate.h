@@ -1,70 +1,61 @@
 /**
- * gate: the way of a request, from its words to its reply.
+ * gate: what the checks of one worker need.
  *
- * One a worker.  Finds the limit, asks the store, falls back where the store
- * cannot answer, counts.  Knows no sockets and no protocol.
+ * Owns: the worker's snapshot of the limits, its deny cache, the limits that
+ * came along with requests.  The way of a check is gate/check.h.
+ * Never: knows sockets, protocols or verbs.
  */
 #ifndef GATE_GATE_H
 #define GATE_GATE_H
 
 #include "base/attr.h"
 #include "base/clock.h"
-#include "gate/inline.h"
-#include "gate/shared.h"
+#include "gate/inline_limits.h"
+#include "gate/sample.h"
+#include "gate/gateway.h"
 #include "store/store.h"
-#include "wire/reply.h"
-#include "wire/request.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/** A set of limits that this worker uses, or that its passages still do. */
-struct held_rules {
+/** A set of limits that this worker uses, or that checks still do. */
+struct rules_snapshot {
 	struct rules *rules;
-	struct tallies *tallies;        /* of these; NULL: nothing is counted */
-	unsigned users;
+	struct limit_stats *limit_stats; /* NULL: nothing is counted */
+	unsigned users;                  /* checks */
 };
 
 struct gate {
-	struct shared *shared;
-	size_t worker;                  /* its place among them */
-	struct metrics *metrics;        /* this worker's */
+	/* whose it is */
+	struct gateway *gateway;
+	size_t worker;             /* its place among them */
+	struct counters *counters; /* this worker's */
+
+	/* where checks are decided */
 	struct store *store;
-	struct deny_cache *deny_cache;  /* NULL: not with this store */
+	struct deny_cache *deny_cache; /* NULL: not with this store */
+
+	/* by which limits */
+	struct rules_snapshot *snapshot; /* in force, as of this loop turn */
+	unsigned generation;             /* of it */
 	struct rules_scratch *scratch;
-	struct held_rules *held;        /* in force, as of this loop turn */
-	struct inline_limits *inlines;  /* that came with requests */
-	unsigned generation;
-	int64_t now_us;                 /* of this loop turn; 0: not yet read */
+	struct inline_limits *inlines; /* that came along with requests */
+
+	struct top_pace pace; /* of what is counted for TOP */
+	struct samples samples;
+
+	/* of what is recorded for RECENT */
+	bool records;         /* someone wants it */
+	unsigned record_left; /* decisions that still may be, in this second */
+	unsigned unrecorded;  /* since the last one that was */
+
+	int64_t now_us;   /* of this loop turn; 0: not yet read */
+	unsigned at_once; /* checks decided in this turn, without Redis */
 };
 
-enum outcome {
-	OUTCOME_DECISION,    /* the reply says which */
-	OUTCOME_DONE,        /* the bucket was reset */
-	OUTCOME_NOLIMIT,     /* no limit matches, and that is an error */
-	OUTCOME_UNAVAILABLE, /* a reset did not take place; or there was no
-			      * memory for the limit that came along */
-};
-
-/**
- * One CONSUME, PEEK, RESET or THROTTLE on its way.  Whoever passes it owns it,
- * and keeps it in place until it is answered and passage_end() was called.
- */
-struct passage {
-	struct ask ask;
-	struct gate *gate;
-	struct held_rules *held;
-
-	/* the answer */
-	enum outcome outcome;
-	struct reply reply;
-
-	void (*done)(struct passage *);
-};
-
-/** Set up for the worker of place ${worker}; ${store} stays the caller's.
+/** Set up for worker number ${worker}, from 0; ${store} stays the caller's.
  * Return 0, or -1 (out of memory). */
-int gate_init(struct gate *gate, struct shared *shared, size_t worker,
+int gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
     struct store *store) MUST_USE;
 
 /** The time, read once a loop turn. */
@@ -76,34 +67,62 @@ gate_now(struct gate *gate)
 	return gate->now_us;
 }
 
-/** Bytes of a client were read. */
+/** Note that bytes of a client were read. */
 static inline void
-gate_heard(struct gate *gate)
+gate_note_read(struct gate *gate)
 {
 	if (gate->deny_cache)
 		deny_cache_renew_time(gate->deny_cache);
 }
 
-/** A loop turn is over: the next one reads the clock anew. */
+/** Whether the store can give results to more queries in time. */
+static inline bool
+gate_has_room(const struct gate *gate)
+{
+	return store_has_room(gate->store);
+}
+
+/** A second is over. */
+void gate_end_second(struct gate *gate);
+
+/** Count how long the checks took that were decided in this turn. */
+void gate_time_checks(struct gate *gate);
+
+/** End a loop turn, whose responses were sent: the next one reads the clock
+ * again. */
 static inline void
 gate_end_turn(struct gate *gate)
 {
+	if (gate->at_once > 0)
+		gate_time_checks(gate);
 	gate->now_us = 0;
 }
 
-/** Let go of what it holds; a zeroed gate too.  No passage may be open. */
+/** Free what it holds; of a zeroed gate too.  All checks must have ended. */
 void gate_clear(struct gate *gate);
 
 /** Take over the limits in force, if they changed.  Once a loop turn.  Return
  * whether they did. */
 bool gate_update_rules(struct gate *gate);
 
-/** Send ${request} on its way; ${passage}->done is set.  True: answered at
- * once, done will not be called.  False: done is called once, later. */
-bool gate_pass(struct gate *gate, const struct request *request,
-    struct passage *passage);
+/** The snapshot in force, which stays until it was released as often as it was
+ * acquired. */
+static inline struct rules_snapshot *
+gate_acquire_snapshot(struct gate *gate)
+{
+	gate->snapshot->users++;
+	return gate->snapshot;
+}
 
-/** Let go of what an answered passage holds.  Its reply's limit is gone. */
-void passage_end(struct passage *passage);
+/** Free a snapshot that nothing uses any more. */
+void gate_free_snapshot(struct rules_snapshot *snapshot);
+
+/** Release a snapshot; the last one frees it if it is no longer in force. */
+static inline void
+gate_release_snapshot(struct gate *gate, struct rules_snapshot *snapshot)
+{
+	if (--snapshot->users == 0 && snapshot != gate->snapshot)
+		gate_free_snapshot(snapshot);
+}
 
 #endif

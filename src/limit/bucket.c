@@ -1,83 +1,47 @@
 #include "limit/bucket.h"
 
-static int64_t
-clamp(int64_t value, int64_t low, int64_t high)
+#include "limit/algorithm.h"
+
+struct hash128
+bucket_id(const struct limit *limit, const struct key *key)
 {
-	return value < low ? low : value > high ? high : value;
+	uint64_t hi = key->hash.hi ^ limit->id.hi;
+
+	return (struct hash128){
+	    .lo = key->hash.lo ^ limit->id.lo,
+	    .hi = (hi & ~(uint64_t)ALGORITHM_MASK) |
+		  (limit->algorithm->place + 1),
+	};
 }
 
-static int64_t
-later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
-
-/* What is left of ${fill} once ${amount} < 0 drops were given back.  As much as
- * the capacity empties any bucket; asked first, it also bounds the product. */
-static int64_t
-give_back(const struct limit *limit, int64_t fill, int64_t amount)
-{
-	if (amount <= -limit->capacity)
-		return 0;
-	return later(0, fill + amount * limit->recharge_us);
-}
-
-static void
-describe(const struct limit *limit, int64_t amount, int64_t fill, int64_t block,
-    struct decision *decision)
-{
-	int64_t recharge = limit->recharge_us;
-	int64_t level = fill / recharge + (fill % recharge != 0);
-
-	decision->level = level;
-	decision->next_us = level == 0 ? 0 : fill - (level - 1) * recharge;
-	decision->blocked_us = block;
-	decision->retry_us = 0;
-	if (amount > limit->capacity)
-		decision->retry_us = RETRY_NEVER;
-	else if (!decision->allowed)
-		decision->retry_us =
-		    later(block, fill - (limit->capacity - amount) * recharge);
-}
-
+/* Leading zeros are allowed. */
 bool
-bucket_decide(const struct limit *limit, enum op op, int64_t amount,
-    int64_t now_us, struct bucket *bucket, struct decision *decision)
+bucket_take_number(const char **at, const char *end, int64_t *number)
 {
-	/* What the bucket holds, before and after it is held to the limit. */
-	const int64_t held_fill = later(0, bucket->empty_at_us - now_us);
-	const int64_t held_block = later(0, bucket->blocked_until_us - now_us);
-	const int64_t full = limit->capacity * limit->recharge_us;
-	int64_t fill = clamp(held_fill, 0, full);
-	int64_t block = clamp(held_block, 0, limit->block_us);
-	bool never = amount > limit->capacity;
+	const char *start = *at;
+	int64_t value = 0;
 
-	if (op == OP_RESET) {
-		*bucket = (struct bucket){0};
-		*decision = (struct decision){.allowed = true};
-		return held_fill > 0 || held_block > 0;
+	for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
+		value = value * 10 + (**at - '0');
+		if (value > BUCKET_NUMBER_MAX)
+			return false;
 	}
-	decision->allowed =
-	    amount <= 0 || (!never && block == 0 &&
-			       amount * limit->recharge_us <= full - fill);
-	if (op == OP_PEEK || never || amount == 0) {
-		describe(limit, amount, fill, block, decision);
-		return false;
-	}
-	if (amount < 0)
-		fill = give_back(limit, fill, amount);
-	else if (decision->allowed)
-		fill += amount * limit->recharge_us;
-	else if (block == 0)
-		block = limit->block_us;
-	describe(limit, amount, fill, block, decision);
+	*number = value;
+	return *at > start;
+}
 
-	/* Where the clamp took something off, a denial keeps that too.  Else a
-	 * bucket filled before the clock jumped back, or under a larger limit,
-	 * would stay full until the clock is there, whatever retry promised. */
-	if (fill == held_fill && block == held_block)
-		return false;
-	bucket->empty_at_us = fill ? now_us + fill : 0;
-	bucket->blocked_until_us = block ? now_us + block : 0;
-	return true;
+size_t
+bucket_read_numbers(const char *text, size_t len, int64_t *numbers, size_t most)
+{
+	const char *at = text, *end = text + len;
+
+	for (size_t i = 0; i < most; i++) {
+		if (!bucket_take_number(&at, end, &numbers[i]))
+			return 0;
+		if (at == end)
+			return i + 1;
+		if (*at++ != ' ')
+			return 0;
+	}
+	return 0;
 }

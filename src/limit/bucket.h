@@ -1,33 +1,38 @@
 /**
- * bucket: the leaky bucket, exactly.
+ * bucket: the state of one key under one limit, and a decision on it.
  *
- * Time is int64 microseconds.  A bucket is kept as the time at which it will
- * have leaked empty, not as a level: one integer, no rounding, and an empty
- * bucket equals an absent one.  With capacity C, recharge R and block B:
- *
- *   fill  = clamp(empty_at - now, 0, C*R)      leaking still to do
- *   level = ceil(fill / R)
- *   next  = level == 0 ? 0 : fill - (level-1)*R
- *   block = clamp(blocked_until - now, 0, B)
- *
- * A consume of n > 0 passes if it is not blocked and fill + n*R <= C*R; it then
- * sets empty_at = now + fill + n*R.  This is the leaky bucket as a meter, or
- * GCRA (ITU-T I.371, annex A) with increment R and tolerance (C-1)*R.
- * lua/leaky_bucket.lua is the same arithmetic, and a test holds the two equal.
+ * Time is int64 microseconds.  Only its algorithm knows what a state means
+ * (limit/algorithm.h); to all other code it is three numbers.
  */
 #ifndef LIMIT_BUCKET_H
 #define LIMIT_BUCKET_H
 
+#include "limit/key.h"
 #include "limit/limit.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/** The state of one key under one limit; all zero is an empty bucket.
- * Drained, the same as absent, once both times are past. */
+#define BUCKET_NUMBERS 3
+
+/** All zero is an empty bucket.  Each number is from 0 to BUCKET_NUMBER_MAX. */
 struct bucket {
-	int64_t empty_at_us;      /* fixed window: end of the window counted */
-	int64_t blocked_until_us; /* fixed window: -count, so no block */
+	union {
+		struct {
+			int64_t empty_at_us;
+			int64_t blocked_until_us; /* 0: not blocked */
+			int64_t recharge;         /* under which empty_at was
+						   * written, and more of
+						   * that: leaky_bucket.c */
+		} leaky;
+		struct {
+			int64_t end_us; /* of the window counted */
+			int64_t count;
+			int64_t length_us; /* of that window */
+		} window;
+		int64_t numbers[BUCKET_NUMBERS];
+	};
 };
 
 /** retry_us of a decision: this amount can never fit. */
@@ -39,31 +44,36 @@ struct decision {
 	int64_t next_us;    /* until the next drop leaks; 0 if empty */
 	int64_t retry_us;   /* until this amount can pass; or RETRY_NEVER */
 	int64_t blocked_us; /* until the block ends */
+	int64_t empty_us;   /* until the last drop leaks; 0 if empty */
 };
 
 /** What a decision rests on. */
-enum from {
-	FROM_NONE,
-	FROM_MEMORY,
-	FROM_REDIS,
-	FROM_DENYCACHE,
-	FROM_FALLBACK,
+enum decided_by {
+	DECIDED_BY_NONE,
+	DECIDED_BY_MEMORY,
+	DECIDED_BY_REDIS,
+	DECIDED_BY_DENYCACHE,
+	DECIDED_BY_FALLBACK,
 };
 
 enum op { OP_CONSUME, OP_PEEK, OP_RESET };
 
-/** Decide ${op} of ${amount} drops at time ${now_us} and bring ${bucket} up to
- * date.  ${amount} is from -LIMIT_AMOUNT_MAX to LIMIT_AMOUNT_MAX; a reset takes
- * none.  Return whether the bucket changed. */
-bool bucket_decide(const struct limit *limit, enum op op, int64_t amount,
-    int64_t now_us, struct bucket *bucket, struct decision *decision);
+/** The largest number in a bucket: the largest that a double holds exactly,
+ * with all below it. */
+#define BUCKET_NUMBER_MAX ((INT64_C(1) << 53) - 1)
 
-/** Whether the bucket may be dropped at ${now_us}. */
-static inline bool
-bucket_is_drained(const struct bucket *bucket, int64_t now_us)
-{
-	return bucket->empty_at_us <= now_us &&
-	       bucket->blocked_until_us <= now_us;
-}
+/** The identity of the bucket of ${key} under ${limit}, never all zero.  Its
+ * lowest bits are the limit's algorithm, see algorithm_of(). */
+struct hash128 bucket_id(const struct limit *limit, const struct key *key);
+
+/** Read the digits at ${*at}, at most up to ${end}, and move ${*at} behind
+ * them.  False: there are none, or the number is above BUCKET_NUMBER_MAX. */
+bool bucket_take_number(const char **at, const char *end, int64_t *number);
+
+/** Read ${len} bytes of text, 1 to ${most} numbers from 0 to BUCKET_NUMBER_MAX
+ * in decimal with one blank between two.  Return how many there are, or 0 if
+ * the text is not of this form. */
+size_t bucket_read_numbers(
+    const char *text, size_t len, int64_t *numbers, size_t most);
 
 #endif

@@ -1,3 +1,8 @@
+/*
+ * A hash of whole texts, and a sorted index of prefixes.
+ * Holds: the parent of an entry is a prefix of it, and comes before it.
+ * The heart is index_append() and index_climb().
+ */
 #include "limit/index.h"
 
 #include <endian.h>
@@ -7,9 +12,9 @@
 
 #define SMALLEST_CAP 16
 
-/* Where ${hash} stands, or the free slot where it belongs. */
+/* The slot of ${hash}, or the free slot where it belongs. */
 static struct hash_slot *
-find_slot(const struct hash_index *index, const struct hash128 *hash)
+index_find_slot(const struct hash_index *index, const struct hash128 *hash)
 {
 	size_t i = hash->lo;
 
@@ -17,13 +22,13 @@ find_slot(const struct hash_index *index, const struct hash128 *hash)
 		struct hash_slot *slot = &index->slots[i & (index->cap - 1)];
 
 		if (slot->order == INDEX_NONE ||
-		    (slot->hash.lo == hash->lo && slot->hash.hi == hash->hi))
+		    hash128_equal(slot->hash, *hash))
 			return slot;
 	}
 }
 
 static int
-grow(struct hash_index *index)
+index_grow(struct hash_index *index)
 {
 	struct hash_index larger = {
 	    .cap = index->cap ? index->cap * 2 : SMALLEST_CAP,
@@ -37,7 +42,7 @@ grow(struct hash_index *index)
 		larger.slots[i].order = INDEX_NONE;
 	for (size_t i = 0; i < index->cap; i++)
 		if (index->slots[i].order != INDEX_NONE)
-			*find_slot(&larger, &index->slots[i].hash) =
+			*index_find_slot(&larger, &index->slots[i].hash) =
 			    index->slots[i];
 	free(index->slots);
 	*index = larger;
@@ -50,9 +55,9 @@ hash_index_add(
 {
 	struct hash_slot *slot;
 
-	if ((index->count + 1) * 2 > index->cap && grow(index) < 0)
+	if ((index->count + 1) * 2 > index->cap && index_grow(index) < 0)
 		return -1;
-	slot = find_slot(index, hash);
+	slot = index_find_slot(index, hash);
 	if (slot->order != INDEX_NONE)
 		return 0;
 	*slot = (struct hash_slot){*hash, order};
@@ -65,7 +70,7 @@ hash_index_find(const struct hash_index *index, const struct hash128 *hash)
 {
 	if (index->count == 0)
 		return INDEX_NONE;
-	return find_slot(index, hash)->order;
+	return index_find_slot(index, hash)->order;
 }
 
 void
@@ -76,9 +81,9 @@ hash_index_free(struct hash_index *index)
 }
 
 /* The first eight bytes as a big-endian number, which compares as they do;
- * zeros stand for those that are missing. */
+ * missing bytes are zeros. */
 static uint64_t
-head_of(const char *bytes, size_t len)
+index_head_of(const char *bytes, size_t len)
 {
 	uint64_t head = 0;
 
@@ -90,7 +95,7 @@ head_of(const char *bytes, size_t len)
 }
 
 static int
-compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
+index_compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
 {
 	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
 
@@ -99,48 +104,58 @@ compare_bytes(const char *a, size_t a_len, const char *b, size_t b_len)
 
 /* By bytes, and among equals by order. */
 static int
-compare_prefixes(const void *left, const void *right)
+index_compare_prefixes(const void *left, const void *right)
 {
 	const struct prefix *a = left;
 	const struct prefix *b = right;
-	int order = compare_bytes(a->bytes, a->len, b->bytes, b->len);
+	int order = index_compare_bytes(a->bytes, a->len, b->bytes, b->len);
 
 	return order ? order : (a->order < b->order) - (a->order > b->order);
 }
 
+/* Whether ${len} bytes start with prefix ${i}.  Most prefixes are in their
+ * heads as a whole. */
 static bool
-starts_with(const char *bytes, size_t len, const struct prefix *prefix)
-{
-	return len >= prefix->len &&
-	       memcmp(bytes, prefix->bytes, prefix->len) == 0;
-}
-
-/* The first of entry ${i}, its parent, the parent's parent and so on with which
- * ${len} bytes start. */
-static unsigned
-climb(
+index_starts_with(
     const struct prefix_index *index, unsigned i, const char *bytes, size_t len)
 {
-	while (i != INDEX_NONE &&
-	       !starts_with(bytes, len, &index->entries[i].prefix))
+	const struct prefix *prefix = &index->entries[i].prefix;
+	uint64_t differs;
+
+	if (len < prefix->len)
+		return false;
+	if (prefix->len > sizeof(uint64_t))
+		return memcmp(bytes, prefix->bytes, prefix->len) == 0;
+	differs = index_head_of(bytes, len) ^ index->heads[i];
+	return prefix->len == 0 || differs >> (64 - 8 * prefix->len) == 0;
+}
+
+/* Of entry ${i}, its parent, the parent's parent and so on: the first with
+ * which ${len} bytes start. */
+static unsigned
+index_climb(
+    const struct prefix_index *index, unsigned i, const char *bytes, size_t len)
+{
+	while (i != INDEX_NONE && !index_starts_with(index, i, bytes, len))
 		i = index->entries[i].parent;
 	return i;
 }
 
-/* Add a prefix that sorts after all that are there. */
+/* Add a prefix that sorts after all others. */
 static void
-append(struct prefix_index *index, const struct prefix *prefix)
+index_append(struct prefix_index *index, const struct prefix *prefix)
 {
 	struct prefix_entry *entry = &index->entries[index->count];
 	unsigned parent = INDEX_NONE;
 
 	if (index->count > 0)
-		parent = climb(index, (unsigned)index->count - 1, prefix->bytes,
-		    prefix->len);
+		parent = index_climb(index, (unsigned)index->count - 1,
+		    prefix->bytes, prefix->len);
 	*entry = (struct prefix_entry){*prefix, prefix->order, parent};
 	if (parent != INDEX_NONE && index->entries[parent].first < entry->first)
 		entry->first = index->entries[parent].first;
-	index->heads[index->count++] = head_of(prefix->bytes, prefix->len);
+	index->heads[index->count++] =
+	    index_head_of(prefix->bytes, prefix->len);
 }
 
 int
@@ -155,9 +170,9 @@ prefix_index_build(
 		prefix_index_free(index);
 		return -1;
 	}
-	qsort(prefixes, count, sizeof(*prefixes), compare_prefixes);
+	qsort(prefixes, count, sizeof(*prefixes), index_compare_prefixes);
 	for (size_t i = 0; i < count; i++)
-		append(index, &prefixes[i]);
+		index_append(index, &prefixes[i]);
 	for (size_t i = 0; i < count; i++)
 		index->below[(index->heads[i] >> 56) + 1]++;
 	for (size_t byte = 0; byte < 256; byte++)
@@ -165,11 +180,11 @@ prefix_index_build(
 	return 0;
 }
 
-/* How many heads are below ${head}.  Those with another first byte are known; a
- * step of the search among the others adds a product and takes no branch: half
- * of the branches would be guessed wrong. */
+/* How many heads are below ${head}.  A table gives those with a smaller first
+ * byte.  Each step of the search among the others adds a product instead of
+ * branching: the processor would predict half of the branches wrong. */
 static size_t
-count_below(const struct prefix_index *index, uint64_t head)
+index_count_below(const struct prefix_index *index, uint64_t head)
 {
 	const uint64_t *heads = index->heads;
 	const unsigned *below = &index->below[head >> 56];
@@ -184,22 +199,25 @@ count_below(const struct prefix_index *index, uint64_t head)
 	return low;
 }
 
-/* How many entries stand before or at ${bytes}. */
+/* How many entries sort before ${bytes} or equal them. */
 static size_t
-count_before(const struct prefix_index *index, const char *bytes, size_t len)
+index_count_before(
+    const struct prefix_index *index, const char *bytes, size_t len)
 {
-	uint64_t head = head_of(bytes, len);
-	size_t low = count_below(index, head);
+	uint64_t head = index_head_of(bytes, len);
+	size_t low = index_count_below(index, head);
 	size_t high;
 
 	if (low == index->count || index->heads[low] != head)
 		return low;
-	high = head == UINT64_MAX ? index->count : count_below(index, head + 1);
+	high = head == UINT64_MAX ? index->count
+				  : index_count_below(index, head + 1);
 	while (low < high) {
 		size_t i = low + (high - low) / 2;
 		const struct prefix *prefix = &index->entries[i].prefix;
 
-		if (compare_bytes(prefix->bytes, prefix->len, bytes, len) <= 0)
+		if (index_compare_bytes(
+			prefix->bytes, prefix->len, bytes, len) <= 0)
 			low = i + 1;
 		else
 			high = i;
@@ -211,13 +229,17 @@ unsigned
 prefix_index_longest(
     const struct prefix_index *index, const char *bytes, size_t len)
 {
-	size_t before = count_before(index, bytes, len);
+	size_t before;
 
-	/* Whatever stands between a prefix of the key and the key starts with
-	 * that prefix too: so each is the last one before or its ancestor. */
+	if (index->count == 0)
+		return INDEX_NONE;
+	before = index_count_before(index, bytes, len);
+	/* Every entry that sorts between a prefix of the key and the key starts
+	 * with that prefix too.  So each prefix is the last entry before the
+	 * key, or an ancestor of it. */
 	return before == 0
 		   ? INDEX_NONE
-		   : climb(index, (unsigned)before - 1, bytes, len);
+		   : index_climb(index, (unsigned)before - 1, bytes, len);
 }
 
 unsigned

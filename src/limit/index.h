@@ -1,8 +1,8 @@
 /**
- * index: finds patterns by the key, without trying each.
+ * index: finds the patterns that match a key, without trying each.
  *
- * A pattern is known by its order, its place in a set of limits; where several
- * apply, the smallest order is found.  Zeroed structs are empty indexes.
+ * A pattern is named by its order, its place in a set of limits; where several
+ * match, the index finds the smallest order.  Zeroed structs are empty indexes.
  */
 #ifndef LIMIT_INDEX_H
 #define LIMIT_INDEX_H
@@ -18,8 +18,8 @@
 #define INDEX_NONE UINT_MAX
 
 /**
- * Whole texts, by their keyed hash.  128 bits of it stand for the text: two
- * texts that share them will not be met.
+ * Whole texts, by their keyed hash.  The hash alone identifies the text: two
+ * texts with the same 128 bits are not to be expected.
  */
 struct hash_slot {
 	struct hash128 hash;
@@ -28,11 +28,11 @@ struct hash_slot {
 
 struct hash_index {
 	struct hash_slot *slots;
-	size_t cap;   /* 0 or a power of two, at least twice ${count} */
+	size_t cap; /* 0 or a power of two, at least twice ${count} */
 	size_t count;
 };
 
-/** Add a text; where it stands already, the earlier ${order} stays.  Return 0,
+/** Add a text.  If it is there already, the earlier ${order} stays.  Return 0,
  * or -1 (out of memory). */
 int hash_index_add(struct hash_index *index, const struct hash128 *hash,
     unsigned order) MUST_USE;
@@ -51,15 +51,14 @@ struct prefix {
 };
 
 /**
- * Prefixes in the order of their bytes, so that all which a key starts with
- * stand before it, the longest last, of equal ones the one with the smallest
- * order.  ${parent} links that one to the next shorter or equal, which it
- * starts with itself, and so on.
+ * Prefixes sorted by their bytes: all prefixes of a key come before the key,
+ * the longest last, and among equal ones the one with the smallest order last.
+ * ${parent} links each to the next shorter or equal one with which it starts.
  */
 struct prefix_entry {
 	struct prefix prefix;
-	unsigned first;       /* the smallest order, its parents' included */
-	unsigned parent;      /* index of the next, or INDEX_NONE */
+	unsigned first;  /* the smallest order, its parents' included */
+	unsigned parent; /* index of the next, or INDEX_NONE */
 };
 
 struct prefix_index {
@@ -71,8 +70,8 @@ struct prefix_index {
 
 /** Build an empty index from ${count} ${prefixes}, which are left sorted.
  * Return 0, or -1 (out of memory). */
-int prefix_index_build(struct prefix_index *index, struct prefix *prefixes,
-    size_t count) MUST_USE;
+int prefix_index_build(
+    struct prefix_index *index, struct prefix *prefixes, size_t count) MUST_USE;
 
 /** The entry of the longest prefix with which ${len} bytes start, or
  * INDEX_NONE: its parents are the others. */

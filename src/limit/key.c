@@ -1,15 +1,19 @@
 #include "limit/key.h"
 
 #include "base/attr.h"
+#include "base/bytes.h"
+#include "base/log.h"
 
 #include <pthread.h>
+#include <string.h>
 
-/* One seed a process: strangers cannot aim keys at one place of a table. */
+/* One random seed for each process: an attacker cannot aim keys at one place of
+ * a table. */
 static struct siphash_seed seed;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void
-draw_seed(void)
+key_draw_seed(void)
 {
 	seed = siphash_seed_random();
 }
@@ -17,27 +21,25 @@ draw_seed(void)
 struct key
 key_make(const char *bytes, size_t len)
 {
-	pthread_once(&once, draw_seed);
+	pthread_once(&once, key_draw_seed);
 	return (struct key){bytes, len, siphash128(&seed, bytes, len)};
 }
 
 /* Length of the well-formed UTF-8 sequence of two bytes or more that starts at
  * ${s}, 0 if there is none: RFC 3629, section 4. */
 static size_t
-utf8_sequence(const unsigned char *s, size_t len)
+key_utf8_sequence(const unsigned char *s, size_t len)
 {
 	static const struct {
-		unsigned char first, last;    /* of the lead byte */
-		unsigned char low, high;      /* of the second byte */
+		unsigned char first, last; /* of the lead byte */
+		unsigned char low, high;   /* of the second byte */
 		unsigned char len;
 	} forms[] = {
-	    {0xC2, 0xC2, 0xA0, 0xBF, 2}, /* from U+00A0: past the C1 controls */
-	    {0xC3, 0xDF, 0x80, 0xBF, 2},
+	    {0xC2, 0xDF, 0x80, 0xBF, 2},
 	    {0xE0, 0xE0, 0xA0, 0xBF, 3}, /* no overlong forms */
 	    {0xE1, 0xEC, 0x80, 0xBF, 3},
 	    {0xED, 0xED, 0x80, 0x9F, 3}, /* no surrogates */
-	    {0xEE, 0xEF, 0x80, 0xBF, 3},
-	    {0xF0, 0xF0, 0x90, 0xBF, 4},
+	    {0xEE, 0xEF, 0x80, 0xBF, 3}, {0xF0, 0xF0, 0x90, 0xBF, 4},
 	    {0xF1, 0xF3, 0x80, 0xBF, 4},
 	    {0xF4, 0xF4, 0x80, 0x8F, 4}, /* up to U+10FFFF */
 	};
@@ -56,17 +58,43 @@ utf8_sequence(const unsigned char *s, size_t len)
 	return 0;
 }
 
+/* Those that a key of text may have: past the C1 controls, which end at U+009F.
+ */
+static size_t
+key_text_sequence(const unsigned char *s, size_t len)
+{
+	if (len > 1 && s[0] == 0xC2 && s[1] < 0xA0)
+		return 0;
+	return key_utf8_sequence(s, len);
+}
+
+/* How many bytes from the start, in whole words, are 0x21-0x7E. */
+static size_t
+key_graphic_words(const char *bytes, size_t len)
+{
+	size_t i = 0;
+
+	while (len - i >= BYTES_WORD) {
+		uint64_t word = bytes_load(bytes + i);
+
+		if (bytes_below(word, 0x21) | bytes_above(word, 0x7E))
+			break;
+		i += BYTES_WORD;
+	}
+	return i;
+}
+
 bool
 key_is_text(const char *bytes, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)bytes;
-	size_t i = 0;
+	size_t i = key_graphic_words(bytes, len);
 
 	while (i < len) {
 		size_t step = 1;
 
 		if (s[i] < 0x21 || s[i] > 0x7E)
-			step = utf8_sequence(s + i, len - i);
+			step = key_text_sequence(s + i, len - i);
 		if (step == 0)
 			return false;
 		i += step;
@@ -74,8 +102,37 @@ key_is_text(const char *bytes, size_t len)
 	return true;
 }
 
+size_t
+key_write_utf8(char to[KEY_UTF8_MAX], const char *bytes, size_t len)
+{
+	static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
+	const unsigned char *s = (const unsigned char *)bytes;
+	size_t used = 0;
+
+	for (size_t i = 0; i < len;) {
+		size_t step =
+		    s[i] < 0x80 ? 1 : key_utf8_sequence(s + i, len - i);
+
+		memcpy(
+		    to + used, step ? bytes + i : replacement, step ? step : 3);
+		used += step ? step : 3;
+		i += step ? step : 1;
+	}
+	return used;
+}
+
 bool
 key_is_valid(const char *bytes, size_t len)
 {
-	return len >= 1 && len <= KEY_MAX && key_is_text(bytes, len);
+	return len >= 1 && len <= KEY_TEXT_MAX && key_is_text(bytes, len);
+}
+
+const char *
+key_show(char to[KEY_SHOWN_MAX], const char *bytes, size_t len)
+{
+	if (!key_is_text(bytes, len))
+		return log_escape(to, KEY_SHOWN_MAX, bytes, len);
+	memcpy(to, bytes, len);
+	to[len] = '\0';
+	return to;
 }

@@ -1,296 +1,247 @@
+/*
+ * The words of a limit: a table of how each is set and written.
+ * Holds: a word is set at most once, and a finished limit has all that its
+ * algorithm needs.
+ * The heart is first_words[], last_words[] and limit_set().
+ */
 #include "limit/limit.h"
 
+#include "base/choice.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "base/suggest.h"
+#include "limit/algorithm.h"
 #include "limit/key.h"
+#include "limit/pattern.h"
+#include "limit/word.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The words of a limit: each has a set_NAME() below. */
-#define WORDS(X)                                                               \
-	X(match)                                                               \
-	X(algorithm)                                                           \
-	X(capacity)                                                            \
-	X(recharge)                                                            \
-	X(rate)                                                                \
-	X(block)                                                               \
-	X(window)                                                              \
-	X(on_error)                                                            \
-	X(shadow)                                                              \
-	X(deny_cache)
+/* Most words of all limits and all algorithms together: each has a bit in
+ * ${given}. */
+#define WORDS_MAX 32
 
-enum word {
-#define WORD(name) WORD_##name,
-	WORDS(WORD)
-#undef WORD
+static const struct choice on_errors[] = {
+    {"memory", ON_ERROR_MEMORY},
+    {"allow", ON_ERROR_ALLOW},
+    {"deny", ON_ERROR_DENY},
+    {NULL, 0},
 };
 
-static const char *const word_names[] = {
-#define WORD(name) #name,
-    WORDS(WORD)
-#undef WORD
-};
+/*
+ * The words of every limit.
+ */
 
-static const char *const algorithm_names[] = {
-    [ALGORITHM_LEAKY_BUCKET] = "leaky_bucket",
-    [ALGORITHM_FIXED_WINDOW] = "fixed_window",
-};
-
-static const char *const on_error_names[] = {
-    [ON_ERROR_MEMORY] = "memory",
-    [ON_ERROR_ALLOW] = "allow",
-    [ON_ERROR_DENY] = "deny",
-};
-
-PRINTF_LIKE(2, 3)
-static int
-fail(struct limit_error *error, const char *format, ...)
+static const char *
+limit_get_match(const struct limit *limit, char text[WORD_TEXT_MAX])
 {
-	va_list args;
+	(void)text;
+	return limit->match;
+}
 
-	va_start(args, format);
-	vsnprintf(error->reason, sizeof(error->reason), format, args);
-	va_end(args);
+static int
+limit_fail_algorithm(struct limit_error *error)
+{
+	size_t len = (size_t)snprintf(
+	    error->reason, sizeof(error->reason), "algorithm must be ");
+
+	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+		len += (size_t)snprintf(error->reason + len,
+		    sizeof(error->reason) - len, "%s%s",
+		    i == 0                    ? ""
+		    : i + 1 < ALGORITHM_COUNT ? ", "
+					      : " or ",
+		    algorithm_at(i)->name);
 	return -1;
 }
 
-/* The place of ${name} among ${count} ${names}, or -1. */
 static int
-find_name(const char *name, const char *const *names, size_t count)
+limit_set_algorithm(
+    struct limit *limit, const char *value, struct limit_error *error)
 {
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(names[i], name) == 0)
-			return (int)i;
-	return -1;
+	limit->algorithm = algorithm_find(value);
+	return limit->algorithm ? 0 : limit_fail_algorithm(error);
 }
 
-/* Where the bracket expression ends whose text starts at ${p}, or NULL. */
 static const char *
-bracket_end(const char *p)
+limit_get_algorithm(const struct limit *limit, char text[WORD_TEXT_MAX])
 {
-	if (*p == '!' || *p == '^')
-		p++;
-	if (*p == ']')
-		p++;
-	for (; *p != '\0'; p++) {
-		if (*p == ']')
-			return p;
-		if (*p == '\\' && *++p == '\0')
-			return NULL;
-	}
-	return NULL;
-}
-
-/* fnmatch(3) takes a broken pattern for one that means itself; a person who
- * wrote one did not. */
-static int
-check_glob(const char *p, struct limit_error *error)
-{
-	for (; *p != '\0'; p++) {
-		if (*p == '\\') {
-			if (*++p == '\0')
-				return fail(
-				    error, "match ends in a lone backslash");
-		} else if (*p == '[') {
-			p = bracket_end(p + 1);
-			if (!p)
-				return fail(error, "match has a [ without a ]");
-		}
-	}
-	return 0;
-}
-
-/* Copy what stands before the first special character to ${literal}, without
- * its backslashes.  Return where that character is, or the end. */
-static const char *
-copy_literal(const char *pattern, char *literal)
-{
-	const char *p = pattern;
-
-	for (; *p != '\0' && !strchr("*?[", *p); p++) {
-		if (*p == '\\')
-			p++;
-		*literal++ = *p;
-	}
-	*literal = '\0';
-	return p;
+	(void)text;
+	return limit->algorithm->place == 0 ? NULL : limit->algorithm->name;
 }
 
 static int
-read_glob(struct limit *limit, struct limit_error *error)
-{
-	const char *rest;
-
-	if (check_glob(limit->match, error) < 0)
-		return -1;
-	limit->literal = malloc(strlen(limit->match) + 1);
-	if (!limit->literal)
-		return fail(error, "out of memory");
-	rest = copy_literal(limit->match, limit->literal);
-	limit->literal_len = strlen(limit->literal);
-	if (*rest == '\0')
-		limit->kind = MATCH_EXACT;
-	else if (strcmp(rest, "*") == 0)
-		limit->kind = MATCH_PREFIX;
-	else
-		limit->kind = MATCH_GLOB;
-	return 0;
-}
-
-static int
-read_regex(struct limit *limit, struct limit_error *error)
-{
-	/* \C could stop in the middle of a character. */
-	const uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C;
-	PCRE2_UCHAR reason[100];
-	PCRE2_SIZE offset;
-	uint32_t used;
-	int code;
-
-	limit->kind = MATCH_REGEX;
-	limit->regex = pcre2_compile((PCRE2_SPTR)limit->match + 1,
-	    PCRE2_ZERO_TERMINATED, options, &code, &offset, NULL);
-	if (limit->regex) {
-		pcre2_pattern_info(limit->regex, PCRE2_INFO_ALLOPTIONS, &used);
-		limit->anchored = (used & PCRE2_ANCHORED) != 0;
-		return 0;
-	}
-	if (pcre2_get_error_message(code, reason, sizeof(reason)) < 0)
-		reason[0] = '\0';
-	return fail(
-	    error, "match, at byte %zu: %s", offset + 1, (char *)reason);
-}
-
-static int
-set_match(struct limit *limit, const char *value, struct limit_error *error)
-{
-	if (*value == '\0')
-		return fail(error, "match is empty");
-	limit->match = strdup(value);
-	if (!limit->match)
-		return fail(error, "out of memory");
-	return *value == '~' ? read_regex(limit, error)
-			     : read_glob(limit, error);
-}
-
-static int
-set_algorithm(struct limit *limit, const char *value, struct limit_error *error)
-{
-	int i = find_name(value, algorithm_names, COUNT(algorithm_names));
-
-	if (i < 0)
-		return fail(
-		    error, "algorithm must be leaky_bucket or fixed_window");
-	limit->algorithm = (enum algorithm)i;
-	return 0;
-}
-
-static int
-set_capacity(struct limit *limit, const char *value, struct limit_error *error)
+limit_set_capacity(
+    struct limit *limit, const char *value, struct limit_error *error)
 {
 	if (num_read_int(value, strlen(value), 1, LIMIT_CAPACITY_MAX,
 		&limit->capacity) < 0)
-		return fail(error,
+		return word_fail(error,
 		    "capacity must be a whole number from 1 to %jd",
 		    (intmax_t)LIMIT_CAPACITY_MAX);
 	return 0;
 }
 
-/* Read a time from ${min} to below LIMIT_SPAN_MAX. */
-static int
-read_time(enum word word, const char *value, int64_t min, int64_t *us,
-    struct limit_error *error)
+static const char *
+limit_get_capacity(const struct limit *limit, char text[WORD_TEXT_MAX])
 {
-	int status = num_read_duration(value, strlen(value), us);
-
-	if (status < 0 && errno == EINVAL)
-		return fail(error,
-		    "%s must be a number and a unit (us ms s m h d), as in 60s",
-		    word_names[word]);
-	if (status < 0 || *us < min || *us >= LIMIT_SPAN_MAX)
-		return fail(error, "%s must be from %jdus to 52124d",
-		    word_names[word], (intmax_t)min);
-	return 0;
+	return word_write_number(text, limit->capacity);
 }
 
 static int
-set_recharge(struct limit *limit, const char *value, struct limit_error *error)
-{
-	return read_time(WORD_recharge, value, 1, &limit->recharge_us, error);
-}
-
-static int
-set_rate(struct limit *limit, const char *value, struct limit_error *error)
-{
-	if (num_read_rate(value, strlen(value), &limit->recharge_us) == 0)
-		return 0;
-	if (errno == ERANGE)
-		return fail(error, "rate must be above 0, at most 1000000/s");
-	return fail(error,
-	    "rate must be a whole number, / and a unit (us ms s m h d), "
-	    "as in 60/h or 10/15m");
-}
-
-static int
-set_block(struct limit *limit, const char *value, struct limit_error *error)
-{
-	return read_time(WORD_block, value, 0, &limit->block_us, error);
-}
-
-static int
-set_window(struct limit *limit, const char *value, struct limit_error *error)
-{
-	return read_time(WORD_window, value, 1, &limit->window_us, error);
-}
-
-static int
-set_on_error(struct limit *limit, const char *value, struct limit_error *error)
-{
-	int i = find_name(value, on_error_names, COUNT(on_error_names));
-
-	if (i < 0)
-		return fail(error, "on_error must be memory, allow or deny");
-	limit->on_error = (enum on_error)i;
-	return 0;
-}
-
-static int
-read_flag(enum word word, const char *value, bool *flag,
-    struct limit_error *error)
-{
-	*flag = strcmp(value, "yes") == 0;
-	if (!*flag && strcmp(value, "no") != 0)
-		return fail(error, "%s must be yes or no", word_names[word]);
-	return 0;
-}
-
-static int
-set_shadow(struct limit *limit, const char *value, struct limit_error *error)
-{
-	return read_flag(WORD_shadow, value, &limit->shadow, error);
-}
-
-static int
-set_deny_cache(
+limit_set_max_buckets(
     struct limit *limit, const char *value, struct limit_error *error)
 {
-	return read_flag(WORD_deny_cache, value, &limit->deny_cache, error);
+	if (num_read_int(value, strlen(value), 1, LIMIT_BUCKETS_MAX,
+		&limit->max_buckets) < 0)
+		return word_fail(error,
+		    "max_buckets must be a whole number from 1 to %jd",
+		    (intmax_t)LIMIT_BUCKETS_MAX);
+	return 0;
 }
 
-static int (*const setters[])(
-    struct limit *limit, const char *value, struct limit_error *error) = {
-#define WORD(name) set_##name,
-    WORDS(WORD)
-#undef WORD
+static const char *
+limit_get_max_buckets(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	return limit->max_buckets > 0
+		   ? word_write_number(text, limit->max_buckets)
+		   : NULL;
+}
+
+static int
+limit_set_on_error(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	int chosen;
+
+	if (choice_read(on_errors, value, &chosen) < 0)
+		return word_fail(
+		    error, "on_error must be memory, allow or deny");
+	limit->on_error = (enum on_error)chosen;
+	return 0;
+}
+
+static const char *
+limit_get_on_error(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	(void)text;
+	return limit->on_error == ON_ERROR_MEMORY
+		   ? NULL
+		   : on_error_name(limit->on_error);
+}
+
+static int
+limit_read_flag(
+    const char *word, const char *value, bool *flag, struct limit_error *error)
+{
+	int chosen;
+
+	if (choice_read(choice_no_yes, value, &chosen) < 0)
+		return word_fail(error, "%s must be yes or no", word);
+	*flag = chosen;
+	return 0;
+}
+
+static int
+limit_set_shadow(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	return limit_read_flag("shadow", value, &limit->shadow, error);
+}
+
+static const char *
+limit_get_shadow(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	(void)text;
+	return limit->shadow ? "yes" : NULL;
+}
+
+static int
+limit_set_deny_cache(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	return limit_read_flag("deny_cache", value, &limit->deny_cache, error);
+}
+
+static const char *
+limit_get_deny_cache(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	(void)text;
+	return limit->deny_cache ? NULL : "no";
+}
+
+/* The words that come before those of the algorithm, and after them. */
+static const struct limit_word first_words[] = {
+    {"match", pattern_set, limit_get_match},
+    {"algorithm", limit_set_algorithm, limit_get_algorithm},
+    {"capacity", limit_set_capacity, limit_get_capacity},
 };
+static const struct limit_word last_words[] = {
+    {"on_error", limit_set_on_error, limit_get_on_error},
+    {"shadow", limit_set_shadow, limit_get_shadow},
+    {"deny_cache", limit_set_deny_cache, limit_get_deny_cache},
+    {"max_buckets", limit_set_max_buckets, limit_get_max_buckets},
+};
+
+/* Word ${i} of all words, including those of other algorithms; NULL behind the
+ * last one. */
+static const struct limit_word *
+limit_word_at(size_t i)
+{
+	if (i < COUNT(first_words))
+		return &first_words[i];
+	i -= COUNT(first_words);
+	if (i < COUNT(last_words))
+		return &last_words[i];
+	i -= COUNT(last_words);
+	for (size_t k = 0; k < ALGORITHM_COUNT; k++) {
+		const struct algorithm *algorithm = algorithm_at(k);
+
+		if (i < algorithm->words_count)
+			return &algorithm->words[i];
+		i -= algorithm->words_count;
+	}
+	return NULL;
+}
+
+/* The place of the first word of that name, or -1. */
+static int
+limit_find_word(const char *name)
+{
+	const struct limit_word *word;
+
+	for (size_t i = 0; (word = limit_word_at(i)); i++)
+		if (strcmp(word->name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+void
+limit_assume(struct limit *limit, const char *word)
+{
+	limit->given |= 1U << limit_find_word(word);
+}
+
+static bool
+limit_takes_word(const struct algorithm *algorithm, const char *name)
+{
+	for (size_t i = 0; i < algorithm->words_count; i++)
+		if (strcmp(algorithm->words[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+bool
+word_is_given(const struct limit *limit, const char *name)
+{
+	return limit->given >> limit_find_word(name) & 1;
+}
+
+/*
+ * Building.
+ */
 
 struct limit *
 limit_new(const char *name, struct limit_error *error)
@@ -302,30 +253,38 @@ limit_new(const char *name, struct limit_error *error)
 	struct limit *limit;
 
 	if (len < 1 || len > LIMIT_NAME_MAX || strspn(name, letters) != len) {
-		fail(error, "a limit's name is 1 to %d of A-Z a-z 0-9 _ -",
+		word_fail(error, "a limit's name is 1 to %d of A-Z a-z 0-9 _ -",
 		    LIMIT_NAME_MAX);
 		return NULL;
 	}
 	limit = calloc(1, sizeof(*limit));
 	if (!limit) {
-		fail(error, "out of memory");
+		word_fail(error, "out of memory");
 		return NULL;
 	}
 	memcpy(limit->name, name, len);
+	limit->algorithm = algorithm_at(0);
 	limit->deny_cache = true;
+	limit->capacity = 1; /* until it is given: there are divisions by it */
 	return limit;
 }
 
 static int
-fail_unknown(const char *word, struct limit_error *error)
+limit_fail_unknown(const char *name, struct limit_error *error)
 {
-	const char *near = suggest(word, word_names, COUNT(word_names));
+	const char *names[WORDS_MAX], *near;
+	const struct limit_word *word;
+	size_t count = 0;
 	char shown[50];
 
-	log_escape(shown, sizeof(shown), word, strlen(word));
+	while (count < WORDS_MAX && (word = limit_word_at(count)))
+		names[count++] = word->name;
+	near = suggest(name, names, count);
+	error->word = near;
+	log_escape(shown, sizeof(shown), name, strlen(name));
 	if (!near)
-		return fail(error, "unknown word '%s'", shown);
-	return fail(
+		return word_fail(error, "unknown word '%s'", shown);
+	return word_fail(
 	    error, "unknown word '%s', did you mean '%s'?", shown, near);
 }
 
@@ -333,88 +292,48 @@ int
 limit_set(struct limit *limit, const char *word, const char *value,
     struct limit_error *error)
 {
-	int i = find_name(word, word_names, COUNT(word_names));
+	int i = limit_find_word(word);
 
 	error->is_value = false;
+	error->word = NULL;
 	if (i < 0)
-		return fail_unknown(word, error);
-	if (limit->given & 1U << i)
-		return fail(error, "%s is given twice", word);
+		return limit_fail_unknown(word, error);
+	if (limit->given >> i & 1)
+		return word_fail(error, "%s is given twice", word);
 	limit->given |= 1U << i;
 	error->is_value = true;
-	return setters[i](limit, value, error);
+	error->word = limit_word_at((size_t)i)->name;
+	return limit_word_at((size_t)i)->set(limit, value, error);
 }
 
-static bool
-is_given(const struct limit *limit, enum word word)
-{
-	return limit->given & 1U << word;
-}
-
+/* Refuse words that only other algorithms take. */
 static int
-require(const struct limit *limit, enum word word, struct limit_error *error)
+limit_check_words(const struct limit *limit, struct limit_error *error)
 {
-	if (is_given(limit, word))
-		return 0;
-	return fail(error, "%s is missing", word_names[word]);
-}
+	for (size_t k = 0; k < ALGORITHM_COUNT; k++) {
+		const struct algorithm *other = algorithm_at(k);
 
-static int
-refuse(const struct limit *limit, enum word word, struct limit_error *error)
-{
-	if (!is_given(limit, word))
-		return 0;
-	return fail(error, "%s does not go with algorithm = %s",
-	    word_names[word], algorithm_name(limit->algorithm));
-}
+		for (size_t i = 0; i < other->words_count; i++) {
+			const char *name = other->words[i].name;
 
-static int
-check_leaky_bucket(const struct limit *limit, struct limit_error *error)
-{
-	bool has_recharge = is_given(limit, WORD_recharge);
-
-	if (refuse(limit, WORD_window, error) < 0)
-		return -1;
-	if (has_recharge && is_given(limit, WORD_rate))
-		return fail(error, "recharge and rate exclude each other");
-	if (!has_recharge && !is_given(limit, WORD_rate))
-		return fail(error, "recharge (or rate) is missing");
-	if (limit->recharge_us > (LIMIT_SPAN_MAX - 1) / limit->capacity)
-		return fail(error,
-		    "capacity times recharge must stay below 2^52us (52124d)");
+			if (word_is_given(limit, name) &&
+			    !limit_takes_word(limit->algorithm, name))
+				return word_fail(error,
+				    "%s does not go with algorithm = %s", name,
+				    limit->algorithm->name);
+		}
+	}
 	return 0;
 }
 
-static int
-check_fixed_window(const struct limit *limit, struct limit_error *error)
-{
-	if (refuse(limit, WORD_recharge, error) < 0 ||
-	    refuse(limit, WORD_rate, error) < 0 ||
-	    refuse(limit, WORD_block, error) < 0)
-		return -1;
-	return require(limit, WORD_window, error);
-}
-
-static int
-check_algorithm(const struct limit *limit, struct limit_error *error)
-{
-	switch (limit->algorithm) {
-	case ALGORITHM_LEAKY_BUCKET:
-		return check_leaky_bucket(limit, error);
-	case ALGORITHM_FIXED_WINDOW:
-		return check_fixed_window(limit, error);
-	}
-	return -1;
-}
-
-/* As long as a limit bears its name and its algorithm, its buckets stay: also
- * over a reload that changes everything else. */
+/* A limit that keeps its name and its algorithm keeps its buckets, even over a
+ * reload that changes everything else. */
 static struct hash128
-make_id(const struct limit *limit)
+limit_make_id(const struct limit *limit)
 {
-	char id[sizeof("fixed_window ") + LIMIT_NAME_MAX];
-	int len = snprintf(id, sizeof(id), "%s %s",
-	    algorithm_name(limit->algorithm), limit->name);
+	char id[128];
+	int len = snprintf(
+	    id, sizeof(id), "%s %s", limit->algorithm->name, limit->name);
 
 	return key_make(id, (size_t)len).hash;
 }
@@ -422,84 +341,71 @@ make_id(const struct limit *limit)
 int
 limit_finish(struct limit *limit, struct limit_error *error)
 {
-	if (require(limit, WORD_match, error) < 0 ||
-	    require(limit, WORD_capacity, error) < 0 ||
-	    check_algorithm(limit, error) < 0)
+	error->word = NULL;
+	if (word_require(limit, "match", error) < 0 ||
+	    word_require(limit, "capacity", error) < 0 ||
+	    limit_check_words(limit, error) < 0 ||
+	    limit->algorithm->check(limit, error) < 0)
 		return -1;
-	limit->id = make_id(limit);
+	limit->id = limit_make_id(limit);
 	return 0;
 }
 
 static void
-visit_number(
-    enum word word, int64_t number, limit_visit_word *visit, void *arg)
+limit_visit_words(const struct limit *limit, const struct limit_word *words,
+    size_t count, limit_visit_word *visit, void *arg)
 {
-	char value[NUM_MAX_LEN + 1];
+	for (size_t i = 0; i < count; i++) {
+		char text[WORD_TEXT_MAX];
+		const char *value =
+		    words[i].get ? words[i].get(limit, text) : NULL;
 
-	value[num_write_int(value, number)] = '\0';
-	visit(word_names[word], value, arg);
-}
-
-static void
-visit_time(enum word word, int64_t us, limit_visit_word *visit, void *arg)
-{
-	char value[NUM_MAX_LEN + 1];
-
-	value[num_write_duration(value, us)] = '\0';
-	visit(word_names[word], value, arg);
+		if (value)
+			visit(words[i].name, value, arg);
+	}
 }
 
 void
 limit_each_word(const struct limit *limit, limit_visit_word *visit, void *arg)
 {
-	visit(word_names[WORD_match], limit->match, arg);
-	if (limit->algorithm == ALGORITHM_FIXED_WINDOW)
-		visit(word_names[WORD_algorithm],
-		    algorithm_name(limit->algorithm), arg);
-	visit_number(WORD_capacity, limit->capacity, visit, arg);
-	if (limit->algorithm == ALGORITHM_FIXED_WINDOW)
-		visit_time(WORD_window, limit->window_us, visit, arg);
-	else
-		visit_time(WORD_recharge, limit->recharge_us, visit, arg);
-	if (limit->block_us > 0)
-		visit_time(WORD_block, limit->block_us, visit, arg);
-	if (limit->on_error != ON_ERROR_MEMORY)
-		visit(word_names[WORD_on_error],
-		    on_error_name(limit->on_error), arg);
-	if (limit->shadow)
-		visit(word_names[WORD_shadow], "yes", arg);
-	if (!limit->deny_cache)
-		visit(word_names[WORD_deny_cache], "no", arg);
+	const struct algorithm *algorithm = limit->algorithm;
+
+	limit_visit_words(limit, first_words, COUNT(first_words), visit, arg);
+	limit_visit_words(
+	    limit, algorithm->words, algorithm->words_count, visit, arg);
+	limit_visit_words(limit, last_words, COUNT(last_words), visit, arg);
 }
 
 void
-limit_init_inline(struct limit *limit, int64_t capacity, int64_t recharge_us,
-    unsigned order)
+limit_init_inline(
+    struct limit *limit, int64_t capacity, int64_t recharge_ns, unsigned order)
 {
 	*limit = (struct limit){
 	    .name = LIMIT_INLINE_NAME,
-	    .algorithm = ALGORITHM_LEAKY_BUCKET,
+	    .algorithm = &algorithm_leaky_bucket,
 	    .capacity = capacity,
-	    .recharge_us = recharge_us,
 	    .is_inline = true,
 	    .deny_cache = true,
 	    .order = LIMIT_INLINE_ORDER + order,
 	};
-	limit->id = make_id(limit);
+	limit_set_recharge(limit, recharge_ns);
+	limit->id = limit_make_id(limit);
+}
+
+void
+limit_set_recharge(struct limit *limit, int64_t ns)
+{
+	if (ns >= 1000 * 1000 && ns % 1000 > 0)
+		ns += 1000 - ns % 1000;
+	limit->recharge_us = ns / 1000;
+	limit->recharge_ns = ns % 1000;
 }
 
 int64_t
 limit_life_us(const struct limit *limit)
 {
-	if (limit->is_inline)
-		return LIMIT_INLINE_LIFE_US;
-	switch (limit->algorithm) {
-	case ALGORITHM_LEAKY_BUCKET:
-		break;
-	case ALGORITHM_FIXED_WINDOW:
-		return limit->window_us;
-	}
-	return limit->capacity * limit->recharge_us + limit->block_us;
+	return limit->is_inline ? LIMIT_INLINE_LIFE_US
+				: limit->algorithm->life_us(limit);
 }
 
 void
@@ -507,20 +413,12 @@ limit_free(struct limit *limit)
 {
 	if (!limit)
 		return;
-	pcre2_code_free(limit->regex);
-	free(limit->literal);
-	free(limit->match);
+	pattern_free(limit);
 	free(limit);
-}
-
-const char *
-algorithm_name(enum algorithm algorithm)
-{
-	return algorithm_names[algorithm];
 }
 
 const char *
 on_error_name(enum on_error on_error)
 {
-	return on_error_names[on_error];
+	return choice_name(on_errors, (int)on_error);
 }

@@ -1,9 +1,9 @@
 /**
  * limit: a named rule, which keys it matches and how much they may do.
  *
- * Knows the words a limit is written in ("capacity", "recharge", ...) whatever
- * they were read from.  A limit is built word by word, checked as a whole, and
- * never changes afterwards.
+ * Knows the words that a limit is written in ("capacity", "recharge", ...), but
+ * not where they were read.  A limit is built word by word, checked as a whole,
+ * and never changes afterwards.
  */
 #ifndef LIMIT_LIMIT_H
 #define LIMIT_LIMIT_H
@@ -18,6 +18,7 @@
 #define LIMIT_NAME_MAX     64
 #define LIMIT_CAPACITY_MAX INT64_C(1000000000)
 #define LIMIT_AMOUNT_MAX   INT64_C(1000000000)
+#define LIMIT_BUCKETS_MAX  INT64_C(1000000000)
 
 /** C*R, the block and the window stay below this (2^52 microseconds). */
 #define LIMIT_SPAN_MAX (INT64_C(1) << 52)
@@ -25,13 +26,14 @@
 /** C*R of a limit that came with a request stays within this: 30 days. */
 #define LIMIT_INLINE_LIFE_US (INT64_C(30) * 86400 * 1000000)
 
-/** Its name, which no other limit can have, and from where on its order is. */
+/** The name of such limits, which no other can have, and the first of their
+ * orders. */
 #define LIMIT_INLINE_NAME  "CL.THROTTLE"
 #define LIMIT_INLINE_ORDER (1U << 30)
 
-enum algorithm { ALGORITHM_LEAKY_BUCKET, ALGORITHM_FIXED_WINDOW };
+struct algorithm;
 
-/** What to answer when Redis cannot. */
+/** What decides when Redis cannot. */
 enum on_error { ON_ERROR_MEMORY, ON_ERROR_ALLOW, ON_ERROR_DENY };
 
 /** How ${match} is to be read: "abc", "abc*", any other glob, "~regex". */
@@ -39,37 +41,42 @@ enum match_kind { MATCH_EXACT, MATCH_PREFIX, MATCH_GLOB, MATCH_REGEX };
 
 struct limit {
 	char name[LIMIT_NAME_MAX + 1];
-	struct hash128 id;    /* of algorithm and name: its buckets' */
+	struct hash128 id; /* of algorithm and name: its buckets' */
 
-	char *match;          /* the pattern as written */
+	char *match; /* the pattern as written */
 	enum match_kind kind;
-	char *literal;        /* what a key starts with; NULL for MATCH_REGEX */
+	char *literal; /* what a key starts with; NULL for MATCH_REGEX */
 	size_t literal_len;
-	void *regex;          /* pcre2_code *, MATCH_REGEX only */
-	bool anchored;        /* the regex can match at the start only */
+	const char *rest; /* of ${match}, behind that; NULL as well */
+	void *regex;      /* pcre2_code *, MATCH_REGEX only */
+	bool anchored;    /* the regex can match at the start only */
 
-	enum algorithm algorithm;
-	int64_t capacity;     /* drops, 1..LIMIT_CAPACITY_MAX */
-	int64_t recharge_us;  /* leaky bucket: time for one drop, >= 1 */
-	int64_t block_us;     /* leaky bucket: >= 0 */
-	int64_t window_us;    /* fixed window: >= 1 */
+	const struct algorithm *algorithm;
+	int64_t capacity;    /* drops, 1..LIMIT_CAPACITY_MAX */
+	int64_t recharge_us; /* leaky bucket: time for one drop, >= 1 */
+	int64_t recharge_ns; /* to be added to that, 0..999 */
+	int64_t block_us;    /* leaky bucket: >= 0 */
+	int64_t window_us;   /* fixed window: >= 1 */
 
+	int64_t max_buckets; /* in memory; 0: as many as there is room for */
 	enum on_error on_error;
 	bool shadow;
-	bool is_inline;       /* came with a request: there are others of its
-			       * name, and its buckets are theirs too */
-	bool deny_cache;      /* unless "no": what Redis refused may be
-			       * refused again without asking it */
+	bool is_inline;  /* came with a request: shares its name and its buckets
+			    with others */
+	bool deny_cache; /* the daemon may refuse again what Redis refused,
+			    without asking Redis */
 
-	unsigned order;       /* place in its set, from 0 */
-	unsigned line;        /* where it was written */
-	unsigned given;       /* the words set so far, a bit each (limit.c) */
+	unsigned order; /* place in its set, from 0 */
+	unsigned line;  /* where it was written */
+	unsigned given; /* the words set so far, a bit each (limit.c) */
 };
 
 /** Why a word or a limit was refused: one line, no newline. */
 struct limit_error {
 	char reason[160];
 	bool is_value; /* of limit_set(): the value is to blame, not the word */
+	const char *word; /* the word that is missing, whose value is wrong, or
+			     that an unknown one probably means; NULL: none */
 };
 
 /** Start a limit.  Return NULL if ${name} is no name for a limit (1 to 64 of
@@ -86,8 +93,12 @@ int limit_set(struct limit *limit, const char *word, const char *value,
  * Return 0, or -1 with ${error} set. */
 int limit_finish(struct limit *limit, struct limit_error *error) MUST_USE;
 
-/** Call ${visit} for each word of a finished limit, as few as say all of it:
- * "match", "capacity", "recharge" or "window", and what is not as by default.
+/** Count the word as given, since its mistake was reported.  The limit can be
+ * checked further, but not used. */
+void limit_assume(struct limit *limit, const char *word);
+
+/** Call ${visit} for the fewest words that describe a finished limit: "match",
+ * "capacity", "recharge" or "window", and those that differ from their default.
  * ${value} is valid during the call. */
 typedef void limit_visit_word(const char *word, const char *value, void *arg);
 void limit_each_word(
@@ -95,10 +106,14 @@ void limit_each_word(
 
 /** Make ${limit} the one that came with a request: a leaky bucket without a
  * block, ${capacity} from 1 to LIMIT_CAPACITY_MAX, C*R within
- * LIMIT_INLINE_LIFE_US.  ${order} tells it from others of its kind.  It owns
- * nothing. */
-void limit_init_inline(struct limit *limit, int64_t capacity,
-    int64_t recharge_us, unsigned order);
+ * LIMIT_INLINE_LIFE_US.  ${order} distinguishes it from others of its kind.  It
+ * owns nothing. */
+void limit_init_inline(
+    struct limit *limit, int64_t capacity, int64_t recharge_ns, unsigned order);
+
+/** Set the time for one drop to ${ns}, at least 1000: to whole microseconds,
+ * rounded up, where that is within a thousandth. */
+void limit_set_recharge(struct limit *limit, int64_t ns);
 
 /** Longest time for which a bucket can matter: C*R + block, or the window; of a
  * limit that came with a request, of any such limit's. */
@@ -106,9 +121,6 @@ int64_t limit_life_us(const struct limit *limit);
 
 /** Free a limit, finished or not, or NULL. */
 void limit_free(struct limit *limit);
-
-/** "leaky_bucket", "fixed_window". */
-const char *algorithm_name(enum algorithm algorithm);
 
 /** "memory", "allow", "deny". */
 const char *on_error_name(enum on_error on_error);

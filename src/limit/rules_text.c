@@ -1,111 +1,350 @@
+/*
+ * rules_text: reads a set of limits from a text, and reports each mistake.  A
+ * text with a mistake is read to its end, and gives no set.  The heart is
+ * rules_text_begin_limit() and rules_text_set_word().
+ */
 #include "limit/rules_text.h"
 
 #include "base/ini.h"
 #include "base/log.h"
 #include "limit/index.h"
+#include "limit/pattern.h"
+#include "limit/rules_write.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* What is being read, whatever from. */
-struct reading {
+/* The state of reading, from a file or from lines. */
+struct rules_reading {
+	const char *name;        /* of the file or key */
+	struct reasons *reasons; /* all that is wrong so far */
 	struct rules *rules;
-	struct limit *open;      /* the last of ${rules}, which takes words */
-	unsigned open_column;    /* where it begins */
 	struct hash_index names; /* of the limits so far */
-	unsigned column;         /* of the line's word, in a file */
-	unsigned value_column;   /* and of its value */
+	struct reasons doubts;   /* what may be a mistake in them */
+
+	struct limit *open;     /* the last of ${rules}, which takes words */
+	struct route *route;    /* or this one does */
+	bool is_open_unclear;   /* its algorithm is not known */
+	struct ini_place begin; /* where it begins */
+	struct ini_place place; /* of the line that is read */
 };
 
-/* Where a line or section is wrong, and why. */
-struct blame {
-	unsigned line;
-	unsigned column;
-	char reason[256];
-};
-
-static int
-fail(struct blame *blame, unsigned line, unsigned column, const char *limit,
-    const char *reason)
+/* Add a reason: it is about the text at ${place}, of a limit of that name, or
+ * of none. */
+static void
+rules_text_say(struct reasons *reasons, const struct rules_reading *reading,
+    const struct ini_place *place, const char *limit, const char *reason)
 {
-	char shown[LIMIT_NAME_MAX + 4];
+	char shown[sizeof(ROUTE_SIGN) + LIMIT_NAME_MAX + 4] = "",
+							 where[40] = "";
 
-	log_escape(shown, sizeof(shown), limit, strlen(limit));
-	blame->line = line;
-	blame->column = column;
-	snprintf(
-	    blame->reason, sizeof(blame->reason), "[%s]: %s", shown, reason);
-	return -1;
+	if (limit)
+		log_escape(shown, sizeof(shown), limit, strlen(limit));
+	if (place->column > 0)
+		snprintf(where, sizeof(where), ":%u:%u: ", place->line,
+		    place->column);
+	else if (*reading->name)
+		snprintf(where, sizeof(where), ": member %u: ", place->line);
+	reasons_add(reasons, "%s%s%s%s%s%s", reading->name, where,
+	    limit ? "[" : "", shown, limit ? "]: " : "", reason);
 }
 
-static int
-finish_limit(struct reading *reading, struct blame *blame)
+/* It is wrong. */
+static void
+rules_text_blame(struct rules_reading *reading, const struct ini_place *place,
+    const char *limit, const char *reason)
+{
+	rules_text_say(reading->reasons, reading, place, limit, reason);
+}
+
+/* All words of the open route were read. */
+static void
+rules_text_finish_route(struct rules_reading *reading)
+{
+	struct route *route = reading->route;
+	struct limit_error why;
+	char name[sizeof(ROUTE_SIGN) + LIMIT_NAME_MAX];
+
+	reading->route = NULL;
+	if (!route || route_finish(route, &why) == 0)
+		return;
+	snprintf(name, sizeof(name), ROUTE_SIGN "%s", route_name(route));
+	rules_text_blame(reading, &reading->begin, name, why.reason);
+}
+
+/* All words of the open limit were read.  Which ones it needs depends on its
+ * algorithm. */
+static void
+rules_text_finish_limit(struct rules_reading *reading)
 {
 	struct limit *limit = reading->open;
 	struct limit_error why;
 
+	rules_text_finish_route(reading);
 	reading->open = NULL;
-	if (!limit || limit_finish(limit, &why) == 0)
-		return 0;
-	return fail(blame, limit->line, reading->open_column, limit->name,
-	    why.reason);
+	if (!limit || reading->is_open_unclear)
+		return;
+	while (limit_finish(limit, &why) < 0) {
+		rules_text_blame(
+		    reading, &reading->begin, limit->name, why.reason);
+		if (!why.word)
+			break;
+		limit_assume(limit, why.word);
+	}
 }
 
-static int
-begin_limit(struct reading *reading, const char *name, unsigned line,
-    struct blame *blame)
+/* Note the name of a limit or of a route.  Return whether it is a new one. */
+static bool
+rules_text_take_name(struct rules_reading *reading, const char *name)
 {
 	struct hash128 hash = key_make(name, strlen(name)).hash;
-	unsigned column = reading->column;
+	const char *reason = "is defined above already";
+
+	if (hash_index_find(&reading->names, &hash) == INDEX_NONE) {
+		if (hash_index_add(&reading->names, &hash, 0) == 0)
+			return true;
+		reason = "out of memory";
+	}
+	rules_text_blame(reading, &reading->place, name, reason);
+	return false;
+}
+
+/* Add a limit to the set.  Return it, or NULL: it is refused. */
+static struct limit *
+rules_text_add_limit(struct rules_reading *reading, const char *name)
+{
 	struct limit_error why;
 	struct limit *limit;
 
-	if (hash_index_find(&reading->names, &hash) != INDEX_NONE)
-		return fail(blame, line, column, name, "stands above already");
+	if (!rules_text_take_name(reading, name))
+		return NULL;
 	limit = limit_new(name, &why);
-	if (!limit)
-		return fail(blame, line, column, name, why.reason);
-	limit->line = line;
-	if (rules_add(reading->rules, limit) < 0) {
-		limit_free(limit);
-		return fail(blame, line, column, name, "out of memory");
+	if (!limit) {
+		rules_text_blame(reading, &reading->place, name, why.reason);
+		return NULL;
 	}
-	reading->open = limit;
-	reading->open_column = column;
-	if (hash_index_add(&reading->names, &hash, limit->order) < 0)
-		return fail(blame, line, column, name, "out of memory");
-	return 0;
+	limit->line = reading->place.line;
+	if (rules_add(reading->rules, limit) == 0)
+		return limit;
+	rules_text_blame(reading, &reading->place, name, "out of memory");
+	limit_free(limit);
+	return NULL;
 }
 
-static int
-set_word(struct reading *reading, const char *word, const char *value,
-    unsigned line, struct blame *blame)
+/* The same for a route, of which ${name} begins with the sign. */
+static struct route *
+rules_text_add_route(struct rules_reading *reading, const char *name)
 {
 	struct limit_error why;
+	struct route *route;
 
-	if (limit_set(reading->open, word, value, &why) < 0)
-		return fail(blame, line,
-		    why.is_value ? reading->value_column : reading->column,
-		    reading->open->name, why.reason);
-	return 0;
+	if (!rules_text_take_name(reading, name))
+		return NULL;
+	route = route_new(name + strlen(ROUTE_SIGN), &why);
+	if (!route) {
+		rules_text_blame(reading, &reading->place, name, why.reason);
+		return NULL;
+	}
+	route_set_line(route, reading->place.line);
+	if (rules_add_route(reading->rules, route) == 0)
+		return route;
+	rules_text_blame(reading, &reading->place, name, "out of memory");
+	route_free(route);
+	return NULL;
 }
 
-static int
-start(struct reading *reading)
+/* A limit or a route begins. */
+static void
+rules_text_begin_limit(struct rules_reading *reading, const char *name)
 {
-	*reading = (struct reading){.rules = rules_new()};
-	return reading->rules ? 0 : -1;
+	reading->begin = reading->place;
+	reading->is_open_unclear = false;
+	reading->open = NULL;
+	if (strncmp(name, ROUTE_SIGN, strlen(ROUTE_SIGN)) == 0)
+		reading->route = rules_text_add_route(reading, name);
+	else
+		reading->open = rules_text_add_limit(reading, name);
 }
 
-/* Return the set if it was read and can be used, or NULL. */
+/* A pattern may not be what was meant. */
+static void
+rules_text_doubt_pattern(struct rules_reading *reading)
+{
+	const struct limit *limit = reading->open;
+	struct ini_place place = reading->place;
+	const char *doubt = pattern_doubt(limit);
+	char reason[REASON_SIZE];
+
+	if (!doubt)
+		return;
+	place.column = place.value_column;
+	snprintf(reason, sizeof(reason), "match = %s %s", limit->match, doubt);
+	rules_text_say(&reading->doubts, reading, &place, limit->name, reason);
+}
+
+static void
+rules_text_set_route_word(
+    struct rules_reading *reading, const char *word, const char *value)
+{
+	struct ini_place place = reading->place;
+	struct limit_error why;
+	char name[sizeof(ROUTE_SIGN) + LIMIT_NAME_MAX];
+
+	if (route_set(reading->route, word, value, &why) == 0)
+		return;
+	if (why.is_value)
+		place.column = place.value_column;
+	snprintf(
+	    name, sizeof(name), ROUTE_SIGN "%s", route_name(reading->route));
+	rules_text_blame(reading, &place, name, why.reason);
+}
+
+static void
+rules_text_set_word(
+    struct rules_reading *reading, const char *word, const char *value)
+{
+	struct ini_place place = reading->place;
+	struct limit_error why;
+
+	if (reading->route) {
+		rules_text_set_route_word(reading, word, value);
+		return;
+	}
+	if (limit_set(reading->open, word, value, &why) == 0) {
+		if (strcmp(word, "match") == 0)
+			rules_text_doubt_pattern(reading);
+		return;
+	}
+	if (why.is_value)
+		place.column = place.value_column;
+	rules_text_blame(reading, &place, reading->open->name, why.reason);
+	if (why.word)
+		limit_assume(reading->open, why.word);
+	if (why.word && strcmp(why.word, "algorithm") == 0)
+		reading->is_open_unclear = true;
+}
+
+static void
+rules_text_start(
+    struct rules_reading *reading, const char *name, struct reasons *reasons)
+{
+	reasons_clear(reasons);
+	*reading = (struct rules_reading){
+	    .name = name, .reasons = reasons, .rules = rules_new()};
+	if (!reading->rules)
+		reasons_add(reasons, "%s: out of memory", name);
+}
+
+/* A limit before ${limit} in the set that has the same pattern, or NULL. */
+static const struct limit *
+rules_text_find_same(const struct rules *rules, struct hash_index *patterns,
+    const struct limit *limit)
+{
+	struct hash128 hash = key_make(limit->match, strlen(limit->match)).hash;
+	unsigned order = hash_index_find(patterns, &hash);
+
+	/* Without memory there are fewer warnings. */
+	if (order == INDEX_NONE &&
+	    hash_index_add(patterns, &hash, limit->order) < 0)
+		return NULL;
+	return order == INDEX_NONE ? NULL : rules_at(rules, order);
+}
+
+/* No key reaches ${limit}: one before takes them all. */
+static void
+rules_text_doubt_reach(struct rules_reading *reading, const struct limit *limit,
+    const char *before, const char *how)
+{
+	struct ini_place place = {
+	    .line = limit->line, .column = reading->begin.column > 0};
+	char reason[REASON_SIZE];
+
+	snprintf(reason, sizeof(reason), "no key reaches it: [%s] before it %s",
+	    before, how);
+	rules_text_say(&reading->doubts, reading, &place, limit->name, reason);
+}
+
+static void
+rules_text_doubt_limits(struct rules_reading *reading)
+{
+	const struct rules *rules = reading->rules;
+	struct hash_index patterns = {0};
+
+	for (size_t i = 0; i < rules_count(rules); i++) {
+		const struct limit *limit = rules_at(rules, i);
+		const struct limit *same =
+		    rules_text_find_same(rules, &patterns, limit);
+		const struct limit *cover =
+		    same ? NULL : rules_cover(rules, limit);
+
+		if (same)
+			rules_text_doubt_reach(
+			    reading, limit, same->name, "has the same match");
+		else if (cover)
+			rules_text_doubt_reach(reading, limit, cover->name,
+			    "matches all that it matches");
+	}
+	hash_index_free(&patterns);
+}
+
+/* Routes that no request takes. */
+static void
+rules_text_doubt_routes(struct rules_reading *reading)
+{
+	const struct routes *routes = rules_routes(reading->rules);
+
+	for (size_t i = 0; i < routes->count; i++) {
+		const struct route *route = routes->items[i];
+		const struct route *cover = routes_cover(routes, i);
+		struct ini_place place = {.line = route_line(route),
+		    .column = reading->begin.column > 0};
+		char name[sizeof(ROUTE_SIGN) + LIMIT_NAME_MAX];
+		char reason[REASON_SIZE];
+
+		if (!cover)
+			continue;
+		snprintf(
+		    name, sizeof(name), ROUTE_SIGN "%s", route_name(route));
+		snprintf(reason, sizeof(reason),
+		    "no request reaches it: [" ROUTE_SIGN
+		    "%s] before it matches all that it matches",
+		    route_name(cover));
+		rules_text_say(&reading->doubts, reading, &place, name, reason);
+	}
+}
+
+/* A check has room for so many keys. */
+static void
+rules_text_check_routes(struct rules_reading *reading)
+{
+	size_t most = routes_most_keys(rules_routes(reading->rules));
+
+	if (most > ROUTE_KEYS_MAX)
+		reasons_add(reading->reasons,
+		    "%s: a request could get %zu keys of its routes, "
+		    "those with continue = yes together; at most %d",
+		    reading->name, most, ROUTE_KEYS_MAX);
+}
+
+/* Return the set if nothing is wrong with it, or NULL. */
 static struct rules *
-end(struct reading *reading, int status)
+rules_text_end(struct rules_reading *reading)
 {
 	struct rules *rules = reading->rules;
 
 	hash_index_free(&reading->names);
-	if (rules && status == 0 && rules_finish(rules) == 0)
+	if (rules)
+		rules_text_check_routes(reading);
+	if (reading->reasons->count == 0 &&
+	    (rules_finish(rules) < 0 || rules_write_digest(rules) == -1))
+		reasons_add(
+		    reading->reasons, "%s: out of memory", reading->name);
+	if (reading->reasons->count == 0) {
+		rules_text_doubt_limits(reading);
+		rules_text_doubt_routes(reading);
+		*reading->reasons = reading->doubts;
 		return rules;
+	}
 	rules_unref(rules);
 	return NULL;
 }
@@ -114,80 +353,63 @@ end(struct reading *reading, int status)
  * INI.
  */
 
-/* An ini_handler. */
-static int
-take_ini(void *arg, const char *section, const char *name, const char *value,
-    unsigned line, struct ini_error *error)
+static bool
+rules_text_on_section(
+    void *arg, const char *name, const struct ini_place *place)
 {
-	struct reading *reading = arg;
-	struct blame blame = {
-	    line, error->column, "stands before the first [section]"};
-	int status = -1;
+	struct rules_reading *reading = arg;
 
-	reading->column = error->column;
-	reading->value_column = error->value_column;
-	if (!name) {
-		status = finish_limit(reading, &blame);
-		if (status == 0)
-			status = begin_limit(reading, section, line, &blame);
-	} else if (reading->open) {
-		status = set_word(reading, name, value, line, &blame);
-	}
-	if (status == -1) {
-		error->line = blame.line;
-		error->column = blame.column;
-		memcpy(error->reason, blame.reason, sizeof(error->reason));
-	}
-	return status;
+	rules_text_finish_limit(reading);
+	reading->place = *place;
+	rules_text_begin_limit(reading, name);
+	return false;
 }
 
-static int
-read_ini(struct reading *reading, const char *text, size_t len,
-    struct ini_error *error)
+/* The words of a limit that was refused are not looked at. */
+static void
+rules_text_on_pair(void *arg, const struct ini_pair *pair)
 {
-	struct blame blame;
+	struct rules_reading *reading = arg;
 
-	if (ini_read(text, len, take_ini, reading, error) == -1)
-		return -1;
-	if (finish_limit(reading, &blame) == 0)
-		return 0;
-	error->line = blame.line;
-	error->column = blame.column;
-	memcpy(error->reason, blame.reason, sizeof(error->reason));
-	return -1;
+	reading->place = pair->place;
+	if (reading->open || reading->route)
+		rules_text_set_word(reading, pair->name, pair->value);
+	else if (*pair->section == '\0' && reading->begin.line == 0)
+		rules_text_blame(reading, &reading->place, NULL,
+		    "comes before the first [section]");
+}
+
+static void
+rules_text_on_mistake(
+    void *arg, const struct ini_place *place, const char *reason)
+{
+	rules_text_blame(arg, place, NULL, reason);
 }
 
 struct rules *
 rules_from_ini(
-    const char *name, const char *text, size_t len, struct rules_error *error)
+    const char *name, const char *text, size_t len, struct reasons *reasons)
 {
-	struct reading reading;
-	struct ini_error why;
-	struct rules *rules;
-	int status = start(&reading);
+	static const struct ini_events events = {
+	    rules_text_on_section, rules_text_on_pair, rules_text_on_mistake};
+	struct rules_reading reading;
 
-	snprintf(error->reason, sizeof(error->reason), "%s: out of memory",
-	    name);
-	if (status == 0 &&
-	    (status = read_ini(&reading, text, len, &why)) == -1)
-		snprintf(error->reason, sizeof(error->reason), "%s:%u:%u: %s",
-		    name, why.line, why.column, why.reason);
-	rules = end(&reading, status);
-	if (!rules || rules_count(rules) > 0)
-		return rules;
-	snprintf(error->reason, sizeof(error->reason), "%s: no limits in it",
-	    name);
-	rules_unref(rules);
-	return NULL;
+	rules_text_start(&reading, name, reasons);
+	if (reading.rules && ini_read(text, len, &events, &reading) < 0)
+		reasons_add(reasons, "%s: out of memory", name);
+	rules_text_finish_limit(&reading);
+	if (reasons->count == 0 && rules_count(reading.rules) == 0)
+		reasons_add(reasons, "%s: no limits in it", name);
+	return rules_text_end(&reading);
 }
 
 /*
  * Lines.
  */
 
-/* Cut the next word off the text at ${at}.  NULL: there is none. */
+/* Cut the next word off the text at ${at}.  NULL: no more words. */
 static char *
-next_word(char **at)
+rules_text_next_word(char **at)
 {
 	char *word = *at + strspn(*at, " ");
 
@@ -199,28 +421,27 @@ next_word(char **at)
 	return word;
 }
 
-static int
-set_words(
-    struct reading *reading, char *at, unsigned line, struct blame *blame)
+static void
+rules_text_set_words(struct rules_reading *reading, char *at, const char *name)
 {
 	char *word;
 
-	while ((word = next_word(&at))) {
+	while ((word = rules_text_next_word(&at))) {
 		char *value = strchr(word, '=');
 
-		if (!value)
-			return fail(blame, line, 0, reading->open->name,
+		if (!value) {
+			rules_text_blame(reading, &reading->place, name,
 			    "a word is not of the form name=value");
+			continue;
+		}
 		*value++ = '\0';
-		if (set_word(reading, word, value, line, blame) == -1)
-			return -1;
+		rules_text_set_word(reading, word, value);
 	}
-	return finish_limit(reading, blame);
 }
 
 /* Whether a line is text and blanks. */
 static bool
-is_text(const struct rules_line *line)
+rules_text_is_text(const struct rules_line *line)
 {
 	const char *at = line->bytes;
 	const char *end = at + line->len;
@@ -236,89 +457,43 @@ is_text(const struct rules_line *line)
 	return true;
 }
 
-static int
-read_line(struct reading *reading, const struct rules_line *line,
-    unsigned number, struct blame *blame)
+static void
+rules_text_read_line(
+    struct rules_reading *reading, const struct rules_line *line)
 {
 	char text[RULES_LINE_MAX + 1];
-	char *at = text;
-	char *name;
+	char *at = text, *name = NULL;
+	const char *reason = "is empty";
 
-	*blame = (struct blame){number, 0, "is longer than 4096 bytes"};
-	if (line->len > RULES_LINE_MAX)
-		return -1;
-	strcpy(blame->reason, "is not one line of UTF-8 text");
-	if (!is_text(line))
-		return -1;
-	memcpy(text, line->bytes, line->len);
-	text[line->len] = '\0';
-	strcpy(blame->reason, "is empty");
-	name = next_word(&at);
-	if (!name || begin_limit(reading, name, number, blame) == -1)
-		return -1;
-	return set_words(reading, at, number, blame);
+	if (line->len > RULES_LINE_MAX) {
+		reason = "is longer than 4096 bytes";
+	} else if (!rules_text_is_text(line)) {
+		reason = "is not one line of UTF-8 text";
+	} else {
+		memcpy(text, line->bytes, line->len);
+		text[line->len] = '\0';
+		name = rules_text_next_word(&at);
+	}
+	if (!name) {
+		rules_text_blame(reading, &reading->place, NULL, reason);
+		return;
+	}
+	rules_text_begin_limit(reading, name);
+	if (reading->open || reading->route)
+		rules_text_set_words(reading, at, name);
+	rules_text_finish_limit(reading);
 }
 
 struct rules *
-rules_from_lines(const char *name, const struct rules_line *lines,
-    size_t count, struct rules_error *error)
+rules_from_lines(const char *name, const struct rules_line *lines, size_t count,
+    struct reasons *reasons)
 {
-	struct reading reading;
-	struct blame blame;
-	int status = start(&reading);
+	struct rules_reading reading;
 
-	snprintf(error->reason, sizeof(error->reason), "%s: out of memory",
-	    name);
-	for (size_t i = 0; status == 0 && i < count; i++) {
-		status =
-		    read_line(&reading, &lines[i], (unsigned)i + 1, &blame);
-		if (status == -1)
-			snprintf(error->reason, sizeof(error->reason),
-			    "%s: member %u: %s", name, blame.line,
-			    blame.reason);
+	rules_text_start(&reading, name, reasons);
+	for (size_t i = 0; reading.rules && i < count; i++) {
+		reading.place = (struct ini_place){.line = (unsigned)i + 1};
+		rules_text_read_line(&reading, &lines[i]);
 	}
-	return end(&reading, status);
-}
-
-/*
- * Writing.
- */
-
-/* A word and its value stand so: BEFORE word BETWEEN value AFTER. */
-struct writing {
-	struct buf *out;
-	const char *before, *between, *after;
-	int status;
-};
-
-static void
-write_word(const char *word, const char *value, void *arg)
-{
-	struct writing *writing = arg;
-
-	if (buf_printf(writing->out, "%s%s%s%s%s", writing->before, word,
-		writing->between, value, writing->after) == -1)
-		writing->status = -1;
-}
-
-int
-rules_write_line(struct buf *out, const struct limit *limit)
-{
-	struct writing writing = {out, " ", "=", "", 0};
-
-	if (buf_printf(out, "%s", limit->name) == -1)
-		return -1;
-	limit_each_word(limit, write_word, &writing);
-	return writing.status;
-}
-
-int
-rules_write_section(struct buf *out, const struct limit *limit)
-{
-	struct writing writing = {out, "", " = ", "\n", 0};
-
-	if (buf_printf(out, "[%s]\n", limit->name) == -1)
-		return -1;
-	limit_each_word(limit, write_word, &writing);
-	return writing.status;
+	return rules_text_end(&reading);
 }

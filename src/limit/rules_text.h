@@ -10,6 +10,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/reasons.h"
 #include "limit/rules.h"
 
 #include <stddef.h>
@@ -17,17 +18,15 @@
 /** Longest line of one limit. */
 #define RULES_LINE_MAX 4096
 
-/** Why a text was refused: "limits.ini:12:1: [login]: capacity is missing",
- * "limits: member 3: [login]: capacity is missing". */
-struct rules_error {
-	char reason[400];
-};
+/* The digest of a set that is read is that of its limits and their order. */
 
 /** Read limits from INI text of ${len} bytes; ${name} is the file's name, for
- * complaints.  Return a set with one reference, or NULL with ${error} set to
- * the first thing that is wrong.  No limits at all is an error. */
+ * the reasons: "limits.ini:12:1: [login]: capacity is missing".  Return a set
+ * with one reference, and ${reasons} set to what may be a mistake in it; or
+ * NULL with ${reasons} set to all that is wrong.  No limits at all is an error.
+ */
 struct rules *rules_from_ini(const char *name, const char *text, size_t len,
-    struct rules_error *error) MUST_USE;
+    struct reasons *reasons) MUST_USE;
 
 /** A line, borrowed, without its end. */
 struct rules_line {
@@ -35,11 +34,12 @@ struct rules_line {
 	size_t len;
 };
 
-/** Read ${count} limits, a line each; ${name} is the key's, for complaints.
- * Returns as rules_from_ini(), but no lines are a set without limits. */
-struct rules *rules_from_lines(const char *name,
-    const struct rules_line *lines, size_t count, struct rules_error *error)
-    MUST_USE;
+/** Read ${count} limits, a line each; ${name} is the key's, for the reasons:
+ * "limits: member 3: [login]: capacity is missing"; if it is "", they begin
+ * with the limit's name.  Return as rules_from_ini(), but no lines give a set
+ * without limits. */
+struct rules *rules_from_lines(const char *name, const struct rules_line *lines,
+    size_t count, struct reasons *reasons) MUST_USE;
 
 /** Append a limit to ${out} as a line, without an end, or as a section.  Equal
  * limits are written equally.  Return 0, or -1 (out of memory). */

@@ -1,54 +1,62 @@
 /**
  * dial: connect to a server by name, without blocking.
  *
- * Looks the name up (evdns: /etc/hosts, then DNS) and tries its addresses one
- * after the other.  Has no deadline of its own: whoever dials sets one, and
- * cancels.
+ * Looks the name up (resolver.h), IPv4 and IPv6 apart, and connects to its
+ * addresses in turn.  If one does not reply within a quarter of the time-out,
+ * at most 250 ms, the next is tried beside it (RFC 8305, but IPv4 first, like
+ * the dripgate tool).  The first to connect wins.
  */
 #ifndef NET_DIAL_H
 #define NET_DIAL_H
 
 #include "base/attr.h"
+#include "net/endpoint.h"
+#include "net/loop.h"
 
-#include <event2/event.h>
 #include <stdint.h>
 
-/** Where a server is.  The strings are borrowed while it is dialled. */
-struct endpoint {
-	const char *unix_socket_path; /* not empty: the rest means nothing */
-	const char *host;
-	int64_t port;
-};
-
-/** Room for the longest name of an endpoint. */
-#define ENDPOINT_NAME_MAX 300
-
-/** What to call it, for people: the path, or HOST:PORT. */
-void endpoint_name(
-    const struct endpoint *endpoint, char to[ENDPOINT_NAME_MAX]);
-
-/** Looks names up, for one event base. */
+/** Dials from one loop. */
 struct dialer;
 
-/** NULL: out of memory. */
-struct dialer *dialer_new(struct event_base *base) MUST_USE;
+/** NULL with errno. */
+struct dialer *dialer_new(struct loop *loop) MUST_USE;
 
-/** Free it, or NULL.  No dial may be open. */
+/** Free it; NULL: no-op.  No dial may be open. */
 void dialer_free(struct dialer *dialer);
+
+struct dial_options {
+	const struct endpoint *endpoint; /* borrowed while it is dialled */
+	int64_t timeout_us;              /* for all of it */
+	unsigned
+	    turn; /* number of the attempt: each starts at another address */
+};
+
+enum dial_step {
+	DIAL_LOOKUP,
+	DIAL_CONNECT,
+};
+
+/** Which step failed, and why: "look-up: Name or service not known", "connect
+ * to 10.0.0.1: Connection refused".  Valid during the callback. */
+struct dial_failure {
+	enum dial_step step;
+	const char *reason;
+};
 
 /** An attempt under way. */
 struct dial;
 
-/** ${fd} is a connected non-blocking socket, the callee's; or -1, and ${reason}
- * says why.  The dial is gone by now. */
-typedef void dial_done(int fd, const char *reason, void *arg);
+/** Either ${fd} is a connected non-blocking socket, which the callee owns, and
+ * ${failure} is NULL; or ${fd} is -1 and ${failure} says why.  The dial is
+ * already freed. */
+typedef void dial_done(int fd, const struct dial_failure *failure, void *arg);
 
 /** Start connecting.  ${done} is called once, later, never from within.
  * NULL: out of memory. */
-struct dial *dial_start(struct dialer *dialer, const struct endpoint *endpoint,
-    dial_done *done, void *arg) MUST_USE;
+struct dial *dial_start(struct dialer *dialer,
+    const struct dial_options *options, dial_done *done, void *arg) MUST_USE;
 
-/** Give up an attempt, or NULL; ${done} is not called. */
+/** Give up an attempt; NULL: no-op.  ${done} is not called. */
 void dial_cancel(struct dial *dial);
 
 #endif

@@ -1,11 +1,17 @@
+/*
+ * Accepts clients on one socket.
+ * Holds: the listener either waits for clients or, without descriptors, for the
+ * end of its pause.
+ * The heart is listener_accept_one().
+ */
 #include "net/listener.h"
 
 #include "base/log.h"
+#include "net/io.h"
+#include "net/timer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <event2/event_struct.h>
-#include <event2/util.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -16,93 +22,25 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG          4096
-#define ACCEPTS_AT_ONCE  64
+/* Most clients that listener_accept() lets in. */
+#define LET_IN_MAX 4096
 
-static const struct timeval pause_time = {.tv_usec = 100000};
+#define ACCEPTS_AT_ONCE 64
+
+#define PAUSE_US 100000
 
 struct listener {
 	int fd;
-	struct event accept_event;
-	struct event resume_event;
+	struct io acceptable;
+	struct timer pause;
 	listener_accepted *accepted;
 	void *arg;
-	struct log_pace pace;
+	struct log_limiter limiter;
 	char address[sizeof(struct sockaddr_un)];
 };
 
-static int
-bind_and_listen(int family, const struct sockaddr *address, socklen_t len)
-{
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int on = 1;
-	int error;
-
-	if (fd == -1)
-		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, address, len) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
-int
-listen_tcp(const char *text)
-{
-	struct sockaddr_storage address;
-	int len = sizeof(address);
-
-	if (evutil_parse_sockaddr_port(
-		text, (struct sockaddr *)&address, &len) == -1) {
-		errno = EINVAL;
-		return -1;
-	}
-	return bind_and_listen(
-	    address.ss_family, (struct sockaddr *)&address, (socklen_t)len);
-}
-
-/* Whether the socket file was left behind by a process that is gone. */
-static bool
-is_abandoned(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool abandoned;
-
-	if (fd == -1)
-		return false;
-	abandoned = connect(fd, (const struct sockaddr *)address,
-			sizeof(*address)) == -1 &&
-		    errno == ECONNREFUSED;
-	close(fd);
-	return abandoned;
-}
-
-int
-listen_unix(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct sockaddr *any = (const struct sockaddr *)&address;
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(address.sun_path, path, strlen(path));
-	fd = bind_and_listen(AF_UNIX, any, sizeof(address));
-	if (fd == -1 && errno == EADDRINUSE) {
-		if (is_abandoned(&address))
-			unlink(path);
-		fd = bind_and_listen(AF_UNIX, any, sizeof(address));
-	}
-	return fd;
-}
-
 static void
-describe_address(struct listener *listener)
+listener_describe_address(struct listener *listener)
 {
 	union {
 		struct sockaddr any;
@@ -129,10 +67,11 @@ describe_address(struct listener *listener)
 	}
 }
 
-/* The client went away before it was accepted, or the network had something to
- * say about it (accept(2), "Error handling"): the next one may be fine. */
+/* Whether the error concerns only this client, so that the next may be fine: it
+ * went away before it was accepted, or the network failed (accept(2), "Error
+ * handling"). */
 static bool
-is_passing(int error)
+listener_is_passing(int error)
 {
 	switch (error) {
 	case EINTR:
@@ -153,60 +92,55 @@ is_passing(int error)
 
 /* Accept one client.  Return whether there may be more. */
 static bool
-accept_one(struct listener *listener)
+listener_accept_one(struct listener *listener)
 {
 	int on = 1;
-	int fd = accept4(
-	    listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd =
+	    accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd != -1) {
-		/* No Nagle: an answer must not wait for the next. */
+		/* No Nagle: a response must not wait for the next. */
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		listener->accepted(fd, listener->arg);
 		return true;
 	}
 	if (errno == EAGAIN)
 		return false;
-	if (is_passing(errno))
+	if (listener_is_passing(errno))
 		return true;
-	if (log_is_due(&listener->pace))
-		log_warning("accepting on %s pauses: %m", listener->address);
-	event_del(&listener->accept_event);
-	event_add(&listener->resume_event, &pause_time);
+	log_limited(&listener->limiter, LOG_LEVEL_WARNING,
+	    "accepting on %s pauses: %m", listener->address);
+	io_stop(&listener->acceptable);
+	timer_set(&listener->pause, PAUSE_US);
 	return false;
 }
 
 static void
-on_acceptable(evutil_socket_t fd, short what, void *arg)
+listener_on_acceptable(void *arg)
 {
-	(void)fd;
-	(void)what;
 	for (int i = 0; i < ACCEPTS_AT_ONCE; i++)
-		if (!accept_one(arg))
+		if (!listener_accept_one(arg))
 			return;
 }
 
 void
 listener_accept(struct listener *listener)
 {
-	for (int i = 0; i < BACKLOG; i++)
-		if (!accept_one(listener))
+	for (int i = 0; i < LET_IN_MAX; i++)
+		if (!listener_accept_one(listener))
 			return;
 }
 
 static void
-on_resume(evutil_socket_t fd, short what, void *arg)
+listener_resume(void *arg)
 {
 	struct listener *listener = arg;
 
-	(void)fd;
-	(void)what;
-	event_add(&listener->accept_event, NULL);
+	io_start(&listener->acceptable, listener_on_acceptable, listener);
 }
 
 struct listener *
-listener_new(struct event_base *base, int fd, listener_accepted *accepted,
-    void *arg)
+listener_new(struct loop *loop, int fd, listener_accepted *accepted, void *arg)
 {
 	struct listener *listener;
 	int listens = 0;
@@ -224,11 +158,10 @@ listener_new(struct event_base *base, int fd, listener_accepted *accepted,
 	listener->fd = fd;
 	listener->accepted = accepted;
 	listener->arg = arg;
-	describe_address(listener);
-	event_assign(&listener->accept_event, base, fd, EV_READ | EV_PERSIST,
-	    on_acceptable, listener);
-	evtimer_assign(&listener->resume_event, base, on_resume, listener);
-	event_add(&listener->accept_event, NULL);
+	listener_describe_address(listener);
+	io_init(&listener->acceptable, loop, fd, IO_READ);
+	timer_init(&listener->pause, loop, listener_resume, listener);
+	listener_resume(listener);
 	return listener;
 }
 
@@ -243,8 +176,8 @@ listener_free(struct listener *listener)
 {
 	if (!listener)
 		return;
-	event_del(&listener->accept_event);
-	event_del(&listener->resume_event);
+	io_stop(&listener->acceptable);
+	timer_stop(&listener->pause);
 	close(listener->fd);
 	free(listener);
 }

@@ -8,29 +8,28 @@
 #include <unistd.h>
 
 static void
-on_readable(evutil_socket_t fd, short what, void *arg)
+wake_on_readable(void *arg)
 {
 	struct wake *wake = arg;
 	uint64_t count;
 
-	(void)what;
-	if (read(fd, &count, sizeof(count)) == -1 && errno != EAGAIN)
+	if (read(wake->fd, &count, sizeof(count)) == -1 && errno != EAGAIN)
 		log_error("wake: %m");
 	wake->woken(wake->arg);
 }
 
 int
-wake_open(struct wake *wake, struct event_base *base, void (*woken)(void *arg),
-    void *arg)
+wake_open(
+    struct wake *wake, struct loop *loop, void (*woken)(void *arg), void *arg)
 {
 	wake->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (wake->fd == -1)
 		return -1;
 	wake->woken = woken;
 	wake->arg = arg;
-	event_assign(&wake->event, base, wake->fd, EV_READ | EV_PERSIST,
-	    on_readable, wake);
-	event_add(&wake->event, NULL);
+	io_init(&wake->io, loop, wake->fd, IO_READ);
+	io_hurry(&wake->io);
+	io_start(&wake->io, wake_on_readable, wake);
 	return 0;
 }
 
@@ -49,7 +48,7 @@ wake_close(struct wake *wake)
 {
 	if (wake->fd == -1)
 		return;
-	event_del(&wake->event);
+	io_stop(&wake->io);
 	close(wake->fd);
 	wake->fd = -1;
 }

@@ -1,5 +1,5 @@
 /**
- * wake: tells the loop of another thread to look at what is wanted of it.
+ * wake: wakes the loop of another thread.
  *
  * A wake is a field of what is woken.
  */
@@ -7,21 +7,19 @@
 #define NET_WAKE_H
 
 #include "base/attr.h"
-
-#include <event2/event.h>
-#include <event2/event_struct.h>
+#include "net/io.h"
 
 struct wake {
-	int fd;             /* an eventfd; -1: closed */
-	struct event event;
+	int fd; /* an eventfd; -1: closed */
+	struct io io;
 	void (*woken)(void *arg);
 	void *arg;
 };
 
-/** Have ${base} call ${woken} after wake_up(): after several, at least once.
- * Return 0, or -1 with errno, and closed. */
-int wake_open(struct wake *wake, struct event_base *base,
-    void (*woken)(void *arg), void *arg) MUST_USE;
+/** Have ${loop} call ${woken} after wake_up(), or once after several.  Return
+ * 0; or -1 with errno, and it stays closed. */
+int wake_open(struct wake *wake, struct loop *loop, void (*woken)(void *arg),
+    void *arg) MUST_USE;
 
 /** Wake it.  From any thread. */
 void wake_up(struct wake *wake);

@@ -6,9 +6,10 @@
 
 /* Append "*12\r\n" or "$12\r\n", with room for ${more} bytes behind. */
 static char *
-add_header(struct command *command, char type, size_t count, size_t more)
+command_add_header(
+    struct command *command, char type, size_t count, size_t more)
 {
-	char *room = buf_room(&command->bytes, NUM_MAX_LEN + 3 + more);
+	char *room = buf_reserve(&command->bytes, NUM_MAX_LEN + 3 + more);
 	size_t len = 1;
 
 	if (!room) {
@@ -19,7 +20,7 @@ add_header(struct command *command, char type, size_t count, size_t more)
 	len += num_write_int(room + 1, (int64_t)count);
 	room[len++] = '\r';
 	room[len++] = '\n';
-	buf_grow(&command->bytes, len);
+	buf_commit(&command->bytes, len);
 	return room + len;
 }
 
@@ -27,21 +28,21 @@ void
 command_start(struct command *command, size_t count)
 {
 	command->failed = false;
-	buf_take(&command->bytes, buf_len(&command->bytes));
-	add_header(command, '*', count, 0);
+	buf_consume(&command->bytes, buf_len(&command->bytes));
+	command_add_header(command, '*', count, 0);
 }
 
 void
 command_add(struct command *command, const void *bytes, size_t len)
 {
-	char *room = add_header(command, '$', len, len + 2);
+	char *room = command_add_header(command, '$', len, len + 2);
 
 	if (!room)
 		return;
 	if (len > 0)
 		memcpy(room, bytes, len);
 	memcpy(room + len, "\r\n", 2);
-	buf_grow(&command->bytes, len + 2);
+	buf_commit(&command->bytes, len + 2);
 }
 
 void

@@ -3,8 +3,8 @@
  * https://redis.io/docs/latest/develop/reference/protocol-spec/
  *
  * Written straight into a buffer: a batch has hundreds of arguments, which
- * redisFormatCommandArgv() would want gathered in arrays first.  Running out of
- * memory is remembered and found out once, at the end.
+ * redisFormatCommandArgv() would want gathered in arrays first.  ${failed}
+ * remembers that memory ran out, so that one check at the end is enough.
  */
 #ifndef REDIS_COMMAND_H
 #define REDIS_COMMAND_H
@@ -20,8 +20,8 @@ struct command {
 	bool failed;
 };
 
-/** Start a command of ${count} arguments, its name included.  What the command
- * held before is gone, its room is used again. */
+/** Start a command of ${count} arguments, its name included.  Its former
+ * content is discarded, its memory used again. */
 void command_start(struct command *command, size_t count);
 
 /** Append one argument. */

@@ -1,53 +1,62 @@
+/*
+ * Keeps one connection to one server, and makes the next one when it ends.
+ * Each call that was taken gets exactly one result: its reply, or NULL when the
+ * connection ends.  The heart: link_set_state(), link_fail(), link_on_closed().
+ */
 #include "redis/link.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/random.h"
-#include "net/stream.h"
+#include "base/probe.h"
 #include "net/timer.h"
-#include "redis/reply_arena.h"
-#include "redis/reply_guard.h"
+#include "redis/greeting.h"
+#include "redis/outage.h"
+#include "redis/pipeline.h"
+#include "redis/reply.h"
+#include "redis/sentinel.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Bytes read at a time: about the reply to a full batch. */
-#define READ_LEN 16384
+/* If the server closes a connection sooner than this, it was not for being
+ * idle, and reconnecting at once could go on for ever. */
+#define IDLE_MIN_US INT64_C(500000)
 
 /*
  *   WAITING --> DIALING --> GREETING --> UP
- *      ^___________|___________|_________|
+ *      ^_________| ^ |_________|         | |
+ *      ^___________|_____________________| |
+ *                  |_______________________| closed while idle
  */
 #define LINK_STATES(X)                                                         \
-	X(WAITING)  /* backing off */                                          \
-	X(DIALING)  /* looking up, connecting */                               \
-	X(GREETING) /* AUTH and SELECT are in flight */                        \
-	X(UP)
+	X(WAITING, TO(WAITING) | TO(DIALING))  /* backing off */               \
+	X(DIALING, TO(WAITING) | TO(GREETING)) /* locating, connecting */      \
+	X(GREETING, TO(WAITING) | TO(UP))      /* the greeting is in flight */ \
+	X(UP, TO(WAITING) | TO(DIALING))
 
 enum link_state {
-#define X(name) LINK_##name,
+#define X(name, next) LINK_##name,
 	LINK_STATES(X)
 #undef X
 };
 
-static const char *const state_names[] = {
-#define X(name) #name,
+#define TO(name) (1U << LINK_##name)
+
+static const struct {
+	const char *name;
+	unsigned next; /* states that may follow */
+} states[] = {
+#define X(name, next) {#name, next},
     LINK_STATES(X)
 #undef X
 };
 
-struct call {
-	struct call *next;
-	int64_t deadline_us;
-	link_done *done;
-	void *arg;
-};
-
 struct link {
-	struct event_base *base;
+	struct loop *loop;
 	struct dialer *dialer;
 	const struct link_options *options;
 	const struct link_events *events;
@@ -55,123 +64,90 @@ struct link {
 	char name[ENDPOINT_NAME_MAX];
 
 	enum link_state state;
-	struct dial *dial;            /* DIALING only */
-	struct stream stream;         /* GREETING and UP */
-	redisReader *reader;
-	struct reply_guard guard;
-	struct reply_arena arena;     /* of the reply being read */
-	struct call *head, *tail;     /* in flight, oldest first */
-	struct call *spare;           /* to be used again */
-	struct command greeting;
+	struct sentinel *sentinel; /* NULL: the endpoint is the options' */
+	struct endpoint endpoint;
+	struct dial *dial;        /* DIALING only, once the endpoint is known */
+	struct pipeline pipeline; /* open when GREETING or UP */
 
-	struct event timer;           /* back-off, connecting, or a deadline */
-	int64_t timer_us;             /* when it goes off; 0: not set */
-	int64_t greeted_by_us;        /* when it must be UP */
-	unsigned failures;            /* since the link was proven */
-	struct log_pace pace;         /* of complaints in the log */
-	bool complaining;             /* nothing better was logged since */
+	struct greeting greeting;
+	struct command greeting_command;
+	bool without_hello; /* the server closed the connection at HELLO */
+
+	int64_t up_since_us;
+	int64_t called_us; /* the last call was made */
+	bool resuming;     /* the server closed an idle connection */
+	int64_t resuming_since_us;
+	struct calls held; /* calls made since then */
+	struct buf held_bytes;
+
+	struct timer timer;    /* back-off, or connecting */
+	int64_t greeted_by_us; /* when it must be UP */
+	struct outage outage;
+	bool is_unknown; /* its name could not be looked up */
 };
 
-static void
-set_timer(struct link *link, int64_t at_us)
-{
-	link->timer_us = at_us;
-	timer_set(&link->timer, at_us - clock_us());
-}
-
-static void
-clear_timer(struct link *link)
-{
-	link->timer_us = 0;
-	evtimer_del(&link->timer);
-}
-
 static int64_t
-backoff_us(const struct link *link)
+link_backoff_max_us(const struct link *link)
 {
-	int64_t most = link->options->backoff_max_us
-			   ? link->options->backoff_max_us
-			   : LINK_BACKOFF_MAX_US;
-	int64_t ceiling = LINK_BACKOFF_MIN_US;
+	return link->options->backoff_max_us && !link->is_unknown
+		   ? link->options->backoff_max_us
+		   : LINK_BACKOFF_MAX_US;
+}
 
-	for (unsigned i = 0; i < link->failures; i++)
-		if (ceiling < most)
-			ceiling *= 2;
-	return random_below(ceiling < most ? ceiling : most);
+static void
+link_set_dial_timer(struct link *link)
+{
+	timer_set(&link->timer, link->greeted_by_us - clock_us());
 }
 
 /* The one writer of the state, which arms what the state waits for. */
 static void
-set_state(struct link *link, enum link_state state)
+link_set_state(struct link *link, enum link_state state)
 {
-	log_debug("redis %s: %s -> %s", link->name, state_names[link->state],
-	    state_names[state]);
-	clear_timer(link);
+	log_debug("redis %s: %s -> %s", link->name, states[link->state].name,
+	    states[state].name);
+	PROBE3(link_state, link->name, states[link->state].name,
+	    states[state].name);
+	assert(states[link->state].next & 1U << state);
+	timer_stop(&link->timer);
 	link->state = state;
 	switch (state) {
 	case LINK_WAITING:
-		set_timer(link, clock_us() + backoff_us(link));
+		timer_set(&link->timer,
+		    outage_wait_us(&link->outage, link_backoff_max_us(link)));
 		break;
 	case LINK_DIALING:
 		link->greeted_by_us =
 		    clock_us() + link->options->connect_timeout_us;
-		set_timer(link, link->greeted_by_us);
-		break;
+		if (link->sentinel)
+			link_set_dial_timer(link);
+		break;      /* a dial has a deadline of its own */
 	case LINK_GREETING: /* its calls have the deadline */
+		break;
 	case LINK_UP:
+		link->up_since_us = clock_us();
 		break;
 	}
 }
 
-/* Answer all that is in flight with NULL. */
 static void
-abandon_calls(struct link *link)
-{
-	struct call *call = link->head;
-
-	link->head = link->tail = NULL;
-	while (call) {
-		struct call *next = call->next;
-
-		call->done(NULL, call->arg);
-		call->next = link->spare;
-		link->spare = call;
-		call = next;
-	}
-}
-
-static void
-close_all(struct link *link)
+link_close_all(struct link *link)
 {
 	dial_cancel(link->dial);
 	link->dial = NULL;
-	stream_close(&link->stream);
-	redisReaderFree(link->reader);
-	link->reader = NULL;
-}
-
-/* At the start of an outage, and now and then while it lasts.  Short ones that
- * follow each other are as good as one; so are those of several links. */
-static void
-complain(struct link *link, const char *reason)
-{
-	char text[200];
-
-	if (!log_is_due(&link->pace))
-		return;
-	link->complaining = true;
-	log_once(LOG_LEVEL_WARNING, "redis %s: %s", link->name,
-	    log_escape(text, sizeof(text), reason, strlen(reason)));
+	pipeline_close(&link->pipeline);
 }
 
 static void
-fail(struct link *link, const char *reason)
+link_fail(struct link *link, const char *reason)
 {
-	complain(link, reason);
-	close_all(link);
-	set_state(link, LINK_WAITING);
-	link->failures++;
-	abandon_calls(link);
+	outage_add(&link->outage, link->name, reason);
+	link_close_all(link);
+	link_set_state(link, LINK_WAITING);
+	link->resuming = false;
+	buf_consume(&link->held_bytes, buf_len(&link->held_bytes));
+	pipeline_abandon(&link->pipeline);
+	calls_abandon(&link->held);
 	link->events->down(link->arg);
 }
 
@@ -179,239 +155,254 @@ void
 link_drop(struct link *link, const char *reason)
 {
 	if (link->state == LINK_GREETING || link->state == LINK_UP)
-		fail(link, reason);
+		link_fail(link, reason);
 }
 
-static struct call *
-take_call(struct link *link)
-{
-	struct call *call = link->head;
+static void link_start_dialing(struct link *link);
 
-	link->head = call->next;
-	if (!link->head)
-		link->tail = NULL;
-	return call;
-}
-
-/* Whether it is no answer to a call, but was published.  Answers to calls never
- * look so: no command but (P)SUBSCRIBE has such a word at its head. */
+/* Whether a close now would be for being idle.  Not with a subscription: its
+ * owner must know that it was lost. */
 static bool
-is_message(const struct link *link, const redisReply *reply)
+link_is_idle(const struct link *link)
 {
-	return link->events->message && reply->type == REDIS_REPLY_ARRAY &&
-	       reply->elements == 3 &&
-	       reply->element[0]->type == REDIS_REPLY_STRING &&
-	       strcmp(reply->element[0]->str, "message") == 0;
-}
-
-/* Give a reply to the oldest call. */
-static void
-deliver(struct link *link, const redisReply *reply)
-{
-	struct call *call;
-
-	if (is_message(link, reply)) {
-		link->events->message(reply, link->arg);
-		return;
-	}
-	if (!link->head) {
-		fail(link, "sent what nobody asked for");
-		return;
-	}
-	call = take_call(link);
-	call->done(reply, call->arg);
-	call->next = link->spare;
-	link->spare = call;
-}
-
-/* Deliver each reply that is complete.  A callback may drop the link: then its
- * reader is gone. */
-static void
-deliver_replies(struct link *link)
-{
-	void *reply = NULL;
-
-	while (link->reader &&
-	       redisReaderGetReply(link->reader, &reply) == REDIS_OK && reply) {
-		deliver(link, reply);
-		reply_arena_empty(&link->arena);
-	}
-	if (link->reader && link->reader->err)
-		fail(link, link->reader->errstr);
-}
-
-/* Read once.  Return whether there may be more. */
-static bool
-receive(struct link *link)
-{
-	char bytes[READ_LEN];
-	ssize_t len = stream_read(&link->stream, bytes, sizeof(bytes));
-
-	if (len == -1 && (errno == EAGAIN || errno == EINTR))
-		return errno == EINTR;
-	if (len == -1)
-		fail(link, strerror(errno));
-	else if (len == 0)
-		fail(link, "closed the connection");
-	else if (reply_guard_check(&link->guard, bytes, (size_t)len) == -1)
-		fail(link, "sent a reply that is malformed or too large");
-	else if (redisReaderFeed(link->reader, bytes, (size_t)len) != REDIS_OK)
-		fail(link, link->reader->errstr);
-	else
-		deliver_replies(link);
-	return len == sizeof(bytes) && link->reader;
-}
-
-/* All there is, before a timer gets to judge what has not come. */
-static void
-on_readable(void *arg)
-{
-	while (receive(arg))
-		;
+	return link->state == LINK_UP && !link->pipeline.calls.head &&
+	       !link->events->message &&
+	       clock_us() - link->up_since_us >= IDLE_MIN_US;
 }
 
 static void
-on_writable(void *arg)
+link_resume(struct link *link)
 {
-	link_flush(arg);
+	link_close_all(link);
+	link->resuming = true;
+	link->resuming_since_us = clock_us();
+	link_start_dialing(link);
 }
 
-static const struct stream_events stream_events = {on_readable, on_writable};
-
-/* The answer to AUTH or SELECT; the last one makes the link UP. */
 static void
-on_greeted(const redisReply *reply, void *arg)
+link_on_closed(const char *how, void *arg)
 {
 	struct link *link = arg;
 
+	if (link_is_idle(link)) {
+		link_resume(link);
+		return;
+	}
+	if (link->state == LINK_GREETING)
+		link->without_hello = !link->without_hello;
+	link_fail(link, link->state == LINK_GREETING &&
+				!link->pipeline.reader.heard &&
+				!link->pipeline.stream.tls
+			    ? REPLY_SILENCE
+			    : how);
+}
+
+static void
+link_on_failed(const char *reason, void *arg)
+{
+	link_fail(arg, reason);
+}
+
+static bool
+link_on_message(const redisReply *reply, void *arg)
+{
+	struct link *link = arg;
+
+	if (!link->events->message)
+		return false;
+	link->events->message(reply, link->arg);
+	return true;
+}
+
+static const struct pipeline_events pipeline_events = {
+    link_on_closed, link_on_failed, link_on_message};
+
+/* Send the held calls, each with its full time. */
+static void
+link_release_held(struct link *link)
+{
+	link->resuming = false;
+	if (pipeline_take_calls(&link->pipeline, &link->held, &link->held_bytes,
+		clock_us() - link->resuming_since_us) == -1)
+		link_fail(link, strerror(ENOMEM));
+}
+
+/* The sentinels named this server.  If it is no master, it became a replica, or
+ * is about to become a master. */
+static void
+link_refuse(struct link *link, const char *reason)
+{
+	link_fail(link, reason);
+	if (link->sentinel)
+		sentinel_distrust(link->sentinel);
+}
+
+/* The reply to a step of the greeting; the last one makes the link UP. */
+static void
+link_on_greeted(const redisReply *reply, void *arg)
+{
+	struct link *link = arg;
+	const char *reason;
+
 	if (!reply)
-		return; /* fail() is at work */
-	if (reply->type == REDIS_REPLY_ERROR) {
-		fail(link, reply->str);
-	} else if (!link->head) {
-		set_state(link, LINK_UP);
-		link->events->up(link->arg);
+		return; /* link_fail() called this */
+	reason = greeting_take(&link->greeting, reply);
+	if (reason) {
+		link_refuse(link, reason);
+	} else if (!link->pipeline.calls.head) {
+		link_set_state(link, LINK_UP);
+		if (link->resuming)
+			link_release_held(link);
+		else
+			link->events->up(link->arg);
 	}
 }
 
-/* ${words} end with a NULL; empty ones are left out. */
+static void
+link_greet(struct link *link)
+{
+	struct command *command = &link->greeting_command;
+	const struct call call = {
+	    NULL, link->greeted_by_us, link_on_greeted, link};
+
+	link->greeting = (struct greeting){
+	    .options = link->options, .without_hello = link->without_hello};
+	while (greeting_write(&link->greeting, command)) {
+		if (pipeline_call(&link->pipeline, command, &call) == -1) {
+			link_fail(link, strerror(ENOMEM));
+			return;
+		}
+	}
+	link_flush(link);
+}
+
+/* Return 0, or -1 (out of memory). */
 static int
-greet_with(struct link *link, const char *const *words)
+link_open_pipeline(struct link *link, int fd)
 {
-	size_t count = 0;
+	const struct link_options *options = link->options;
+	struct tls *tls = NULL;
 
-	for (size_t i = 0; words[i]; i++)
-		count += *words[i] != '\0';
-	command_start(&link->greeting, count);
-	for (size_t i = 0; words[i]; i++)
-		if (*words[i])
-			command_add_text(&link->greeting, words[i]);
-	return link_call(link, &link->greeting, link->greeted_by_us, on_greeted,
-	    link);
-}
-
-/* SELECT is sent for database 0 as well: its answer shows a server that is
- * loading, or busy, or wants a password. */
-static void
-greet(struct link *link)
-{
-	const char *username = link->options->username;
-	const char *password = link->options->password;
-	char db[24];
-	const char *const auth[] = {
-	    "AUTH", username ? username : "", password, NULL};
-	const char *const select[] = {"SELECT", db, NULL};
-
-	snprintf(db, sizeof(db), "%lld", (long long)link->options->db);
-	if ((*password && greet_with(link, auth) == -1) ||
-	    greet_with(link, select) == -1)
-		fail(link, strerror(ENOMEM));
-	else
-		link_flush(link);
+	if (options->tls_context)
+		tls = tls_connect(options->tls_context, fd,
+		    *link->endpoint.unix_socket_path ? ""
+						     : link->endpoint.host);
+	if (pipeline_open(&link->pipeline, fd, tls, options->reply_max_bytes) ==
+	    -1)
+		return -1;
+	return tls || !options->tls_context ? 0 : -1;
 }
 
 static void
-on_dialed(int fd, const char *reason, void *arg)
+link_on_dialed(int fd, const struct dial_failure *failure, void *arg)
 {
 	struct link *link = arg;
 
 	link->dial = NULL;
-	if (fd == -1) {
-		fail(link, reason);
+	link->is_unknown = failure && failure->step == DIAL_LOOKUP;
+	if (failure) {
+		link_fail(link, failure->reason);
 		return;
 	}
-	reply_arena_empty(&link->arena);
-	link->reader = reply_arena_reader(&link->arena);
-	link->guard = (struct reply_guard){
-	    .max_bytes = link->options->reply_max_bytes};
-	stream_open(&link->stream, link->base, fd, &stream_events, link);
-	set_state(link, LINK_GREETING);
-	if (link->reader)
-		greet(link);
+	link_set_state(link, LINK_GREETING);
+	if (link_open_pipeline(link, fd) == 0)
+		link_greet(link);
 	else
-		fail(link, strerror(ENOMEM));
+		link_fail(link, strerror(ENOMEM));
 }
 
 static void
-start_dialing(struct link *link)
+link_dial(struct link *link)
 {
-	set_state(link, LINK_DIALING);
-	link->dial = dial_start(
-	    link->dialer, &link->options->endpoint, on_dialed, link);
+	const struct dial_options options = {&link->endpoint,
+	    link->greeted_by_us - clock_us(), link->outage.failures};
+
+	endpoint_name(&link->endpoint, link->name);
+	link->dial = dial_start(link->dialer, &options, link_on_dialed, link);
 	if (!link->dial)
-		fail(link, strerror(ENOMEM));
-}
-
-static int64_t
-earliest_deadline(const struct link *link)
-{
-	int64_t earliest = INT64_MAX;
-
-	for (const struct call *call = link->head; call; call = call->next)
-		if (call->deadline_us < earliest)
-			earliest = call->deadline_us;
-	return earliest;
-}
-
-/* A deadline may have been met meanwhile: the timer is set again only now, and
- * not at every answer. */
-static void
-check_deadlines(struct link *link)
-{
-	int64_t deadline_us = earliest_deadline(link);
-
-	if (!link->head)
-		return;
-	if (deadline_us <= clock_us())
-		fail(link, "did not answer in time");
-	else
-		set_timer(link, deadline_us);
+		link_set_dial_timer(link);
 }
 
 static void
-on_timer(evutil_socket_t fd, short what, void *arg)
+link_start_dialing(struct link *link)
+{
+	link_set_state(link, LINK_DIALING);
+	if (link->sentinel) {
+		sentinel_ask(link->sentinel);
+	} else {
+		link->endpoint = link->options->endpoint;
+		link_dial(link);
+	}
+}
+
+/*
+ * Where the sentinels say which server it is.
+ */
+
+static void
+link_on_found(const struct endpoint *master, void *arg)
 {
 	struct link *link = arg;
 
-	(void)fd;
-	(void)what;
-	link->timer_us = 0;
-	switch (link->state) {
-	case LINK_WAITING:
-		start_dialing(link);
-		break;
-	case LINK_DIALING:
-		fail(link, "could not be connected to in time");
-		break;
-	case LINK_GREETING:
-	case LINK_UP:
-		check_deadlines(link);
-		break;
-	}
+	if (link->state != LINK_DIALING || link->dial)
+		return;
+	link->endpoint = *master;
+	timer_stop(&link->timer);
+	link_dial(link);
+}
+
+static void
+link_on_unknown(const char *reason, void *arg)
+{
+	struct link *link = arg;
+
+	(void)reason; /* the sentinel's link logs it */
+	if (link->state == LINK_DIALING && !link->dial)
+		link_fail(link, "no sentinel knows the master");
+}
+
+/* The replies of this server cannot be trusted any more, and what it was sent
+ * may be lost. */
+static void
+link_on_moved(const struct endpoint *master, void *arg)
+{
+	struct link *link = arg;
+	char reason[ENDPOINT_NAME_MAX + 40], name[ENDPOINT_NAME_MAX];
+
+	if (link->state == LINK_WAITING)
+		return;
+	endpoint_name(master, name);
+	snprintf(reason, sizeof(reason), "the master is now %s", name);
+	link_fail(link, reason);
+}
+
+static void
+link_on_timer(void *arg)
+{
+	struct link *link = arg;
+
+	if (link->state == LINK_WAITING)
+		link_start_dialing(link);
+	else /* DIALING, without a dial */
+		link_fail(link,
+		    link->sentinel ? "no sentinel replies" : strerror(ENOMEM));
+}
+
+static int
+link_open_sentinel(struct link *link)
+{
+	static const struct sentinel_events events = {
+	    link_on_found, link_on_unknown, link_on_moved};
+
+	snprintf(link->name, sizeof(link->name), "%s",
+	    link->options->sentinel.master_name);
+	link->sentinel = sentinel_new(
+	    link->loop, link->dialer, link->options, &events, link);
+	return link->sentinel ? 0 : -1;
 }
 
 struct link *
-link_new(struct event_base *base, struct dialer *dialer,
+link_new(struct loop *loop, struct dialer *dialer,
     const struct link_options *options, const struct link_events *events,
     void *arg)
 {
@@ -419,15 +410,18 @@ link_new(struct event_base *base, struct dialer *dialer,
 
 	if (!link)
 		return NULL;
-	link->base = base;
+	link->loop = loop;
 	link->dialer = dialer;
 	link->options = options;
 	link->events = events;
 	link->arg = arg;
-	link->stream.fd = -1;
-	endpoint_name(&options->endpoint, link->name);
-	evtimer_assign(&link->timer, base, on_timer, link);
-	start_dialing(link);
+	pipeline_init(&link->pipeline, loop, &pipeline_events, link);
+	timer_init(&link->timer, loop, link_on_timer, link);
+	if (options->sentinel.hosts && link_open_sentinel(link) == -1) {
+		free(link);
+		return NULL;
+	}
+	link_start_dialing(link);
 	return link;
 }
 
@@ -436,67 +430,65 @@ link_free(struct link *link)
 {
 	if (!link)
 		return;
-	close_all(link);
-	set_state(link, LINK_WAITING); /* no callback can call again */
-	abandon_calls(link);
-	clear_timer(link);
-	while (link->spare) {
-		struct call *next = link->spare->next;
-
-		free(link->spare);
-		link->spare = next;
-	}
-	command_free(&link->greeting);
-	reply_arena_free(&link->arena);
+	sentinel_free(link->sentinel);
+	link_close_all(link);
+	link_set_state(link, LINK_WAITING); /* no callback can call again */
+	link->resuming = false;
+	pipeline_abandon(&link->pipeline);
+	calls_abandon(&link->held);
+	timer_stop(&link->timer);
+	pipeline_free(&link->pipeline);
+	calls_free(&link->held);
+	command_free(&link->greeting_command);
+	buf_free(&link->held_bytes);
 	free(link);
+}
+
+/* A call sent over a connection that the server has closed is lost, and it is
+ * not known whether it ran.  So look before the first call after a while. */
+static void
+link_look_before_call(struct link *link)
+{
+	int64_t now_us = clock_us();
+	bool after_a_while = now_us - link->called_us >= IDLE_MIN_US;
+
+	link->called_us = now_us;
+	if (after_a_while && link_is_idle(link) &&
+	    pipeline_has_ended(&link->pipeline))
+		link_resume(link);
 }
 
 int
 link_call(struct link *link, const struct command *command, int64_t deadline_us,
     link_done *done, void *arg)
 {
-	struct call *call = link->spare;
+	const struct call call = {NULL, deadline_us, done, arg};
 
-	if (link->state != LINK_GREETING && link->state != LINK_UP)
-		return -1;
-	if (call)
-		link->spare = call->next;
-	else if (!(call = malloc(sizeof(*call))))
-		return -1;
-	*call = (struct call){NULL, deadline_us, done, arg};
-	if (command->failed || buf_add(&link->stream.out,
-				   buf_head(&command->bytes),
-				   buf_len(&command->bytes)) == -1) {
-		call->next = link->spare;
-		link->spare = call;
-		return -1;
-	}
-	if (link->tail)
-		link->tail->next = call;
-	else
-		link->head = call;
-	link->tail = call;
-	if (!link->timer_us || deadline_us < link->timer_us)
-		set_timer(link, deadline_us);
-	return 0;
+	link_look_before_call(link);
+	if (link->state == LINK_UP)
+		return pipeline_call(&link->pipeline, command, &call);
+	if (link->resuming)
+		return calls_add(
+		    &link->held, &call, command, &link->held_bytes);
+	return -1;
+}
+
+bool
+link_is_up(const struct link *link)
+{
+	return link->state == LINK_UP;
 }
 
 void
 link_flush(struct link *link)
 {
-	if (link->stream.fd == -1 || buf_len(&link->stream.out) == 0)
-		return;
-	if (stream_flush(&link->stream) == -1)
-		fail(link, strerror(errno));
+	pipeline_flush(&link->pipeline);
 }
 
 void
 link_proven(struct link *link)
 {
-	if (link->complaining)
-		log_once(LOG_LEVEL_INFO, "redis %s: answers again", link->name);
-	link->complaining = false;
-	link->failures = 0;
+	outage_end(&link->outage, link->name);
 }
 
 const char *

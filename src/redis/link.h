@@ -4,65 +4,90 @@
  * Owns: the socket, the queue of calls in flight, the deadlines, reconnecting.
  * Never: knows limits, clients or scripts; resends anything.
  *
- * Calls are pipelined and answered in order.  The first one that misses its
- * deadline closes the connection, since an answer that came late could be taken
+ * Calls are pipelined, and their replies come in order.  The first call that
+ * misses its deadline closes the connection, since a late reply could be taken
  * for another's.  Reconnecting backs off with full jitter
  * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/),
- * from LINK_BACKOFF_MIN_US to a most, until link_proven().
+ * from LINK_BACKOFF_MIN_US up to a maximum, until link_proven().
+ *
+ * Servers close connections that are idle for long (Redis: timeout).  Such a
+ * close, with nothing in flight, is no failure: the link reconnects at once,
+ * and calls made meanwhile wait.  The link is down only if that attempt fails.
  */
 #ifndef REDIS_LINK_H
 #define REDIS_LINK_H
 
 #include "base/attr.h"
 #include "net/dial.h"
+#include "net/tls.h"
 #include "redis/command.h"
 
-#include <event2/event.h>
 #include <hiredis/hiredis.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define LINK_BACKOFF_MIN_US INT64_C(50000)
 #define LINK_BACKOFF_MAX_US INT64_C(500000)
 
+/** What sort of server will do. */
+enum link_kind {
+	LINK_TO_ANY,
+	LINK_TO_MASTER, /* outside of clusters */
+	LINK_TO_SENTINEL,
+};
+
+/** Where to find out which server it is (sentinel.h). */
+struct sentinel_options {
+	const char *hosts; /* a list (host_port.h); NULL: the endpoint is it */
+	const char *master_name;
+	const char *username; /* of the sentinels; "": the default user */
+	const char *password; /* "": none */
+	bool tls;             /* as to the server itself */
+};
+
 struct link_options {
 	struct endpoint endpoint;
 	int64_t db;
-	const char *username;         /* "" or NULL: the default user */
-	const char *password;         /* "": none */
-	int64_t connect_timeout_us;   /* until the server has greeted */
-	int64_t socket_timeout_us;    /* a call */
-	int64_t backoff_max_us;       /* 0: LINK_BACKOFF_MAX_US */
-	int64_t reply_max_bytes;      /* 0: REPLY_MAX_BYTES */
+	const char *username;       /* "" or NULL: the default user */
+	const char *password;       /* "": none, or an empty one */
+	int64_t connect_timeout_us; /* until the server has greeted */
+	int64_t socket_timeout_us;  /* a call */
+	int64_t backoff_max_us;     /* 0: LINK_BACKOFF_MAX_US */
+	int64_t reply_max_bytes;    /* 0: REPLY_MAX_BYTES */
+	struct tls_options tls;
+	struct tls_context *tls_context; /* of these, borrowed; NULL: no TLS */
+	enum link_kind kind;
+	struct sentinel_options sentinel;
 };
 
 struct link_events {
-	/** Connected, authenticated, database selected: calls may be made. */
+	/** Connected, and greeted (greeting.h): calls may be made. */
 	void (*up)(void *arg);
 
-	/** Was up and is not any more, or an attempt failed.  Calls in flight
-	 * were answered with NULL before. */
+	/** The link was up and is not any more, or an attempt failed.  Calls in
+	 * flight got NULL before. */
 	void (*down)(void *arg);
 
-	/** What was published on a channel that was subscribed to: an array of
-	 * "message", the channel, and what was said, valid for now.  NULL:
-	 * nothing is subscribed to, and it is taken for nonsense. */
+	/** A message was published on a subscribed channel: an array of
+	 * "message", the channel, and the text, valid during the call.  NULL:
+	 * no channel is subscribed to, and such an array is an error. */
 	void (*message)(const redisReply *reply, void *arg);
 };
 
-struct link;                                  /* opaque */
+struct link; /* opaque */
 
-/** The answer to a call, valid during this callback; NULL: there was none, and
+/** The reply to a call, valid during this callback; NULL: there was none, and
  * whether the command ran is not known. */
 typedef void link_done(const redisReply *reply, void *arg);
 
-/** Start connecting, and reconnecting for ever.  ${options} are borrowed.
- * Nothing is called from within.  NULL: out of memory. */
-struct link *link_new(struct event_base *base, struct dialer *dialer,
+/** Start connecting, and reconnect whenever the connection ends.  ${options}
+ * are borrowed.  No event comes from within.  NULL: out of memory. */
+struct link *link_new(struct loop *loop, struct dialer *dialer,
     const struct link_options *options, const struct link_events *events,
     void *arg) MUST_USE;
 
-/** Answer what is in flight with NULL, close, free; or NULL.  Calls no event.
- * Not from within a callback of this link. */
+/** Give NULL to the calls in flight, close, free; NULL: no-op.  Causes no
+ * event.  Not from within a callback of this link. */
 void link_free(struct link *link);
 
 /** Queue one command; link_flush() sends it.  Return 0 and later call ${done}
@@ -71,14 +96,19 @@ void link_free(struct link *link);
 int link_call(struct link *link, const struct command *command,
     int64_t deadline_us, link_done *done, void *arg) MUST_USE;
 
+/** Whether a call would be sent at once; it may also wait for a reconnection.
+ */
+bool link_is_up(const struct link *link);
+
 /** Send what was queued. */
 void link_flush(struct link *link);
 
-/** Close the connection because of what the server said, and look it up again.
- * Calls in flight are answered with NULL, then down is called, from within. */
+/** Close the connection because of what the server sent, and look its name up
+ * again.  Calls in flight get NULL, then down is called, from within. */
 void link_drop(struct link *link, const char *reason);
 
-/** The server does what it is there for: begin the next back-off anew. */
+/** The server does its work: the next back-off starts from the shortest
+ * again. */
 void link_proven(struct link *link);
 
 /** "127.0.0.1:6379" or the socket's path, for people. */

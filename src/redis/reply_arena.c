@@ -1,4 +1,10 @@
+/*
+ * Makes hiredis build replies in chunks that are used again.  All of a reply is
+ * in the chunks, and is freed in one step.  The heart is reply_arena_take().
+ */
 #include "redis/reply_arena.h"
+
+#include "redis/hiredis.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,13 +16,13 @@
 
 struct chunk {
 	struct chunk *next;
-	size_t len;             /* taken so far */
+	size_t len; /* taken so far */
 	size_t cap;
 	_Alignas(ALIGNMENT) char bytes[];
 };
 
 static struct chunk *
-add_chunk(struct reply_arena *arena, size_t least)
+reply_arena_add_chunk(struct reply_arena *arena, size_t least)
 {
 	size_t cap = least > CHUNK_LEN ? least : CHUNK_LEN;
 	struct chunk *chunk = malloc(sizeof(*chunk) + cap);
@@ -29,14 +35,14 @@ add_chunk(struct reply_arena *arena, size_t least)
 }
 
 static void *
-take(struct reply_arena *arena, size_t len)
+reply_arena_take(struct reply_arena *arena, size_t len)
 {
 	struct chunk *chunk = arena->filling;
 	void *taken;
 
 	len = (len + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
 	if (!chunk || chunk->cap - chunk->len < len)
-		chunk = add_chunk(arena, len);
+		chunk = reply_arena_add_chunk(arena, len);
 	if (!chunk)
 		return NULL;
 	taken = chunk->bytes + chunk->len;
@@ -46,9 +52,9 @@ take(struct reply_arena *arena, size_t len)
 
 /* A reply, or the next element of the array being read. */
 static redisReply *
-create(const redisReadTask *task)
+reply_arena_create(const redisReadTask *task)
 {
-	redisReply *reply = take(task->privdata, sizeof(*reply));
+	redisReply *reply = reply_arena_take(task->privdata, sizeof(*reply));
 
 	if (!reply)
 		return NULL;
@@ -62,10 +68,10 @@ create(const redisReadTask *task)
 }
 
 static void *
-create_string(const redisReadTask *task, char *text, size_t len)
+reply_arena_create_string(const redisReadTask *task, char *text, size_t len)
 {
-	redisReply *reply = create(task);
-	char *copy = reply ? take(task->privdata, len + 1) : NULL;
+	redisReply *reply = reply_arena_create(task);
+	char *copy = reply ? reply_arena_take(task->privdata, len + 1) : NULL;
 
 	if (!copy)
 		return NULL;
@@ -77,22 +83,22 @@ create_string(const redisReadTask *task, char *text, size_t len)
 }
 
 static void *
-create_array(const redisReadTask *task, int elements)
+reply_arena_create_array(const redisReadTask *task, hiredis_count elements)
 {
-	redisReply *reply = create(task);
+	redisReply *reply = reply_arena_create(task);
 
 	if (!reply)
 		return NULL;
 	reply->elements = (size_t)elements;
-	reply->element = take(
+	reply->element = reply_arena_take(
 	    task->privdata, (size_t)elements * sizeof(reply->element[0]));
 	return reply->element ? reply : NULL;
 }
 
 static void *
-create_integer(const redisReadTask *task, long long value)
+reply_arena_create_integer(const redisReadTask *task, long long value)
 {
-	redisReply *reply = create(task);
+	redisReply *reply = reply_arena_create(task);
 
 	if (reply)
 		reply->integer = value;
@@ -100,9 +106,9 @@ create_integer(const redisReadTask *task, long long value)
 }
 
 static void *
-create_nil(const redisReadTask *task)
+reply_arena_create_nil(const redisReadTask *task)
 {
-	redisReply *reply = create(task);
+	redisReply *reply = reply_arena_create(task);
 
 	/* The task's type is that of what could have been there. */
 	if (reply)
@@ -110,9 +116,9 @@ create_nil(const redisReadTask *task)
 	return reply;
 }
 
-/* What was begun and goes wrong goes with the rest. */
+/* An unfinished reply is freed with the rest. */
 static void
-free_nothing(void *reply)
+reply_arena_free_nothing(void *reply)
 {
 	(void)reply;
 }
@@ -120,8 +126,15 @@ free_nothing(void *reply)
 redisReader *
 reply_arena_reader(struct reply_arena *arena)
 {
-	static redisReplyObjectFunctions functions = {create_string,
-	    create_array, create_integer, create_nil, free_nothing};
+	/* The members left out are for RESP3, which only later versions
+	 * have. */
+	static redisReplyObjectFunctions functions = {
+	    .createString = reply_arena_create_string,
+	    .createArray = reply_arena_create_array,
+	    .createInteger = reply_arena_create_integer,
+	    .createNil = reply_arena_create_nil,
+	    .freeObject = reply_arena_free_nothing,
+	};
 	redisReader *reader = redisReaderCreateWithFunctions(&functions);
 
 	if (!reader)

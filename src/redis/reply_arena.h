@@ -1,9 +1,9 @@
 /**
- * reply_arena: where a reply is put together while it is read.
+ * reply_arena: the memory in which a reply is built while it is read.
  *
- * Owns: the memory of one redisReply with all its elements, which goes back at
- * once, and mostly to be used again: an element costs no allocation.
- * Never: bounds a reply; reply_guard.h does, before.
+ * Owns: the memory of one redisReply with all its elements, which is freed in
+ * one step and mostly used again: an element costs no allocation.  Never:
+ * bounds a reply; reply_guard.h does that before.
  */
 #ifndef REDIS_REPLY_ARENA_H
 #define REDIS_REPLY_ARENA_H
@@ -16,7 +16,7 @@ struct chunk;
 
 /** All zero at the start. */
 struct reply_arena {
-	struct chunk *filling;  /* and those that are full */
+	struct chunk *filling; /* and those that are full */
 };
 
 /** Return a reader whose replies are in ${arena}: not for freeReplyObject().

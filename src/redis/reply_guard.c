@@ -6,14 +6,14 @@
 #include <string.h>
 
 static int64_t
-max_bytes(const struct reply_guard *guard)
+reply_guard_max_bytes(const struct reply_guard *guard)
 {
 	return guard->max_bytes ? guard->max_bytes : REPLY_MAX_BYTES;
 }
 
-/* An element is complete: so may be the arrays that it was the last of. */
+/* An element is complete, and with it each array of which it was the last. */
 static void
-end_element(struct reply_guard *guard)
+reply_guard_end_element(struct reply_guard *guard)
 {
 	while (guard->depth > 0 && --guard->left[guard->depth - 1] == 0)
 		guard->depth--;
@@ -22,10 +22,10 @@ end_element(struct reply_guard *guard)
 }
 
 static int
-start_array(struct reply_guard *guard, int64_t elements)
+reply_guard_start_array(struct reply_guard *guard, int64_t elements)
 {
 	if (elements <= 0) {
-		end_element(guard);
+		reply_guard_end_element(guard);
 		return 0;
 	}
 	guard->elements += elements;
@@ -37,20 +37,20 @@ start_array(struct reply_guard *guard, int64_t elements)
 }
 
 static int
-start_bulk(struct reply_guard *guard, int64_t len)
+reply_guard_start_bulk(struct reply_guard *guard, int64_t len)
 {
 	if (len < 0)
-		end_element(guard);
+		reply_guard_end_element(guard);
 	else
 		guard->body = len + 2; /* and CRLF */
 	return 0;
 }
 
-/* A line is complete: text for itself, or the announcement of more.  A line
- * feed alone ends none for hiredis, which would read on: then the two would no
- * longer agree on what is a header. */
+/* A line is complete: a text, or the header of more.  Refuse a line feed alone:
+ * hiredis does not end a line there, and the two would no longer agree on what
+ * is a header. */
 static int
-end_line(struct reply_guard *guard)
+reply_guard_end_line(struct reply_guard *guard)
 {
 	size_t len = guard->header_len;
 	int64_t count;
@@ -62,23 +62,25 @@ end_line(struct reply_guard *guard)
 	case '+':
 	case '-':
 	case ':':
-		end_element(guard);
+		reply_guard_end_element(guard);
 		return 0;
 	case '*':
 	case '$':
 		if (len > sizeof(guard->header) ||
 		    num_read_int(guard->header + 1, len - 2, -1,
-			max_bytes(guard), &count))
+			reply_guard_max_bytes(guard), &count))
 			return -1;
-		return guard->header[0] == '*' ? start_array(guard, count)
-					       : start_bulk(guard, count);
+		return guard->header[0] == '*'
+			   ? reply_guard_start_array(guard, count)
+			   : reply_guard_start_bulk(guard, count);
 	}
 	return -1;
 }
 
 /* Take bytes of a line up to its end, which is not kept, or all there are. */
 static size_t
-read_line(struct reply_guard *guard, const char *bytes, size_t len, bool *whole)
+reply_guard_read_line(
+    struct reply_guard *guard, const char *bytes, size_t len, bool *whole)
 {
 	const char *newline = memchr(bytes, '\n', len);
 	size_t step = newline ? (size_t)(newline - bytes) : len;
@@ -98,7 +100,7 @@ read_line(struct reply_guard *guard, const char *bytes, size_t len, bool *whole)
 
 /* Take bytes of a bulk string up to its end, or all there are. */
 static size_t
-skip_body(struct reply_guard *guard, size_t len, bool *whole)
+reply_guard_skip_body(struct reply_guard *guard, size_t len, bool *whole)
 {
 	size_t step = (size_t)guard->body < len ? (size_t)guard->body : len;
 
@@ -112,16 +114,17 @@ reply_guard_check(struct reply_guard *guard, const char *bytes, size_t len)
 {
 	while (len > 0) {
 		bool in_body = guard->body > 0, whole;
-		size_t step = in_body ? skip_body(guard, len, &whole)
-				      : read_line(guard, bytes, len, &whole);
+		size_t step =
+		    in_body ? reply_guard_skip_body(guard, len, &whole)
+			    : reply_guard_read_line(guard, bytes, len, &whole);
 
-		/* First: the end of a reply sets the count back. */
+		/* Count first: the end of a reply resets the count. */
 		guard->bytes += (int64_t)step;
-		if (guard->bytes > max_bytes(guard))
+		if (guard->bytes > reply_guard_max_bytes(guard))
 			return -1;
 		if (whole && in_body)
-			end_element(guard);
-		else if (whole && end_line(guard) == -1)
+			reply_guard_end_element(guard);
+		else if (whole && reply_guard_end_line(guard) == -1)
 			return -1;
 		bytes += step;
 		len -= step;

@@ -1,6 +1,12 @@
+/*
+ * A table with a slot for each hash of a bucket, without chains.
+ * Holds: a slot is used only if its tag and id match, no give-back or reset
+ * came since (deny_mark), and it is younger than DENY_TRUST_US. The heart is
+ * deny_cache_decide() and deny_cache_refuse().
+ */
 #include "store/deny_cache.h"
 
-#include "limit/decide.h"
+#include "limit/algorithm.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,25 +20,27 @@ struct deny_marks {
 };
 
 /* One line of the processor's cache. */
-struct slot {
-	struct hash128 id;     /* of key and limit */
-	struct bucket bucket;  /* after the denial */
-	int64_t asked_us;      /* when the question was received */
-	int64_t learnt_us;     /* when the answer was here */
-	int64_t decided_us;    /* in between, by the clock of Redis */
-	uint32_t mark;         /* when the question was put */
+struct deny_slot {
+	struct hash128 id;    /* of key and limit */
+	struct bucket bucket; /* after the denial */
+	int64_t received_us;  /* when the query was received */
+	int64_t decided_us;   /* later, by the clock of Redis */
+	uint32_t doubt_us;    /* time from then to the result's arrival */
+	uint32_t mark;        /* the counter at the time of the query */
 };
+
+_Static_assert(sizeof(struct deny_slot) == 64, "a line of the cache");
 
 struct deny_cache {
 	struct deny_marks *marks;
 	int64_t (*clock)(void);
-	int64_t now_us;        /* of what was read last; 0: not yet known */
-	int64_t emptied_us;    /* what was asked later counts */
+	int64_t now_us;     /* time of the last read; 0: not yet known */
+	int64_t emptied_us; /* only results of later queries count */
 
-	/* Part of the slots' ids, 0: free.  Most questions are about buckets
-	 * that were not refused, and look no further. */
+	/* Part of each slot's id, 0: free.  Most queries are about buckets that
+	 * were not refused, and need no look at the slot. */
 	uint8_t tags[SLOTS];
-	struct slot slots[SLOTS];
+	struct deny_slot slots[SLOTS];
 };
 
 struct deny_marks *
@@ -66,137 +74,157 @@ deny_cache_free(struct deny_cache *cache)
 }
 
 static struct hash128
-id_of(const struct ask *ask)
+deny_cache_id_of(const struct query *query)
 {
-	return (struct hash128){ask->key.hash.lo ^ ask->limit->id.lo,
-	    ask->key.hash.hi ^ ask->limit->id.hi};
+	return bucket_id(query->limit, &query->key);
 }
 
 static _Atomic uint32_t *
-mark_of(const struct deny_cache *cache, struct hash128 id)
+deny_cache_mark_of(const struct deny_cache *cache, struct hash128 id)
 {
 	return &cache->marks->of[id.lo & (MARKS - 1)];
 }
 
 static size_t
-place_of(struct hash128 id)
+deny_cache_place_of(struct hash128 id)
 {
 	return id.lo & (SLOTS - 1);
 }
 
 static uint8_t
-tag_of(struct hash128 id)
+deny_cache_tag_of(struct hash128 id)
 {
-	return (uint8_t)(id.hi | 1);
+	return (uint8_t)(id.hi >> 32 | 1);
 }
 
 /* The slot that is about the bucket, or NULL. */
-static struct slot *
-find(struct deny_cache *cache, struct hash128 id)
+static struct deny_slot *
+deny_cache_find(struct deny_cache *cache, struct hash128 id)
 {
-	struct slot *slot = &cache->slots[place_of(id)];
+	struct deny_slot *slot = &cache->slots[deny_cache_place_of(id)];
 
-	if (cache->tags[place_of(id)] != tag_of(id) || slot->id.lo != id.lo ||
-	    slot->id.hi != id.hi)
+	if (cache->tags[deny_cache_place_of(id)] != deny_cache_tag_of(id) ||
+	    !hash128_equal(slot->id, id))
 		return NULL;
 	return slot;
 }
 
 static void
-keep(struct deny_cache *cache, struct hash128 id, const struct ask *ask)
+deny_cache_keep(
+    struct deny_cache *cache, struct hash128 id, const struct query *query)
 {
-	/* No refusal is by an earlier time than this. */
+	int64_t doubt_us;
+
+	/* No later refusal is decided at an earlier time than this. */
 	cache->now_us = cache->clock();
-	cache->tags[place_of(id)] = tag_of(id);
-	cache->slots[place_of(id)] = (struct slot){id, ask->bucket, ask->now_us,
-	    cache->now_us, ask->decided_us, ask->deny_mark};
+	doubt_us = cache->now_us - query->now_us;
+	if (doubt_us >= DENY_TRUST_US)
+		return;
+	cache->tags[deny_cache_place_of(id)] = deny_cache_tag_of(id);
+	cache->slots[deny_cache_place_of(id)] =
+	    (struct deny_slot){id, query->bucket, query->now_us,
+		query->decided_us, (uint32_t)doubt_us, query->deny_mark};
 }
 
 static void
-forget(struct deny_cache *cache, struct hash128 id)
+deny_cache_forget(struct deny_cache *cache, struct hash128 id)
 {
-	if (find(cache, id))
-		cache->tags[place_of(id)] = 0;
+	if (deny_cache_find(cache, id))
+		cache->tags[deny_cache_place_of(id)] = 0;
 }
 
-/* Whether the answer can let others pass that were refused. */
+/* Whether the query can let others pass that were refused before. */
 static bool
-makes_room(const struct ask *ask)
+deny_cache_makes_room(const struct query *query)
 {
-	return ask->op == OP_RESET ||
-	       (ask->op == OP_CONSUME && ask->amount < 0);
+	return query->op == OP_RESET ||
+	       (query->op == OP_CONSUME && query->amount < 0);
 }
 
-/* Refuse the question by what is known, or not.  By the clock of Redis it is
- * earliest_us or up to doubt_us later: the figures are for the one, and what
- * refuses then must not end before the other. */
+/* Refuse the query if the slot allows it.  By the clock of Redis, the time now
+ * is from earliest_us to doubt_us later.  The figures are for the former; the
+ * refusal must still hold at the latter. */
 static bool
-refuse(struct deny_cache *cache, const struct slot *slot, struct ask *ask)
+deny_cache_refuse(
+    struct deny_cache *cache, const struct deny_slot *slot, struct query *query)
 {
-	struct decision *decision = &ask->decision;
+	struct decision *decision = &query->decision;
 	struct bucket bucket = slot->bucket;
-	int64_t doubt_us = slot->learnt_us - slot->asked_us;
+	const int64_t doubt_us = slot->doubt_us;
+	const int64_t learnt_us = slot->received_us + doubt_us;
 	int64_t earliest_us;
 
 	if (cache->now_us == 0)
 		cache->now_us = cache->clock();
-	if (cache->now_us - slot->asked_us >= DENY_TRUST_US)
+	if (cache->now_us - slot->received_us >= DENY_TRUST_US)
 		return false;
-	earliest_us = cache->now_us + (slot->decided_us - slot->learnt_us);
-	if (decide(ask->limit, OP_CONSUME, ask->amount, earliest_us, &bucket,
-		decision) ||
+	earliest_us = cache->now_us + (slot->decided_us - learnt_us);
+	if (decide(query->limit, OP_CONSUME, query->amount, earliest_us,
+		&bucket, decision) ||
 	    decision->allowed)
 		return false;
 	if (decision->blocked_us > 0 && decision->blocked_us <= doubt_us)
 		return false;
 	if (decision->retry_us != RETRY_NEVER && decision->retry_us <= doubt_us)
 		return false;
-	ask->answer = ANSWER_DECISION;
-	ask->from = FROM_DENYCACHE;
+	query->result = RESULT_DECISION;
+	query->decided_by = DECIDED_BY_DENYCACHE;
 	return true;
 }
 
-/* What Redis is asked may be admitted there.  After an admission the bucket
- * holds more than is known here: what is refused would be right, the figures
- * would not; and who asks next is told them before the answer is here. */
-bool
-deny_cache_ask(struct deny_cache *cache, struct ask *ask)
+/* All but the slots is small, and mostly in the processor's cache already. */
+void
+deny_cache_prefetch(const struct deny_cache *cache, const struct query *query)
 {
-	struct hash128 id = id_of(ask);
-	_Atomic uint32_t *mark = mark_of(cache, id);
-	const struct slot *slot;
+	struct hash128 id = deny_cache_id_of(query);
+	size_t place = deny_cache_place_of(id);
 
-	if (makes_room(ask))
+	if (cache->tags[place] == deny_cache_tag_of(id))
+		__builtin_prefetch(&cache->slots[place]);
+}
+
+/* A query that goes to Redis may be admitted there, and then the bucket holds
+ * more than the slot says: refusals would still be right, but their figures
+ * would not.  So forget the slot at once. */
+bool
+deny_cache_decide(struct deny_cache *cache, struct query *query)
+{
+	struct hash128 id = deny_cache_id_of(query);
+	_Atomic uint32_t *mark = deny_cache_mark_of(cache, id);
+	const struct deny_slot *slot;
+
+	if (deny_cache_makes_room(query))
 		atomic_fetch_add(mark, 1);
-	ask->deny_mark = atomic_load(mark);
-	if (!ask->limit->deny_cache || ask->op != OP_CONSUME ||
-	    ask->amount <= 0)
+	query->deny_mark = atomic_load(mark);
+	if (!query->limit->deny_cache || query->op != OP_CONSUME ||
+	    query->amount <= 0)
 		return false;
-	slot = find(cache, id);
-	if (slot && slot->mark == ask->deny_mark &&
-	    slot->asked_us > cache->emptied_us && refuse(cache, slot, ask))
+	slot = deny_cache_find(cache, id);
+	if (slot && slot->mark == query->deny_mark &&
+	    slot->received_us > cache->emptied_us &&
+	    deny_cache_refuse(cache, slot, query))
 		return true;
-	forget(cache, id);
+	deny_cache_forget(cache, id);
 	return false;
 }
 
-/* A denial for an amount above the capacity says nothing of the bucket. */
+/* A denial for an amount above the capacity says nothing about the bucket. */
 void
-deny_cache_learn(struct deny_cache *cache, const struct ask *ask)
+deny_cache_learn(struct deny_cache *cache, const struct query *query)
 {
-	struct hash128 id = id_of(ask);
-	_Atomic uint32_t *mark = mark_of(cache, id);
+	struct hash128 id = deny_cache_id_of(query);
+	_Atomic uint32_t *mark = deny_cache_mark_of(cache, id);
 
-	if (makes_room(ask))
+	if (deny_cache_makes_room(query))
 		atomic_fetch_add(mark, 1);
-	if (ask->op != OP_CONSUME || ask->answer != ANSWER_DECISION ||
-	    !ask->limit->deny_cache || ask->amount <= 0 ||
-	    ask->amount > ask->limit->capacity)
+	if (query->op != OP_CONSUME || query->result != RESULT_DECISION ||
+	    !query->limit->deny_cache || query->amount <= 0 ||
+	    query->amount > query->limit->capacity)
 		return;
-	if (ask->decision.allowed)
-		forget(cache, id);
-	else if (atomic_load(mark) == ask->deny_mark)
-		keep(cache, id, ask);
+	if (query->decision.allowed)
+		deny_cache_forget(cache, id);
+	else if (atomic_load(mark) == query->deny_mark)
+		deny_cache_keep(cache, id, query);
 }
 
 void

@@ -1,23 +1,23 @@
 /**
  * deny_cache: what a worker refuses without asking Redis.
  *
- * After a denial nothing but time, a give-back or a reset lets the same amount
- * pass.  So the worker keeps the bucket as Redis had it then, and refuses by it
- * what Redis would refuse at this moment without changing the bucket (a
- * refusal that would start a block is Redis's to make).  A denial is good for
- * DENY_TRUST_US from when its question was received, so that what other daemons
- * give back or reset is never missed for longer.  Nor is what other workers and
- * daemons admit: it makes no refusal wrong, but its figures are those of
- * before.
+ * After a denial only time, a give-back or a reset lets the same amount pass.
+ * So the worker keeps the bucket as Redis had it then, and refuses what Redis
+ * would refuse now without changing the bucket (only Redis makes a refusal that
+ * starts a block).  A denial is used for DENY_TRUST_US after its query was
+ * received, so that give-backs and resets by other daemons are missed for no
+ * longer.  Admissions by other workers and daemons are not seen for that time
+ * either.  They cannot make a refusal wrong, but the reported level may be out
+ * of date.
  *
- * Three times make that exact.  A question is received before Redis decides it,
- * and answered after: counted from the first, nothing is refused for longer
- * than by Redis; counted from the second, who waits for the retry that is told
- * here passes there.
+ * Three times make that exact: a query is received before Redis decides it, and
+ * its result arrives after that.  Counting from the first, the cache refuses
+ * nothing for longer than Redis would; counting from the last, a client that
+ * waits for the reported retry passes in Redis.
  *
- * Owns: a fixed number of slots, one a bucket; who comes later takes the slot.
- * Never: answers a PEEK, or what was asked after a give-back or reset by what
- * was asked before it.
+ * Owns: a fixed number of slots, one a bucket; a later bucket takes the slot.
+ * Never: decides a PEEK; uses a denial of before a give-back or reset for a
+ * query that came after it.
  */
 #ifndef STORE_DENY_CACHE_H
 #define STORE_DENY_CACHE_H
@@ -30,14 +30,14 @@
 
 #define DENY_TRUST_US INT64_C(1000000)
 
-/** Count the give-backs and resets of all workers, a counter for some buckets:
- * a denial is good only as long as its counter has not moved. */
+/** Count the give-backs and resets of all workers; buckets share counters.  A
+ * denial is used only while its counter stays the same. */
 struct deny_marks;
 
 /** NULL: out of memory. */
 struct deny_marks *deny_marks_new(void) MUST_USE;
 
-/** Free them, or NULL.  No cache may be using them. */
+/** Free them; NULL: no-op.  No cache may be using them. */
 void deny_marks_free(struct deny_marks *marks);
 
 struct deny_cache;
@@ -49,19 +49,26 @@ struct deny_cache *deny_cache_new(
 
 void deny_cache_free(struct deny_cache *cache);
 
-/** Before each question.  True: it is answered, by a denial FROM_DENYCACHE.
- * False: put it to Redis, and have deny_cache_learn() look at the answer. */
-bool deny_cache_ask(struct deny_cache *cache, struct ask *ask);
+/** Call this before each query.  True: the query has its result, a denial
+ * DECIDED_BY_DENYCACHE.  False: ask Redis, and give the result to
+ * deny_cache_learn(). */
+bool deny_cache_decide(struct deny_cache *cache, struct query *query);
 
-/** Learn from the answer of Redis, or from there being none. */
-void deny_cache_learn(struct deny_cache *cache, const struct ask *ask);
+/** Have the processor fetch what deny_cache_decide() will need for the query.
+ */
+void deny_cache_prefetch(
+    const struct deny_cache *cache, const struct query *query);
 
-/** After each read from a client.  What is refused until the next one shares a
- * look at the clock: a time after the questions came, and before they are
- * answered. */
+/** Learn from the result of Redis, or from its absence. */
+void deny_cache_learn(struct deny_cache *cache, const struct query *query);
+
+/** Call this after each read from a client.  Refusals until the next read share
+ * one reading of the clock, taken after the queries came, and before their
+ * responses. */
 void deny_cache_renew_time(struct deny_cache *cache);
 
-/** Forget everything, answers to what was asked until now included. */
+/** Forget everything, including results still to come of queries made until
+ * now. */
 void deny_cache_empty(struct deny_cache *cache);
 
 #endif

@@ -1,14 +1,12 @@
-#include "store/memory.h"
+/*
+ * Job: decides on buckets in memory, and keeps the table that holds them.
+ * Invariant: a stripe is used only under its lock.
+ * The heart: memory_decide(); memory_find(), in memory_internal.h.
+ */
+#include "store/memory_internal.h"
 
-#include "limit/decide.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-
-#define CACHE_LINE 64
 
 /* So many stripes that threads seldom meet in one.  So many slots in each that
  * chance, which fills some stripes more than others, fills none before the
@@ -16,200 +14,35 @@
 #define STRIPES_MAX      256
 #define STRIPE_SLOTS_MIN 4096
 
-/* Slots that an insert sweeps: into a stripe with room, into one with little,
- * and, so many at a time, before the table counts as full. */
-#define SWEEP_FEW    4
-#define SWEEP_MORE   32
-#define SWEEP_STEP   64
-#define SWEEP_MOST   1024
-#define SWEEP_LOCKED 256 /* and memory_sweep(), before it lets others in */
+/* Slots that memory_sweep() looks at before it lets others in. */
+#define SWEEP_LOCKED 256
 
-/* The retry of a denial for want of room: a hint, when a sweep may have made
- * some.  Nobody knows which bucket drains next. */
+/* A smaller change is the error of reading two clocks, and not a clock that was
+ * set. */
+#define CLOCK_SET_US 10000
+
+/* The retry of a denial because there is no room: a hint, since it is not known
+ * when the next bucket drains. */
 #define FULL_RETRY_US INT64_C(1000000)
 
-/* All zero if free. */
-struct slot {
-	struct hash128 id; /* of key and limit, never zero */
-	struct bucket bucket;
-};
-
-_Static_assert(sizeof(struct slot) == 32, "two to a cache line");
-
-/* A hash table of its own.  At least one slot is always free: probing ends
- * there. */
-struct stripe {
-	_Alignas(CACHE_LINE) pthread_mutex_t lock;
-	struct slot *slots;
-	uint32_t used;
-	uint32_t hand; /* the slot that is swept next */
-};
-
-struct memory {
-	/* never written again once made */
-	struct slot *slots;
-	uint32_t stripes;      /* a power of two */
-	uint32_t stripe_slots; /* in each stripe */
-	uint64_t max_buckets;
-	enum on_full on_full;
-
-	/* memory_sweep()'s */
-	size_t swept; /* slots of this round, stripe by stripe */
-
-	/* written by everyone: in a cache line of their own */
-	_Alignas(CACHE_LINE) atomic_uint_fast64_t buckets;
-	atomic_uint_fast64_t full;
-
-	struct stripe stripe[];
-};
-
 static bool
-is_free(const struct slot *slot)
+memory_insert(struct memory *memory, struct stripe *stripe,
+    const struct limit *limit, struct hash128 id, const struct bucket *bucket,
+    int64_t now_us)
 {
-	return (slot->id.lo | slot->id.hi) == 0;
-}
+	const unsigned share = shares_find(memory->shares, limit->id);
 
-static bool
-is_drained(const struct slot *slot, int64_t now_us)
-{
-	return !is_free(slot) && bucket_is_drained(&slot->bucket, now_us);
-}
-
-static struct hash128
-id_of(const struct limit *limit, const struct key *key)
-{
-	struct hash128 id = {
-	    key->hash.lo ^ limit->id.lo, key->hash.hi ^ limit->id.hi};
-
-	if ((id.lo | id.hi) == 0)
-		id.lo = 1;
-	return id;
-}
-
-static struct stripe *
-stripe_of(struct memory *memory, struct hash128 id)
-{
-	return &memory->stripe[id.hi & (memory->stripes - 1)];
-}
-
-/* Where in its stripe the search for ${id} starts. */
-static uint32_t
-home_of(const struct memory *memory, struct hash128 id)
-{
-	return (uint32_t)((id.lo >> 32) * memory->stripe_slots >> 32);
-}
-
-static uint32_t
-after(const struct memory *memory, uint32_t i)
-{
-	return i + 1 == memory->stripe_slots ? 0 : i + 1;
-}
-
-static uint32_t
-distance(const struct memory *memory, uint32_t from, uint32_t to)
-{
-	return to >= from ? to - from : to + memory->stripe_slots - from;
-}
-
-/* The slot of ${id}, or the free one where it belongs. */
-static struct slot *
-find(
-    const struct memory *memory, const struct stripe *stripe, struct hash128 id)
-{
-	uint32_t i = home_of(memory, id);
-
-	for (;; i = after(memory, i)) {
-		struct slot *slot = &stripe->slots[i];
-
-		if (slot->id.lo == id.lo && slot->id.hi == id.hi)
-			return slot;
-		if (is_free(slot))
-			return slot;
-	}
-}
-
-/* Free slot ${hole}.  A search must not end there for what stands behind it, so
- * that moves up (Knuth, volume 3, 6.4, algorithm R): there are no tombstones,
- * and nothing to rebuild. */
-static void
-remove_at(struct memory *memory, struct stripe *stripe, uint32_t hole)
-{
-	struct slot *slots = stripe->slots;
-
-	for (uint32_t i = after(memory, hole); !is_free(&slots[i]);
-	     i = after(memory, i)) {
-		uint32_t home = home_of(memory, slots[i].id);
-
-		if (distance(memory, home, i) < distance(memory, hole, i))
-			continue; /* its search starts behind the hole */
-		slots[hole] = slots[i];
-		hole = i;
-	}
-	slots[hole] = (struct slot){0};
-	stripe->used--;
-	atomic_fetch_sub_explicit(&memory->buckets, 1, memory_order_relaxed);
-}
-
-/* Look at the next ${slots} slots; remove what is drained.  Looks again where
- * something was removed: what stands behind it has moved up. */
-static void
-sweep(
-    struct memory *memory, struct stripe *stripe, size_t slots, int64_t now_us)
-{
-	for (; slots > 0; slots--) {
-		while (is_drained(&stripe->slots[stripe->hand], now_us))
-			remove_at(memory, stripe, stripe->hand);
-		stripe->hand = after(memory, stripe->hand);
-	}
-}
-
-/* Count one more bucket, unless there is no room for it. */
-static bool
-reserve(struct memory *memory, struct stripe *stripe)
-{
-	uint_fast64_t held =
-	    atomic_load_explicit(&memory->buckets, memory_order_relaxed);
-
-	if (stripe->used + 1 == memory->stripe_slots)
-		return false;
-	do {
-		if (held >= memory->max_buckets)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&memory->buckets, &held,
-	    held + 1, memory_order_relaxed, memory_order_relaxed));
-	stripe->used++;
-	return true;
-}
-
-/* Sweep, and reserve a slot if there is one to be had. */
-static bool
-make_room(struct memory *memory, struct stripe *stripe, int64_t now_us)
-{
-	bool crowded = stripe->used > memory->stripe_slots / 4 * 3;
-
-	sweep(memory, stripe, crowded ? SWEEP_MORE : SWEEP_FEW, now_us);
-	for (size_t done = 0; !reserve(memory, stripe); done += SWEEP_STEP) {
-		if (done >= SWEEP_MOST || done >= memory->stripe_slots)
-			return false;
-		sweep(memory, stripe, SWEEP_STEP, now_us);
-	}
-	return true;
-}
-
-static bool
-insert(struct memory *memory, struct stripe *stripe, struct hash128 id,
-    const struct bucket *bucket, int64_t now_us)
-{
-	if (!make_room(memory, stripe, now_us))
+	if (!memory_make_room(memory, stripe, limit, share, now_us))
 		return false;
 	/* Searched for again, as the sweep may have moved things. */
-	*find(memory, stripe, id) = (struct slot){id, *bucket};
+	*memory_find(memory, stripe, id) = memory_pack(
+	    id.lo, (id.hi & ID_MASK) | (uint64_t)share << ID_BITS, bucket);
 	return true;
 }
 
-/* What a request is told that needs a bucket more than there is room for. */
+/* Decide a request that needs a bucket for which there is no room. */
 static void
-decide_when_full(struct memory *memory, struct decision *decision)
+memory_decide_when_full(struct memory *memory, struct decision *decision)
 {
 	bool allowed = memory->on_full == ON_FULL_ALLOW;
 
@@ -222,17 +55,27 @@ decide_when_full(struct memory *memory, struct decision *decision)
 
 /* Zeroed slots, whose pages cost nothing until they are used; NULL if the
  * system has not as much. */
-static struct slot *
-map_slots(size_t count)
+static struct memory_slot *
+memory_map_slots(size_t count)
 {
-	void *slots = mmap(NULL, count * sizeof(struct slot),
+	void *slots = mmap(NULL, count * sizeof(struct memory_slot),
 	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return slots == MAP_FAILED ? NULL : slots;
 }
 
 static void
-init_stripe(struct stripe *stripe, struct slot *slots)
+memory_release(struct memory *memory)
+{
+	if (memory->slots)
+		munmap(memory->slots,
+		    memory_slots(memory) * sizeof(struct memory_slot));
+	free(memory->shares);
+	free(memory);
+}
+
+static void
+memory_init_stripe(struct stripe *stripe, struct memory_slot *slots)
 {
 	*stripe = (struct stripe){.slots = slots};
 	pthread_mutex_init(&stripe->lock, NULL);
@@ -259,13 +102,14 @@ memory_new(const struct memory_options *options)
 	    .max_buckets = (uint64_t)options->max_buckets,
 	    .on_full = options->on_full,
 	};
-	memory->slots = map_slots(memory_slots(memory));
-	if (!memory->slots) {
-		free(memory);
+	memory->slots = memory_map_slots(memory_slots(memory));
+	memory->shares = calloc(1, sizeof(*memory->shares));
+	if (!memory->slots || !memory->shares) {
+		memory_release(memory);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < stripes; i++)
-		init_stripe(&memory->stripe[i],
+		memory_init_stripe(&memory->stripe[i],
 		    memory->slots + (size_t)i * memory->stripe_slots);
 	return memory;
 }
@@ -277,8 +121,20 @@ memory_free(struct memory *memory)
 		return;
 	for (uint32_t i = 0; i < memory->stripes; i++)
 		pthread_mutex_destroy(&memory->stripe[i].lock);
-	munmap(memory->slots, memory_slots(memory) * sizeof(struct slot));
-	free(memory);
+	memory_release(memory);
+}
+
+/* A search mostly ends where it starts. */
+void
+memory_prefetch(const struct memory *memory, const struct limit *limit,
+    const struct key *key)
+{
+	struct hash128 id = bucket_id(limit, key);
+	size_t first =
+	    (size_t)memory_stripe_at(memory, id) * memory->stripe_slots;
+
+	__builtin_prefetch(
+	    &memory->slots[first + memory_home_of(memory, id.lo)], 1);
 }
 
 void
@@ -286,26 +142,76 @@ memory_decide(struct memory *memory, const struct limit *limit,
     const struct key *key, enum op op, int64_t amount, int64_t now_us,
     struct decision *decision)
 {
-	struct hash128 id = id_of(limit, key);
-	struct stripe *stripe = stripe_of(memory, id);
+	const struct algorithm *algorithm = limit->algorithm;
+	struct hash128 id = bucket_id(limit, key);
+	struct stripe *stripe = &memory->stripe[memory_stripe_at(memory, id)];
+	struct memory_slot *slot;
 	struct bucket bucket;
-	struct slot *slot;
+	int64_t time_us;
 
 	pthread_mutex_lock(&stripe->lock);
-	slot = find(memory, stripe, id);
-	bucket = slot->bucket; /* of a free slot: an empty one */
-	if (decide(limit, op, amount, now_us, &bucket, decision)) {
-		if (bucket_is_drained(&bucket, now_us)) {
-			if (!is_free(slot))
-				remove_at(memory, stripe,
+	time_us = memory_time(stripe, algorithm, now_us);
+	slot = memory_find(memory, stripe, id);
+	bucket = memory_unpack(slot); /* of a free slot: an empty one */
+	if (decide(limit, op, amount, time_us, &bucket, decision)) {
+		if (algorithm->is_drained(&bucket, time_us)) {
+			if (!memory_is_free(slot))
+				memory_remove_at(memory, stripe,
 				    (uint32_t)(slot - stripe->slots));
-		} else if (!is_free(slot)) {
-			slot->bucket = bucket;
-		} else if (!insert(memory, stripe, id, &bucket, now_us)) {
-			decide_when_full(memory, decision);
+		} else if (!memory_is_free(slot)) {
+			*slot = memory_pack(slot->lo, slot->hi, &bucket);
+		} else if (!memory_insert(
+			       memory, stripe, limit, id, &bucket, now_us)) {
+			memory_decide_when_full(memory, decision);
 		}
 	}
 	pthread_mutex_unlock(&stripe->lock);
+}
+
+/* The wall clock was set: have the stripe's calendar follow. */
+static void
+memory_set_shift(
+    struct stripe *stripe, uint32_t slots, int64_t now_us, int64_t shift_us)
+{
+	for (uint32_t i = 0; i < slots; i++) {
+		struct memory_slot *slot = &stripe->slots[i];
+		const struct algorithm *algorithm;
+		struct bucket bucket;
+
+		if (memory_is_free(slot))
+			continue;
+		algorithm = memory_algorithm_of(slot);
+		if (!algorithm->is_calendar)
+			continue;
+		bucket = memory_unpack(slot);
+		algorithm->follow_clock(
+		    &bucket, now_us + stripe->shift_us, now_us + shift_us);
+		*slot = memory_pack(slot->lo, slot->hi, &bucket);
+	}
+	stripe->shift_us = shift_us;
+}
+
+void
+memory_know_limits(struct memory *memory, const struct rules *rules)
+{
+	for (size_t i = 0; i < rules_count(rules); i++)
+		shares_find(memory->shares, rules_at(rules, i)->id);
+}
+
+void
+memory_follow_clock(struct memory *memory, int64_t now_us, int64_t shift_us)
+{
+	if (llabs(shift_us - memory->shift_us) < CLOCK_SET_US)
+		return;
+	memory->shift_us = shift_us;
+	for (uint32_t i = 0; i < memory->stripes; i++) {
+		struct stripe *stripe = &memory->stripe[i];
+
+		pthread_mutex_lock(&stripe->lock);
+		memory_set_shift(
+		    stripe, memory->stripe_slots, now_us, shift_us);
+		pthread_mutex_unlock(&stripe->lock);
+	}
 }
 
 void
@@ -322,7 +228,7 @@ memory_sweep(struct memory *memory, size_t slots, int64_t now_us)
 		if (count > slots)
 			count = slots;
 		pthread_mutex_lock(&stripe->lock);
-		sweep(memory, stripe, count, now_us);
+		memory_sweep_stripe(memory, stripe, count, now_us);
 		pthread_mutex_unlock(&stripe->lock);
 		slots -= count;
 		memory->swept += count;
@@ -356,20 +262,27 @@ struct memory_store {
 };
 
 static bool
-answer_ask(struct store *store, struct ask *ask)
+memory_store_query(struct store *store, struct query *query)
 {
 	struct memory *memory =
 	    CONTAINER_OF(store, struct memory_store, store)->memory;
 
-	memory_decide(memory, ask->limit, &ask->key, ask->op, ask->amount,
-	    ask->now_us, &ask->decision);
-	ask->answer = ask->op == OP_RESET ? ANSWER_DONE : ANSWER_DECISION;
-	ask->from = FROM_MEMORY;
+	memory_decide(memory, query->limit, &query->key, query->op,
+	    query->amount, query->now_us, &query->decision);
+	query->result = query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;
+	query->decided_by = DECIDED_BY_MEMORY;
 	return true;
 }
 
 static void
-free_store(struct store *store)
+memory_store_prefetch(struct store *store, const struct query *query)
+{
+	memory_prefetch(CONTAINER_OF(store, struct memory_store, store)->memory,
+	    query->limit, &query->key);
+}
+
+static void
+memory_free_store(struct store *store)
 {
 	free(CONTAINER_OF(store, struct memory_store, store));
 }
@@ -378,8 +291,9 @@ struct store *
 memory_store_new(struct memory *memory)
 {
 	static const struct store_ops ops = {
-	    .ask = answer_ask,
-	    .free = free_store,
+	    .query = memory_store_query,
+	    .prefetch = memory_store_prefetch,
+	    .free = memory_free_store,
 	};
 	struct memory_store *self = malloc(sizeof(*self));
 

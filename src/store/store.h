@@ -1,8 +1,8 @@
 /**
  * store: where buckets live, as its callers see it.
  *
- * A store belongs to one worker thread and is asked from there only; what the
- * threads share, it locks itself.
+ * A store belongs to one worker thread, and only that thread calls it; a store
+ * locks what it shares with other threads.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -13,47 +13,60 @@
 #include "limit/rules.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
-enum answer {
-	ANSWER_DECISION,    /* the decision stands in the ask */
-	ANSWER_DONE,        /* a reset took place */
-	ANSWER_UNAVAILABLE, /* the store could not be reached, or not in time */
+enum result {
+	RESULT_DECISION,    /* the decision is in the query */
+	RESULT_DONE,        /* a reset took place */
+	RESULT_UNAVAILABLE, /* the store could not be reached, or not in time */
+};
+
+/** Why a result is RESULT_UNAVAILABLE. */
+enum unavailable {
+	UNAVAILABLE_DOWN,    /* not connected, or no longer */
+	UNAVAILABLE_TIMEOUT, /* no reply in time */
+	UNAVAILABLE_REFUSED, /* an error, or a strange reply */
 };
 
 /**
- * One question to a store, and its answer.  Whoever asks owns it, and keeps it
- * and its rules in place until it is answered.
+ * One question to a store, and its result.  The caller owns it, and keeps it
+ * and its rules in place until it has its result.
  */
-struct ask {
+struct query {
 	/* the question */
-	const struct rules *rules; /* the set that the limit is of */
+	const struct rules *rules; /* the set that has the limit */
 	const struct limit *limit;
-	struct key key;            /* borrowed during store_ask() only */
+	struct key key; /* borrowed during store_query() only */
 	enum op op;
 	int64_t amount;
-	int64_t now_us;            /* when it was received */
-	void (*done)(struct ask *);
+	int64_t now_us; /* when it was received */
+	void (*done)(struct query *);
 
-	/* the answer */
-	enum answer answer;
-	enum from from;
+	/* the result */
+	enum result result;
+	enum unavailable why; /* if it is RESULT_UNAVAILABLE */
+	enum decided_by decided_by;
 	struct decision decision;
 
-	/* the answer FROM_REDIS, for who keeps it */
-	int64_t decided_us;        /* when, by the clock of Redis */
-	struct bucket bucket;      /* as it is since then */
+	/* set if DECIDED_BY_REDIS */
+	int64_t decided_us;   /* when, by the clock of Redis */
+	struct bucket bucket; /* after the decision */
 
-	uint32_t deny_mark;        /* the deny cache's */
+	uint32_t deny_mark; /* the deny cache's */
 
-	/* the store's, while it holds the ask */
-	struct ask *next;
+	/* the store's, while it holds the query */
+	struct query *next;
+	uint16_t partition; /* of the key, in Redis */
 };
 
 struct store;
 
 struct store_ops {
-	bool (*ask)(struct store *, struct ask *);
+	bool (*query)(struct store *, struct query *);
+	void (*prefetch)(struct store *, const struct query *); /* or NULL */
 	void (*flush)(struct store *);
+	bool (*has_room)(const struct store *); /* NULL: always */
+	size_t (*trim)(struct store *);         /* NULL: it keeps nothing */
 	void (*free)(struct store *);
 };
 
@@ -62,15 +75,32 @@ struct store {
 	const struct store_ops *ops;
 };
 
-/** Put a question.  True: answered at once, ${ask}->done will not be called.
- * False: ${ask}->done is called exactly once, later, never from within. */
+/** Ask.  True: the query has its result, and ${query}->done will not be called.
+ * False: ${query}->done is called exactly once, later, never from within. */
 static inline bool
-store_ask(struct store *store, struct ask *ask)
+store_query(struct store *store, struct query *query)
 {
-	return store->ops->ask(store, ask);
+	return store->ops->query(store, query);
 }
 
-/** Send what the questions of this loop turn need sent. */
+/** ${query}, which has its limit and its key, will be asked soon: have the
+ * processor fetch the memory that holds its bucket.  Changes nothing. */
+static inline void
+store_prefetch(struct store *store, const struct query *query)
+{
+	if (store->ops->prefetch)
+		store->ops->prefetch(store, query);
+}
+
+/** Whether it can take more queries now and give them results in time.  False
+ * is only advice: further queries are queued. */
+static inline bool
+store_has_room(const struct store *store)
+{
+	return !store->ops->has_room || store->ops->has_room(store);
+}
+
+/** Send what the queries of this loop turn need sent. */
 static inline void
 store_flush(struct store *store)
 {
@@ -78,7 +108,15 @@ store_flush(struct store *store)
 		store->ops->flush(store);
 }
 
-/** Free a store, or NULL.  Open questions are answered UNAVAILABLE first. */
+/** Free what it kept to be used again, and did not need since the last trim.
+ * Return how many bytes that was. */
+static inline size_t
+store_trim(struct store *store)
+{
+	return store->ops->trim ? store->ops->trim(store) : 0;
+}
+
+/** Free a store; NULL: no-op.  Open queries get RESULT_UNAVAILABLE first. */
 static inline void
 store_free(struct store *store)
 {

@@ -27,7 +27,7 @@ import time
 import chart
 import checks
 from measure import Quiet, bottleneck, measure, medians, per_process
-from rows import ROWS
+from rows import AT_LEAST, ROWS
 from servers import (DRIPGATED, KEYS, LOAD, REDIS_SERVER, ROOT, Failed, Stage)
 from table import print_table
 
@@ -82,7 +82,7 @@ def value_of(figures, claim, side):
 
 
 def judge(claim, ratio):
-    sign = 1 if claim.figure == "rate" else -1
+    sign = 1 if claim.figure in AT_LEAST else -1
     if sign * ratio < sign * claim.target:
         return "missed"
     return "aim" if sign * ratio >= sign * claim.aim else "target"
@@ -109,7 +109,7 @@ def report_side(side, rounds):
 
 
 def run_row(row, arguments, quiet):
-    """Measure a row and return what there is to report of it."""
+    """Measure a row and return its report."""
     report = {"name": row.name, "about": row.about, "sides": [], "claims": []}
     if not row.sides:
         with Stage(arguments.transport) as stage:
@@ -128,11 +128,11 @@ def run_row(row, arguments, quiet):
 # --- the table
 
 FORMS = {"rate": "{:,.0f}/s", "p99": "{:,.0f} us", "cpu": "{:.2f} s",
-         "bytes": "{:.2f}"}
+         "bytes": "{:.2f}", "share": "{:.2f}", "load": "{:.2f}"}
 
 
 def claim_cells(claim):
-    sign = ">=" if claim["figure"] == "rate" else "<="
+    sign = ">=" if claim["figure"] in AT_LEAST else "<="
     bounds = [f"{sign} {claim[name]:.2g}" for name in ("target", "aim")]
     form = FORMS[claim["figure"]]
     return [f"{claim['what']} / {claim['against']}",
@@ -161,7 +161,7 @@ A ratio is the median of the rounds' (smallest-largest), ours to theirs; ours
 and theirs are medians: replies a second, CPU s for a million replies, or us.
 Right of them the row's sides: CPU s for a million replies of each process, the
 process that held the side back, and what everybody else on the machine used,
-as a share of a core: where that is much, so is the error.
+as a share of a core: where that is much, the error is, too.
 """
 
 

@@ -12,6 +12,8 @@ import math
 import pathlib
 import sys
 
+from rows import AT_LEAST
+
 LABEL, PLOT, VALUE = 356, 400, 84  # widths: the words, the bars, the ratio
 LINE, HEAD, FOOT = 24, 58, 44      # heights
 BAR = 12
@@ -95,8 +97,10 @@ def draw_group(axis, title, claims, top):
 def draw(report):
     """Return the chart of a report as the text of an SVG file."""
     claims = [claim for row in report["rows"] for claim in row["claims"]]
-    groups = [("More is better", [c for c in claims if c["figure"] == "rate"]),
-              ("Less is better", [c for c in claims if c["figure"] != "rate"])]
+    groups = [("More is better",
+               [c for c in claims if c["figure"] in AT_LEAST]),
+              ("Less is better",
+               [c for c in claims if c["figure"] not in AT_LEAST])]
     groups = [(title, members) for title, members in groups if members]
     axis = Axis(claims)
     bottom = HEAD + LINE * sum(1 + len(members) for _, members in groups)

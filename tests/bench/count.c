@@ -11,14 +11,14 @@
 #define SUB_BITS 5
 #define BUCKETS  (64 << SUB_BITS)
 
-enum from { REDIS, MEMORY, DENYCACHE, FALLBACK, NONE, FROM_COUNT };
+enum decided_by { REDIS, MEMORY, DENYCACHE, FALLBACK, NONE, DECIDED_BY_COUNT };
 
 static const char *const from_names[] = {
     "redis", "memory", "denycache", "fallback", "none"};
 
 /* How a reply starts that is none of an error. */
 static const char *const shapes[] = {
-    [MODE_RESP] = "*7\r",
+    [MODE_RESP] = "*9\r",
     [MODE_GET] = "$",
     [MODE_EVALSHA] = "*3\r",
 };
@@ -29,7 +29,7 @@ static struct {
 	uint64_t allow;
 	uint64_t deny;
 	uint64_t nil; /* GET found nothing */
-	uint64_t from[FROM_COUNT];
+	uint64_t from[DECIDED_BY_COUNT];
 	uint64_t latency[BUCKETS];
 	char first_error[100];
 } figures;
@@ -113,7 +113,7 @@ count_from(const char *at, const char *end)
 		word = cut_word(at, &end);
 	if (!starts_with(word, "from="))
 		return;
-	for (int i = 0; i < FROM_COUNT; i++)
+	for (int i = 0; i < DECIDED_BY_COUNT; i++)
 		if (starts_with(word + strlen("from="), from_names[i]))
 			figures.from[i]++;
 }
@@ -128,6 +128,13 @@ count_line(const char *at, const char *end)
 	else
 		count_error(at, end);
 	count_from(at, end);
+}
+
+/* What follows the line at ${at}, which ends before ${end}. */
+static const char *
+line_after(const char *at, const char *end)
+{
+	return (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
 }
 
 /* The end of the RESP value at ${at} if it is all there, else NULL. */
@@ -151,26 +158,20 @@ resp_end(const char *at, const char *end)
 	return at;
 }
 
-static const char *
-line_after(const char *at)
-{
-	return (const char *)rawmemchr(at, '\n') + 1;
-}
-
 /* Repeat the decision from what the script read, as its caller has to: the
  * reply is seconds, microseconds, and the time at which the bucket is empty. */
 static void
-count_script(const char *at)
+count_script(const char *at, const char *end)
 {
 	int64_t now_us, fill = 0;
 
-	at = line_after(line_after(at));
+	at = line_after(line_after(at, end), end);
 	now_us = strtoll(at, NULL, 10) * 1000000;
-	at = line_after(line_after(at));
+	at = line_after(line_after(at, end), end);
 	now_us += strtoll(at, NULL, 10);
-	at = line_after(at);
+	at = line_after(at, end);
 	if (at[1] != '-')
-		fill = strtoll(line_after(at), NULL, 10) - now_us;
+		fill = strtoll(line_after(at, end), NULL, 10) - now_us;
 	if (fill <= (options.capacity - 1) * options.recharge_us)
 		figures.allow++;
 	else
@@ -181,7 +182,7 @@ count_script(const char *at)
 static void
 count_decision(const char *at, const char *end)
 {
-	const char *value = line_after(at);
+	const char *value = line_after(at, end);
 
 	if (starts_with(value, ":1\r"))
 		figures.allow++;
@@ -201,9 +202,38 @@ count_resp(const char *at, const char *end)
 	else if (options.mode == MODE_RESP)
 		count_decision(at, end);
 	else if (options.mode == MODE_EVALSHA)
-		count_script(at);
+		count_script(at, end);
 	else if (at[1] == '-')
 		figures.nil++;
+}
+
+/* The end of the response at ${at} if it is all there, else NULL. */
+static const char *
+http_end(const char *at, const char *end)
+{
+	const char *body = memmem(at, (size_t)(end - at), "\r\n\r\n", 4);
+	const char *length;
+
+	if (!body)
+		return NULL;
+	body += 4;
+	length = memmem(at, (size_t)(body - at),
+	    "Content-Length: ", strlen("Content-Length: "));
+	if (length)
+		body += strtol(length + strlen("Content-Length: "), NULL, 10);
+	return body <= end ? body : NULL;
+}
+
+static void
+count_http(const char *at, const char *end)
+{
+	if (starts_with(at, "HTTP/1.1 200 "))
+		figures.allow++;
+	else if (starts_with(at, "HTTP/1.1 429 ") ||
+		 starts_with(at, "HTTP/1.1 403 "))
+		figures.deny++;
+	else
+		count_error(at, end);
 }
 
 const char *
@@ -216,6 +246,11 @@ count_reply(const char *at, const char *end)
 		if (!after)
 			return NULL;
 		count_line(at, after++);
+	} else if (options.mode == MODE_HTTP || options.mode == MODE_CHECK) {
+		after = http_end(at, end);
+		if (!after)
+			return NULL;
+		count_http(at, after);
 	} else {
 		after = resp_end(at, end);
 		if (!after)
@@ -235,9 +270,9 @@ count_print(double seconds)
 	    (uintmax_t)figures.replies, (uintmax_t)figures.errors,
 	    (uintmax_t)figures.allow, (uintmax_t)figures.deny,
 	    (uintmax_t)figures.nil);
-	for (int i = 0; i < FROM_COUNT; i++)
-		printf(" from_%s=%ju", from_names[i],
-		    (uintmax_t)figures.from[i]);
+	for (int i = 0; i < DECIDED_BY_COUNT; i++)
+		printf(
+		    " from_%s=%ju", from_names[i], (uintmax_t)figures.from[i]);
 	printf(" p50_us=%.1f p99_us=%.1f p999_us=%.1f", percentile(0.5),
 	    percentile(0.99), percentile(0.999));
 	if (figures.errors > 0)

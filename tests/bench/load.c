@@ -1,5 +1,5 @@
 /*
- * load: keeps a server busy and counts what it answers.
+ * load: keeps a server busy and counts its responses.
  *
  * Holds --conns connections with --pipeline requests in flight on each, through
  * a warm-up and then for --seconds, or until each key was asked for once.
@@ -32,7 +32,8 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const mode_names[] = {"line", "resp", "get", "evalsha"};
+static const char *const mode_names[] = {
+    "line", "resp", "get", "evalsha", "http", "check"};
 static const char *mode_name = "line";
 
 struct options options = {
@@ -48,18 +49,20 @@ struct options options = {
 
 struct conn {
 	int fd;
+	int beside; /* an idle one; -1: none */
 	bool waits_for_room;
 
 	/* asking */
-	size_t sent;       /* the stream is sent up to this byte */
-	size_t next;       /* first request of the stream not asked yet */
+	size_t sent; /* the stream is sent up to this byte */
+	size_t next; /* first request of the stream not asked yet */
 	uint64_t asked;
 	uint64_t to_ask;   /* and no more */
 	int64_t *asked_ns; /* when each was asked; a ring of --pipeline */
 
-	/* being answered */
+	/* in flight */
 	uint64_t answered;
-	size_t held;       /* bytes of input: the start of a reply */
+	uint64_t before; /* of these, before this second */
+	size_t held;     /* bytes of input: the start of a reply */
 	char input[INPUT_SIZE];
 };
 
@@ -171,6 +174,7 @@ conn_new(size_t i)
 	conn->sent = stream.start[first];
 	conn->to_ask = options.once ? end - first : UINT64_MAX;
 	conn_watch(conn, EPOLL_CTL_ADD, false);
+	conn->beside = options.pairs ? connect_server() : -1;
 	return conn;
 }
 
@@ -178,6 +182,8 @@ static void
 conn_free(struct conn *conn)
 {
 	close(conn->fd);
+	if (conn->beside != -1)
+		close(conn->beside);
 	free(conn->asked_ns);
 	free(conn);
 }
@@ -281,17 +287,54 @@ run(double seconds)
 	}
 }
 
-static void
-measure(void)
+/* What the slowest connection got since the last call, as a share of what they
+ * got on average. */
+static double
+slowest_share(struct conn **conns, size_t count)
 {
-	double cpu = cpu_seconds();
+	uint64_t least = UINT64_MAX, sum = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t got = conns[i]->answered - conns[i]->before;
+
+		conns[i]->before = conns[i]->answered;
+		least = got < least ? got : least;
+		sum += got;
+	}
+	return sum > 0 ? (double)least * (double)count / (double)sum : 0;
+}
+
+/* Run in whole seconds, and what is left.  Return the share of the slowest
+ * connection in any of them. */
+static double
+run_seconds(struct conn **conns, size_t count)
+{
+	double left = options.seconds, slowest = 1;
+
+	slowest_share(conns, count);
+	do {
+		double step = left < 2 ? left : 1, share;
+
+		run(step);
+		left -= step;
+		share = slowest_share(conns, count);
+		slowest = share < slowest ? share : slowest;
+	} while (left > 0);
+	return slowest;
+}
+
+static void
+measure(struct conn **conns, size_t count)
+{
+	double cpu = cpu_seconds(), slowest;
 	int64_t start = now_ns();
 
-	run(options.seconds);
+	slowest = run_seconds(conns, count);
 	if (options.once && to_answer > 0)
 		errx(1, "not done in %g seconds", options.seconds);
 	count_print((double)(now_ns() - start) / (double)SECOND_NS);
-	printf(" cpu_seconds=%.3f\n", cpu_seconds() - cpu);
+	printf(
+	    " slowest=%.3f cpu_seconds=%.3f\n", slowest, cpu_seconds() - cpu);
 }
 
 static void
@@ -300,7 +343,9 @@ usage(void)
 	fputs("usage: load --server HOST:PORT|unix:PATH [--OPTION VALUE]...\n"
 	      "  --mode line|resp         CONSUME, as a line or in RESP\n"
 	      "  --mode get|evalsha       GET, or the script\n"
+	      "  --mode http|check        GET /consume, or /check\n"
 	      "  --conns N  --pipeline N  connections, requests on each\n"
+	      "  --pairs 1                an idle connection after each\n"
 	      "  --warmup S  --seconds S  how long\n"
 	      "  --keys N                 login:0 to login:N-1 at random\n"
 	      "  --zipf S                 key I 1/(I+1)^S as often as key 0\n"
@@ -323,6 +368,7 @@ static const struct {
     {"--mode", TEXT, &mode_name},
     {"--conns", WHOLE, &options.conns},
     {"--pipeline", WHOLE, &options.pipeline},
+    {"--pairs", WHOLE, &options.pairs},
     {"--warmup", REAL, &options.warmup},
     {"--seconds", REAL, &options.seconds},
     {"--keys", WHOLE, &options.keys},
@@ -403,7 +449,7 @@ main(int argc, char **argv)
 	count_reset();
 	puts("measuring");
 	fflush(stdout);
-	measure();
+	measure(conns, count);
 	for (size_t i = 0; i < count; i++)
 		conn_free(conns[i]);
 	free(conns);

@@ -10,15 +10,23 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum mode { MODE_LINE, MODE_RESP, MODE_GET, MODE_EVALSHA };
+enum mode {
+	MODE_LINE,
+	MODE_RESP,
+	MODE_GET,
+	MODE_EVALSHA,
+	MODE_HTTP,  /* GET /consume */
+	MODE_CHECK, /* GET /check, as nginx asks */
+};
 
-/** Set by main before anything else, and by nobody after. */
+/** Set by main before anything else, and never again. */
 extern struct options {
 	enum mode mode;
 	const char *server; /* HOST:PORT or unix:PATH */
 	long conns;
 	long pipeline;
-	double warmup;      /* seconds */
+	long pairs;    /* not 0: an idle connection after each */
+	double warmup; /* seconds */
 	double seconds;
 	long keys;
 	double zipf;        /* exponent; 0: every key as often */
@@ -37,7 +45,7 @@ int connect_server(void);
 
 /**
  * The requests, end to end, in a random order (or in that of the keys).  After
- * the last one the first --pipeline ones stand again, so that no write has to
+ * the last one the first --pipeline ones come again, so that no write has to
  * wrap.
  */
 extern struct stream {

@@ -19,7 +19,8 @@ QUIET = 0.2  # of a core: so little others may use when a round starts
 Side = collections.namedtuple(
     "Side", "label address options servers decision sources",
     defaults=(None, ()))
-Figures = collections.namedtuple("Figures", "rate p50 p99 cost share others")
+Figures = collections.namedtuple(
+    "Figures", "rate p50 p99 slowest cost share others")
 
 # Of what dripgated counts: a request that should not have been.
 NOT_DECIDED = ("fallback", "unmatched", "bad_lines", "memory_full")
@@ -55,7 +56,7 @@ def check(side, words):
 
 @contextlib.contextmanager
 def nothing_undecided(side):
-    """RESP does not tell where an answer came from: the counters do."""
+    """RESP does not say what decided: the counters do."""
     ours = [s for s in side.servers if s.name == "dripgated"]
     before = [s.stats() for s in ours]
     yield
@@ -99,7 +100,7 @@ def run_loads(side, argv, generators):
 
 def measure(side, options, generators=1):
     """Run ${generators} loads at once and return what they saw, summed."""
-    argv = load_argv(side.address, {**side.options, **options})
+    argv = load_argv(side.address, {**options, **side.options})
     with nothing_undecided(side):
         words, cpu, seconds = run_loads(side, argv, generators)
     for one in words:
@@ -111,13 +112,14 @@ def measure(side, options, generators=1):
         rate=sum(one["replies_per_second"] for one in words),
         p50=statistics.mean(one["p50_us"] for one in words),
         p99=statistics.mean(one["p99_us"] for one in words),
+        slowest=min(one["slowest"] for one in words),
         cost={name: used / replies * 1e6 for name, used in cpu.items()},
         share={name: used / seconds for name, used in cpu.items()},
         others=max(0, everybody - sum(cpu.values())) / seconds)
 
 
 class Quiet:
-    """Waits until others leave the machine alone, so long in all."""
+    """Waits until others leave the machine alone; never longer than that in all."""
 
     def __init__(self, patience):
         self.left = patience
@@ -148,7 +150,7 @@ def medians(rounds):
 
 
 def bottleneck(figures, loads=1):
-    """The process that has a core to itself, or what there is instead."""
+    """The process that has a core to itself, or the one that is busiest."""
     name, share = max(figures.share.items(), key=lambda item: item[1])
     if share > BUSY * (loads if name == "load" else 1):
         return f"{name} {share:.0%}"

@@ -1,9 +1,9 @@
-"""The rows: who is measured, on what load, and what is claimed of the two."""
+"""The rows: what is measured, under which load, and which ratio is claimed."""
 
 import collections
 import subprocess
 
-from measure import Side, check, load_argv, read_words
+from measure import Side, check, load_argv, measure, read_words
 from servers import (ADMITS, CAPACITY, LOGIN, RECHARGE_US, Failed,
                      allow_descriptors, fill)
 
@@ -14,8 +14,9 @@ Row = collections.namedtuple("Row", "name about load sides claims count",
                              defaults=(None,))
 
 # A ratio of two sides, by their place in the row: of their rates, their p99, or
-# the CPU time a reply of one process each.  A rate is to be at least the
-# target, all else at most; the aim is where we want to be.
+# the CPU time a reply of one process each.  Some are to be at least the target,
+# all else at most; the aim is where we want to be.
+AT_LEAST = ("rate", "share")
 Claim = collections.namedtuple(
     "Claim", "what against figure target aim ours theirs processes",
     defaults=(0, -1, None))
@@ -106,13 +107,85 @@ def idle_sides(stage):
             daemon(stage, stage.dripgated(), label="none"))
 
 
+def rude_sides(count):
+    def sides(stage):
+        allow_descriptors(4 * count + 2200)
+        beside = stage.dripgated(limits=many_limits())
+        stage.rude_clients(beside, count)
+        return (daemon(stage, beside, label=f"{count} rude clients"),
+                daemon(stage, stage.dripgated(limits=many_limits()),
+                       label="none"))
+    return sides
+
+
+def saturation_sides(stage):
+    allow_descriptors(2200)
+    redis = stage.redis()
+    dripgated = stage.dripgated(redis, patience="50ms")
+    return tuple(side._replace(label=f"{conns} x 64",
+                               options={**side.options, "conns": conns})
+                 for side in [daemon(stage, dripgated, redis)]
+                 for conns in (1000, 400, 100))
+
+
 def workers_sides(stage):
     return tuple(daemon(stage, stage.dripgated(workers=n), label=f"{n} workers")
                  for n in (2, 4)) + (
         daemon(stage, stage.dripgated(), label="1 worker"),)
 
 
-# --- the row that is not about time
+def http_sides(stage):
+    nginx, limiting = stage.nginx(), stage.nginx(limits=True)
+    return (daemon(stage, stage.dripgated(), label="/consume", mode="http"),
+            Side("nginx", stage.address(nginx), {"mode": "http"}, [nginx], "allow"),
+            Side("limit_req", stage.address(limiting), {"mode": "http"},
+                 [limiting], "allow"))
+
+
+def many_routes():
+    """100 routes; the one that is taken has three keys."""
+    return "".join(
+        f"[route:r{i}]\npath = /r{i}/*\n"
+        "keys = ip:$client user:$header.x-user-id path:$method:$path\n"
+        for i in range(100)) + "[all]\nmatch = *\n" + ADMITS
+
+
+def check_sides(stage):
+    return (daemon(stage, stage.dripgated(limits=many_routes()),
+                   label="/check", mode="check"),
+            daemon(stage, stage.dripgated(), label="/consume", mode="http"))
+
+
+# --- rows that are not about time
+
+SECONDS = 5  # in which a balance is found, and in which it is looked at
+
+
+def slowest_share(stage):
+    """What the slowest client got in any second, of its fair share."""
+    dripgated = stage.dripgated(limits=many_limits())
+    stage.rude_clients(dripgated, 5)
+    seen = measure(daemon(stage, dripgated),
+                   {"conns": 50, "pipeline": 64, "seconds": SECONDS})
+    return seen.slowest, 1
+
+
+def busiest_worker(stage):
+    """What the busiest of two workers does, and their mean."""
+    dripgated = stage.dripgated(workers=2)
+    side = daemon(stage, dripgated)
+    load = subprocess.Popen(load_argv(side.address, {
+        **side.options, "conns": 20, "pairs": 1, "pipeline": 16,
+        "warmup": SECONDS, "seconds": SECONDS}), stdout=subprocess.PIPE,
+        text=True)
+    load.stdout.readline()
+    before = dripgated.thread_cpu()
+    check(side, read_words(load.stdout.readline()))
+    after = dripgated.thread_cpu()
+    load.wait()
+    used = sorted((after[name] - before[name] for name in before), reverse=True)
+    return used[0], sum(used[:2]) / 2
+
 
 BUCKETS = 10_000_000
 BUCKET_BYTES = 48
@@ -144,18 +217,19 @@ DIRECT = ("the same script called directly, one bucket a call, on the same "
           "Redis and the same hash")
 
 
-def memory_claims(mode, flight):
+def memory_claims(mode, flight, target, aim):
     ours = list(PROTOCOLS).index(mode)
     label = f"{PROTOCOLS[mode]}, {flight}"
-    yield rate(f"memory store, {label}", "GET", 1.0, 1.2, ours=ours)
+    yield rate(f"memory store, {label}", "GET", target, aim, ours=ours)
     yield cpu(f"CPU of dripgated, {label}", "CPU of a GET", 1.0, 0.7,
               ours=ours, processes=("dripgated", "redis"))
 
 
 def memory_row(name, pipeline, about, *more):
     """Both protocols are compared with the same GET."""
+    bounds = (2.0, 2.4) if pipeline == 64 else (1.0, 1.2)
     claims = [claim for mode in PROTOCOLS
-              for claim in memory_claims(mode, f"{pipeline} x 50")]
+              for claim in memory_claims(mode, f"{pipeline} x 50", *bounds)]
     return Row(name, f"CONSUME by {' and by '.join(PROTOCOLS.values())}, "
                f"memory store, 100,000 keys, {about}; against {GET}",
                {"pipeline": pipeline}, memory_sides, (*claims, *more))
@@ -204,6 +278,46 @@ ROWS = {row.name: row for row in (
              processes=("dripgated", "dripgated")),
          cpu("CPU, 4 workers", "1 worker", 1.1, 1.0, ours=1,
              processes=("dripgated", "dripgated")))),
+    Row("memory-1000", "CONSUME, memory store, 1 request in flight on each of "
+        f"1,000 connections; against {GET}", {"pipeline": 1, "conns": 1000},
+        memory_sides,
+        (p99("p99, memory store, RESP, 1 x 1,000", "p99 of GET", 1.1, 0.9),
+         p99("p99, memory store, line, 1 x 1,000", "p99 of GET", 1.1, 0.9,
+             ours=1))),
+    *(Row(f"rude-{conns}", f"CONSUME, memory store, 1,000 limits, 1 request in "
+          f"flight on each of {conns:,} connections, and {conns // 10} clients "
+          "that pipeline LIMITS, do not read or send byte by byte; against the "
+          "same without those", {"pipeline": 1, "conns": conns},
+          rude_sides(conns // 10),
+          (p99(f"p99 beside rude clients, 1 x {conns:,}", "p99 without", 2.0,
+               1.2),)) for conns in (50, 1000)),
+    Row("http", "GET /consume, memory store, 100,000 keys, 1 in flight on each "
+        "of 50 connections; against one worker of nginx, which says 200, by "
+        "itself and behind limit_req", ONE, http_sides,
+        (rate("/consume, 1 x 50", "nginx, return 200", 1.0, 1.3, theirs=1),
+         rate("/consume, 1 x 50", "nginx, limit_req", 1.0, 1.3, theirs=2),
+         p99("p99, /consume, 1 x 50", "p99 of nginx", 1.2, 1.0, theirs=1))),
+    Row("http-16", "the same with 16 in flight on each", {"pipeline": 16},
+        http_sides,
+        (rate("/consume, 16 x 50", "nginx, return 200", 1.5, 2.5, theirs=1),
+         rate("/consume, 16 x 50", "nginx, limit_req", 1.5, 2.5, theirs=2))),
+    Row("check", "GET /check as nginx asks, 100 routes, three keys, memory "
+        "store, 1 in flight on each of 50 connections; against GET /consume",
+        ONE, check_sides,
+        (rate("/check, 3 keys", "/consume", 0.6, 0.8),)),
+    Row("saturation", "CONSUME, Redis store, socket_timeout 50 ms, 64 in flight "
+        "on each of 1,000 and 400 connections; against 100", DEEP,
+        saturation_sides,
+        (rate("1,000 x 64", "100 x 64", 0.9, 1.0, theirs=2),
+         rate("400 x 64", "100 x 64", 0.9, 1.0, ours=1, theirs=2))),
+    Row("fair", "what the slowest of 50 clients with 64 in flight got of its "
+        "fair share in any second, beside 5 rude ones", {}, None,
+        (Claim("slowest client", "fair share", "share", 0.7, 0.9),),
+        slowest_share),
+    Row("balance", "CPU time of the busiest of 2 workers, 5 s after busy and "
+        "idle connections were opened in turn; against the mean", {}, None,
+        (Claim("busiest worker", "mean of workers", "load", 1.3, 1.1),),
+        busiest_worker),
     Row("bytes", f"resident bytes a bucket, {BUCKETS:,} live buckets, memory "
         f"store, beyond the daemon without any; against {BUCKET_BYTES} bytes",
         {}, None,

@@ -4,14 +4,18 @@ import contextlib
 import os
 import pathlib
 import resource
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
 
+from rude import RudeClients
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOAD = os.environ.get("LOAD", str(ROOT / "build/load"))
 DRIPGATED = os.environ.get("DRIPGATED", str(ROOT / "build/dripgated"))
+NGINX = os.environ.get("NGINX") or shutil.which("nginx", path="/usr/sbin:/usr/bin")
 REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
 
 KEYS = 100_000
@@ -20,7 +24,7 @@ KEYS = 100_000
 CAPACITY = 1_000_000_000
 RECHARGE_US = 1_000
 ADMITS = f"capacity = {CAPACITY}\nrecharge = {RECHARGE_US}us\n"
-# With the default of 50 ms, a row fails when the machine halts for so long.
+# With the default of 50 ms, a row fails when the machine halts for that long.
 PATIENCE = "1s"
 
 LOGIN = "[login]\nmatch = login:*\n"
@@ -98,6 +102,12 @@ class Server:
     def cpu(self):
         return cpu_seconds(self.process.pid)
 
+    def thread_cpu(self):
+        """{thread: what it has used}"""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        return {task.name: cpu_seconds(f"{self.process.pid}/task/{task.name}")
+                for task in tasks}
+
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmRSS:")[2].split()[0]) * 1024
@@ -160,7 +170,7 @@ class Stage:
             "--dir", str(self.folder)])
 
     def dripgated(self, redis=None, limits=LOGIN + ADMITS, workers=1,
-                  max_buckets=1_000_000):
+                  max_buckets=1_000_000, patience=PATIENCE):
         def argv(port, path):
             file = path.with_suffix(".limits.ini")
             file.write_text(limits)
@@ -170,7 +180,7 @@ class Stage:
                     f"type = {'redis' if redis else 'memory'}\n"
                     f"max_buckets = {max_buckets}\n")
             if redis:
-                text += f"[redis]\nsocket_timeout = {PATIENCE}\n"
+                text += f"[redis]\nsocket_timeout = {patience}\n"
             if redis and self.transport == "tcp":
                 text += f"host = 127.0.0.1\nport = {redis.port}\n"
             elif redis:
@@ -185,10 +195,38 @@ class Stage:
             server.wait_for_stat("redis_ready", 1)
         return server
 
+    def nginx(self, limits=False):
+        """It says 200 and no more, of what its limit_req lets through."""
+        if not NGINX:
+            raise Failed("needs nginx")
+        zone = "limit_req_zone $arg_key zone=key:100m rate=1000000r/s;"
+        use = "limit_req zone=key burst=1000000 nodelay;"
+
+        def argv(port, path):
+            folder = path.with_suffix(".d")
+            folder.mkdir()
+            user = "user root;" if os.geteuid() == 0 else ""
+            config = path.with_suffix(".nginx.conf")
+            config.write_text(
+                f"daemon off; master_process off; {user} pid {folder}/pid;\n"
+                "error_log stderr;\nevents { worker_connections 12000; }\n"
+                "http { access_log off; keepalive_requests 1000000000;\n"
+                f"{zone if limits else ''}\n"
+                + "".join(f"{name}_temp_path {folder}/{name};\n" for name in (
+                    "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+                + f"server {{ listen 127.0.0.1:{port}; listen unix:{path};\n"
+                + (f"location / {{ {use} try_files /none @ok; }}\n"
+                   "location @ok { return 200; }\n" if limits else
+                   "location / { return 200; }\n") +
+                "} }\n")
+            return [NGINX, "-c", str(config), "-p", str(folder)]
+        return self.start("nginx", argv)
+
     def script(self):
         """The script as the Makefile builds it into the daemon."""
         text = "".join((ROOT / "lua" / name).read_text()
-                       for name in ("leaky_bucket.lua", "batch.lua"))
+                       for name in ("common.lua", "algorithm/leaky_bucket.lua",
+                                    "batch.lua"))
         path = self.folder / "script.lua"
         path.write_text(text)
         return path
@@ -198,6 +236,10 @@ class Stage:
         for _ in range(count):
             self.exits.enter_context(server.connect())
         server.wait_for_stat("clients", count)
+
+    def rude_clients(self, server, count):
+        """Have so many clients misbehave."""
+        self.exits.callback(RudeClients(server.connect, count).stop)
 
 
 def fill(redis, key=b"login:%d"):

@@ -110,7 +110,7 @@ put_evalsha(FILE *to)
 	char sha[41];
 
 	load_script(sha);
-	fputs("*11\r\n", to);
+	fputs("*12\r\n", to);
 	put_bulk(to, "EVALSHA");
 	put_bulk(to, sha);
 	put_bulk_number(to, 1);
@@ -118,12 +118,13 @@ put_evalsha(FILE *to)
 	put_bulk_number(to, options.capacity);
 	put_bulk_number(to, options.recharge_us);
 	put_bulk_number(to, 0);
+	put_bulk(to, "/1"); /* how the recharge is written: any will do */
 	put_bulk_number(to, life_ms + HOUR_MS);
 	put_bulk_number(to, 1);
 	put_bulk(to, "1");
 }
 
-/* What stands before the key in every request. */
+/* The bytes before the key in every request. */
 static char *
 make_head(void)
 {
@@ -145,6 +146,15 @@ make_head(void)
 	case MODE_EVALSHA:
 		put_evalsha(to);
 		break;
+	case MODE_HTTP:
+		fputs("GET /consume?key=", to);
+		break;
+	case MODE_CHECK:
+		fputs("GET /check?deny=403 HTTP/1.1\r\nHost: localhost\r\n"
+		      "X-Original-Method: GET\r\nX-Forwarded-For: 192.0.2.7\r\n"
+		      "X-Original-URI: /r57/items?page=2\r\nX-User-Id: ",
+		    to);
+		break;
 	}
 	fclose(to);
 	return head;
@@ -158,6 +168,11 @@ write_request(char *to, size_t size, const char *head, long number)
 
 	if (options.mode == MODE_LINE)
 		len = snprintf(to, size, "%s%s\n", head, key);
+	else if (options.mode == MODE_HTTP)
+		len = snprintf(to, size,
+		    "%s%s HTTP/1.1\r\nHost: localhost\r\n\r\n", head, key);
+	else if (options.mode == MODE_CHECK)
+		len = snprintf(to, size, "%s%ld\r\n\r\n", head, number);
 	else
 		len = snprintf(to, size, "%s$%d\r\n%s\r\n", head, len, key);
 	return (size_t)len;

@@ -1,13 +1,13 @@
 /*
- * A fleet: COUNT subscribers on one event base, each as a daemon has it, that
+ * A fleet: COUNT subscribers on one loop, each as a daemon has it, that
  * follow the limits of the server at a Unix socket until standard input ends.
  *
  * Prints "ready" once each has loaded limits.
  */
 #include "base/log.h"
 #include "control/subscriber.h"
+#include "net/io.h"
 
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -22,18 +22,19 @@ struct node {
 };
 
 struct fleet_run {
-	struct event_base *base;
+	struct loop *loop;
 	struct dialer *dialer;
 	struct node *nodes;
 	size_t count, loaded;
 };
 
 static void
-on_rules(struct rules *rules, void *arg)
+on_rules(struct rules *rules, struct rules_changes *changes, void *arg)
 {
 	struct node *node = arg;
 	struct fleet_run *run = node->run;
 
+	(void)changes;
 	rules_unref(rules);
 	run->loaded += !node->loaded;
 	if (!node->loaded && run->loaded == run->count) {
@@ -44,14 +45,13 @@ on_rules(struct rules *rules, void *arg)
 }
 
 static void
-on_input(evutil_socket_t fd, short what, void *arg)
+on_input(void *arg)
 {
 	struct fleet_run *run = arg;
 	char bytes[64];
 
-	(void)what;
-	if (read(fd, bytes, sizeof(bytes)) <= 0)
-		event_base_loopbreak(run->base);
+	if (read(STDIN_FILENO, bytes, sizeof(bytes)) <= 0)
+		loop_stop(run->loop);
 }
 
 /* As config.c has it by default. */
@@ -73,22 +73,24 @@ start_node(struct fleet_run *run, size_t i, const char *path)
 	    .channel = "control",
 	    .limits_key = "limits",
 	    .node_name = node->name,
+	    .node_id = "",
 	    .errors_key = "errors",
 	    .errors_channel = "errors",
 	    .poll_us = 30000000,
 	    .state_dir = "",
 	};
 	node->subscriber = subscriber_new(
-	    run->base, run->dialer, &node->options, on_rules, node);
+	    run->loop, run->dialer, &node->options, on_rules, node);
 	return node->subscriber ? 0 : -1;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct fleet_run run = {0};
+	static const struct loop_events events = {0};
+	static struct fleet_run run;
 	struct rlimit files;
-	struct event *input;
+	struct io input;
 
 	if (argc != 3) {
 		fputs("usage: fleet SOCKET COUNT\n", stderr);
@@ -100,24 +102,22 @@ main(int argc, char **argv)
 	}
 	log_set_level(LOG_LEVEL_WARNING);
 	run.count = (size_t)atoi(argv[2]);
-	run.base = event_base_new();
-	run.dialer = run.base ? dialer_new(run.base) : NULL;
+	run.loop = loop_new(&events, NULL);
+	run.dialer = run.loop ? dialer_new(run.loop) : NULL;
 	run.nodes = calloc(run.count, sizeof(*run.nodes));
 	if (!run.dialer || !run.nodes)
 		return EXIT_FAILURE;
 	for (size_t i = 0; i < run.count; i++)
 		if (start_node(&run, i, argv[1]) == -1)
 			return EXIT_FAILURE;
-	input = event_new(
-	    run.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_input, &run);
-	if (!input || event_add(input, NULL) == -1)
-		return EXIT_FAILURE;
-	event_base_dispatch(run.base);
+	io_init(&input, run.loop, STDIN_FILENO, IO_READ);
+	io_start(&input, on_input, &run);
+	loop_run(run.loop);
+	io_stop(&input);
 	for (size_t i = 0; i < run.count; i++)
 		subscriber_free(run.nodes[i].subscriber);
-	event_free(input);
 	dialer_free(run.dialer);
-	event_base_free(run.base);
+	loop_free(run.loop);
 	free(run.nodes);
 	return EXIT_SUCCESS;
 }

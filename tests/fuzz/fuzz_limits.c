@@ -1,4 +1,4 @@
-/* Any text may stand in a file of limits, and any key may be tried on them. */
+/* A file of limits may have any text, and clients may ask about any key. */
 #include "fuzz.h"
 #include "limit/rules_text.h"
 
@@ -29,13 +29,14 @@ try_key(const struct rules *rules, const char *text, size_t len,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct rules_error error = {""};
+	struct reasons reasons = {0};
 	struct rules *rules =
-	    rules_from_ini("fuzz", (const char *)data, size, &error);
+	    rules_from_ini("fuzz", (const char *)data, size, &reasons);
 	struct rules_scratch *scratch;
 
 	if (!rules) {
-		if (error.reason[0] == '\0' || strchr(error.reason, '\n'))
+		if (reasons_first(&reasons)[0] == '\0' ||
+		    strchr(reasons_first(&reasons), '\n'))
 			abort();
 		return 0;
 	}

@@ -32,9 +32,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_piece(&message.arguments, bytes, size, true);
 	check_piece(&message.channel, bytes, size, false);
 	check_piece(&message.data, bytes, size, false);
-	check((message.word == WORD_NONE) == (message.command.len == 0));
-	check(message.word == WORD_RELOAD || message.when == RELOAD_CONFIGURED);
-	check(message.word == WORD_PING || !message.channel.bytes);
+	check((message.kind == MESSAGE_EMPTY) == (message.command.len == 0));
+	check(message.kind == MESSAGE_RELOAD ||
+	      message.when == RELOAD_CONFIGURED);
+	check(message.kind == MESSAGE_PING || !message.channel.bytes);
 	check(!message.bad || message.when == RELOAD_CONFIGURED);
 	check(message.when == RELOAD_SPREAD || message.spread_us == 0);
 	check(message.spread_us >= 0 &&

@@ -1,14 +1,15 @@
 /*
  * Any bytes from a server: the guard passes them or does not, however they are
  * cut.  What it passes makes hiredis allocate no more than the guard allows,
- * the two agree on where replies end, and a batch takes any reply for an answer
+ * the two agree on where replies end, and a batch takes any reply for a result
  * or for none.
  */
 #include "fuzz.h"
 #include "limit/rules_text.h"
+#include "redis/hiredis.h"
 #include "redis/reply_arena.h"
 #include "redis/reply_guard.h"
-#include "store/batch.h"
+#include "store/redis/batch.h"
 
 #include <string.h>
 
@@ -18,9 +19,9 @@ static redisReplyObjectFunctions making;
 static int64_t elements, bytes;
 
 static void *
-create_array(const redisReadTask *task, int count)
+create_array(const redisReadTask *task, hiredis_count count)
 {
-	elements += count;
+	elements += (int64_t)count;
 	check(elements <= REPLY_MAX_ELEMENTS);
 	return making.createArray(task, count);
 }
@@ -54,19 +55,19 @@ static bool
 is_at_rest(const redisReader *reader)
 {
 	return reader->pos == reader->len && !reader->reply &&
-	       (reader->ridx < 0 || reader->rstack[0].type < 0);
+	       (reader->ridx < 0 || HIREDIS_OUTERMOST(reader)->type < 0);
 }
 
-/* The questions of a batch: three buckets, one of them asked about twice. */
+/* The queries of a batch: three buckets, and one of them twice. */
 #define ASKS 4
 
 static unsigned answers[ASKS];
-static struct ask asks[ASKS];
+static struct query queries[ASKS];
 
 static void
-on_done(struct ask *ask)
+on_done(struct query *query)
 {
-	answers[ask - asks]++;
+	answers[query - queries]++;
 }
 
 static const struct rules *
@@ -78,20 +79,20 @@ make_rules(void)
 	    "[c]\nmatch = c\nalgorithm = fixed_window\ncapacity = 5\n"
 	    "window = 1d\n";
 	static struct rules *rules;
-	struct rules_error error;
+	struct reasons reasons;
 
 	if (!rules)
-		rules = rules_from_ini("fuzz", text, strlen(text), &error);
+		rules = rules_from_ini("fuzz", text, strlen(text), &reasons);
 	check(rules != NULL);
 	return rules;
 }
 
 static void
-ask(struct batch *batch, int i, size_t limit, const char *key, enum op op)
+query(struct batch *batch, int i, size_t limit, const char *key, enum op op)
 {
 	const struct rules *rules = make_rules();
 
-	asks[i] = (struct ask){
+	queries[i] = (struct query){
 	    .rules = rules,
 	    .limit = rules_at(rules, limit),
 	    .key = key_make(key, 1),
@@ -100,8 +101,8 @@ ask(struct batch *batch, int i, size_t limit, const char *key, enum op op)
 	    .done = on_done,
 	};
 	answers[i] = 0;
-	check(batch_has_room(batch, &asks[i]));
-	check(batch_add(batch, &asks[i]) == 0);
+	check(batch_has_room(batch, &queries[i]));
+	check(batch_add(batch, &queries[i]) == 0);
 }
 
 static bool
@@ -113,28 +114,29 @@ are_answered(unsigned times)
 	return true;
 }
 
-/* Questions about limits ${first} and ${second}, to which ${reply} comes. */
+/* Queries about limits ${first} and ${second}, to which ${reply} comes. */
 static void
-answer_batch(size_t first, size_t second, const redisReply *reply)
+take_batch_reply(size_t first, size_t second, const redisReply *reply)
 {
+	static const struct partitions single = {.count = 1};
 	static struct command command;
 	struct batch *batch = batch_new();
 	const char *foreign = NULL;
 	int strange;
 
 	check(batch != NULL);
-	ask(batch, 0, first, "x", OP_CONSUME);
-	ask(batch, 1, second, "y", OP_PEEK);
-	ask(batch, 2, first, "z", OP_RESET);
-	ask(batch, 3, first, "x", OP_CONSUME);
-	batch_write(batch, "drip:", &command);
+	query(batch, 0, first, "x", OP_CONSUME);
+	query(batch, 1, second, "y", OP_PEEK);
+	query(batch, 2, first, "z", OP_RESET);
+	query(batch, 3, first, "x", OP_CONSUME);
+	batch_write(batch, "drip:", &single, &command);
 	check(!command.failed);
-	strange = batch_answer(batch, reply, &foreign);
+	strange = batch_take_reply(batch, reply, &foreign);
 	check(strange >= -1 && strange <= 3);
 	check((strange > 0) == (foreign != NULL));
 	check(are_answered(strange == -1 ? 0 : 1));
 	if (strange == -1)
-		batch_abandon(batch);
+		batch_abandon(batch, UNAVAILABLE_DOWN);
 	check(are_answered(1));
 	batch_free(batch);
 	command_free(&command);
@@ -147,8 +149,8 @@ take_replies(redisReader *reader)
 	void *reply = NULL;
 
 	while (redisReaderGetReply(reader, &reply) == REDIS_OK && reply) {
-		answer_batch(0, 1, reply);
-		answer_batch(2, 2, reply);
+		take_batch_reply(0, 1, reply);
+		take_batch_reply(2, 2, reply);
 		reply_arena_empty(&arena);
 		elements = bytes = 0;
 	}

@@ -6,37 +6,30 @@
  * Drives the scripts in the Redis server at SOCKET and the C code with the same
  * random operations and an injected clock.  After each batch,
  *
- *   - what the script says a bucket was, and what stands in the hash now, must
+ *   - what the script says a bucket was, and what is in the hash now, must
  *     be what the model holds: C code that never saw Redis;
+ *   - a text must be what it was if nothing was to change it;
  *   - every figure of every decision worked out from the script's reply, as the
  *     daemon does it, must be the model's.
  */
 #include "arithmetic.h"
-#include "limit/decide.h"
-#include "store/field.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define HASHES	   6   /* of either algorithm in turn */
-#define KEYS	   101 /* prime: any step visits them all */
+#define HASHES     6   /* of either algorithm in turn */
+#define KEYS       101 /* prime: any step visits them all */
 #define GROUPS_MAX 3
 #define RUNS_MAX   4
-#define TEXTS	   12800 /* for each algorithm */
-
-/* The two numbers of a bucket's text; both zero if there is no text. */
-struct cell {
-	int64_t first;
-	int64_t second;
-};
+#define TEXTS      12800 /* for each algorithm */
 
 /* A limit and all its buckets, as the model has them. */
 struct hash {
 	char name[24];
 	struct limit limit;
-	struct cell cells[KEYS];
+	char texts[KEYS][TEXT_MAX]; /* "" for none */
 };
 
 /* The same operation, ${count} times in a row. */
@@ -62,7 +55,7 @@ struct group {
 };
 
 struct batch {
-	enum algorithm algorithm;
+	const struct algorithm *algorithm;
 	int64_t now_us;
 	unsigned n;
 	struct group groups[GROUPS_MAX];
@@ -72,48 +65,7 @@ static struct hash hashes[HASHES];
 static uint64_t seed;
 static uint64_t operations;
 
-/* By other means than the daemon's, so that a mistake there shows. */
-static struct cell
-cell_read(const redisReply *text)
-{
-	struct cell cell = {0};
-
-	if (text->type == REDIS_REPLY_STRING)
-		sscanf(text->str, "%" SCNd64 " %" SCNd64, &cell.first,
-		    &cell.second);
-	return cell;
-}
-
-/* The model: what a cell means under a limit, and the other way round. */
-
-static struct bucket
-bucket_of(const struct limit *limit, const struct cell *cell)
-{
-	int64_t end;
-
-	if (!is_window(limit))
-		return (struct bucket){cell->first, cell->second};
-	if (cell->first == 0 && cell->second == 0)
-		return (struct bucket){0};
-	if (__builtin_mul_overflow(cell->first + 1, limit->window_us, &end) ||
-	    end > LARGEST)
-		end = LARGEST + 1;
-	return (struct bucket){end, -cell->second};
-}
-
-static struct cell
-cell_of(const struct limit *limit, const struct bucket *bucket)
-{
-	if (!is_window(limit))
-		return (struct cell){
-		    bucket->empty_at_us, bucket->blocked_until_us};
-	if (bucket->empty_at_us == 0)
-		return (struct cell){0};
-	return (struct cell){bucket->empty_at_us / limit->window_us - 1,
-	    -bucket->blocked_until_us};
-}
-
-/* A time that is past is none: which one is kept is nobody's business. */
+/* A time that is past is none: it does not matter which one is kept. */
 static bool
 same_time(int64_t a, int64_t b, int64_t now_us)
 {
@@ -121,17 +73,20 @@ same_time(int64_t a, int64_t b, int64_t now_us)
 }
 
 static bool
-same_meaning(const struct limit *limit, const struct cell *a,
-    const struct cell *b, int64_t now_us)
+same_meaning(const struct limit *limit, const struct bucket *a,
+    const struct bucket *b, int64_t now_us)
 {
-	struct bucket x = bucket_of(limit, a), y = bucket_of(limit, b);
-
-	if (bucket_is_drained(&x, now_us) && bucket_is_drained(&y, now_us))
+	if (limit->algorithm->is_drained(a, now_us) &&
+	    limit->algorithm->is_drained(b, now_us))
 		return true;
 	if (is_window(limit))
-		return a->first == b->first && a->second == b->second;
-	return same_time(a->first, b->first, now_us) &&
-	       same_time(a->second, b->second, now_us);
+		return a->window.end_us == b->window.end_us &&
+		       a->window.count == b->window.count;
+	return same_time(a->leaky.empty_at_us, b->leaky.empty_at_us, now_us) &&
+	       same_time(a->leaky.blocked_until_us, b->leaky.blocked_until_us,
+		   now_us) &&
+	       (a->leaky.empty_at_us <= now_us ||
+		   a->leaky.recharge == b->leaky.recharge);
 }
 
 static bool
@@ -221,7 +176,7 @@ random_batch(struct batch *batch, int64_t now_us)
 		    1 + pick_below(BATCH_MAX / batch->n));
 }
 
-/* Whether the script can be told the operations once for all entries. */
+/* Whether the operations can be sent to the script once for all entries. */
 static bool
 is_alike(const struct group *group)
 {
@@ -244,7 +199,8 @@ add_group(struct args *args, const struct group *group)
 		args_add(args, "%s", group->entries[i].ops);
 }
 
-/* Send the batch, and behind it the question what the hashes hold now. */
+/* Send the batch, and behind it a command that reads what the hashes hold now.
+ */
 static void
 send_batch(const struct batch *batch)
 {
@@ -283,25 +239,26 @@ fail(const struct visit *visit, const char *what)
 {
 	const struct entry *entry = visit->entry;
 	const struct limit *limit = &visit->hash->limit;
-	const struct cell *cell = &visit->hash->cells[entry->key];
 
 	die("seed %" PRIu64 ", operation %" PRIu64 ": %s differs\n"
 	    "  bucket     %s k%u\n"
-	    "  limit      capacity %" PRId64 " recharge %" PRId64
-	    " block %" PRId64 " window %" PRId64 "\n"
+	    "  limit      capacity %" PRId64 " recharge %" PRId64 ".%03" PRId64
+	    " block %" PRId64 " window %" PRId64 "%s\n"
 	    "  time       %" PRId64 "\n"
 	    "  operations %s\n"
-	    "  model      '%" PRId64 " %" PRId64 "'\n"
+	    "  model      '%s'\n"
 	    "  redis      was '%s', is '%s'",
 	    seed, operations, what, visit->hash->name, entry->key,
-	    limit->capacity, limit->recharge_us, limit->block_us,
-	    limit->window_us, visit->now_us, entry->ops, cell->first,
-	    cell->second, visit->before->str ? visit->before->str : "",
+	    limit->capacity, limit->recharge_us, limit->recharge_ns,
+	    limit->block_us, limit->window_us,
+	    limit->is_inline ? " inline" : "", visit->now_us, entry->ops,
+	    visit->hash->texts[entry->key],
+	    visit->before->str ? visit->before->str : "",
 	    visit->after->str ? visit->after->str : "");
 }
 
 /* Do the operations on the model's bucket, and repeat them on the one that the
- * script's reply told, as the daemon does.  Return whether the model changed.
+ * script's reply says, as the daemon does.  Return whether the model changed.
  */
 static bool
 decide_both(
@@ -331,25 +288,24 @@ static void
 check_visit(const struct visit *visit)
 {
 	const struct limit *limit = &visit->hash->limit;
-	struct cell *cell = &visit->hash->cells[visit->entry->key];
-	struct cell was = cell_read(visit->before);
-	struct cell is = cell_read(visit->after);
-	struct bucket model = bucket_of(limit, cell), told = {0};
+	char *text = visit->hash->texts[visit->entry->key];
+	const char *was = visit->before->str ? visit->before->str : "";
+	const char *is = visit->after->str ? visit->after->str : "";
+	struct bucket model = text_bucket(limit, was), told = {0}, now;
 
+	if (strcmp(was, text) != 0)
+		fail(visit, "the text before");
 	if (visit->before->type != REDIS_REPLY_NIL &&
-	    !field_read(limit, visit->before->str, visit->before->len, &told))
+	    !limit->algorithm->read(limit, was, visit->before->len, &told))
 		fail(visit, "whether it is a bucket");
-	if (was.first != cell->first || was.second != cell->second ||
-	    told.empty_at_us != model.empty_at_us ||
-	    told.blocked_until_us != model.blocked_until_us)
+	if (memcmp(&told, &model, sizeof(told)) != 0)
 		fail(visit, "the bucket before");
-	if (decide_both(visit, &model, &told))
-		*cell = cell_of(limit, &model);
-	if (!same_meaning(limit, cell, &is, visit->now_us))
+	if (!decide_both(visit, &model, &told) && strcmp(is, was) != 0)
+		fail(visit, "the text, which nothing was to change,");
+	now = text_bucket(limit, is);
+	if (!same_meaning(limit, &model, &now, visit->now_us))
 		fail(visit, "the bucket after");
-	/* They may differ still in times that are past, and a clock that jumps
-	 * back brings those back. */
-	*cell = is;
+	snprintf(text, TEXT_MAX, "%s", is);
 }
 
 static int64_t
@@ -384,6 +340,18 @@ check_batch(const struct batch *batch)
 	freeReplyObject(reply);
 }
 
+/* Texts as earlier versions wrote them. */
+static void
+plant_texts(int64_t now_us)
+{
+	struct hash *hash = &hashes[pick_below(HASHES)];
+	unsigned key = pick_below(KEYS);
+	char *text = hash->texts[key];
+
+	text_earlier(&hash->limit, now_us, text);
+	redis_put(hash->name, key, text);
+}
+
 static void
 compare_decisions(uint64_t count)
 {
@@ -391,12 +359,15 @@ compare_decisions(uint64_t count)
 
 	for (unsigned i = 0; i < HASHES; i++) {
 		hashes[i].limit = random_limit(
-		    i % 2 ? ALGORITHM_FIXED_WINDOW : ALGORITHM_LEAKY_BUCKET);
+		    i % 2 ? &algorithm_fixed_window : &algorithm_leaky_bucket);
+		hashes[i].limit.is_inline = i == 4;
 		snprintf(
 		    hashes[i].name, sizeof(hashes[i].name), "arithmetic:%u", i);
 		redis_forget(hashes[i].name);
 	}
 	while (operations < count) {
+		if (pick_below(4) == 0)
+			plant_texts(batch.now_us);
 		random_batch(&batch, batch.now_us);
 		send_batch(&batch);
 		check_batch(&batch);
@@ -416,8 +387,9 @@ main(int argc, char **argv)
 	random_start(seed);
 	redis_open(argv[1]);
 	compare_decisions(strtoull(argv[2], NULL, 10));
-	compare_texts(ALGORITHM_LEAKY_BUCKET, TEXTS);
-	compare_texts(ALGORITHM_FIXED_WINDOW, TEXTS);
+	compare_versions(strtoull(argv[2], NULL, 10) / 50);
+	compare_texts(&algorithm_leaky_bucket, TEXTS);
+	compare_texts(&algorithm_fixed_window, TEXTS);
 	printf("%" PRIu64 " operations, 0 differences\n", operations);
 	redis_close();
 	return 0;

@@ -5,7 +5,7 @@
 #define TESTS_ARITHMETIC_H
 
 #include "base/attr.h"
-#include "limit/limit.h"
+#include "limit/algorithm.h"
 
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
@@ -13,10 +13,12 @@
 #include <stdint.h>
 
 #define START   INT64_C(1700000000000000)
-#define LARGEST ((INT64_C(1) << 53) - 1)
+#define LARGEST BUCKET_NUMBER_MAX
 
 #define BATCH_MAX 64
 #define ARGS_MAX  512
+
+#define TEXT_MAX 64 /* of a bucket, with its NUL */
 
 /** Print why, and exit. */
 _Noreturn void die(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -24,7 +26,7 @@ _Noreturn void die(const char *format, ...) PRINTF_LIKE(1, 2);
 static inline bool
 is_window(const struct limit *limit)
 {
-	return limit->algorithm == ALGORITHM_FIXED_WINDOW;
+	return limit->algorithm == &algorithm_fixed_window;
 }
 
 /* arithmetic_random.c: the same for the same seed. */
@@ -37,7 +39,7 @@ int64_t pick_below(int64_t n);
 /** 1..${max}, any order of magnitude being as likely as any other. */
 int64_t random_scale(int64_t max);
 
-struct limit random_limit(enum algorithm algorithm);
+struct limit random_limit(const struct algorithm *algorithm);
 
 /** Another version of the limit, as a reload brings it. */
 void random_change(struct limit *limit);
@@ -66,7 +68,7 @@ void args_add_bytes(struct args *args, const char *bytes, size_t len);
 
 /** Add the start of a call of the script over ${hashes} hashes. */
 void args_add_script(
-    struct args *args, enum algorithm algorithm, unsigned hashes);
+    struct args *args, const struct algorithm *algorithm, unsigned hashes);
 
 /** Add what the script is to know of one hash: its limit, how many buckets, and
  * the operations on each, or "" if they differ. */
@@ -79,15 +81,33 @@ void args_add_time(struct args *args, int64_t now_us);
 /** Send the command; its reply will be received in turn. */
 void redis_send(struct args *args);
 
-/** The next reply, which must be of ${type}; the caller frees it. */
+/** The next reply, which is no error, and of ${type}; the caller frees it. */
 redisReply *redis_receive(int type);
+redisReply *redis_receive_any(void);
 
 /** Remove the hash ${name}. */
 void redis_forget(const char *name);
 
+/** Have field k${key} of the hash hold ${text}. */
+void redis_put(const char *name, unsigned key, const char *text);
+
 /* arithmetic_texts.c */
 
+/** The bucket in ${text}, "" for none: by other means than the daemon's, so
+ * that a mistake there shows. */
+struct bucket text_bucket(const struct limit *limit, const char *text);
+
+/** Write a bucket of about ${now_us} as earlier versions wrote it. */
+void text_earlier(const struct limit *limit, int64_t now_us, char *text);
+
 /** Compare what C and the scripts take for a bucket. */
-void compare_texts(enum algorithm algorithm, unsigned count);
+void compare_texts(const struct algorithm *algorithm, unsigned count);
+
+/* arithmetic_versions.c */
+
+/** Have daemons with different versions of a limit take turns, ${count} times;
+ * compare what C and the scripts decide, and what was admitted with the bound
+ * of the loosest version. */
+void compare_versions(uint64_t count);
 
 #endif

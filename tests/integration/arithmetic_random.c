@@ -38,7 +38,7 @@ random_scale(int64_t max)
 }
 
 struct limit
-random_limit(enum algorithm algorithm)
+random_limit(const struct algorithm *algorithm)
 {
 	struct limit limit = {
 	    .algorithm = algorithm,
@@ -47,6 +47,11 @@ random_limit(enum algorithm algorithm)
 	};
 
 	limit.recharge_us = random_scale((LIMIT_SPAN_MAX - 1) / limit.capacity);
+	/* Thousandths, as there are in fast ones. */
+	if (pick_below(4) == 0) {
+		limit.recharge_us = 1 + pick_below(999);
+		limit.recharge_ns = pick_below(1000);
+	}
 	if (pick_below(2))
 		limit.block_us = random_scale(10 * DAY);
 	return limit;
@@ -57,6 +62,7 @@ random_change(struct limit *limit)
 {
 	struct limit other = random_limit(limit->algorithm);
 
+	other.is_inline = limit->is_inline;
 	switch (pick_below(4)) {
 	case 0:
 		*limit = other;
@@ -66,6 +72,8 @@ random_change(struct limit *limit)
 		break;
 	case 2:
 		limit->recharge_us = random_scale(limit->recharge_us);
+		limit->recharge_ns =
+		    limit->recharge_us < 1000 ? pick_below(1000) : 0;
 		limit->window_us = random_scale(limit->window_us);
 		break;
 	case 3:
@@ -125,7 +133,7 @@ random_time(int64_t now_us, const struct limit *limit)
 	case 3:
 	case 4:
 		break;
-	default: /* about what it takes to leak what is let in */
+	default: /* about the time in which what is admitted leaks */
 		now_us += random_scale(full);
 		break;
 	}

@@ -6,15 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char leaky_bucket_text[] =
-#include "lua/leaky_bucket.inc"
-    ;
-static const char fixed_window_text[] =
-#include "lua/fixed_window.inc"
-    ;
-
 static redisContext *redis;
-static char *shas[2]; /* of the scripts, by algorithm */
+static char *shas[ALGORITHM_COUNT]; /* of the scripts */
 
 void
 die(const char *format, ...)
@@ -53,10 +46,11 @@ args_add(struct args *args, const char *format, ...)
 }
 
 void
-args_add_script(struct args *args, enum algorithm algorithm, unsigned hashes)
+args_add_script(
+    struct args *args, const struct algorithm *algorithm, unsigned hashes)
 {
 	args_add(args, "EVALSHA");
-	args_add(args, "%s", shas[algorithm]);
+	args_add(args, "%s", shas[algorithm->place]);
 	args_add(args, "%u", hashes);
 }
 
@@ -64,10 +58,11 @@ void
 args_add_limit(struct args *args, const struct limit *limit, unsigned buckets,
     const char *ops)
 {
-	args_add(args, "%" PRId64, limit->capacity);
-	args_add(args, "%" PRId64,
-	    is_window(limit) ? limit->window_us : limit->recharge_us);
-	args_add(args, "%" PRId64, limit->block_us);
+	struct algorithm_parameters parameters = {0};
+
+	limit->algorithm->add_parameters(limit, &parameters);
+	for (size_t i = 0; i < parameters.count; i++)
+		args_add_bytes(args, parameters.text[i], parameters.len[i]);
 	args_add(args, "3600000"); /* the hash's time to live */
 	args_add(args, "%u", buckets);
 	args_add(args, "%s", ops);
@@ -90,7 +85,7 @@ redis_send(struct args *args)
 }
 
 redisReply *
-redis_receive(int type)
+redis_receive_any(void)
 {
 	void *any = NULL;
 	redisReply *reply;
@@ -100,6 +95,14 @@ redis_receive(int type)
 	reply = any;
 	if (reply->type == REDIS_REPLY_ERROR)
 		die("%s", reply->str);
+	return reply;
+}
+
+redisReply *
+redis_receive(int type)
+{
+	redisReply *reply = redis_receive_any();
+
 	if (reply->type != type)
 		die("a reply of type %d, not %d", reply->type, type);
 	return reply;
@@ -138,16 +141,16 @@ redis_open(const char *path)
 	redis = redisConnectUnix(path);
 	if (!redis || redis->err)
 		die("%s", redis ? redis->errstr : "out of memory");
-	shas[ALGORITHM_LEAKY_BUCKET] = load_script(leaky_bucket_text);
-	shas[ALGORITHM_FIXED_WINDOW] = load_script(fixed_window_text);
+	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+		shas[i] = load_script(algorithm_at(i)->batch->text);
 }
 
 void
 redis_close(void)
 {
 	redisFree(redis);
-	free(shas[ALGORITHM_LEAKY_BUCKET]);
-	free(shas[ALGORITHM_FIXED_WINDOW]);
+	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+		free(shas[i]);
 }
 
 void
@@ -157,6 +160,19 @@ redis_forget(const char *name)
 
 	args_add(&args, "UNLINK");
 	args_add(&args, "%s", name);
+	redis_send(&args);
+	freeReplyObject(redis_receive(REDIS_REPLY_INTEGER));
+}
+
+void
+redis_put(const char *name, unsigned key, const char *text)
+{
+	struct args args = {0};
+
+	args_add(&args, "HSET");
+	args_add(&args, "%s", name);
+	args_add(&args, "k%u", key);
+	args_add(&args, "%s", text);
 	redis_send(&args);
 	freeReplyObject(redis_receive(REDIS_REPLY_INTEGER));
 }

@@ -15,7 +15,7 @@ def member(capacity, name="probe", match="*"):
 
 class ControlCase(harness.Case):
     """A server with limits in it.  The capacity of "probe" is the version of the
-    set, which every daemon shows to who asks."""
+    set, which every daemon shows to a client that asks."""
 
     def setUp(self):
         super().setUp()
@@ -37,7 +37,7 @@ class ControlCase(harness.Case):
             merged.setdefault(section, {}).update(values)
         daemon = self.daemon(settings=merged, **options)
         if loaded:
-            self.wait_for_log(daemon, " info: reloaded: ")
+            self.wait_for_log(daemon, " info: limits reloaded: ")
         return daemon
 
     def put(self, *members):
@@ -77,11 +77,21 @@ class ControlCase(harness.Case):
     def errors(self):
         return sorted(text.decode() for text in self.server.ask("SMEMBERS", "errors"))
 
-    def fleet(self):
-        """{node: [digest, loaded_at, count, seen_at]}"""
+    def rows(self):
+        """{node#id: [digest, loaded_at, count, seen_at]}"""
         flat = self.server.ask("HGETALL", "limits:fleet")
         return {name.decode(): value.decode().split(" ")
                 for name, value in zip(flat[::2], flat[1::2])}
+
+    def fleet(self):
+        """The same by {node}, of which each must be one."""
+        rows = self.rows()
+        fleet = {}
+        for name, row in rows.items():
+            self.assertRegex(name, "#[0-9a-f]{4}$")
+            fleet[name[:-5]] = row
+        self.assertEqual(len(fleet), len(rows), rows)
+        return fleet
 
     def listen(self, channel):
         link = self.server.connect()

@@ -1,11 +1,11 @@
-"""A server that answers as no Redis would.
+"""A server that replies as no Redis would.
 
 It speaks enough of RESP2 for dripgated to take it for one: then, call by call,
-it says what a test tells it to.
+it says what a test wants.
 """
 
 import collections
-import hashlib
+import contextlib
 import os
 import socket
 import threading
@@ -25,14 +25,15 @@ NIL = b"$-1\r\n"
 
 
 def groups_of(words):
-    """The buckets that a call of the script asks about: [(hash, fields)]."""
+    """The buckets that a call of the leaky bucket's script asks about:
+    [(hash, fields)]."""
     hashes = int(words[2])
     at = 3 + hashes
     groups = []
     for name in words[3:3 + hashes]:
-        count, same = int(words[at + 4]), words[at + 5]
-        groups.append((name, words[at + 6:at + 6 + count]))
-        at += 6 + count + (0 if same else count)
+        count, same = int(words[at + 5]), words[at + 6]
+        groups.append((name, words[at + 7:at + 7 + count]))
+        at += 7 + count + (0 if same else count)
     return groups
 
 
@@ -41,7 +42,7 @@ def keys_of(words):
 
 
 def empty_buckets(words):
-    """The right answer, where every bucket was empty."""
+    """The right reply, where every bucket was empty."""
     now = time.time_ns() // 1000
     return array(bulk(now // 1000000), bulk(now % 1000000),
                  *[NIL for _ in keys_of(words)])
@@ -54,7 +55,8 @@ class Peer:
         self.fake = fake
         self.socket = connection
         self.file = connection.makefile("rb")
-        threading.Thread(target=self.run, daemon=True).start()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
 
     def command(self):
         """The next one, or None at the end."""
@@ -75,22 +77,22 @@ class Peer:
             pass
         finally:
             self.close()
+            self.file.close()
+            self.socket.close()
 
     def close(self):
-        try:
+        """End the connection; its thread then closes the descriptor."""
+        with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.socket.close()
 
 
 class FakeRedis:
     """Listens on a Unix socket until closed.
 
-    replies: what to answer to the next calls of the deciding scripts, each a
+    replies: what to send to the next calls of the deciding scripts, each a
     function(peer, words) that returns bytes, or None to close the connection.
     replies_to: the same to the next call about a key; it goes first.  Calls that
-    nobody waits for any more are still read, and take the next of replies.
+    no call waits for any more are still read, and take the next of replies.
     When there are none, every bucket is empty.
     """
 
@@ -119,11 +121,9 @@ class FakeRedis:
 
     def answer(self, peer, words):
         name = words[0].upper()
-        if name == b"SCRIPT":
-            return bulk(hashlib.sha1(words[2]).hexdigest())
         if name == b"INFO":
             return bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n")
-        if name != b"EVALSHA":
+        if name not in (b"EVALSHA", b"EVAL"):
             return self.greeting(peer, words)
         if words[4].endswith(b":sweep"):
             return NIL
@@ -136,10 +136,11 @@ class FakeRedis:
         return empty_buckets(words)
 
     def close(self):
-        # Who still sits in accept() would not notice, and might one day go on
+        # A thread that is still in accept() would not notice, and might one day go on
         # with whatever has that number then.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.thread.join()
         self.listener.close()
         for peer in self.peers:
             peer.close()
+            peer.thread.join()

@@ -1,7 +1,8 @@
 """Real processes for the tests: redis-server, dripgated, and clients of both.
 
 Everything lives in a temporary folder and ends with the test that started it.
-The daemon under test is $DRIPGATED, by default build/dripgated.
+The daemon under test is $DRIPGATED, by default build/dripgated; Redis is
+$REDIS_SERVER, by default redis-server.
 """
 
 import contextlib
@@ -10,6 +11,7 @@ import os
 import re
 import resource
 import selectors
+import shlex
 import shutil
 import signal
 import socket
@@ -26,9 +28,24 @@ DRIPGATED = os.path.abspath(
 DRIPGATE = os.path.abspath(
     os.environ.get("DRIPGATE", os.path.join(ROOT, "build", "dripgate")))
 
+REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
+
 # Some tests have more clients than a process may have descriptors by default.
 resource.setrlimit(resource.RLIMIT_NOFILE,
                    (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+
+
+def give_children_default_signals():
+    """A shell starts a background job with SIGINT ignored, nohup one without SIGHUP;
+    what is ignored or blocked here would be so in every process under test."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            # A handler, which ignores it here, is not inherited over exec.
+            signal.signal(number, lambda *_: None)
+
+
+give_children_default_signals()
 
 # How a process ends by its own fault.
 CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE)
@@ -37,18 +54,26 @@ CRASHES = (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE)
 PATIENCE = 30
 
 
-def rights_in_readme(user="dripgate"):
-    """What README.md gives to each user of Redis who is called so, what all begin
-    with aside; dripgate: a daemon, the distributor on the master, and on the
-    slaves."""
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-        _, *texts = file.read().split(
-            f"    ACL SETUSER {user} on >secret resetchannels ")
-    return [text.partition("\n\n")[0].split() for text in texts]
+def redis_users(folder, settings):
+    """What dripgate acl prints for the text of a settings file, a line each:
+    [(user, password or nopass, rights)]."""
+    path = os.path.join(folder, "acl.ini")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(settings)
+    lines = subprocess.run([DRIPGATE, "-c", path, "acl"], check=True, text=True,
+                           capture_output=True).stdout.splitlines()
+    users = []
+    for words in map(shlex.split, lines):
+        # Else what is left out in a test might be there all the same.
+        if words[:2] != ["ACL", "SETUSER"] or words[3:5] != ["reset", "on"] or \
+                words[6] != "resetchannels":
+            raise AssertionError(words)
+        users.append((words[2], words[5], words[7:]))
+    return users
 
 
 def free_port():
-    """A TCP port that nobody listens on just now."""
+    """A TCP port that no process listens on just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -95,7 +120,7 @@ class Process:
 
     def memory(self):
         """Bytes of memory that it holds just now; 0 if a sanitizer's are among
-        them, who tell of leaks in their own way."""
+        them, which report leaks in their own way."""
         with open(f"/proc/{self.pid}/maps", encoding="ascii") as file:
             if re.search(r"/lib[a-z]san\.so", file.read()):
                 return 0
@@ -131,20 +156,20 @@ class Redis(Process):
 
     count = 0
 
-    def __init__(self, folder, *arguments, port=None, path=None):
+    def __init__(self, folder, *arguments, port=None, path=None, env=None):
         Redis.count += 1
         self.port = port or free_port()
         self.path = path or os.path.join(folder, f"redis-{Redis.count}.sock")
         super().__init__(folder, f"redis-{Redis.count}", [
-            "redis-server", "--port", str(self.port), "--bind", "127.0.0.1",
+            REDIS_SERVER, "--port", str(self.port), "--bind", "127.0.0.1",
             "--unixsocket", self.path, "--save", "", "--appendonly", "no",
             "--daemonize", "no", "--dir", folder, "--enable-debug-command", "yes",
-            *arguments])
-        wait_until(self.answers, "redis-server")
+            *arguments], env=env)
+        wait_until(self.answers, REDIS_SERVER)
 
     def answers(self):
         if not self.is_running():
-            raise AssertionError("redis-server ended:\n" + self.log())
+            raise AssertionError(f"{REDIS_SERVER} ended:\n" + self.log())
         try:
             with self.connect() as link:
                 link.ask("PING")
@@ -257,7 +282,7 @@ recharge = 1h
 shadow = yes
 """
 
-# No answer shall come from a fallback only because the machine is busy: neither
+# No response shall come from a fallback only because the machine is busy: neither
 # when it is asked for nor at the start, which goes on without Redis once that has
 # not greeted in time.
 PATIENT = {"redis": {"socket_timeout": "20s", "connect_timeout": "20s"}}
@@ -283,6 +308,7 @@ class Daemon(Process):
         self.limits_path = os.path.join(folder, f"{name}-limits.ini")
         self.settings = {
             "listen": {"line": f"127.0.0.1:{self.port}", "unix": self.path},
+            "admin": {"listen": ""},
             "workers": {"count": 1},
             "limits": {"file": self.limits_path},
         }
@@ -311,6 +337,14 @@ class Daemon(Process):
         if not self.is_running():
             raise AssertionError("dripgated ended:\n" + self.log())
         return "try: printf " in self.log()
+
+    def listens(self):
+        """Whether it does on its Unix socket, whose file is there before."""
+        try:
+            self.connect().close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
 
     def reload(self):
         """SIGHUP, and wait for what came of it; the new part of the log."""
@@ -387,7 +421,7 @@ class Client(Connection):
 
 
 class Talk:
-    """One client's side of converse(): sends a text in pieces, takes answers."""
+    """One client's side of converse(): sends a text in pieces, takes responses."""
 
     def __init__(self, address, text, piece_sizes):
         self.client = Client(address)
@@ -416,7 +450,7 @@ class Talk:
 
 def converse(address, *texts, piece_sizes=itertools.repeat(65536)):
     """All texts at once, each on a connection of its own, which then says that
-    no more will come; all that is answered to each until the daemon closes."""
+    no more will come; all responses to each until the daemon closes."""
     talks = [Talk(address, text, piece_sizes) for text in texts]
     with selectors.DefaultSelector() as selector:
         for talk in talks:

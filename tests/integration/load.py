@@ -50,7 +50,7 @@ class Asker:
         self.socket.sendall(line.encode() + b"\n")
 
     def take(self, halted):
-        """The answer, once it is whole; more than one is an error."""
+        """The response, once it is whole; more than one is an error."""
         more = self.socket.recv(65536)
         if not more:
             raise AssertionError(f"client {self.number}: closed")
@@ -112,7 +112,7 @@ class Load:
             raise AssertionError("the load failed") from self.failure
 
     def wait_for(self, source, count=1):
-        """Until each client had as many answers from there, from now on.
+        """Until each client had as many responses from there, from now on.
         The time at which it came to that."""
         start = len(self.answers)
         seen = collections.Counter()
@@ -131,7 +131,7 @@ class Load:
         return time.monotonic()
 
     def stop(self):
-        """End it once all is answered; the answers, in the order they came."""
+        """End it once all responses are there; return them, in the order they came."""
         self.stopping = True
         self.thread.join(PATIENCE)
         for asker in self.askers:

@@ -24,7 +24,7 @@ class Proxy:
 
     hold_requests, hold_replies: functions of a Way: what it sends, or is sent,
     waits until they are set back to None.  swallowing: all bytes vanish, and
-    nobody is told.
+    neither side sees it.
     """
 
     count = 0

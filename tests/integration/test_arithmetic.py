@@ -25,9 +25,9 @@ def as_text(reply):
     return reply.decode() if isinstance(reply, bytes) else reply
 
 
-def script_text(algorithm):
-    return ((LUA / f"{algorithm}.lua").read_text()
-            + (LUA / "batch.lua").read_text())
+def script_text(algorithm, what="batch"):
+    return "".join((LUA / part).read_text() for part in [
+        "common.lua", f"algorithm/{algorithm}.lua", f"{what}.lua"])
 
 
 def with_injected_clock(text):
@@ -37,14 +37,14 @@ def with_injected_clock(text):
 
 
 class Limit:
-    """Three numbers, as the script takes them."""
+    """Its parameters, as the script takes them."""
 
-    def __init__(self, *numbers):
-        self.numbers = numbers
+    def __init__(self, *parameters):
+        self.parameters = parameters
 
     def group(self, ops, *keys):
         """ARGV for one hash: the same operations on each key."""
-        return [*self.numbers, TTL_MS, len(keys), ops, *keys]
+        return [*self.parameters, TTL_MS, len(keys), ops, *keys]
 
 
 class ScriptTest(unittest.TestCase):
@@ -81,13 +81,15 @@ class ScriptTest(unittest.TestCase):
 
 
 class EitherScript:
-    """What holds of both; see the two classes below for ${algorithm}, ${limit}
-    and ${one_drop}, what a drop at NOW leaves of an empty bucket."""
+    """What holds of both; see the two classes below for ${algorithm}, ${limit},
+    ${brief} (one in 7 us) and ${one_drop}, what a drop at NOW leaves of an empty
+    bucket."""
 
     def test_foreign_value_is_left_alone_and_reported(self):
         foreign = ["", "hello", "nan", "inf", "0x5", "1e15", "-5", "1.5", " 1",
                    "1 ", "1  2", "1 2 3", "1\n", "9007199254740992",
-                   "1 9007199254740992"]
+                   "1 9007199254740992", "1/", "1/0", "1//2", "1/2/3", "1/fFgnDxSe8",
+                   "1s", "s1", "1x2", "9007199255s1", "1u9007199254740992"]
         for value in foreign:
             for ops in ["1", "-1", "r", "6*3 r 1"]:
                 self.ask("HSET", "h", "a", value)
@@ -125,7 +127,7 @@ class EitherScript:
 
     def test_bucket_may_live_less_than_a_millisecond(self):
         """Redis takes whole milliseconds only."""
-        group = {"h": Limit(1, 7, 0).group("1", "a")}
+        group = {"h": self.brief.group("1", "a")}
         self.run_script(group)
         self.assertEqual(self.ask("HLEN", "h"), 1)
         left = self.ask("PTTL", "h")
@@ -155,18 +157,19 @@ class EitherScript:
 
 class LeakyBucketTest(EitherScript, ScriptTest):
     algorithm = "leaky_bucket"
-    limit = Limit(5, 1_000_000, 60_000_000)  # a drop each second, block 60 s
-    one_drop = str(NOW + 1_000_000)
+    limit = Limit(5, 1_000_000, 60_000_000, "/4C92")  # one a second, block 60 s
+    brief = Limit(1, 7, 0, "/7")
+    one_drop = f"{NOW + 1_000_000}/4C92"
 
     def test_each_hash_of_a_batch_has_its_own_limit_and_operations(self):
         groups = {
-            "h": Limit(5, 1_000_000, 0).group("2", "a", "b"),
-            "i": Limit(1, 60_000_000, 9_000_000).group("", "a", "b")
+            "h": Limit(5, 1_000_000, 0, "/4C92").group("2", "a", "b"),
+            "i": Limit(1, 60_000_000, 9_000_000, "/43kjw").group("", "a", "b")
                  + ["1*2", "r"],
         }
         self.assertEqual(self.run_script(groups), [None] * 4)
-        two = str(NOW + 2_000_000)
-        blocked = f"{NOW + 60_000_000} {NOW + 9_000_000}"
+        two = f"{NOW + 2_000_000}/4C92"
+        blocked = f"{NOW + 60_000_000} {NOW + 9_000_000}/43kjw"
         self.assertEqual(self.fields("h"), {"a": two, "b": two})
         self.assertEqual(self.fields("i"), {"a": blocked})
         self.assertEqual(self.run_script(groups), [two, two, blocked, None])
@@ -178,13 +181,134 @@ class LeakyBucketTest(EitherScript, ScriptTest):
         after = time.time_ns() // 1000
         now = int(reply[0]) * 1_000_000 + int(reply[1])
         self.assertTrue(before <= now <= after)
-        self.assertEqual(self.fields("h"), {"a": str(now + 1_000_000)})
+        self.assertEqual(self.fields("h"), {"a": f"{now + 1_000_000}/4C92"})
 
 
 class FixedWindowTest(EitherScript, ScriptTest):
     algorithm = "fixed_window"
-    limit = Limit(5, 1_000_000, 0)  # five in each second
-    one_drop = f"{NOW // 1_000_000} 1"
+    limit = Limit(5, 1_000_000)  # five in each second
+    brief = Limit(1, 7)
+    one_drop = f"{NOW // 1_000_000 + 1}s1"
+
+
+    def test_window_that_ends_within_a_second(self):
+        self.run_script({"h": self.brief.group("1", "a")})
+        self.assertEqual(self.fields("h"), {"a": f"{(NOW // 7 + 1) * 7}u1"})
+
+
+class TimeToLive(ScriptTest):
+    """Versions of a limit want different times; the longest counts."""
+
+    algorithm = "leaky_bucket"
+
+    def run_for(self, ttl_ms, *keys, ops="1"):
+        self.run_script({"h": [5, 1_000_000, 0, "/4C92", ttl_ms, len(keys), ops,
+                               *keys]})
+        return self.ask("PTTL", "h")
+
+    def test_is_that_of_the_longest_life(self):
+        self.assertLessEqual(self.run_for(60_000, "a"), 60_000)
+        self.assertGreater(self.run_for(3_600_000, "a", "b"), 3_590_000)
+        for _ in range(2):
+            self.assertGreater(self.run_for(60_000, "a", "c"), 3_590_000)
+        self.assertGreater(self.run_for(7_200_000, "a"), 7_190_000)
+
+    def test_is_set_though_the_hash_is_new(self):
+        for _ in range(3):
+            self.ask("DEL", "h")
+            self.assertGreater(self.run_for(60_000, "a", "b"), 50_000)
+
+
+class SweepScript(ScriptTest):
+    """What is left of buckets, also after the clock was set back by an hour."""
+
+    algorithm = "leaky_bucket"
+    limit = Limit(5, 1_000_000, 60_000_000, "/4C92")
+    HOUR = 3_600_000_000
+
+    def sweep(self, caller="me", back=0, before=0, cursor="0", limit=None):
+        return self.ask(
+            "EVAL", with_injected_clock(script_text(self.algorithm, "sweep")), 3,
+            "h", "lock", "mark", caller, 5000, 15000, cursor, 100, back, before,
+            *(limit or self.limit).parameters, NOW // 1_000_000, NOW % 1_000_000)
+
+    def put(self, **texts):
+        for field, text in texts.items():
+            self.ask("HSET", "h", field, text)
+
+    def check(self, **texts):
+        self.assertEqual(self.fields("h"), texts)
+
+    def test_clock_that_was_not_set_back_leaves_what_is_not_drained(self):
+        ahead = NOW + self.HOUR
+        self.put(drained=f"{NOW}/4C92", unblocked=f"0 {NOW}", live=f"{ahead}/4C92",
+                 blocked=f"{NOW} {NOW + 1}/4C92")
+        self.assertEqual(self.sweep(), ["0", 4, 2, str(NOW // 1_000_000), "0", 0])
+        self.check(live=f"{ahead}/4C92", blocked=f"{NOW} {NOW + 1}/4C92")
+
+    def test_clock_that_was_set_back_trims_to_what_the_limit_lets_in(self):
+        ahead = NOW + self.HOUR
+        self.put(one=f"{ahead + 1_000_000}/4C92", within=f"{NOW + 4_000_000}/4C92",
+                 other=f"{ahead}/7", block=f"0 {ahead + 60_000_000}",
+                 both=f"{ahead} {ahead}/4C92", foreign="hello")
+        self.sweep(back=self.HOUR)
+        full = f"{NOW + 5_000_000}/4C92"
+        self.check(one=full, within=f"{NOW + 4_000_000}/4C92", other=full,
+                   block=f"0 {NOW + 60_000_000}", foreign="hello",
+                   both=f"{NOW + 5_000_000} {NOW + 60_000_000}/4C92")
+
+    def test_more_than_the_clock_was_set_back_by_is_another_versions(self):
+        self.put(a=f"{NOW + self.HOUR + 20_000_000}/4C92")
+        self.sweep(back=self.HOUR)
+        self.check(a=f"{NOW + 20_000_000}/4C92")
+
+    def test_limits_that_come_along_lose_what_was_written_before(self):
+        self.put(before=f"{NOW + self.HOUR + 20_000_000}",
+                 gone=f"{NOW + self.HOUR - 1_000_000}", after=f"{NOW + 20_000_000}")
+        self.sweep(back=self.HOUR, before=self.HOUR - 2_000_000,
+                   limit=Limit(1, 1, 0, ""))
+        self.check(before=f"{NOW + 20_000_000}", after=f"{NOW + 20_000_000}")
+
+    def test_windows_end_no_later_than_the_present_one(self):
+        self.algorithm, limit = "fixed_window", Limit(5, 60_000_000)
+        end = NOW // 60_000_000 + 1
+        self.put(ahead=f"{end * 60 + 3600}s3", present=f"{end * 60}s2",
+                 earlier=f"{end + 60} 4")
+        self.sweep(limit=limit)
+        self.assertEqual(self.fields("h")["ahead"], f"{end * 60 + 3600}s3")
+        self.sweep(back=self.HOUR, limit=limit)
+        self.check(ahead=f"{end * 60}s3", present=f"{end * 60}s2",
+                   earlier=f"{end * 60}s4")
+
+    def test_one_caller_at_a_time_but_trimming_comes_first(self):
+        def is_let(*args, **options):
+            return self.sweep(*args, **options)[0] == "0"
+        self.put(a=f"{NOW + 1}/4C92")
+        self.assertTrue(is_let("me"))
+        self.assertFalse(is_let("you"))
+        self.assertTrue(is_let("me"))
+        self.assertTrue(is_let("you", back=self.HOUR))
+        self.assertFalse(is_let("me", cursor="7"))
+        self.assertFalse(is_let("me", back=self.HOUR))
+        self.assertTrue(is_let("you", back=self.HOUR))
+        self.assertTrue(is_let("you"))
+
+    def test_a_pass_that_began_later_than_now_is_told_until_one_trims(self):
+        self.put(a=f"{NOW + 1}/4C92")
+        for mark in None, NOW - 1, NOW + 999_999, "nonsense", 10 ** 17:
+            if mark:
+                self.ask("SET", "mark", mark)
+            self.assertEqual(self.sweep()[5], 0, mark)
+            self.assertEqual(self.ask("GET", "mark"), str(NOW))
+        for ahead in self.HOUR, 1_000_001:
+            self.ask("SET", "mark", NOW + ahead)
+            self.assertEqual(self.sweep()[5], ahead)
+            self.assertEqual(self.sweep("you"), ["", 0, 0, str(NOW // 1_000_000), "0", ahead])
+            self.assertEqual(self.sweep(cursor="7")[5], 0)
+            self.assertEqual(self.ask("GET", "mark"), str(NOW + ahead))
+            self.assertEqual(self.sweep(back=ahead)[5], 0)
+            self.assertEqual(self.ask("GET", "mark"), str(NOW))
+            self.ask("DEL", "lock")
 
 
 class ArithmeticTest(ScriptTest):

@@ -1,4 +1,4 @@
-"""Many requests in one script call: each gets its own answer, in order, also
+"""Many requests in one script call: each gets its own response, in order, also
 while scripts are flushed and limits reloaded.
 """
 
@@ -64,14 +64,14 @@ class Batches(harness.Case):
         self.assertEqual(allowed, 1000)
 
     def test_answers_on_one_connection_are_in_order(self):
-        """On a hot key too, each answer is its own: level after level."""
+        """On a hot key too, each response is its own: level after level."""
         replies = self.gate.ask(*["consume hot:1"] * 1100)
         expected = list(range(1, 1001)) + [1000] * 100
         self.assertEqual([int(fields(r)["level"]) for r in replies], expected)
 
     def test_hot_keys_with_mixed_amounts_lose_no_room(self):
         """Each run of equal amounts is one word to the script: what fits of one
-        must be told apart from what does not."""
+        must differ from what does not."""
         rng = random.Random(1)
         lines = [f"consume hot:1 {rng.choice([1, 2, 7, 300])}" for _ in range(250)]
         replies, _ = self.stats_of(lambda: self.gate.ask(*lines))
@@ -250,7 +250,7 @@ window = 365d
         self.server.ask("SCRIPT", "FLUSH")
         replies = ask_all(gate, [["consume hot:1"] * 200] * 12)
         # A batch that was refused before another worker loaded the script, with
-        # a later one accepted after it, is answered by fallback: to send it
+        # a later one accepted after it, is decided by fallback: to send it
         # again would turn the order round.
         decided = [reply for r in replies for reply in r
                    if reply.endswith("from=redis")]

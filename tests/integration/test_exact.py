@@ -3,8 +3,8 @@ say, no more over any interval, and no less while there is demand.
 
 SECONDS_EXACT is how long they ask, 8 by default.
 
-When a request was decided is known to lie between its sending and its answer.
-Whatever was sent at a or later and answered at b or earlier was decided within
+When a request was decided is known to lie between its sending and its response.
+Whatever was sent at a or later and had its response at b or earlier was decided within
 [a, b]; so the sum of such amounts can be held against capacity + (b-a)/recharge
 for every a and b, and a test that fails has found a drop too many, however slow
 the machine.  Redis decides by the clock that these times are read from.
@@ -133,11 +133,11 @@ def run_process(paths, number, end, output):
 
 def largest_excess(allowed, recharge_us):
     """The most of sum(amounts) * recharge - (b - a), over all a and b, of what was
-    sent at a or later and answered at b or earlier.
+    sent at a or later whose response came at b or earlier.
 
     The candidates for a are the times of sending.  They are the leaves of a tree,
     each node of which knows the sum of the costs below it, and the best of a +
-    the costs from a on.  Costs are put in one by one, in the order of the answers,
+    the costs from a on.  Costs are put in one by one, in the order of the responses,
     which are the candidates for b; an a counts from its first cost.
     """
     starts = sorted({sent for _, sent, _ in allowed})
@@ -203,7 +203,7 @@ class Exact(harness.Case):
         super().setUp()
         self.server = self.redis()
         limits = WINDOW + "".join(bucket.words() for bucket in BUCKETS)
-        # A slow machine shall not make an answer come from a fallback.
+        # A slow machine shall not make a response come from a fallback.
         self.gates = [self.redis_daemon(
             self.server, limits, PATIENT)
             for _ in range(DAEMONS)]

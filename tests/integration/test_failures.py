@@ -1,4 +1,4 @@
-"""When Redis does not answer: everybody is answered all the same, in time and
+"""When Redis does not reply: every client gets its responses all the same, in time and
 in order, nothing is counted twice, and it ends as soon as Redis is back.
 
 The machine that this runs on is shared, and often busy.  So where the contract
@@ -68,7 +68,7 @@ def request(client, number):
 
 
 # The deadline as it is by default, only where Redis goes silent: elsewhere a
-# machine that stalls would be one outage more.  Each is told of in the log.
+# machine that stalls would be one outage more.  The log has each.
 HASTY = {"log": {"level": "debug"}}
 
 
@@ -125,7 +125,7 @@ class Outage(harness.Case):
         self.check_on_error()
 
     def wait_for_recovery(self, since):
-        """Until all clients have Redis's answers again."""
+        """Until Redis decides for all clients again."""
         recovered = self.load.wait_for("redis") - since
         note(f"{self.id().rsplit('.', 1)[1]}: back after {recovered:.3f} s")
         self.assertLess(recovered, RECOVERY_LOOSE)
@@ -133,7 +133,7 @@ class Outage(harness.Case):
 
     def end(self, since=0.0, lost=0, silent=0):
         """Since when the buckets that the server holds now are counted in; in how
-        many outages requests may have been decided and their answers lost; or, if
+        many outages requests may have been decided and their replies lost; or, if
         HASTY, in how many Redis was silent: any of those that there were."""
         answers = self.load.stop()
         self.check_replies(answers)
@@ -158,8 +158,8 @@ class Outage(harness.Case):
     def check_times(self, answers, silent):
         took = sorted(seconds(answer) for answer in answers)
         fallback = [seconds(a) for a in answers if is_from(a, "fallback")]
-        # Who was waiting when Redis went silent has waited for the deadline; but
-        # so has who waited for a daemon that the machine halted.
+        # A client that was waiting when Redis went silent has waited for the deadline; but
+        # so has one that waited for a daemon that the machine halted.
         waited = [s for s in fallback if s > 0.045]
         note(f"{self.id().rsplit('.', 1)[1]}: {len(fallback)} of {len(took)} by "
              f"fallback, {len(waited)} of them waited, all {took[-1]:.3f} s at most")
@@ -168,12 +168,12 @@ class Outage(harness.Case):
                                     silent * CLIENTS / 3)
         if fallback:
             self.assertLess(statistics.median(fallback), DEADLINE)
-        # Each halt makes all clients late once, of few hundred answers in all.
+        # Each halt makes all clients late once, of few hundred responses in all.
         self.assertLess(took[len(took) * 3 // 4], DEADLINE)
         self.assertLess(took[-1], DEADLINE_LOOSE)
 
     def check_order(self, answers, since):
-        """Levels rise with every drop: a late answer, taken for that to a later
+        """Levels rise with every drop: a late reply, taken for that to a later
         request, would repeat one."""
         levels = {}
         for answer in answers:
@@ -280,11 +280,11 @@ class Silence(Outage):
             self.wait_for_fallback()
             self.server.send(signal.SIGCONT)
             self.wait_for_recovery(time.monotonic())
-        # What was on its way is decided after all, and nobody hears of it.
+        # What was on its way is decided after all, and no client sees it.
         self.end(silent=5)
 
     def test_frozen_for_a_moment_again_and_again(self):
-        """Answers come late, just after the deadline, when the next connection
+        """Replies come late, just after the deadline, when the next connection
         is there already."""
         self.begin(settings=HASTY)
         for _ in range(8):
@@ -308,7 +308,7 @@ class Silence(Outage):
         for _ in range(3):
             self.server.send(signal.SIGKILL)
             self.server.wait()
-            # What the old one answered has come by then.
+            # The replies of the old one have come by then.
             killed = self.load.wait_for("fallback")
             self.server = self.restart()
             self.wait_for_recovery(time.monotonic())
@@ -353,7 +353,7 @@ class Silence(Outage):
 
 
 class Refusal(Outage):
-    """Redis answers, but will not decide."""
+    """Redis replies, but will not decide."""
 
     def config(self, name, value):
         self.server.ask("CONFIG", "SET", name, value)
@@ -381,7 +381,7 @@ class Refusal(Outage):
         with self.server.connect() as link:
             link.send("SHUTDOWN", "SAVE")
             self.server.wait()
-        # 200 us a key: four seconds, if it is not told to hurry.
+        # 200 us a key: four seconds, if it does not hurry.
         self.server = self.started(harness.Redis(
             self.folder, "--key-load-delay", "200",
             "--loading-process-events-interval-bytes", "1024",

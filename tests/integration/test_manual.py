@@ -1,4 +1,4 @@
-"""The manual pages and the completion tell what there is."""
+"""The manual pages and the completion have all that the programs have."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import unittest
 
 import harness
 from harness import DRIPGATED, ROOT
-from test_tool import COMMANDS, DRIPGATE
+from test_tool import COMMANDS, DAEMON_COMMANDS, DRIPGATE
 
 # Settings of a daemon that distributes show only where there is one.
 EVERYTHING = "[master]\nhost = x\n[slave:NAME]\nhost = y\n"
@@ -36,7 +36,18 @@ def sections(text, heading, row):
     return found
 
 
-class ManualTest(unittest.TestCase):
+def verbs():
+    """Name and arguments of each verb but HTTP's, as the table in verbs.h has them."""
+    text = read("src", "protocol", "verbs.h")
+    shapes = dict(re.findall(r'X\((\w+), \d, \w+, "([^"]*)"', text))
+    rows = [(name, shape) for name, shape, family in re.findall(
+        r'X\([A-Z]+, "([a-z.]+)", (\w+), \w+, [A-Z]+, (\w+),', text) if family != "HTTP"]
+    if not rows or "KEY" not in shapes:
+        raise AssertionError("verbs.h was not understood")
+    return [(name, shapes[shape]) for name, shape in rows]
+
+
+class ManualTest(harness.Case):
     def dump(self):
         with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:
             file.write(EVERYTHING)
@@ -48,7 +59,7 @@ class ManualTest(unittest.TestCase):
         return dumped
 
     def test_each_setting_stands_in_the_manual_with_its_default(self):
-        manual = sections(read("conf", "dripgate.ini.5"), r"\.Ss \[(.*)\]",
+        manual = sections(read("conf", "dripgate.ini.5").partition(".Sh LIMITS")[0], r"\.Ss \[(.*)\]",
                           r"\.It Cm (\w+) No = ?(.*)")
         dumped = self.dump()
         self.assertGreater(len(dumped), 40)
@@ -56,25 +67,42 @@ class ManualTest(unittest.TestCase):
             with self.subTest(place):
                 self.assertEqual(manual.get(place), default)
 
-    def test_each_setting_stands_in_the_readme(self):
-        table = read("README.md").partition("## Settings")[2].partition("\n\n(*)")[0]
-        listed, headings = set(), []
-        for row in re.findall(r"(?m)^\|(.*?)\|(.*?)\|", table):
-            section, names = (re.findall("`([^`]*)`", cell) for cell in row)
-            headings = section or headings
-            listed.update((heading, name) for heading in headings for name in names)
-        self.assertEqual(listed, set(self.dump()))
-
     def test_each_word_of_a_limit_stands_in_the_manual(self):
-        words = read("src", "limit", "limit.c").partition("#define WORDS(X)")[2]
-        words = re.findall(r"X\((\w+)\)", words.partition("\n\n")[0])
-        self.assertIn("capacity", words)
+        folder = os.path.join("src", "limit")
+        text = "".join(read(folder, name) for name in os.listdir(os.path.join(ROOT, folder))
+                       if name.endswith(".c"))
+        words = [word for table in re.findall(r"(?s)struct limit_word \w+\[\w*\] = {(.*?)};", text)
+                 for word in re.findall(r'{"(\w+)"', table)]
+        for word in "match", "capacity", "recharge", "window":
+            self.assertIn(word, words)
         manual = read("conf", "dripgate.ini.5").partition(".Sh LIMITS")[2]
         for word in words:
             self.assertIn(f"\n.It Cm {word} No = ", manual)
 
+    def test_each_word_of_a_route_stands_in_the_manual(self):
+        words = re.findall(r'(?m)^    \{"([a-z_.]+)", ', read("src", "limit", "route.c"))
+        self.assertIn("keys", words)
+        manual = read("conf", "dripgate.ini.5").partition(".Sh ROUTES")[2]
+        for word in words:
+            self.assertRegex(manual, rf"\.It (?:.* , )?Cm {re.escape(word)}(?: Ns| No)")
+
+    def test_each_counter_stands_in_the_manual_with_its_help(self):
+        text = read("src", "stats", "counters.h")
+        rows = [row for name in ("GAUGES", "COUNTERS") for row in re.findall(
+            r'X\((\w+), \w+, \w+,[\s\\]*"([^"]*)"\)',
+            text.partition(f"#define {name}(X)")[2].partition("\n\n")[0])]
+        manual = read("src", "protocol", "dripgate-protocol.7")
+        listed = manual.partition(".Sh COUNTERS")[2].partition(".El")[0]
+        self.assertEqual(re.findall(r"\.It Cm (\w+)\n(.*)\.\n", listed),
+                         [(name, help[0].upper() + help[1:]) for name, help in rows])
+        self.assertEqual(list(self.daemon().stats()), [name for name, _ in rows])
+        counts = read("src", "stats", "limit_stats.h").partition("LIMIT_COUNTS(X)")[2]
+        for name in re.findall(r"X\((\w+)\)", counts.partition("\n\n")[0]):
+            self.assertRegex(manual.partition(".Sh COUNTERS")[2],
+                             rf"(?m)^\.Cm (?:.* )?{name}(?: |$)")
+
     def test_each_command_and_option_stands_in_the_manual(self):
-        manual = read("src", "tool", "dripgate.1")
+        manual = read("src", "cli", "dripgate.1")
         for command in COMMANDS:
             with self.subTest(command):
                 self.assertRegex(manual, rf"(?m)^\.It Cm {command}(?: |$)")
@@ -85,22 +113,43 @@ class ManualTest(unittest.TestCase):
                     start = f".It Fl {letter} , -{name}" if letter else f".It Fl -{name}"
                     self.assertRegex(manual, rf"(?m)^{re.escape(start)}(?: |$)")
 
+    def test_the_users_of_redis_are_those_that_acl_prints(self):
+        manual = read("src", "cli", "dripgate.1").partition(".Sh REDIS USERS")[2]
+        for escape, character in ((r"\(aq", "'"), (r"\(ti", "~"), (r"\-", "-")):
+            manual = manual.replace(escape, character)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "acl.ini")
+            lines = ""
+            for settings in ("[store]\ntype = redis\n[limits]\nsource = redis\n",
+                             "[master]\nhost = x\n[slave:a]\nhost = y\n"):
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(settings)
+                lines += run(DRIPGATE, "-c", path, "acl")
+        self.assertEqual(re.findall(r"(?m)^ACL .*$", manual), lines.splitlines())
+
     def test_each_option_of_the_daemon_stands_in_the_manual(self):
-        manual = read("src", "dripgated.8")
+        manual = read("src", "dripgated", "dripgated.8")
         options = re.findall(r"--([a-z-]+)", run(DRIPGATED, "--help"))
         self.assertIn("dump-config", options)
         for name in options:
             self.assertRegex(manual, rf"(?m)^\.It Fl (?:\w , )?-{name}(?: |$)")
 
-    def test_each_request_and_error_stands_in_the_manual(self):
-        manual = read("src", "wire", "dripgate-protocol.7")
-        text = read("src", "wire", "line.h") + read("src", "wire", "request.h")
-        verbs = re.findall(r"VERB_(\w+),", text)
-        codes = re.findall(r'X\([A-Z]+, "(\w+)"', text)
-        self.assertIn("CONSUME", verbs)
+    def test_the_manual_lists_the_verbs_and_their_arguments(self):
+        manual = read("src", "protocol", "dripgate-protocol.7")
+        listed = [line.replace(" Ar", "") for line in re.findall(
+            r"(?m)^\.It Ic ([A-Z.]+\b.*)", re.sub(r" Op Ar (\w+)", r" [\1]", manual))]
+        self.assertEqual(listed, [name.upper() + usage for name, usage in verbs()])
+
+    def test_each_verb_is_a_command_of_the_tool_too(self):
+        names = {name for name, _ in verbs()}
+        self.assertEqual(names - {"limits", "recent", "ready", "help", "quit", "cl.throttle", "del", "exists",
+                                  "ttl", "pttl"},
+                         set(DAEMON_COMMANDS) - {"watch", "why", "tail"})
+
+    def test_each_error_stands_in_the_manual(self):
+        manual = read("src", "protocol", "dripgate-protocol.7")
+        codes = re.findall(r'X\([A-Z]+, "(\w+)"', read("src", "protocol", "errors.h"))
         self.assertIn("badkey", codes)
-        for verb in verbs:
-            self.assertRegex(manual, rf"(?m)^\.It Ic (?:CL\.)?{verb}(?: |$)")
         for code in codes:
             self.assertRegex(manual, rf"(?m)^\.It Cm (?:.* )?{code}(?: |$)")
 
@@ -117,7 +166,7 @@ class CompletionTest(unittest.TestCase):
             text = run("bash", "--norc", "-c", 'source "$0" && COMP_WORDS=("$@") '
                        "COMP_CWORD=$(($# - 1)) && _dripgate && "
                        'printf "%s\\n" "${COMPREPLY[@]}"',
-                       os.path.join(ROOT, "src", "tool", "dripgate.bash"), "dripgate",
+                       os.path.join(ROOT, "src", "cli", "dripgate.bash"), "dripgate",
                        *words, cwd=os.path.join(folder, "here"),
                        env={**os.environ, "PATH": folder + ":" + os.environ["PATH"]})
         return sorted(line for line in text.split("\n") if line)
@@ -136,13 +185,15 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.complete("consume", "--s"), ["--socket"])
         self.assertEqual(self.complete("ping", "--j"), [])
         self.assertEqual(self.complete("nodes", "-"), [
-            "--config", "--help", "--json", "--version", "--wait"])
+            "--config", "--help", "--json", "--password-file", "--timeout", "--version",
+            "--wait"])
 
     def test_files(self):
         both = ["limits.ini", "with blank.ini"]
         self.assertEqual(self.complete("limits", "check", ""), both)
         self.assertEqual(self.complete("limits", "load", "--spread", "5m", "w"), both[1:])
         self.assertEqual(self.complete("-c", ""), both)
+        self.assertEqual(self.complete("fleet", "--password-file", ""), both)
         self.assertEqual(self.complete("limits", "check", "limits.ini", ""), [])
 
     def test_nothing_for_keys_and_words_of_ones_own(self):

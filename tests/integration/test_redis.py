@@ -1,4 +1,4 @@
-"""Buckets in Redis: the same answers as from memory, and what stands there."""
+"""Buckets in Redis: the same decisions as from memory, and what is there."""
 
 import random
 import time
@@ -49,16 +49,38 @@ class SameAsMemory(harness.Case):
         return ours, [reply.replace("from=memory", "from=redis")
                       for reply in theirs]
 
+    def check_equal(self, line, our, their, elapsed):
+        """But for times, which may differ by the time between."""
+        if our == their:
+            return
+        our, their = fields(our), fields(their)
+        self.assertIn(our.pop("from"), ("redis", "denycache"))
+        self.assertIn(their.pop("from"), ("memory", "redis"))
+        self.assertEqual(list(our), list(their))
+        for name, value in our.items():
+            if name in ("next", "retry", "blocked") and \
+                    "never" not in (value, their[name]):
+                self.assertAlmostEqual(float(value), float(their[name]),
+                                       delta=elapsed, msg=line)
+            else:
+                self.assertEqual(value, their[name], line)
+
     def test_sequences_asked_in_one_go_get_equal_answers(self):
+        equal = 0
         for seed in range(30):
             # Each has its keys to itself: what a former one left has aged by
             # not quite the same time in both.
             self.server.ask("FLUSHALL")
             lines = [line.replace(":", f":{seed}.")
                      for line in random_requests(random.Random(seed), 100)]
+            start = time.monotonic()
             ours, theirs = self.ask_both(lines)
+            elapsed = time.monotonic() - start
             for line, our, their in zip(lines, ours, theirs):
-                self.assertEqual(our, their, f"seed {seed}: {line}")
+                self.check_equal(f"seed {seed}: {line}", our, their, elapsed)
+            equal += ours == theirs
+        # A busy machine may cut what was sent in one go.
+        self.assertGreater(equal, 15)
 
     def test_sequences_asked_one_by_one_get_equal_figures(self):
         rng = random.Random(7)
@@ -70,19 +92,7 @@ class SameAsMemory(harness.Case):
                 replies.append([client.ask(line) for line in lines])
         elapsed = time.monotonic() - start
         for line, our, their in zip(lines, *replies):
-            if our == their:
-                continue
-            our, their = fields(our), fields(their)
-            self.assertIn(our.pop("from"), ("redis", "denycache"))
-            self.assertEqual(their.pop("from"), "memory")
-            self.assertEqual(list(our), list(their))
-            for name, value in our.items():
-                if name in ("next", "retry", "blocked") and \
-                        "never" not in (value, their[name]):
-                    self.assertAlmostEqual(float(value), float(their[name]),
-                                           delta=elapsed, msg=line)
-                else:
-                    self.assertEqual(value, their[name], line)
+            self.check_equal(line, our, their, elapsed)
 
     def test_fixed_windows_get_equal_figures(self):
         lines = []
@@ -119,6 +129,12 @@ class State(harness.Case):
         seconds, micros = self.server.ask("TIME")
         return int(seconds) * 1000000 + int(micros)
 
+    def empty_at(self, key):
+        """A minute, the recharge, is 43kjw microseconds in base 62."""
+        text = self.server.ask("HGET", "drip:login", key)
+        self.assertRegex(text, rb"^[0-9]+/43kjw$")
+        return int(text.split(b"/")[0])
+
     def test_a_bucket_is_the_time_at_which_it_is_empty(self):
         daemon = self.start()
         before = self.redis_now()
@@ -127,33 +143,32 @@ class State(harness.Case):
             "ALLOW limit=login level=1 capacity=5 next=60.000000 retry=0 "
             "blocked=0 from=redis")
         after = self.redis_now()
-        empty_at = int(self.server.ask("HGET", "drip:login", "login:42"))
+        empty_at = self.empty_at("login:42")
         self.assertLessEqual(before + 60000000, empty_at)
         self.assertLessEqual(empty_at, after + 60000000)
         daemon.ask("consume login:42 2")
-        self.assertEqual(
-            int(self.server.ask("HGET", "drip:login", "login:42")),
-            empty_at + 120000000)
+        self.assertEqual(self.empty_at("login:42"), empty_at + 120000000)
         self.assertEqual(self.server.ask("HLEN", "drip:login"), 1)
 
     def test_a_blocked_bucket_has_the_end_of_its_block_beside_it(self):
         daemon = self.start()
         daemon.ask("consume guess:1 4")
         self.assertEqual(daemon.ask("consume guess:1")[:4], "DENY")
-        empty_at, blocked_until = map(
-            int, self.server.ask("HGET", "drip:guess", "guess:1").split())
+        empty_at, blocked_until = map(int, self.server.ask(
+            "HGET", "drip:guess", "guess:1").split(b"/")[0].split())
         now = self.redis_now()
         self.assertLess(empty_at, now + 120000000)
         self.assertLess(now + 290000000, blocked_until)
         self.assertLess(blocked_until, now + 300000000)
 
-    def test_a_fixed_window_is_its_number_and_a_count(self):
+    def test_a_fixed_window_is_its_end_and_a_count(self):
         daemon = self.start()
         reply = fields(daemon.ask("consume mail:1 3", "consume mail:1 4")[1])
         self.assertEqual((reply["level"], reply["from"]), ("7", "redis"))
-        window = self.redis_now() // (365 * 86400 * 1000000)
+        year = 365 * 86400
+        end = (self.redis_now() // 1000000 // year + 1) * year
         self.assertEqual(self.server.ask("HGET", "drip:mail:w", "mail:1"),
-                         b"%d 7" % window)
+                         b"%ds7" % end)
         self.assertEqual(self.server.ask("EXISTS", "drip:mail"), 0)
 
     def test_what_leaves_a_bucket_empty_removes_its_field(self):
@@ -172,8 +187,8 @@ class State(harness.Case):
     def test_a_give_back_to_zero_keeps_the_block(self):
         daemon = self.start()
         daemon.ask("consume guess:1 4", "consume guess:1", "consume guess:1 -4")
-        empty_at, blocked_until = map(
-            int, self.server.ask("HGET", "drip:guess", "guess:1").split())
+        empty_at, blocked_until = map(int, self.server.ask(
+            "HGET", "drip:guess", "guess:1").split(b"/")[0].split())
         self.assertEqual(empty_at, 0)
         self.assertGreater(blocked_until, self.redis_now())
 
@@ -198,7 +213,7 @@ class State(harness.Case):
             left = self.server.ask("PTTL", name)
             self.assertLessEqual(left, life_ms + HOUR_MS, name)
             self.assertGreater(left, life_ms + HOUR_MS - 30000, name)
-            # Each change puts it off anew.
+            # Each change puts it off again.
             self.server.ask("PEXPIRE", name, 5000000)
             daemon.ask(f"consume {key}")
             self.assertGreater(
@@ -247,7 +262,7 @@ class State(harness.Case):
         with daemon.connect() as client:
             client.ask("consume login:7")
             text = "\n".join(client.ask_many("explain login:7"))
-        self.assertIn("store redis (answers), field login:7 of hash acme:login",
+        self.assertIn("store redis (replies), field login:7 of hash acme:login",
                       text)
         self.assertIn("bucket level=1 ", text)
 
@@ -312,20 +327,13 @@ class Ways(harness.Case):
     def test_a_server_that_does_not_evict_is_not(self):
         server = self.redis()
         daemon = self.tcp(server)
-        # The script of the sweep is loaded after INFO was asked for.
-        wait_until(lambda: scripts(server) == 3, "the scripts")
+        wait_until(lambda: b" cmd=info " in server.ask("CLIENT", "LIST"), "INFO")
         self.ask_of(daemon)
         self.assertNotIn("warning", daemon.log())
 
 
-def scripts(server):
-    """How many the server holds."""
-    info = server.ask("INFO", "memory").decode()
-    return int(info.split("number_of_cached_scripts:")[1].split("\r")[0])
-
-
 class Foreign(harness.Case):
-    """Values that are not buckets: left alone, answered by on_error, told."""
+    """Values that are not buckets: left alone, decided by on_error, counted."""
 
     LIMITS = """
 [open]
@@ -429,7 +437,7 @@ on_error = deny
 
     def test_a_huge_value_harms_nobody_else(self):
         """A reply has a bound, beyond which the link is closed: no single value
-        may make it so long."""
+        may make it that long."""
         value = b"7" * (3 << 20)
         self.server.ask("HSET", "drip:shut", "shut:x", value)
         for _ in range(3):

@@ -2,6 +2,7 @@
 
 import array
 import contextlib
+import ctypes
 import fcntl
 import os
 import random
@@ -142,7 +143,7 @@ class Manager:
 
 class ServiceCase(harness.Case):
     def slow_redis_daemon(self, redis, **listen):
-        """One whose questions to Redis may take their time."""
+        """One whose calls to Redis may take their time."""
         return self.redis_daemon(redis, harness.LIMITS, {
             **PATIENT, "listen": listen, "workers": {"count": 2}})
 
@@ -260,6 +261,19 @@ class NotifyTest(ServiceCase):
         self.assertLess(statistics.median(
             after - before for before, after in zip(times, times[1:])), 0.6)
 
+    def test_the_watchdog_is_patted_however_many_ask_for_reports(self):
+        manager = Manager(self)
+        limits = "".join(f"[l{i}]\nmatch = l{i}:*\ncapacity = 5\nrecharge = 1h\n"
+                         for i in range(1000))
+        manager.start(limits, {"workers": {"count": 1}}, WATCHDOG_USEC="600000")
+        with contextlib.ExitStack() as stack:
+            for _ in range(1000):
+                client = stack.enter_context(manager.connect())
+                client.send("LIMITS\n" * 50)
+            before = manager.said("WATCHDOG=1")
+            manager.wait_for("WATCHDOG=1", before + 5)
+            self.assertEqual(manager.ask("PING"), "PONG")
+
     def test_without_systemd_nothing_is_different(self):
         daemon = self.daemon()
         self.assertEqual(daemon.ask("PING"), "PONG")
@@ -271,6 +285,233 @@ def has_handler(process, number):
     with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
         caught = re.search(r"SigCgt:\s*(\w+)", file.read())[1]
     return int(caught, 16) >> (number - 1) & 1
+
+
+def holds(process, number):
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+        blocked = re.search(r"SigBlk:\s*(\w+)", file.read())[1]
+    return int(blocked, 16) >> (number - 1) & 1
+
+
+# Sends itself a SIGHUP, which waits, and becomes the daemon.
+IMPATIENT = """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+os.kill(os.getpid(), signal.SIGHUP)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class EarlySignalTest(ServiceCase):
+    def test_a_reload_that_comes_before_the_start_is_over_waits_for_it(self):
+        many = "".join(f"[l{i}]\nmatch = l{i}:*\ncapacity = 5\nrecharge = 1s\n"
+                       for i in range(20000))
+        daemon = self.daemon_in_its_first_moments(many)
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: "reloaded: 20000 limits" in daemon.log(), "the reload")
+        wait_until(daemon.is_ready, "dripgated")
+        self.assertEqual(daemon.stop(), 0)
+
+    def daemon_in_its_first_moments(self, limits):
+        """One that does not handle signals yet; the machine may be too slow to
+        see it, but not each time."""
+        for _ in range(20):
+            daemon = self.daemon(limits, wait=False)
+            wait_until(lambda: holds(daemon, signal.SIGHUP) or
+                       has_handler(daemon, signal.SIGHUP), "its start")
+            if not has_handler(daemon, signal.SIGHUP):
+                return daemon
+            daemon.stop()
+        raise AssertionError("SIGHUP never waits")
+
+    def test_a_reload_that_came_before_the_process_is_done(self):
+        daemon = self.daemon(launcher=[sys.executable, "-ISc", IMPATIENT])
+        wait_until(lambda: "reloaded: 1 limits" in daemon.log(), "the reload")
+        self.assertEqual(daemon.stop(), 0)
+
+
+# Becomes the daemon, whose standard error is a descriptor given as a number.
+TO_STDERR = """
+import os, sys
+os.dup2(int(sys.argv[1]), 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+LIBC = ctypes.CDLL(None)
+
+
+WALL = 0x40000000
+
+
+def has_ended(thread):
+    """Whether a thread that is debugged has."""
+    pid, status = os.waitpid(thread, WALL | os.WNOHANG)
+    return pid == thread and (os.WIFEXITED(status) or os.WIFSIGNALED(status))
+
+
+def read_lines(fd):
+    """What is in a pipe."""
+    os.set_blocking(fd, False)
+    try:
+        return os.read(fd, 1 << 20).decode().split("\n")
+    except BlockingIOError:
+        return [""]
+
+
+class NobodyReadsTest(ServiceCase):
+    """Neither the log nor the manager: the daemon serves, and ends, all the same."""
+
+    def check_serves_and_ends(self, daemon):
+        wait_until(daemon.listens, "its socket")
+        self.assertEqual(daemon.ask("PING"), "PONG")
+        for count in range(1, 6):
+            daemon.send(signal.SIGHUP)
+            wait_until(lambda: daemon.stats()["reloads"] >= count, "the reload")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_without_standard_streams_the_log_goes_nowhere_else(self):
+        daemon = self.daemon(wait=False, launcher=[
+            "sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"])
+        wait_until(daemon.listens, "its socket")
+        self.assertEqual(daemon.ask("PING"), "PONG")
+        for number in range(3):
+            self.assertEqual(os.readlink(f"/proc/{daemon.pid}/fd/{number}"), "/dev/null")
+        self.assertEqual(daemon.stop(), 0)
+
+    def start_with_full_stderr(self, filler):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.set_blocking(writer, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(writer, filler)
+        os.set_blocking(writer, True) # the flag would be the daemon's too
+        daemon = self.daemon(wait=False, pass_fds=[writer], launcher=[
+            sys.executable, "-ISc", TO_STDERR, str(writer)])
+        os.close(writer)
+        return daemon, reader
+
+    def test_a_log_that_is_not_read_stops_nothing(self):
+        daemon, _ = self.start_with_full_stderr(b"x")
+        self.check_serves_and_ends(daemon)
+
+    def test_how_many_lines_were_lost_is_said_when_there_is_room(self):
+        daemon, reader = self.start_with_full_stderr(b"x")
+        wait_until(daemon.listens, "its socket")
+        self.assertEqual(daemon.ask("PING"), "PONG")
+        lines = read_lines(reader)
+        self.assertEqual(lines, ["x" * 4096])
+        lost = wait_until(lambda: [line for line in read_lines(reader) if line],
+                          "the count")
+        self.assertRegex(lost[0], r" warning: [3-9] log lines were lost: "
+                                  "standard error was not read$")
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: "reloaded" in "".join(read_lines(reader)), "the reload")
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_a_manager_that_does_not_read_stops_nothing(self):
+        daemon, _ = self.start_with_deaf_manager()
+        self.check_serves_and_ends(daemon)
+
+    def test_a_manager_that_did_not_read_is_told_of_the_state_later(self):
+        daemon, manager = self.start_with_deaf_manager()
+        wait_until(lambda: "try: printf" in daemon.log(), "its start")
+        self.assertIn("cannot notify the service manager", daemon.log())
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.assertNotIn(b"READY", manager.recv(4096))
+        message = b""
+        manager.settimeout(harness.PATIENCE)
+        while b"READY=1" not in message.split(b"\n"):
+            message = manager.recv(4096)
+
+    def test_a_manager_that_does_not_read_gets_no_clients_in_time(self):
+        daemon, _ = self.start_with_deaf_manager(FDSTORE="100")
+        wait_until(lambda: "try: printf" in daemon.log(), "its start")
+        with daemon.connect() as client:
+            self.assertEqual(client.ask("PING"), "PONG")
+            daemon.send(signal.SIGTERM)
+            self.assertEqual(daemon.wait(), 0)
+            self.assertEqual(client.rest(), b"")
+        self.assertIn("1 connections are not kept", daemon.log())
+
+    def test_a_thread_that_hangs_does_not_keep_it_from_its_end(self):
+        """As in a file system that hangs: here the debugger of one worker does."""
+        daemon = self.daemon()
+        threads = [int(name) for name in os.listdir(f"/proc/{daemon.pid}/task")]
+        self.hang(max(threads))
+        daemon.send(signal.SIGTERM)
+        wait_until(lambda: has_ended(max(threads)), "its end")
+        self.assertEqual(daemon.wait(), 1)
+
+    def test_a_file_system_that_hangs_does_not_stop_it(self):
+        daemon = self.daemon()
+        hung = os.path.join(self.folder, "hung")
+        os.mkdir(hung)
+        self.mount_what_hangs(hung)
+        daemon.settings["limits"]["file"] = os.path.join(hung, "limits.ini")
+        daemon.write_config()
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: "reading the files hangs" in daemon.log(), "the remark")
+        daemon.send(signal.SIGHUP)
+        self.assertTrue(daemon.ask("consume login:x").startswith("ALLOW"))
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_a_file_system_may_hang_for_a_while(self):
+        daemon = self.daemon()
+        hung = os.path.join(self.folder, "hung")
+        os.mkdir(hung)
+        let_go = self.mount_what_hangs(hung)
+        daemon.settings["limits"]["file"] = os.path.join(hung, "limits.ini")
+        daemon.write_config()
+        daemon.send(signal.SIGHUP)
+        wait_until(lambda: "reading the files hangs" in daemon.log(), "the remark")
+        daemon.settings["limits"]["file"] = daemon.limits_path
+        daemon.write_config()
+        daemon.send(signal.SIGHUP) # is not forgotten
+        let_go()
+        wait_until(lambda: "not reloaded: " in daemon.log(), "the failure")
+        wait_until(lambda: "reloaded: 1 limits" in daemon.log(), "the reload")
+        self.assertEqual(daemon.stop(), 0)
+
+    def mount_what_hangs(self, path):
+        """A file system whose server says nothing; return what ends it."""
+        try:
+            fd = os.open("/dev/fuse", os.O_RDWR)
+        except OSError:
+            self.skipTest("needs FUSE")
+        options = f"fd={fd},rootmode=40000,user_id=0,group_id=0".encode()
+        if LIBC.mount(b"hung", path.encode(), b"fuse", 0, options) == -1:
+            os.close(fd)
+            self.skipTest("may not mount")
+        self.addCleanup(LIBC.umount2, path.encode(), 2) # MNT_DETACH
+        let_go = contextlib.ExitStack()
+        let_go.callback(os.close, fd)
+        self.addCleanup(let_go.close)
+        return let_go.close
+
+    def hang(self, thread):
+        seize, interrupt, detach = 0x4206, 0x4207, 0x11
+        self.addCleanup(LIBC.ptrace, detach, thread, None, None)
+        for request in seize, interrupt:
+            if LIBC.ptrace(request, thread, None, None) == -1:
+                self.skipTest("may not trace")
+        os.waitpid(thread, WALL)
+
+    def start_with_deaf_manager(self, **env):
+        path = os.path.join(self.folder, "notify")
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(manager.close)
+        manager.bind(path)
+        manager.setblocking(False)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, \
+                contextlib.suppress(BlockingIOError):
+            other.setblocking(False)
+            while True:
+                other.sendto(b"x", path)
+        return self.daemon(wait=False, env={"NOTIFY_SOCKET": path, **env}), manager
 
 
 class SocketsTest(ServiceCase):
@@ -395,7 +636,7 @@ class DrainTest(ServiceCase):
             redis.send(signal.SIGSTOP)
             client.send("consume login:x\n")
             daemon.send(signal.SIGTERM)
-            self.wait_for_drain(daemon) # and who connects is refused
+            self.wait_for_drain(daemon) # and a client that connects is refused
             self.assertTrue(daemon.is_running())
             redis.send(signal.SIGCONT)
             self.assertTrue(client.line().startswith("ALLOW limit=login level=1 "))
@@ -491,6 +732,16 @@ class DrainTest(ServiceCase):
         self.assertEqual(new.stop(), 0)
         self.assertFalse(os.path.exists(old.path))
 
+    def test_what_replaced_its_socket_file_is_not_removed(self):
+        old = self.daemon()
+        os.unlink(old.path)
+        new = self.daemon(settings={"listen": {"unix": old.path}})
+        self.assertEqual(old.stop(), 0)
+        with old.connect() as client:
+            self.assertEqual(client.ask("PING"), "PONG")
+        self.assertEqual(new.stop(), 0)
+        self.assertFalse(os.path.exists(old.path))
+
     def test_a_socket_file_left_behind_is_replaced(self):
         daemon = self.daemon()
         daemon.send(signal.SIGKILL)
@@ -536,7 +787,7 @@ class Load(threading.Thread):
 
 
 class ShortLoad(Load):
-    """Connects, asks a few things, reads all answers, closes; again and again."""
+    """Connects, asks a few things, reads all responses, closes; again and again."""
 
     def work(self):
         while not self.over.is_set():
@@ -565,7 +816,7 @@ class LongLoad(Load):
 
 
 class PipelineLoad(Load):
-    """Asks over one connection without ever waiting for an answer."""
+    """Asks over one connection without ever waiting for a response."""
 
     def work(self):
         with self.connect() as client:
@@ -653,7 +904,7 @@ class RestartTest(ServiceCase):
                     self.assertEqual(client.ask("PING"), "PONG")
 
     def test_systemd_lets_go_of_connections_once_they_are_taken_over(self):
-        # Else nobody but systemd could ever end them: not even their client.
+        # Otherwise only systemd could ever end them, not even their client.
         manager = Manager(self, store=100)
         daemon = manager.start()
         with manager.connect(unix=False) as client, manager.connect() as gone:
@@ -724,7 +975,7 @@ class LogTest(ServiceCase):
         self.assertEqual(lines.pop(), "")
         for line in lines:
             self.assertRegex(line, r"^<[346]>(?!\d{4}-)[^<]")
-        for priority, text in ((6, "listening on "), (3, "not reloaded: "),
+        for priority, text in ((6, "listening on "), (3, "limits not reloaded: "),
                                (4, "[store] prefix changed: "), (6, "stopped")):
             self.assertEqual(
                 [line[:3] for line in lines if line[3:].startswith(text)][-1:],

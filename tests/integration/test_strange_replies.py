@@ -1,4 +1,4 @@
-"""A server that says what no Redis does: nobody takes it for an answer, and
+"""A server that says what no Redis does: it is never taken for a reply, and
 what it says goes to the log at the most.
 """
 
@@ -54,11 +54,11 @@ def always(reply):
 
 
 def with_more(more):
-    """The right reply, and what nobody asked for."""
+    """The right reply, and another one to no call."""
     return lambda peer, words: empty_buckets(words) + more
 
 
-# Name: what is said in place of an answer.
+# Name: what is sent in place of a reply.
 STRANGE = {
     "nothing but a closed connection": always(None),
     "text": always(b"+OK\r\n"),
@@ -133,7 +133,7 @@ class Strange(harness.Case):
         self.addCleanup(self.client.close)
 
     def consume(self, kind="open", said=None):
-        """A drop into a bucket that nobody asked about before; what is said to
+        """A drop into a bucket that no client asked about before; what is said to
         that instead of the right reply."""
         self.keys += 1
         key = f"{kind}:{self.keys}"
@@ -146,7 +146,7 @@ class Strange(harness.Case):
         return reply
 
     def wait_for_redis(self):
-        """Its first answer."""
+        """Its first response."""
         start = time.monotonic()
         reply = wait_until(lambda: "from=redis" in (reply := self.consume()) and reply,
                            "the server again")
@@ -166,7 +166,7 @@ class Strange(harness.Case):
                 before = self.fake.connections
                 reply = self.consume(said=strange)
                 took.append(self.took)
-                # The right answer may be followed by what is not.
+                # The right reply may be followed by what is none.
                 if name != "an answer and one more":
                     self.assertIn("ALLOW limit=open level=0", reply)
                     self.assertIn("from=fallback", reply)
@@ -196,7 +196,7 @@ class Strange(harness.Case):
         self.assertLess(max(map(len, log.splitlines())), 400)
 
     def test_what_is_called_for_nothing_closes_the_link(self):
-        """Unsolicited bytes while nothing is asked, or before the answer."""
+        """Unsolicited bytes while nothing is asked, or before the reply."""
         self.start()
         for unasked in (b"+OK\r\n", b":1\r\n", b"-ERR\r\n", b"$-1\r\n", b"\r\n",
                         b"*0\r\n", b"x", array(bulk(1), bulk(2))):
@@ -274,14 +274,14 @@ class Strange(harness.Case):
         self.assertIn("from=fallback", self.consume())
         self.assertEqual(len(self.fake.calls) - calls, 4)
 
-    def test_scripts_that_cannot_be_loaded_again_in_time(self):
+    def test_a_script_that_cannot_be_sent_again_in_time(self):
         """The deadline is that of the request, not one more for each step."""
         self.start()
         took = []
         answer = self.fake.answer
 
         def no_scripts(peer, words):
-            return b"" if words[0] == b"SCRIPT" else answer(peer, words)
+            return b"" if words[0] == b"EVAL" else answer(peer, words)
 
         def refuse_late(peer, words):
             time.sleep(0.040)
@@ -298,7 +298,7 @@ class Strange(harness.Case):
 
     def test_a_batch_refused_for_its_script_is_not_overtaken(self):
         """What is asked of one key on one connection takes effect in order, even
-        where somebody else loads the script between two batches."""
+        where another client loads the script between two batches."""
         self.start(socket_timeout="5s")
         self.wait_for_redis()
         held = threading.Event()
@@ -320,7 +320,7 @@ class Strange(harness.Case):
         self.assertEqual(resets[resets.index(True):], [True])
 
     def test_a_server_that_flaps_does_not_fill_the_log(self):
-        """It answers, closes, answers, closes."""
+        """It replies, closes, replies, closes."""
         self.start()
         self.wait_for_redis()
         lines = len(self.gate.log().splitlines())

@@ -1,6 +1,7 @@
 """The dripgate command: what it prints, and what it exits with."""
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -8,7 +9,9 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 
@@ -45,22 +48,23 @@ window = 1d
 # Every command with arguments that it takes, and what it prints as JSON.
 DAEMON_COMMANDS = {
     "consume": ["login:1"], "peek": ["login:1"], "reset": ["login:1"],
-    "explain": ["login:1"], "stats": [], "ping": [], "watch": ["--count", "1"],
+    "explain": ["login:1"], "stats": [], "status": [], "why": ["login:1"], "top": [], "ping": [], "watch": ["--count", "1"],
 }
 REDIS_COMMANDS = {
     "limits load": ["FILE"], "limits dump": [], "limits diff": ["FILE"],
-    "limits list": [], "reload": [], "command": ["ping", "x"], "nodes": [],
+    "limits list": ["--redis"], "reload": [], "command": ["ping", "x"], "nodes": [],
     "fleet": [],
 }
-COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"]}
+COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "acl": [], "tail": [],
+            "route": ["GET", "/"]}
 
 
-# An answer of which nothing comes.
+# A response of which nothing comes.
 SILENCE = object()
 
 
 class FakeDaemon:
-    """Answers LIMITS with what it is told to; each answer is a list of lines."""
+    """Responds to LIMITS as a test wants; each response is a list of lines."""
 
     def __init__(self, folder, answers):
         self.path = os.path.join(folder, "fake.sock")
@@ -73,7 +77,7 @@ class FakeDaemon:
         self.thread.start()
 
     def serve(self):
-        """None among the answers: the connection is closed instead of one."""
+        """None among the responses: the connection is closed instead of one."""
         while True:
             try:
                 client, _ = self.listener.accept()
@@ -93,7 +97,8 @@ class FakeDaemon:
                     file.flush()
 
     def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError): # it is closed
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join()
 
@@ -156,8 +161,15 @@ class ToolCase(harness.Case):
             "limits": {"source": "redis", "allow_empty": "yes"},
             "redis": {"unix_socket_path": redis.path},
             "control": {"node_name": name, "state_dir": self.folder}}, **options)
-        wait_until(lambda: redis.ask("HGET", "limits:fleet", name), "the node")
+        wait_until(lambda: self.row(redis, name), "the node")
         return daemon
+
+    @staticmethod
+    def row(redis, node):
+        """What a daemon of that name reports."""
+        flat = redis.ask("HGETALL", "limits:fleet")
+        return next((value for name, value in zip(flat[::2], flat[1::2])
+                     if re.sub("#[0-9a-f]{4}$", "", name.decode()) == node), None)
 
 
 class AskTest(ToolCase):
@@ -199,6 +211,18 @@ class AskTest(ToolCase):
         self.tool(daemon, "consume", "login:1", "5")
         self.tool(daemon, "ping", stdout="PONG\n")
 
+    def test_ping_says_that_decisions_come_from_fallback(self):
+        port = harness.free_port()
+        daemon = self.daemon(settings={"store": {"type": "redis"},
+                                       "redis": {"port": port}})
+        self.check(self.run_tool("-s", daemon.path, "ping"), DIFFERENT,
+                   "PONG, but decisions come from fallback: Redis does not respond\n")
+        self.check(self.run_tool("-s", daemon.path, "ping", "--alive"), FINE, "PONG\n")
+        self.redis(port=port)
+        harness.wait_until(
+            lambda: self.run_tool("-s", daemon.path, "ping").stdout == "PONG\n",
+            "Redis to decide")
+
     def test_explain(self):
         daemon = self.daemon(harness.ALL_KINDS)
         text = self.tool(daemon, "explain", "guess:1")
@@ -206,9 +230,9 @@ class AskTest(ToolCase):
             self.assertEqual(text.splitlines(), client.ask_many("EXPLAIN guess:1"))
         as_json = self.tool_json(daemon, "explain", "guess:1")
         self.assertEqual(as_json, {
-            "key": "guess:1", "limit": "guess", "why": "the key is prefix guess:*",
+            "key": "guess:1", "limit": "guess", "why": "match (prefix guess:*)",
             "passed_over": [
-                {"limit": "login", "why": "the key is not prefix login:*"}],
+                {"limit": "login", "why": "no match (prefix login:*)"}],
             "store": "memory",
             "bucket": {"level": 0, "capacity": 4, "empty": 0, "blocked": 0,
                        "from": "memory"}})
@@ -293,7 +317,7 @@ class AskTest(ToolCase):
         self.assertRegex(said, "closed the connection|Connection reset|Broken pipe")
 
     def answered(self, *pieces):
-        """What comes of an answer that comes in such pieces."""
+        """What the tool makes of a response in such pieces."""
         def serve():
             client, _ = listener.accept()
             with client, contextlib.suppress(ConnectionError):
@@ -324,6 +348,184 @@ class AskTest(ToolCase):
             self.assertEqual(client.ask("PING"), "PONG")
             self.assertIn("too many clients",
                           self.complaint("-c", daemon.config_path, "ping"))
+
+
+class ManualTest(ToolCase):
+    def example(self):
+        """The shell script of dripgate(1)."""
+        path = os.path.join(harness.ROOT, "src", "cli", "dripgate.1")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        return next(part.partition("\n")[2] for part in text.split(".Bd ")
+                    if "until dripgate" in part).partition(".Ed")[0]
+
+    def start_example(self, daemon_path):
+        config = self.write("tool.ini", f"[listen]\nunix = {daemon_path}\n")
+        script = f'dripgate() {{ "{DRIPGATE}" -c {config} "$@"; }}\n{self.example()}'
+        return self.started(Process(self.folder, "script",
+                                    ["sh", "-c", script + "\necho passed"]))
+
+    def test_the_script_ends_where_there_is_no_daemon(self):
+        script = self.start_example("/nonexistent")
+        self.assertEqual(script.wait(), 2)
+        self.assertRegex(script.log(), r"\Adripgate: /nonexistent: [^\n]*\n\Z")
+
+    def test_the_script_waits_while_it_is_denied(self):
+        daemon = self.daemon("[api]\nmatch = api:*\ncapacity = 1\nrecharge = 1h\n")
+        daemon.ask("CONSUME api:export")
+        script = self.start_example(daemon.path)
+        wait_until(lambda: daemon.stats()["denied"], "its request")
+        daemon.ask("RESET api:export")
+        self.assertEqual((script.wait(), script.log()), (0, "passed\n"))
+
+
+class Peer:
+    """Whatever listens where dripgated or Redis should: serve(connection) is called
+    for each client, until it raises or returns."""
+
+    def __init__(self, folder, serve):
+        self.path = os.path.join(folder, "peer.sock")
+        self.serve = serve
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen()
+        self.threads = [threading.Thread(target=self.accept)]
+        self.threads[0].start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                thread = threading.Thread(target=self.talk, args=[client])
+                self.threads.append(thread)
+                thread.start()
+
+    def talk(self, client):
+        with client, contextlib.suppress(OSError):
+            self.serve(client)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        os.unlink(self.path)
+        for thread in self.threads:
+            thread.join()
+
+
+class HostileTest(ToolCase):
+    """Peers that mean no good: none keeps the tool waiting, and none speaks to the
+    terminal."""
+
+    def commands(self):
+        """All that talk to a peer, each with the options that lead there."""
+        file = self.write("limits.ini", FILE)
+        config = self.write("peer.ini", "[redis]\nunix_socket_path = %s\n" %
+                            os.path.join(self.folder, "peer.sock"))
+        for command, words in DAEMON_COMMANDS.items():
+            yield ["-s", os.path.join(self.folder, "peer.sock"), command, *words]
+        for command, words in REDIS_COMMANDS.items():
+            yield ["-c", config, *command.split(),
+                   *(file if word == "FILE" else word for word in words)]
+
+    def test_no_command_waits_for_a_reply_without_an_end(self):
+        for start, piece in (b"", b"x"), (b"", b"x\n"), (b"*1\r\n$100000000\r\n", b"x"):
+            def trickle(client, start=start, piece=piece):
+                client.recv(65536)
+                client.sendall(start)
+                while True:
+                    client.sendall(piece)
+                    time.sleep(0.001)
+
+            with Peer(self.folder, trickle):
+                for arguments in self.commands():
+                    with self.subTest(start=start, piece=piece, arguments=arguments):
+                        result = self.run_tool(*arguments, "--timeout", "100ms")
+                        self.assertEqual(result.returncode, ERROR, result)
+                        self.assertRegex(result.stderr, r"\Adripgate: [^\n]+\n\Z")
+
+    def test_what_is_no_dripgated_decides_nothing(self):
+        def answer(client):
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        with Peer(self.folder, answer) as peer:
+            for words in ["consume", "a"], ["peek", "a"], ["reset", "a"], ["ping"]:
+                self.assertIn("is not a response of dripgated",
+                              self.complaint("-s", peer.path, *words))
+
+    def test_no_command_waits_for_a_peer_that_says_nothing(self):
+        def listen(client):
+            while client.recv(65536):
+                pass
+
+        with Peer(self.folder, listen):
+            for arguments in self.commands():
+                with self.subTest(arguments):
+                    said = self.complaint(*arguments, "--timeout", "50ms")
+                    self.assertRegex(said, "no whole response within 50ms|no reply in time")
+
+    def check_harmless(self, result):
+        """Nothing that a terminal would obey."""
+        for text in result.stdout, result.stderr:
+            self.assertRegex(text, r"\A[^\x00-\x09\x0b-\x1f\x7f-\x9f]*\Z")
+
+    EVIL = "\x1b]0;evil\x07\x1b[31m\x9b1m\x7f\r"
+
+    def test_what_a_daemon_responds_is_escaped(self):
+        for line in (f"ALLOW limit={self.EVIL} level=1", f"ERR {self.EVIL}", f"{self.EVIL}",
+                     f"{self.EVIL} allowed=1 {self.EVIL}=2 match={self.EVIL}",
+                     f"{self.EVIL} 1", f"not {self.EVIL}: {self.EVIL}",
+                     f"bucket {self.EVIL}=1 a={self.EVIL}"):
+            text = f"{line}\nEND\n".encode("latin-1")
+
+            def answer(client, text=text):
+                while client.recv(65536):
+                    client.sendall(text)
+
+            with Peer(self.folder, answer) as peer:
+                for command, words in DAEMON_COMMANDS.items():
+                    for options in [], ["--json"]:
+                        with self.subTest(line=line, command=command, options=options):
+                            self.check_harmless(self.run_tool(
+                                "-s", peer.path, command, *words, *options))
+
+    def test_what_a_redis_replies_is_escaped(self):
+        evil = self.EVIL.encode("latin-1")
+        bulk = b"$%d\r\n%s\r\n" % (len(evil), evil)
+        file = self.write("limits.ini", FILE)
+        for reply in (b"-ERR " + evil.replace(b"\r", b"") + b"\r\n", bulk,
+                      b"*2\r\n" + bulk * 2, b"*1\r\n:1\r\n", b":1\r\n", b"$-1\r\n",
+                      b"*2\r\n" + bulk + b":1\r\n", b"*-1\r\n", b"*0\r\n",
+                      b"%1\r\n" + bulk * 2, b"!" + bulk[1:], b"?" + evil + b"\r\n"):
+            def answer(client, reply=reply):
+                while client.recv(65536):
+                    client.sendall(reply * 9)
+
+            with Peer(self.folder, answer) as peer:
+                config = self.write(
+                    "peer.ini", f"[redis]\nunix_socket_path = {peer.path}\n")
+                for command, words in REDIS_COMMANDS.items():
+                    words = [file if word == "FILE" else word for word in words]
+                    with self.subTest(reply=reply, command=command):
+                        result = self.run_tool("-c", config, *command.split(), *words,
+                                               "--timeout", "100ms")
+                        self.assertIn(result.returncode, (FINE, DIFFERENT, ERROR), result)
+                        self.check_harmless(result)
+
+    def test_what_daemons_say_of_themselves_is_escaped(self):
+        server = self.redis()
+        config = self.settings(server)
+        now = int(time.time())
+        evil = self.EVIL.encode("latin-1")
+        server.ask("HSET", "limits:fleet", evil, evil.replace(b" ", b"") + b" %d 3 %d" % (
+            now, now))
+        for options in [], ["--json"]:
+            result = self.run_tool("-c", config, "fleet", *options)
+            self.assertEqual(result.returncode, DIFFERENT, result)
+            self.check_harmless(result)
 
 
 class ArgumentsTest(ToolCase):
@@ -360,7 +562,7 @@ class ArgumentsTest(ToolCase):
             "reload --spread 0": "--spread", "reload --spread 2d": "--spread",
             "reload --spread 5u": "--spread",
             "reload --spread 1 --immediate": "exclude each other",
-            "watch --count 0": "--count", "command x --timeout 1": "--listen",
+            "watch --count 0": "--count", "ping --timeout 0": "--timeout",
             "command _x": "does not start with _", "nodes --wait": "needs an argument",
         }
         for line, hint in wrong.items():
@@ -414,7 +616,7 @@ class ArgumentsTest(ToolCase):
 
 
 def read_terminal(fd, end=None):
-    """What comes until ${end} did, or until nobody has it open any more."""
+    """What comes until ${end} did, or until no process has it open any more."""
     text = b""
     while end is None or end not in text:
         if not select.select([fd], [], [], harness.PATIENCE)[0]:
@@ -435,15 +637,44 @@ class FilesTest(ToolCase):
     def test_what_is_wrong_with_a_file_has_line_and_column(self):
         path = self.write("bad.ini", "")
         for text, where, what in (
-                ("[a]\nmatch = a\n  capcity = 5\n", "3:3", "did you mean 'capacity'?"),
-                ("[a]\nmatch = a\ncapacity =  x\n", "3:13", "capacity must be"),
-                ("[a]\nmatch = a\n", "1:1", "capacity is missing"),
-                ("[a]\nnonsense\n", "2:1", "neither")):
+                ("[a]\nmatch = a\n  capcity = 5\nrate = 1/s\n", "3:3",
+                 "did you mean 'capacity'?"),
+                ("[a]\nmatch = a\ncapacity =  x\nrate = 1/s\n", "3:13", "capacity must be"),
+                ("[a]\nmatch = a\nrate = 1/s\n", "1:1", "capacity is missing"),
+                (FILE + "nonsense\n", "18:1", "neither")):
             with self.subTest(text):
                 self.write("bad.ini", text)
                 said = self.complaint("limits", "check", path)
                 self.assertTrue(said.startswith(f"{path}:{where}: "), said)
                 self.assertIn(what, said)
+
+    def test_all_that_is_wrong_is_said_at_once(self):
+        path = self.write("bad.ini", "[a]\nmatch = a\ncapcity = 5\nrate = 1/s\n"
+                          "[b]\nmatch = b\n")
+        result = self.run_tool("limits", "check", path)
+        self.assertEqual((result.returncode, result.stdout), (ERROR, ""))
+        self.assertEqual([line.partition(": ")[0] for line in result.stderr.splitlines()],
+                         [f"{path}:3:1", f"{path}:5:1", f"{path}:5:1"])
+        config = self.write("bad.ini", "[listen]\nlime = x\nunit = x\n")
+        result = self.run_tool("-c", config, "ping")
+        self.assertEqual(result.returncode, ERROR)
+        self.assertEqual([line.split(": ")[:2] for line in result.stderr.splitlines()],
+                         [["dripgate", f"{config}:2"], ["dripgate", f"{config}:3"]])
+
+    def test_what_may_be_a_mistake_is_said_of_a_file_that_is_fine(self):
+        path = self.write("limits.ini", FILE + "".join(
+            f"[{name}]\nmatch = ^last:\ncapacity = 1\nrate = 1/s\n"
+            for name in ("last", "again")))
+        result = self.run_tool("limits", "check", path)
+        self.assertEqual((result.returncode, result.stdout),
+                         (FINE, f"{path}: 5 limits, fine\n"))
+        lines = len(FILE.splitlines())
+        doubt = "match = ^last: looks like a regular expression, but has no ~ before it"
+        self.assertEqual(result.stderr.splitlines(), [
+            f"{path}:{lines + 2}:9: [last]: {doubt} (warning)",
+            f"{path}:{lines + 6}:9: [again]: {doubt} (warning)",
+            f"{path}:{lines + 5}:1: [again]: no key reaches it: [last] before it has the same "
+            "match (warning)"])
 
     def test_files_that_cannot_be_read(self):
         self.assertIn("No such file", self.complaint("limits", "check", "/nonexistent"))
@@ -451,7 +682,7 @@ class FilesTest(ToolCase):
         self.assertIn("no limits", self.complaint("limits", "check", "/dev/null"))
 
     def test_a_complaint_is_fit_for_a_terminal(self):
-        path = self.write("bad.ini", "[a]\nmat\033[31mch = a\n")
+        path = self.write("bad.ini", FILE + "mat\033[31mch = a\n")
         self.assertTrue(self.complaint("limits", "check", path)[:-1].isprintable())
 
 
@@ -490,7 +721,7 @@ class LimitsTest(ToolCase):
             for options, message in ((["--immediate"], "reload:immediate"),
                                      (["--spread", "60"], "reload:spread:60"),
                                      (["--spread", "5m"], "reload:spread:300"),
-                                     (["--spread", "1.5s"], "reload:spread:1.500000")):
+                                     (["--spread", "1.5s"], "reload:spread:1.5")):
                 self.limits("load", self.file, *options)
                 self.assertEqual(link.read()[2].decode(), message)
             self.limits("load", self.file, "--no-reload", stdout="limits: 3 limits\n")
@@ -531,7 +762,7 @@ class LimitsTest(ToolCase):
 
     def test_a_bad_file_is_not_loaded(self):
         self.put(LOGIN)
-        bad = self.write("bad.ini", FILE + "[x]\nmatch = x\n")
+        bad = self.write("bad.ini", FILE + "[x]\nmatch = x\nrate = 1/s\n")
         self.assertIn("bad.ini:18:1: [x]: capacity is missing",
                       self.complaint("-c", self.config, "limits", "load", bad))
         self.assertEqual(self.members(), [LOGIN])
@@ -539,7 +770,7 @@ class LimitsTest(ToolCase):
     def test_what_a_daemon_would_not_take_from_redis_is_not_loaded(self):
         rule = "[a%d]\nmatch = ~%s\ncapacity = 1\nrecharge = 1s\n"
         for text, complaint in (
-                (FILE.replace("api:*", "~[ a]"), "[api]: match holds a blank"),
+                (FILE.replace("api:*", "~[ a]"), "[api]: match has a blank"),
                 ("".join(rule % (i, i) for i in range(10001)),
                  "10001 limits are more than 10000"),
                 (FILE.replace("api:*", "\udcff:*"), "member 2: is not one line of UTF-8"),
@@ -562,7 +793,8 @@ class LimitsTest(ToolCase):
     def test_what_is_no_limit_is_replaced_by_force_only(self):
         self.put(LOGIN, b"\x82\xa4name\xa3foo")
         said = self.complaint("-c", self.config, "limits", "load", self.file)
-        self.assertIn(r"limits: member 2: is not one line of UTF-8 text: \x82\xa4name", said)
+        self.assertIn(r"1 of 2 members are no limits; member 2: is not one line of UTF-8 "
+                      r"text: \x82\xa4name", said)
         self.assertIn("--force", said)
         self.assertEqual(self.server.ask("ZCARD", "limits"), 2)
         self.limits("load", self.file, "--force")
@@ -570,19 +802,67 @@ class LimitsTest(ToolCase):
 
     def test_a_key_of_another_type_is_replaced_by_force_only(self):
         self.server.ask("SET", "limits", "x")
-        for words in (["load", self.file], ["dump"], ["list"], ["diff", self.file]):
+        for words in (["load", self.file], ["dump"], ["list", "--redis"],
+                      ["diff", self.file]):
             self.assertIn("WRONGTYPE", self.complaint("-c", self.config, "limits", *words))
         self.assertEqual(self.server.ask("GET", "limits"), b"x")
         self.limits("load", self.file, "--force")
         self.assertEqual(self.members(), [LOGIN, API, MAIL])
 
-    def test_members_that_are_no_limits_are_named(self):
-        self.put("fine match=f capacity=1 recharge=1s", "odd match=o capacity=0 recharge=1s")
-        for words in (["dump"], ["list"], ["diff", self.file]):
-            with self.subTest(words):
-                said = self.complaint("-c", self.config, "limits", *words)
-                self.assertIn("limits: member 2: [odd]: capacity must be", said)
-                self.assertIn("odd match=o capacity=0 recharge=1s", said)
+    ODD = "odd match=o capacity=0 recharge=1s"
+    ALIEN = b"\x82\xa4name\xa3foo\x1b[31m"
+
+    def broken(self, *arguments):
+        """What is shown of a set with members that are no limits, which is an error."""
+        self.server.ask("DEL", "limits")
+        self.put(LOGIN, self.ODD, API, LOGIN.replace("5", "6"), self.ALIEN)
+        result = self.run_tool("-c", self.config, "limits", *arguments)
+        self.assertEqual(result.returncode, ERROR, result)
+        self.assertRegex(result.stderr, r"\Adripgate: limits: daemons refuse this set: 3 of 5 "
+                         r"members are no limits; member 2: \[odd\]: capacity must be [^\n]*: "
+                         rf"{self.ODD}(; --force replaces it)?\n\Z")
+        self.assertNotIn("\033", result.stdout)
+        return result.stdout
+
+    def test_a_broken_set_is_listed_with_what_is_wrong(self):
+        rows = self.broken("list", "--redis").splitlines()
+        self.assertEqual([row.split()[:2] for row in rows], [
+            ["NAME", "MATCH"], ["login", "login:*"], ["odd", "!"], ["api", "api:*"],
+            ["login", "!"], [r"\x82\xa4name\xa3foo\x1b[31m", "!"]])
+        self.assertIn("! [odd]: capacity must be a whole number", rows[2])
+        self.assertIn("! another limit of this name comes before", rows[4])
+        self.assertIn("! is not one line of UTF-8 text", rows[5])
+        entries = json.loads(self.broken("list", "--redis", "--json"))
+        self.assertEqual([entry.get("name") for entry in entries],
+                         ["login", None, "api", None, None])
+        self.assertEqual(entries[1]["member"], self.ODD)
+        self.assertIn("capacity must be", entries[1]["error"])
+
+    def test_a_broken_set_is_dumped_such_that_a_check_finds_what_is_wrong(self):
+        text = self.broken("dump")
+        self.assertIn("; not a limit: [odd]: capacity must be", text)
+        self.assertIn("\n[odd]\nmatch = o\ncapacity = 0\n", text)
+        self.assertIn("; \\x82\\xa4name\\xa3foo\\x1b[31m\n", text)
+        path = self.write("dumped.ini", text)
+        result = self.run_tool("limits", "check", path)
+        lines = text.split("\n")
+        places = [line.split(":")[1] for line in result.stderr.splitlines()]
+        self.assertEqual([lines[int(place) - 1] for place in places],
+                         ["capacity = 0", "[login]"])
+        saved = os.path.join(self.folder, "saved.ini")
+        self.broken("dump", saved)
+        with open(saved, encoding="utf-8") as file:
+            self.assertEqual(file.read(), text)
+
+    def test_a_broken_set_is_compared_with_what_is_wrong_marked(self):
+        shown = self.broken("diff", self.file).splitlines()
+        self.assertEqual(shown, [
+            f"!{self.ODD}", "!" + LOGIN.replace("5", "6"),
+            r"!\x82\xa4name\xa3foo\x1b[31m", f"+{MAIL}"])
+        changes = json.loads(self.broken("diff", self.file, "--json"))
+        self.assertEqual(changes["added"], [MAIL])
+        self.assertEqual([entry["member"] for entry in changes["wrong"]][:1], [self.ODD])
+        self.assertEqual(self.broken("load", self.file, "--dry-run").splitlines(), shown)
 
     def test_a_dump_can_be_loaded_again(self):
         self.put(MAIL, LOGIN, API)
@@ -605,20 +885,21 @@ class LimitsTest(ToolCase):
         self.assertIn("No such file", self.complaint(
             "-c", self.config, "limits", "dump", "/nonexistent/x", "--force"))
 
-    def test_what_cannot_stand_in_a_file_is_not_dumped(self):
+    def test_any_pattern_can_be_dumped_and_loaded_again(self):
         path = os.path.join(self.folder, "out.ini")
-        for match in "~" + "x" * 300, ";x":
+        for match in "~" + "x" * 300, ";x", '"x"', "'", 'x"', "#x", '"' * 4000:
             with self.subTest(match):
                 self.server.ask("DEL", "limits")
                 self.put(f"odd match={match} capacity=1 recharge=1s")
-                said = self.complaint("-c", self.config, "limits", "dump", path)
-                self.assertIn("cannot stand in a file", said)
-                self.assertFalse(os.path.exists(path))
+                before = self.members()
+                self.limits("dump", path, "--force", stdout="")
+                self.limits("load", path)
+                self.assertEqual(self.members(), before)
 
     def test_an_empty_key(self):
         self.assertIn("no limits in it", self.complaint("-c", self.config, "limits", "dump"))
-        self.assertEqual(len(self.limits("list").splitlines()), 1)
-        self.assertEqual(self.limits("list", "--json"), "[]\n")
+        self.assertEqual(len(self.limits("list", "--redis").splitlines()), 1)
+        self.assertEqual(self.limits("list", "--redis", "--json"), "[]\n")
         self.limits("diff", self.file, status=DIFFERENT,
                     stdout=f"+{LOGIN}\n+{API}\n+{MAIL}\n")
 
@@ -641,15 +922,53 @@ class LimitsTest(ToolCase):
 
     def test_list(self):
         self.put(LOGIN + " block=5m", API, MAIL)
-        rows = [line.split() for line in self.limits("list").splitlines()]
+        rows = [line.split() for line in self.limits("list", "--redis").splitlines()]
         self.assertEqual(rows, [
             ["NAME", "MATCH", "CAPACITY", "RECHARGE", "WINDOW", "ALSO"],
             ["login", "login:*", "5", "1m", "block=5m"],
             ["api", "api:*", "100", "20ms", "on_error=allow"],
             ["mail", "mail:*", "1000", "1d", "algorithm=fixed_window"]])
-        self.assertEqual(json.loads(self.limits("list", "--json"))[2], {
+        self.assertEqual(json.loads(self.limits("list", "--redis", "--json"))[2], {
             "name": "mail", "match": "mail:*", "algorithm": "fixed_window",
             "capacity": 1000, "window": "1d"})
+
+    def test_list_shows_the_limits_of_a_daemon_that_has_a_file(self):
+        """As the key would show them; --redis is for the key all the same."""
+        text = FILE + """
+[odd]
+match = ~^a=b[.]5 ?$
+capacity = 1
+recharge = 1us
+block = 90s
+shadow = on
+deny_cache = off
+on_error = deny
+max_buckets = 1000
+"""
+        daemon = self.daemon(text, settings={
+            "redis": {"unix_socket_path": self.server.path}})
+        self.put(API)
+        shown = [self.tool(daemon, "limits", "list"),
+                 self.check(self.run_tool("limits", "list", "-s", daemon.path), FINE)]
+        shown_json = self.tool(daemon, "limits", "list", "--json")
+        self.assertEqual(len(self.tool(daemon, "limits", "list", "--redis").splitlines()), 2)
+        with daemon.connect() as client:
+            client.ask("consume login:1")
+        self.server.ask("DEL", "limits")
+        self.put(LOGIN, API, MAIL, "odd match=~^a=b[.]5?$ capacity=1 recharge=1us block=90s "
+                 "shadow=yes deny_cache=no on_error=deny max_buckets=1000")
+        expected = self.limits("list", "--redis").replace("5?$", "5 ?$")
+        self.assertEqual([" ".join(text.split()) for text in shown],
+                         [" ".join(expected.split())] * 2)
+        self.assertEqual(json.loads(shown_json), json.loads(
+            self.limits("list", "--redis", "--json").replace("5?$", "5 ?$")))
+
+    def test_list_shows_the_key_where_the_daemon_takes_its_limits_from_there(self):
+        self.put(LOGIN)
+        config = self.write("source.ini", f"[redis]\nunix_socket_path = {self.server.path}\n"
+                            "[limits]\nsource = redis\n")
+        text = self.check(self.run_tool("-c", config, "limits", "list"), FINE)
+        self.assertEqual(text.splitlines()[1].split()[:2], ["login", "login:*"])
 
     def test_another_key_and_channel(self):
         self.config = self.settings(self.server, limits_key="my limits", channel="my")
@@ -667,7 +986,62 @@ class LimitsTest(ToolCase):
             self.assertEqual(link.ask("ZCARD", "limits"), 3)
         self.config = self.settings(self.server, username="ops", password="wrong",
                                     unix_socket_path=self.server.path)
-        self.assertIn("WRONGPASS", self.complaint("-c", self.config, "limits", "list"))
+        self.assertIn("WRONGPASS", self.complaint("-c", self.config, "limits", "list", "--redis"))
+
+    def test_a_password_in_a_file_of_its_own(self):
+        self.server.ask("CONFIG", "SET", "requirepass", "sesame;1")
+        said = self.complaint("-c", self.config, "limits", "dump")
+        self.assertIn("NOAUTH", said)
+        self.assertIn("--password-file", said)
+        secret = self.write("secret", "sesame;1\n")
+        wrong = self.write("wrong", "open\n")
+        self.limits("diff", self.file, "--password-file", secret, status=DIFFERENT)
+        self.config = self.settings(self.server)
+        with open(self.config, "a", encoding="ascii") as file:
+            file.write("password = other\n")
+        self.limits("diff", self.file, "--password-file", secret, status=DIFFERENT)
+        self.assertIn("WRONGPASS", self.complaint(
+            "-c", self.config, "limits", "dump", "--password-file", wrong))
+        for path, why in ((self.write("two", "a\nb\n"), "a password is one line"),
+                          ("/nonexistent", "No such file"),
+                          (self.write("long", "x" * 4097), "at most 4096")):
+            self.assertIn(f"{path}: {why}" if path == "/nonexistent" else why, self.complaint(
+                "-c", self.config, "limits", "dump", "--password-file", path))
+
+    def in_service_host(self, place, *command):
+        """Run the tool where systemd has the credential of the service at that place,
+        for root alone."""
+        script = f"""
+            mount -t tmpfs none /run
+            mkdir -p -m 700 {os.path.dirname(place)} && echo sesame > {place} &&
+            exec "$@" """
+        probe = subprocess.run(["unshare", "-m", "true"], check=False)
+        if probe.returncode or os.getuid():
+            self.skipTest("needs root and namespaces")
+        return subprocess.run(
+            ["unshare", "-m", "sh", "-c", script, "sh", *command], capture_output=True,
+            text=True, check=False, timeout=harness.PATIENCE)
+
+    def test_the_credential_of_the_service_is_found(self):
+        self.server.ask("CONFIG", "SET", "requirepass", "sesame")
+        place = "/run/credentials/dripgated.service/dripgate.redis-password"
+        dump = [DRIPGATE, "-c", self.config, "limits", "diff", self.file]
+        result = self.in_service_host(place, *dump)
+        self.assertEqual((result.returncode, result.stdout),
+                         (DIFFERENT, f"+{LOGIN}\n+{API}\n+{MAIL}\n"), result)
+
+    def test_who_may_not_read_the_credential_is_told_what_to_do(self):
+        self.server.ask("CONFIG", "SET", "requirepass", "sesame")
+        place = "/run/credentials/dripgated.service/dripgate.redis-password"
+        os.chmod(self.folder, 0o755)
+        os.chmod(self.server.path, 0o777)
+        result = self.in_service_host(
+            place, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+            DRIPGATE, "-c", self.config, "limits", "dump")
+        self.assertEqual(result.returncode, ERROR, result)
+        self.assertIn("credential of systemd", result.stderr)
+        self.assertIn("sudo", result.stderr)
+        self.assertIn("--password-file", result.stderr)
 
     def test_no_redis(self):
         port = harness.free_port()
@@ -681,8 +1055,8 @@ class LimitsTest(ToolCase):
     def test_a_redis_that_hangs(self):
         self.config = self.settings(self.server, socket_timeout="100ms")
         self.server.send(signal.SIGSTOP)
-        self.assertIn("no answer in time",
-                      self.complaint("-c", self.config, "limits", "list"))
+        self.assertIn("no reply in time",
+                      self.complaint("-c", self.config, "limits", "list", "--redis"))
 
 
 class FleetTest(ToolCase):
@@ -702,7 +1076,7 @@ class FleetTest(ToolCase):
     def test_who_answers_a_ping(self):
         for name in "b", "a", "a":
             self.node(self.server, name)
-        # Who was too slow is asked again.
+        # A daemon that was too slow is asked again.
         wait_until(lambda: [(n["node"], n["daemons"]) for n in json.loads(
             self.answers("--json"))] == [("a", 2), ("b", 1)], "all to answer")
         wait_until(lambda: [row.split()[:2] for row in self.answers(
@@ -718,7 +1092,7 @@ class FleetTest(ToolCase):
 
     def test_nobody_answers_a_ping(self):
         self.check(self.run_tool("-c", self.config, "nodes", "--wait", "50ms"), DIFFERENT,
-                   "nobody answers\n")
+                   "no daemon responds\n")
         self.check(self.run_tool("-c", self.config, "nodes", "-w", "50ms", "-j"), DIFFERENT,
                    "[]\n")
 
@@ -728,8 +1102,7 @@ class FleetTest(ToolCase):
         for daemon in daemons:
             wait_until(lambda d=daemon: "limit=mail" in d.ask("PEEK mail:1"), "the limits")
         for name in "a", "b":
-            wait_until(lambda n=name: b" 3 " in self.server.ask("HGET", "limits:fleet", n),
-                       "the node")
+            wait_until(lambda n=name: b" 3 " in self.row(self.server, n), "the node")
         self.assertEqual(self.states(), {"a": "current", "b": "current"})
 
     def test_who_lags_is_seen(self):
@@ -738,7 +1111,7 @@ class FleetTest(ToolCase):
         self.run_fine("limits", "load", self.file, "--no-reload")
         self.assertEqual(self.states(DIFFERENT), {"a": "lags"})
         self.run_fine("reload", "--immediate")
-        wait_until(lambda: b" 3 " in self.server.ask("HGET", "limits:fleet", "a"), "the node")
+        wait_until(lambda: b" 3 " in self.row(self.server, "a"), "the node")
         self.assertEqual(self.states(), {"a": "current"})
 
     def say(self, name, digest, seen_ago):
@@ -757,8 +1130,23 @@ class FleetTest(ToolCase):
             ["NODE", "DIGEST", "LIMITS", "LOADED", "STATE"],
             ["gone", "abc", "3", "66m", "gone"], ["kept", "-", "3", "66m", "kept"]])
 
+    def test_daemons_of_one_name_are_shown_one_by_one(self):
+        for name, digest in (("web#0001", "-"), ("web#00ff", "abc"), ("web b#1234", "-"),
+                             ("web#12x4", "-"), ("web-#1234", "-"), ("#1234", "-"), ("web2", "-")):
+            self.say(name, digest, 1)
+        rows = [row.split("  ") for row in self.run_fine(
+            "fleet", status=DIFFERENT).splitlines()[1:]]
+        self.assertEqual([(row[0], row[-1]) for row in rows], [
+            ("#1234", "kept"), ("web#0001", "kept"), ("web#00ff", "lags"), ("web b", "kept"),
+            ("web#12x4", "kept"), ("web-", "kept"), ("web2", "kept")])
+        self.assertEqual(
+            [(node["node"], node["id"]) for node in json.loads(self.run_fine(
+                "fleet", "--json", status=DIFFERENT))["nodes"]],
+            [("#1234", None), ("web", "0001"), ("web", "00ff"), ("web b", "1234"),
+             ("web#12x4", None), ("web-", "1234"), ("web2", None)])
+
     def test_an_empty_fleet(self):
-        self.assertEqual(self.run_fine("fleet"), "nobody\n")
+        self.assertEqual(self.run_fine("fleet"), "no daemons\n")
 
     def test_what_no_daemon_says_is_an_error(self):
         for value in "", "x", "abc 1 2", "abc 1 2 x", "abc 1 2 3 4", "x" * 100 + " 1 2 3":
@@ -766,7 +1154,7 @@ class FleetTest(ToolCase):
                 self.server.ask("HSET", "limits:fleet", "\033odd", value)
                 result = self.run_tool("-c", self.config, "fleet")
                 self.assertEqual(result.returncode, ERROR)
-                self.assertIn(r"\x1bodd: is not what a daemon says", result.stderr)
+                self.assertIn(r"\x1bodd: not a daemon's report", result.stderr)
                 self.assertTrue(self.server.ask("HEXISTS", "limits:fleet", "\033odd"))
 
     def test_a_reload_is_ordered_as_asked(self):
@@ -885,20 +1273,50 @@ class WatchTest(ToolCase):
         self.assertLess(time.monotonic() - before, 5)
         self.assertNotIn("dripgate:", process.log())
 
-    def on_terminal(self, daemon):
-        """A tool that watches it, and the other end of its terminal."""
+    def on_terminal(self, daemon, *options, size=(0, 0), term="xterm"):
+        """A tool that watches it, and the other end of its terminal, which has so
+        many lines and columns."""
         ours, its = pty.openpty()
         self.addCleanup(os.close, ours)
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        env = {name: value for name, value in os.environ.items() if name != "TERM"}
+        if term is not None:
+            env["TERM"] = term
         with open(its, "wb", buffering=0) as terminal:
             child = subprocess.Popen(
-                [DRIPGATE, "-s", daemon.path, "watch"], stdin=terminal, stdout=terminal,
-                stderr=terminal, env={**os.environ, "TERM": "xterm"})
+                [DRIPGATE, "-s", daemon.path, "watch", *options], stdin=terminal,
+                stdout=terminal, stderr=terminal, env=env)
         self.addCleanup(child.wait)
         self.addCleanup(child.kill)
         return child, ours
 
     def hundred(self):
         return self.fake(*([counts(f"a{i}", i) for i in range(100)] for _ in range(99)))
+
+    def test_what_is_no_screen_gets_plain_lines(self):
+        for size, term in (((10, 20), "xterm"), ((4, 80), "xterm"), ((24, 80), "dumb"),
+                           ((24, 80), ""), ((24, 80), None)):
+            with self.subTest(size=size, term=term):
+                daemon = self.fake(*([counts("a" * 30, i), counts("b", i)] for i in range(9)))
+                child, ours = self.on_terminal(daemon, "--count", "1", size=size, term=term)
+                lines = read_terminal(ours).decode().split("\r\n")
+                self.assertEqual(child.wait(harness.PATIENCE), FINE)
+                self.assertNotIn("\033", "".join(lines))
+                self.assertEqual(lines[0].split()[:2], ["LIMIT", "ALLOWED/S"])
+                self.assertEqual([line[:3].strip() for line in lines],
+                                 ["LIM", "aaa", "b", ""])
+                self.assertLessEqual(max(map(len, lines)), size[1])
+                daemon.close()
+                os.unlink(daemon.path)
+
+    def test_a_screen_is_never_wider_than_the_terminal(self):
+        child, ours = self.on_terminal(self.hundred(), size=(10, 40))
+        text = read_terminal(ours, b"LIMIT")
+        text += read_terminal(ours, b"LIMIT")
+        child.send_signal(signal.SIGINT)
+        text += read_terminal(ours)
+        table = re.sub(r"\033\[[?0-9]*[a-zA-Z]", "", text.decode()).split("\r\n")
+        self.assertLessEqual(max(map(len, table)), 40)
 
     def test_a_terminal_is_given_back_as_it_was(self):
         daemon = self.hundred()

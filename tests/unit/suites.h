@@ -8,39 +8,72 @@
 #include <check.h>
 
 #define SUITES(X)                                                              \
+	X(arrivals)                                                            \
+	X(balance)                                                             \
 	X(batch)                                                               \
-	X(bucket)                                                              \
 	X(buf)                                                                 \
+	X(choice)                                                              \
+	X(check)                                                               \
 	X(command)                                                             \
 	X(config)                                                              \
 	X(deny_cache)                                                          \
+	X(dial)                                                                \
 	X(diff)                                                                \
+	X(exposition)                                                          \
+	X(file)                                                                \
+	X(fixed_window)                                                        \
+	X(host_port)                                                           \
+	X(http)                                                                \
+	X(glob)                                                                \
 	X(index)                                                               \
 	X(ini)                                                                 \
-	X(inline)                                                              \
+	X(inline_limits)                                                       \
 	X(json)                                                                \
 	X(key)                                                                 \
 	X(last_good)                                                           \
+	X(leaky_bucket)                                                        \
 	X(limit)                                                               \
 	X(line)                                                                \
+	X(list)                                                                \
+	X(listen)                                                              \
 	X(log)                                                                 \
+	X(loop)                                                                \
 	X(members)                                                             \
 	X(memory)                                                              \
 	X(message)                                                             \
+	X(notice)                                                              \
+	X(network)                                                             \
 	X(num)                                                                 \
+	X(overload)                                                            \
 	X(random)                                                              \
+	X(partition)                                                           \
 	X(rates)                                                               \
+	X(recent)                                                              \
+	X(reasons)                                                             \
 	X(reload)                                                              \
+	X(reply)                                                               \
 	X(reply_arena)                                                         \
 	X(reply_guard)                                                         \
 	X(resp)                                                                \
 	X(resp_request)                                                        \
+	X(route)                                                               \
 	X(rules)                                                               \
+	X(rules_changes)                                                       \
+	X(serve)                                                               \
+	X(session)                                                             \
+	X(scheduler)                                                           \
+	X(server_clock)                                                        \
+	X(servers)                                                             \
 	X(siphash)                                                             \
+	X(spares)                                                              \
 	X(suggest)                                                             \
-	X(tally)                                                               \
+	X(limit_stats)                                                         \
+	X(text)                                                                \
 	X(throttle)                                                            \
-	X(window)
+	X(top)                                                                 \
+	X(topology)                                                            \
+	X(url)                                                                 \
+	X(verbs)
 
 #define SUITE(name) Suite *name##_suite(void);
 SUITES(SUITE)

@@ -1,7 +1,6 @@
 #include "limit/rules_text.h"
-#include "limit/decide.h"
-#include "redis/script.h"
-#include "store/batch.h"
+#include "limit/algorithm.h"
+#include "store/redis/batch.h"
 #include "suites.h"
 
 #include "base/attr.h"
@@ -17,9 +16,10 @@ static struct rules *rules;
 static struct batch *batch;
 static const struct limit *login, *api, *daily;
 
-/* The questions answered so far, in that order. */
-static struct ask *answered[BATCH_ASKS];
+/* The queries that have results so far, in that order. */
+static struct query *answered[BATCH_QUERIES];
 static unsigned answers;
+static struct partitions partitions;
 
 static struct rules *
 make_rules(void)
@@ -30,11 +30,11 @@ make_rules(void)
 	    "[api]\nmatch = api:*\ncapacity = 100\nrate = 50/s\n"
 	    "[daily]\nmatch = *\nalgorithm = fixed_window\ncapacity = 10\n"
 	    "window = 1d\n";
-	struct rules_error error;
+	struct reasons reasons;
 	struct rules *made =
-	    rules_from_ini("test.ini", text, strlen(text), &error);
+	    rules_from_ini("test.ini", text, strlen(text), &reasons);
 
-	ck_assert_msg(made, "%s", error.reason);
+	ck_assert_msg(made, "%s", reasons_first(&reasons));
 	return made;
 }
 
@@ -48,6 +48,7 @@ make_batch(void)
 	batch = batch_new();
 	ck_assert_ptr_nonnull(batch);
 	answers = 0;
+	ck_assert_int_eq(partitions_open(&partitions, 1), 0);
 }
 
 static void
@@ -56,21 +57,22 @@ free_batch(void)
 	batch_clear(batch);
 	batch_free(batch);
 	batch_free(NULL);
+	partitions_close(&partitions);
 	rules_unref(rules);
 }
 
-/* Whoever asked may do with an answered question as it likes. */
+/* The caller may do what it likes with a query that has a result. */
 static void
-on_done(struct ask *ask)
+on_done(struct query *query)
 {
-	ask->next = NULL;
-	answered[answers++] = ask;
+	query->next = NULL;
+	answered[answers++] = query;
 }
 
-static struct ask
-ask_of(const struct limit *limit, const char *key, enum op op, int64_t amount)
+static struct query
+query_of(const struct limit *limit, const char *key, enum op op, int64_t amount)
 {
-	return (struct ask){
+	return (struct query){
 	    .rules = rules,
 	    .limit = limit,
 	    .key = key_make(key, strlen(key)),
@@ -81,15 +83,15 @@ ask_of(const struct limit *limit, const char *key, enum op op, int64_t amount)
 }
 
 static void
-add_all(struct ask *asks, size_t count)
+add_all(struct query *queries, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		ck_assert(batch_has_room(batch, &asks[i]));
-		ck_assert_int_eq(batch_add(batch, &asks[i]), 0);
+		ck_assert(batch_has_room(batch, &queries[i]));
+		ck_assert_int_eq(batch_add(batch, &queries[i]), 0);
 	}
 }
 
-#define ADD(asks) add_all(asks, COUNT(asks))
+#define ADD(queries) add_all(queries, COUNT(queries))
 
 /* The only reply in ${len} bytes, the caller's to free. */
 static redisReply *
@@ -116,9 +118,9 @@ written_call(void)
 	struct buf text = {0};
 	redisReply *call;
 
-	batch_write(batch, "drip:", &command);
+	batch_write(batch, "drip:", &partitions, &command);
 	ck_assert(!command.failed);
-	call = reply_of(buf_head(&command.bytes), buf_len(&command.bytes));
+	call = reply_of(buf_data(&command.bytes), buf_len(&command.bytes));
 	for (size_t i = 0; i < call->elements; i++) {
 		ck_assert_int_eq(call->element[i]->type, REDIS_REPLY_STRING);
 		ck_assert_int_eq(buf_printf(&text, "%s%s", i > 0 ? "|" : "",
@@ -131,56 +133,57 @@ written_call(void)
 }
 
 static void
-check_call(enum script script, const char *arguments)
+check_call(const struct script *script, const char *arguments)
 {
 	struct buf call = written_call();
 	struct buf expected = {0};
 
-	ck_assert_int_eq(buf_printf(&expected, "EVALSHA|%s|%s",
-			     script_sha(script), arguments),
-	    0);
-	ck_assert_str_eq(buf_head(&call), buf_head(&expected));
+	ck_assert_int_eq(
+	    buf_printf(&expected, "EVALSHA|%s|%s", script->sha, arguments), 0);
+	ck_assert_str_eq(buf_data(&call), buf_data(&expected));
 	buf_free(&expected);
 	buf_free(&call);
 }
 
-#define check_leaky_call(arguments) check_call(SCRIPT_LEAKY_BUCKET, arguments)
+#define check_leaky_call(arguments)                                            \
+	check_call(&script_leaky_bucket_batch, arguments)
 
-/* capacity, recharge, block, and an hour after the longest life in ms */
-#define LOGIN "5|60000000|300000000|4200000|"
-#define API   "100|20000|0|3602000|"
+/* capacity, recharge, block, how the recharge is written, and an hour after the
+ * longest life in ms */
+#define LOGIN "5|60000000|300000000|/43kjw|4200000|"
+#define API   "100|20000|0|/5Ca|3602000|"
 
 START_TEST(equal_questions_are_written_once)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_CONSUME, 2),
-	    ask_of(login, "login:2", OP_CONSUME, 2),
-	    ask_of(login, "login:3", OP_CONSUME, 2),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CONSUME, 2),
+	    query_of(login, "login:2", OP_CONSUME, 2),
+	    query_of(login, "login:3", OP_CONSUME, 2),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	check_leaky_call("1|drip:login|" LOGIN "3|2|login:1|login:2|login:3");
 }
 END_TEST
 
 START_TEST(one_question_is_equal_to_itself)
 {
-	struct ask asks[] = {ask_of(login, "login:1", OP_CONSUME, -3)};
+	struct query queries[] = {query_of(login, "login:1", OP_CONSUME, -3)};
 
-	ADD(asks);
+	ADD(queries);
 	check_leaky_call("1|drip:login|" LOGIN "1|-3|login:1");
 }
 END_TEST
 
 START_TEST(different_amounts_stand_behind_the_keys)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:2", OP_CONSUME, 2),
-	    ask_of(login, "login:3", OP_CONSUME, 0),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:2", OP_CONSUME, 2),
+	    query_of(login, "login:3", OP_CONSUME, 0),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	check_leaky_call(
 	    "1|drip:login|" LOGIN "3||login:1|login:2|login:3|1|2|0");
 }
@@ -188,102 +191,123 @@ END_TEST
 
 START_TEST(two_questions_about_one_bucket_are_not_alike)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:2", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:2", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, 1),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	ck_assert_uint_eq(batch->count, 2);
-	ck_assert_uint_eq(batch->asks, 3);
+	ck_assert_uint_eq(batch->queries, 3);
 	check_leaky_call("1|drip:login|" LOGIN "2||login:1|login:2|1*2|1");
 }
 END_TEST
 
 START_TEST(runs_of_equal_questions_are_counted)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, -2),
-	    ask_of(login, "login:1", OP_RESET, 1),
-	    ask_of(login, "login:1", OP_RESET, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 5),
-	    ask_of(login, "login:1", OP_CONSUME, 5),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, -2),
+	    query_of(login, "login:1", OP_RESET, 1),
+	    query_of(login, "login:1", OP_RESET, 1),
+	    query_of(login, "login:1", OP_CONSUME, 5),
+	    query_of(login, "login:1", OP_CONSUME, 5),
+	    query_of(login, "login:1", OP_CONSUME, 1),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	check_leaky_call("1|drip:login|" LOGIN "1||login:1|1*3 -2 r 5*2 1");
 }
 END_TEST
 
 START_TEST(peeks_are_not_written)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_PEEK, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_PEEK, 2),
-	    ask_of(login, "login:2", OP_PEEK, 1),
-	    ask_of(login, "login:2", OP_PEEK, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_PEEK, 1),
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_PEEK, 2),
+	    query_of(login, "login:2", OP_PEEK, 1),
+	    query_of(login, "login:2", OP_PEEK, 1),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	check_leaky_call("1|drip:login|" LOGIN "2||login:1|login:2|1|");
 }
 END_TEST
 
 START_TEST(peeks_alone_change_nothing)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_PEEK, 1),
-	    ask_of(login, "login:2", OP_PEEK, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_PEEK, 1),
+	    query_of(login, "login:2", OP_PEEK, 1),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	check_leaky_call("1|drip:login|" LOGIN "2||login:1|login:2||");
 }
 END_TEST
 
 START_TEST(resets_alone_are_not_taken_for_amounts)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_RESET, 1),
-	    ask_of(login, "login:2", OP_RESET, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_RESET, 1),
+	    query_of(login, "login:2", OP_RESET, 1),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	check_leaky_call("1|drip:login|" LOGIN "2||login:1|login:2|r|r");
 }
 END_TEST
 
 START_TEST(entries_of_one_limit_stand_together)
 {
-	struct ask asks[] = {
-	    ask_of(api, "api:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(api, "api:2", OP_CONSUME, 2),
-	    ask_of(login, "login:2", OP_CONSUME, 1),
-	    ask_of(api, "api:1", OP_CONSUME, 3),
+	struct query queries[] = {
+	    query_of(api, "api:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(api, "api:2", OP_CONSUME, 2),
+	    query_of(login, "login:2", OP_CONSUME, 1),
+	    query_of(api, "api:1", OP_CONSUME, 3),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	check_leaky_call("2|drip:login|drip:api|" LOGIN
 			 "2|1|login:1|login:2|" API "2||api:1|api:2|1 3|2");
 }
 END_TEST
 
+START_TEST(entries_of_one_partition_stand_together)
+{
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(api, "api:1", OP_CONSUME, 1),
+	    query_of(login, "login:2", OP_CONSUME, 1),
+	    query_of(login, "login:3", OP_CONSUME, 1),
+	};
+	static const uint16_t of[] = {2, 2, 0, 2};
+
+	partitions_close(&partitions);
+	ck_assert_int_eq(partitions_open(&partitions, 3), 0);
+	for (size_t i = 0; i < COUNT(queries); i++)
+		queries[i].partition = of[i];
+	ADD(queries);
+	check_leaky_call(
+	    "3|drip:{3}:login|drip:{0}:login|drip:{0}:api|" LOGIN
+	    "1|1|login:2|" LOGIN "2|1|login:1|login:3|" API "1|1|api:1");
+}
+END_TEST
+
 START_TEST(one_key_under_two_limits_is_two_buckets)
 {
-	struct ask asks[] = {
-	    ask_of(login, "both", OP_CONSUME, 1),
-	    ask_of(api, "both", OP_CONSUME, 1),
-	    ask_of(login, "both", OP_CONSUME, 1),
+	struct query queries[] = {
+	    query_of(login, "both", OP_CONSUME, 1),
+	    query_of(api, "both", OP_CONSUME, 1),
+	    query_of(login, "both", OP_CONSUME, 1),
 	};
 
-	ADD(asks);
+	ADD(queries);
 	ck_assert_uint_eq(batch->count, 2);
 	check_leaky_call(
 	    "2|drip:login|drip:api|" LOGIN "1||both|1*2|" API "1|1|both");
@@ -293,16 +317,16 @@ END_TEST
 START_TEST(buckets_in_one_place_of_the_index_are_told_apart)
 {
 	struct limit twin = *api;
-	struct ask asks[] = {
-	    ask_of(login, "a", OP_CONSUME, 1),
-	    ask_of(login, "b", OP_CONSUME, 1),
-	    ask_of(&twin, "a", OP_CONSUME, 1),
+	struct query queries[] = {
+	    query_of(login, "a", OP_CONSUME, 1),
+	    query_of(login, "b", OP_CONSUME, 1),
+	    query_of(&twin, "a", OP_CONSUME, 1),
 	};
 
 	twin.id.lo = login->id.lo;
-	asks[1].key.hash = asks[0].key.hash;
-	asks[1].key.hash.hi++;
-	ADD(asks);
+	queries[1].key.hash = queries[0].key.hash;
+	queries[1].key.hash.hi++;
+	ADD(queries);
 	check_leaky_call("2|drip:login|drip:api|" LOGIN "2|1|a|b|" API "1|1|a");
 }
 END_TEST
@@ -310,41 +334,41 @@ END_TEST
 /* Limits that came with requests have their buckets in common. */
 START_TEST(bucket_under_two_limits_that_came_along_has_no_room)
 {
-	struct limit small, large;
-	struct ask first = ask_of(&small, "a", OP_CONSUME, 1);
-	struct ask asks[] = {
-	    ask_of(&small, "a", OP_CONSUME, 2),
-	    ask_of(&large, "b", OP_CONSUME, 1),
-	    ask_of(login, "a", OP_CONSUME, 1),
+	struct limit small = {0}, large = {0};
+	struct query first = query_of(&small, "a", OP_CONSUME, 1);
+	struct query queries[] = {
+	    query_of(&small, "a", OP_CONSUME, 2),
+	    query_of(&large, "b", OP_CONSUME, 1),
+	    query_of(login, "a", OP_CONSUME, 1),
 	};
-	struct ask second = ask_of(&large, "a", OP_CONSUME, 1);
+	struct query second = query_of(&large, "a", OP_CONSUME, 1);
 
-	limit_init_inline(&large, 9, 1000, 0);
-	limit_init_inline(&small, 2, 1000, 1);
+	limit_init_inline(&large, 9, 1000000, 0);
+	limit_init_inline(&small, 2, 1000000, 1);
 	add_all(&first, 1);
-	ADD(asks);
+	ADD(queries);
 	ck_assert(!batch_has_room(batch, &second));
 	check_leaky_call("3|drip:login|drip:CL.THROTTLE|drip:CL.THROTTLE|" LOGIN
-			 "1|1|a|9|1000|0|2595600000|1|1|b|"
-			 "2|1000|0|2595600000|1||a|1 2");
+			 "1|1|a|9|1000|0||2595600000|1|1|b|"
+			 "2|1000|0||2595600000|1||a|1 2");
 }
 END_TEST
 
 START_TEST(window_has_a_script_and_a_hash_of_its_own)
 {
-	struct ask asks[] = {ask_of(daily, "a", OP_CONSUME, 1)};
+	struct query queries[] = {query_of(daily, "a", OP_CONSUME, 1)};
 
-	ADD(asks);
-	check_call(SCRIPT_FIXED_WINDOW,
-	    "1|drip:daily:w|10|86400000000|0|90000000|1|1|a");
+	ADD(queries);
+	check_call(&script_fixed_window_batch,
+	    "1|drip:daily:w|10|86400000000|90000000|1|1|a");
 }
 END_TEST
 
 START_TEST(room_ends_with_the_algorithm_and_the_rules)
 {
-	struct ask first = ask_of(login, "login:1", OP_CONSUME, 1);
-	struct ask window = ask_of(daily, "a", OP_CONSUME, 1);
-	struct ask other = ask_of(login, "login:2", OP_CONSUME, 1);
+	struct query first = query_of(login, "login:1", OP_CONSUME, 1);
+	struct query window = query_of(daily, "a", OP_CONSUME, 1);
+	struct query other = query_of(login, "login:2", OP_CONSUME, 1);
 	struct rules *reloaded = make_rules();
 
 	ck_assert(batch_has_room(batch, &window));
@@ -358,8 +382,8 @@ START_TEST(room_ends_with_the_algorithm_and_the_rules)
 }
 END_TEST
 
-/* As many questions as a batch has entries, each about another bucket. */
-static struct ask full[BATCH_ENTRIES];
+/* As many queries as a batch has entries, each about another bucket. */
+static struct query full[BATCH_ENTRIES];
 
 static void
 fill(void)
@@ -368,14 +392,14 @@ fill(void)
 
 	for (int i = 0; i < BATCH_ENTRIES; i++) {
 		snprintf(key, sizeof(key), "key%03d", i);
-		full[i] = ask_of(login, key, OP_CONSUME, 1);
+		full[i] = query_of(login, key, OP_CONSUME, 1);
 		add_all(&full[i], 1);
 	}
 }
 
 START_TEST(batch_holds_512_entries)
 {
-	struct ask more = ask_of(login, "key000", OP_CONSUME, 1);
+	struct query more = query_of(login, "key000", OP_CONSUME, 1);
 	struct buf call;
 	const char *at;
 
@@ -383,7 +407,7 @@ START_TEST(batch_holds_512_entries)
 	ck_assert_uint_eq(batch->count, BATCH_ENTRIES);
 	ck_assert(!batch_has_room(batch, &more));
 	call = written_call();
-	at = strstr(buf_head(&call), "|1|drip:login|" LOGIN "512|1|key000|");
+	at = strstr(buf_data(&call), "|1|drip:login|" LOGIN "512|1|key000|");
 	ck_assert_ptr_nonnull(at);
 	for (int i = 0; i < BATCH_ENTRIES; i++) {
 		char key[16];
@@ -398,52 +422,52 @@ END_TEST
 
 START_TEST(batch_holds_8192_questions)
 {
-	static struct ask asks[BATCH_ASKS];
-	struct ask more = ask_of(login, "login:1", OP_CONSUME, 1);
+	static struct query queries[BATCH_QUERIES];
+	struct query more = query_of(login, "login:1", OP_CONSUME, 1);
 
-	for (int i = 0; i < BATCH_ASKS; i++)
-		asks[i] = more;
-	ADD(asks);
+	for (int i = 0; i < BATCH_QUERIES; i++)
+		queries[i] = more;
+	ADD(queries);
 	ck_assert(!batch_has_room(batch, &more));
 	check_leaky_call("1|drip:login|" LOGIN "1||login:1|1*8192");
-	batch_abandon(batch);
-	ck_assert_uint_eq(answers, BATCH_ASKS);
-	for (int i = 0; i < BATCH_ASKS; i++)
-		ck_assert_ptr_eq(answered[i], &asks[i]);
+	batch_abandon(batch, UNAVAILABLE_DOWN);
+	ck_assert_uint_eq(answers, BATCH_QUERIES);
+	for (int i = 0; i < BATCH_QUERIES; i++)
+		ck_assert_ptr_eq(answered[i], &queries[i]);
 }
 END_TEST
 
 START_TEST(cleared_batch_is_as_new)
 {
-	struct ask asks[] = {
-	    ask_of(daily, "a", OP_CONSUME, 1),
-	    ask_of(daily, "b", OP_CONSUME, 2),
+	struct query queries[] = {
+	    query_of(daily, "a", OP_CONSUME, 1),
+	    query_of(daily, "b", OP_CONSUME, 2),
 	};
-	struct ask others[] = {
-	    ask_of(login, "b", OP_CONSUME, 3),
-	    ask_of(login, "a", OP_CONSUME, 3),
+	struct query others[] = {
+	    query_of(login, "b", OP_CONSUME, 3),
+	    query_of(login, "a", OP_CONSUME, 3),
 	};
 
-	ADD(asks);
-	batch_abandon(batch);
+	ADD(queries);
+	batch_abandon(batch, UNAVAILABLE_DOWN);
 	batch_clear(batch);
 	ADD(others);
 	check_leaky_call("1|drip:login|" LOGIN "2|3|b|a");
-	batch_abandon(batch);
+	batch_abandon(batch, UNAVAILABLE_DOWN);
 	batch_clear(batch);
 	ADD(others);
 	check_leaky_call("1|drip:login|" LOGIN "2|3|b|a");
 }
 END_TEST
 
-/* Let the script answer with ${text}.  Return what batch_answer() does. */
+/* Let the script reply with ${text}.  Return what batch_take_reply() does. */
 static int
-answer(const char *text, char foreign[64])
+result(const char *text, char foreign[64])
 {
 	redisReply *reply = reply_of(text, strlen(text));
 	const char *strange = NULL;
 	struct buf call = written_call();
-	int result = batch_answer(batch, reply, &strange);
+	int result = batch_take_reply(batch, reply, &strange);
 
 	snprintf(foreign, 64, "%s", strange ? strange : "-");
 	freeReplyObject(reply);
@@ -451,34 +475,35 @@ answer(const char *text, char foreign[64])
 	return result;
 }
 
-/* Each question was answered once, those about one bucket in their order, as
+/* Each query got one result, those about one bucket in their order, as
  * if asked of ${bucket} itself. */
 static void
-check_decisions(struct bucket bucket, const struct ask *asks, size_t count)
+check_decisions(struct bucket bucket, const struct query *queries, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct ask *ask = &asks[i];
+		const struct query *query = &queries[i];
 		struct decision expected;
 
-		decide(
-		    ask->limit, ask->op, ask->amount, NOW, &bucket, &expected);
-		ck_assert_int_eq(ask->from, FROM_REDIS);
-		ck_assert_int_eq(ask->answer,
-		    ask->op == OP_RESET ? ANSWER_DONE : ANSWER_DECISION);
-		ck_assert_int_eq(ask->decision.allowed, expected.allowed);
-		ck_assert_int_eq(ask->decision.level, expected.level);
-		ck_assert_int_eq(ask->decision.next_us, expected.next_us);
-		ck_assert_int_eq(ask->decision.retry_us, expected.retry_us);
-		ck_assert_int_eq(ask->decision.blocked_us, expected.blocked_us);
+		decide(query->limit, query->op, query->amount, NOW, &bucket,
+		    &expected);
+		ck_assert_int_eq(query->decided_by, DECIDED_BY_REDIS);
+		ck_assert_int_eq(query->result,
+		    query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION);
+		ck_assert_int_eq(query->decision.allowed, expected.allowed);
+		ck_assert_int_eq(query->decision.level, expected.level);
+		ck_assert_int_eq(query->decision.next_us, expected.next_us);
+		ck_assert_int_eq(query->decision.retry_us, expected.retry_us);
+		ck_assert_int_eq(
+		    query->decision.blocked_us, expected.blocked_us);
 	}
 }
 
 static void
-check_answered(const struct ask *asks, size_t count)
+check_answered(const struct query *queries, size_t count)
 {
 	ck_assert_uint_eq(answers, count);
 	for (size_t i = 0; i < count; i++)
-		ck_assert_ptr_eq(answered[i], &asks[i]);
+		ck_assert_ptr_eq(answered[i], &queries[i]);
 }
 
 /* What the script may find in a bucket of "login". */
@@ -486,69 +511,72 @@ static const struct {
 	const char *reply;
 	struct bucket bucket;
 } states[] = {
-    {"$-1\r\n", {0, 0}},
-    {"$16\r\n1700000000000123\r\n", {NOW, 0}},
-    {"$16\r\n1700000120000124\r\n", {NOW + 120000001, 0}},
-    {"$16\r\n1700000300000123\r\n", {NOW + 300000000, 0}},
-    {"$16\r\n1900000000000000\r\n", {INT64_C(1900000000000000), 0}},
+    {"$-1\r\n", {.leaky = {0, 0}}},
+    {"$16\r\n1700000000000123\r\n", {.leaky = {NOW, 0}}},
+    {"$16\r\n1700000120000124\r\n", {.leaky = {NOW + 120000001, 0}}},
+    {"$16\r\n1700000300000123\r\n", {.leaky = {NOW + 300000000, 0}}},
+    {"$16\r\n1900000000000000\r\n", {.leaky = {INT64_C(1900000000000000), 0}}},
     {"$33\r\n1700000060000123 1700000001000123\r\n",
-	{NOW + 60000000, NOW + 1000000}},
-    {"$18\r\n0 1700000001000123\r\n", {0, NOW + 1000000}},
-    {"$3\r\n5 6\r\n", {5, 6}},
+	{.leaky = {NOW + 60000000, NOW + 1000000}}},
+    {"$18\r\n0 1700000001000123\r\n", {.leaky = {0, NOW + 1000000}}},
+    {"$3\r\n5 6\r\n", {.leaky = {5, 6}}},
 };
 
 START_TEST(answers_are_those_of_the_bucket)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_PEEK, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 3),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 6),
-	    ask_of(login, "login:1", OP_PEEK, 5),
-	    ask_of(login, "login:1", OP_CONSUME, -2),
-	    ask_of(login, "login:1", OP_CONSUME, 0),
-	    ask_of(login, "login:1", OP_RESET, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 5),
-	    ask_of(login, "login:1", OP_PEEK, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_PEEK, 1),
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, 3),
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, 6),
+	    query_of(login, "login:1", OP_PEEK, 5),
+	    query_of(login, "login:1", OP_CONSUME, -2),
+	    query_of(login, "login:1", OP_CONSUME, 0),
+	    query_of(login, "login:1", OP_RESET, 1),
+	    query_of(login, "login:1", OP_CONSUME, 5),
+	    query_of(login, "login:1", OP_PEEK, 1),
 	};
 	struct buf text = {0};
 	char foreign[64];
 
-	ADD(asks);
+	ADD(queries);
 	ck_assert_int_eq(
 	    buf_printf(&text, "*3\r\n" TIME "%s", states[_i].reply), 0);
-	ck_assert_int_eq(answer(buf_head(&text), foreign), 0);
+	ck_assert_int_eq(result(buf_data(&text), foreign), 0);
 	ck_assert_str_eq(foreign, "-");
-	check_answered(asks, COUNT(asks));
-	check_decisions(states[_i].bucket, asks, COUNT(asks));
+	check_answered(queries, COUNT(queries));
+	check_decisions(states[_i].bucket, queries, COUNT(queries));
 	buf_free(&text);
 }
 END_TEST
 
 START_TEST(answers_find_their_limits)
 {
-	struct ask asks[] = {
-	    ask_of(api, "api:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(api, "api:2", OP_CONSUME, 2),
-	    ask_of(login, "login:2", OP_CONSUME, 3),
+	struct query queries[] = {
+	    query_of(api, "api:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(api, "api:2", OP_CONSUME, 2),
+	    query_of(login, "login:2", OP_CONSUME, 3),
 	};
 	char foreign[64];
 
-	ADD(asks);
+	ADD(queries);
 	/* login:1, login:2, api:1, api:2 */
-	ck_assert_int_eq(answer("*6\r\n" TIME "$16\r\n1700000001000123\r\n"
+	ck_assert_int_eq(result("*6\r\n" TIME "$16\r\n1700000001000123\r\n"
 				"$16\r\n1700000180000123\r\n"
 				"$16\r\n1700000000100123\r\n$-1\r\n",
 			     foreign),
 	    0);
 	ck_assert_uint_eq(answers, 4);
-	check_decisions((struct bucket){NOW + 100000, 0}, &asks[0], 1);
-	check_decisions((struct bucket){NOW + 1000000, 0}, &asks[1], 1);
-	check_decisions((struct bucket){0}, &asks[2], 1);
-	check_decisions((struct bucket){NOW + 180000000, 0}, &asks[3], 1);
+	check_decisions(
+	    (struct bucket){.leaky = {NOW + 100000, 0}}, &queries[0], 1);
+	check_decisions(
+	    (struct bucket){.leaky = {NOW + 1000000, 0}}, &queries[1], 1);
+	check_decisions((struct bucket){0}, &queries[2], 1);
+	check_decisions(
+	    (struct bucket){.leaky = {NOW + 180000000, 0}}, &queries[3], 1);
 }
 END_TEST
 
@@ -564,68 +592,69 @@ START_TEST(full_batch_is_answered_in_its_order)
 		ck_assert_int_eq(buf_printf(&text, "$16\r\n%lld\r\n",
 				     (long long)(NOW + i * 1000000)),
 		    0);
-	ck_assert_int_eq(answer(buf_head(&text), foreign), 0);
+	ck_assert_int_eq(result(buf_data(&text), foreign), 0);
 	check_answered(full, BATCH_ENTRIES);
 	for (int i = 0; i < BATCH_ENTRIES; i++)
 		check_decisions(
-		    (struct bucket){NOW + i * 1000000, 0}, &full[i], 1);
+		    (struct bucket){.leaky = {NOW + i * 1000000, 0}}, &full[i],
+		    1);
 	buf_free(&text);
 }
 END_TEST
 
 START_TEST(window_is_answered_by_its_own_arithmetic)
 {
-	struct ask asks[] = {
-	    ask_of(daily, "a", OP_CONSUME, 2),
-	    ask_of(daily, "a", OP_CONSUME, 2),
+	struct query queries[] = {
+	    query_of(daily, "a", OP_CONSUME, 2),
+	    query_of(daily, "a", OP_CONSUME, 2),
 	};
 	char foreign[64];
 
-	ADD(asks);
-	ck_assert_int_eq(answer("*3\r\n" TIME "$7\r\n19675 7\r\n", foreign), 0);
-	check_answered(asks, 2);
-	ck_assert(asks[0].decision.allowed);
-	ck_assert_int_eq(asks[0].decision.level, 9);
-	ck_assert(!asks[1].decision.allowed);
+	ADD(queries);
+	ck_assert_int_eq(result("*3\r\n" TIME "$7\r\n19675 7\r\n", foreign), 0);
+	check_answered(queries, 2);
+	ck_assert(queries[0].decision.allowed);
+	ck_assert_int_eq(queries[0].decision.level, 9);
+	ck_assert(!queries[1].decision.allowed);
 	ck_assert_int_eq(
-	    asks[1].decision.retry_us, INT64_C(19676) * 86400000000 - NOW);
+	    queries[1].decision.retry_us, INT64_C(19676) * 86400000000 - NOW);
 }
 END_TEST
 
 START_TEST(foreign_text_makes_its_bucket_unavailable)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:2", OP_CONSUME, 1),
-	    ask_of(login, "login:2", OP_RESET, 1),
-	    ask_of(login, "login:3", OP_CONSUME, 1),
-	    ask_of(login, "login:4", OP_CONSUME, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:2", OP_CONSUME, 1),
+	    query_of(login, "login:2", OP_RESET, 1),
+	    query_of(login, "login:3", OP_CONSUME, 1),
+	    query_of(login, "login:4", OP_CONSUME, 1),
 	};
 	char foreign[64];
 
-	ADD(asks);
-	ck_assert_int_eq(answer("*6\r\n" TIME "$-1\r\n$5\r\nhello\r\n$-1\r\n"
+	ADD(queries);
+	ck_assert_int_eq(result("*6\r\n" TIME "$-1\r\n$5\r\nhello\r\n$-1\r\n"
 				"$0\r\n\r\n",
 			     foreign),
 	    2);
 	ck_assert_str_eq(foreign, "");
-	check_answered(asks, COUNT(asks));
-	check_decisions((struct bucket){0}, &asks[0], 1);
-	ck_assert_int_eq(asks[1].answer, ANSWER_UNAVAILABLE);
-	ck_assert_int_eq(asks[2].answer, ANSWER_UNAVAILABLE);
-	check_decisions((struct bucket){0}, &asks[3], 1);
-	ck_assert_int_eq(asks[4].answer, ANSWER_UNAVAILABLE);
+	check_answered(queries, COUNT(queries));
+	check_decisions((struct bucket){0}, &queries[0], 1);
+	ck_assert_int_eq(queries[1].result, RESULT_UNAVAILABLE);
+	ck_assert_int_eq(queries[2].result, RESULT_UNAVAILABLE);
+	check_decisions((struct bucket){0}, &queries[3], 1);
+	ck_assert_int_eq(queries[4].result, RESULT_UNAVAILABLE);
 }
 END_TEST
 
 START_TEST(foreign_text_is_handed_over)
 {
-	struct ask asks[] = {ask_of(login, "login:1", OP_CONSUME, 1)};
+	struct query queries[] = {query_of(login, "login:1", OP_CONSUME, 1)};
 	char foreign[64];
 
-	ADD(asks);
+	ADD(queries);
 	ck_assert_int_eq(
-	    answer("*3\r\n" TIME "$13\r\nWRONGTYPE Op \r\n", foreign), 1);
+	    result("*3\r\n" TIME "$13\r\nWRONGTYPE Op \r\n", foreign), 1);
 	ck_assert_str_eq(foreign, "WRONGTYPE Op ");
 }
 END_TEST
@@ -658,36 +687,36 @@ static const char *const strange_replies[] = {
 
 START_TEST(reply_not_of_the_script_answers_nothing)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:2", OP_CONSUME, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:2", OP_CONSUME, 1),
 	};
 	char foreign[64];
 
-	ADD(asks);
-	ck_assert_int_eq(answer(strange_replies[_i], foreign), -1);
+	ADD(queries);
+	ck_assert_int_eq(result(strange_replies[_i], foreign), -1);
 	ck_assert_uint_eq(answers, 0);
 	ck_assert_str_eq(foreign, "-");
 	/* They can still be given up. */
-	batch_abandon(batch);
-	check_answered(asks, 2);
+	batch_abandon(batch, UNAVAILABLE_DOWN);
+	check_answered(queries, 2);
 }
 END_TEST
 
 START_TEST(abandoned_questions_are_unavailable)
 {
-	struct ask asks[] = {
-	    ask_of(login, "login:1", OP_CONSUME, 1),
-	    ask_of(login, "login:1", OP_PEEK, 1),
-	    ask_of(login, "login:1", OP_RESET, 1),
-	    ask_of(api, "api:1", OP_CONSUME, 1),
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CONSUME, 1),
+	    query_of(login, "login:1", OP_PEEK, 1),
+	    query_of(login, "login:1", OP_RESET, 1),
+	    query_of(api, "api:1", OP_CONSUME, 1),
 	};
 
-	ADD(asks);
-	batch_abandon(batch);
-	check_answered(asks, COUNT(asks));
-	for (size_t i = 0; i < COUNT(asks); i++)
-		ck_assert_int_eq(asks[i].answer, ANSWER_UNAVAILABLE);
+	ADD(queries);
+	batch_abandon(batch, UNAVAILABLE_DOWN);
+	check_answered(queries, COUNT(queries));
+	for (size_t i = 0; i < COUNT(queries); i++)
+		ck_assert_int_eq(queries[i].result, RESULT_UNAVAILABLE);
 }
 END_TEST
 
@@ -706,6 +735,7 @@ calls_tcase(void)
 	tcase_add_test(tcase, peeks_alone_change_nothing);
 	tcase_add_test(tcase, resets_alone_are_not_taken_for_amounts);
 	tcase_add_test(tcase, entries_of_one_limit_stand_together);
+	tcase_add_test(tcase, entries_of_one_partition_stand_together);
 	tcase_add_test(tcase, one_key_under_two_limits_is_two_buckets);
 	tcase_add_test(tcase, buckets_in_one_place_of_the_index_are_told_apart);
 	tcase_add_test(

@@ -7,7 +7,7 @@ static void
 check_content(const struct buf *buf, const char *expected)
 {
 	ck_assert_uint_eq(buf_len(buf), strlen(expected));
-	ck_assert_mem_eq(buf_head(buf), expected, strlen(expected));
+	ck_assert_mem_eq(buf_data(buf), expected, strlen(expected));
 }
 
 START_TEST(zeroed_struct_is_an_empty_buffer)
@@ -15,7 +15,7 @@ START_TEST(zeroed_struct_is_an_empty_buffer)
 	struct buf buf = {0};
 
 	ck_assert_uint_eq(buf_len(&buf), 0);
-	buf_take(&buf, 0);
+	buf_consume(&buf, 0);
 	buf_free(&buf);
 }
 END_TEST
@@ -27,9 +27,9 @@ START_TEST(bytes_leave_in_the_order_they_came)
 	ck_assert_int_eq(buf_add(&buf, "hello ", 6), 0);
 	ck_assert_int_eq(buf_add(&buf, "world", 5), 0);
 	check_content(&buf, "hello world");
-	buf_take(&buf, 6);
+	buf_consume(&buf, 6);
 	check_content(&buf, "world");
-	buf_take(&buf, 5);
+	buf_consume(&buf, 5);
 	ck_assert_uint_eq(buf_len(&buf), 0);
 	buf_free(&buf);
 }
@@ -38,12 +38,12 @@ END_TEST
 START_TEST(room_is_claimed_only_by_grow)
 {
 	struct buf buf = {0};
-	char *room = buf_room(&buf, 100);
+	char *room = buf_reserve(&buf, 100);
 
 	ck_assert_ptr_nonnull(room);
 	memcpy(room, "abc", 3);
 	ck_assert_uint_eq(buf_len(&buf), 0);
-	buf_grow(&buf, 3);
+	buf_commit(&buf, 3);
 	check_content(&buf, "abc");
 	buf_free(&buf);
 }
@@ -56,11 +56,11 @@ START_TEST(content_survives_growing_after_a_take)
 
 	memset(chunk, 'x', sizeof(chunk));
 	ck_assert_int_eq(buf_add(&buf, "abcdef", 6), 0);
-	buf_take(&buf, 3);
+	buf_consume(&buf, 3);
 	for (int i = 0; i < 100; i++)
 		ck_assert_int_eq(buf_add(&buf, chunk, sizeof(chunk)), 0);
 	ck_assert_uint_eq(buf_len(&buf), 3 + 100 * sizeof(chunk));
-	ck_assert_mem_eq(buf_head(&buf), "defxxx", 6);
+	ck_assert_mem_eq(buf_data(&buf), "defxxx", 6);
 	buf_free(&buf);
 }
 END_TEST
@@ -74,8 +74,8 @@ START_TEST(memory_stays_bounded_while_what_comes_also_goes)
 		for (int k = 0; k < 3; k++, in++)
 			ck_assert_int_eq(buf_add(&buf, &in, 1), 0);
 		for (int k = 0; k < (i < 50 ? 2 : 3); k++, out++) {
-			ck_assert_uint_eq((unsigned char)*buf_head(&buf), out);
-			buf_take(&buf, 1);
+			ck_assert_uint_eq((unsigned char)*buf_data(&buf), out);
+			buf_consume(&buf, 1);
 		}
 	}
 	ck_assert_uint_eq(buf_len(&buf), 50);
@@ -92,6 +92,16 @@ START_TEST(printf_appends_without_a_nul)
 	ck_assert_int_eq(buf_printf(&buf, " %c", 'x'), 0);
 	check_content(&buf, "level=3 x");
 	buf_free(&buf);
+}
+END_TEST
+
+/* From an empty buffer to another, say. */
+START_TEST(nothing_may_be_appended_from_nowhere)
+{
+	struct buf buf = {0}, empty = {0};
+
+	ck_assert_int_eq(buf_add(&buf, buf_data(&empty), 0), 0);
+	ck_assert_uint_eq(buf_len(&buf), 0);
 }
 END_TEST
 
@@ -120,6 +130,7 @@ buf_suite(void)
 	tcase_add_test(tcase, content_survives_growing_after_a_take);
 	tcase_add_test(tcase, memory_stays_bounded_while_what_comes_also_goes);
 	tcase_add_test(tcase, printf_appends_without_a_nul);
+	tcase_add_test(tcase, nothing_may_be_appended_from_nowhere);
 	tcase_add_test(tcase, freed_buffer_is_usable_again);
 	suite_add_tcase(suite, tcase);
 	return suite;

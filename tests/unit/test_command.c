@@ -8,7 +8,7 @@ check_bytes(const struct command *command, const char *bytes, size_t len)
 {
 	ck_assert(!command->failed);
 	ck_assert_uint_eq(buf_len(&command->bytes), len);
-	ck_assert_mem_eq(buf_head(&command->bytes), bytes, len);
+	ck_assert_mem_eq(buf_data(&command->bytes), bytes, len);
 }
 
 #define CHECK(command, text) check_bytes(command, text, sizeof(text) - 1)
@@ -81,8 +81,8 @@ START_TEST(long_argument_is_taken_whole)
 	ck_assert(!command.failed);
 	ck_assert_uint_eq(
 	    buf_len(&command.bytes), 4 + 9 + sizeof(large) + 2 + 7);
-	ck_assert_mem_eq(buf_head(&command.bytes), "*2\r\n$100000\r\nx", 14);
-	ck_assert_mem_eq(buf_head(&command.bytes) + 4 + 9 + sizeof(large) - 1,
+	ck_assert_mem_eq(buf_data(&command.bytes), "*2\r\n$100000\r\nx", 14);
+	ck_assert_mem_eq(buf_data(&command.bytes) + 4 + 9 + sizeof(large) - 1,
 	    "x\r\n$1\r\ny\r\n", 10);
 	command_free(&command);
 }

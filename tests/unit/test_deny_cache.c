@@ -1,5 +1,5 @@
 #include "base/attr.h"
-#include "limit/decide.h"
+#include "limit/algorithm.h"
 #include "limit/rules_text.h"
 #include "store/deny_cache.h"
 #include "suites.h"
@@ -36,10 +36,10 @@ setup(void)
 	    "capacity = 5\nwindow = 300ms\n"
 	    "[always]\nmatch = *\ncapacity = 5\nrecharge = 100ms\n"
 	    "deny_cache = no\n";
-	struct rules_error error;
+	struct reasons reasons;
 
-	rules = rules_from_ini("test.ini", text, strlen(text), &error);
-	ck_assert_msg(rules, "%s", error.reason);
+	rules = rules_from_ini("test.ini", text, strlen(text), &reasons);
+	ck_assert_msg(rules, "%s", reasons_first(&reasons));
 	api = rules_at(rules, 0);
 	login = rules_at(rules, 1);
 	daily = rules_at(rules, 2);
@@ -61,12 +61,12 @@ teardown(void)
 	rules_unref(rules);
 }
 
-/* A question that comes now. */
-static struct ask
-ask_of(const struct limit *limit, enum op op, int64_t amount)
+/* A query that comes now. */
+static struct query
+query_of(const struct limit *limit, enum op op, int64_t amount)
 {
 	deny_cache_renew_time(cache);
-	return (struct ask){
+	return (struct query){
 	    .rules = rules,
 	    .limit = limit,
 	    .key = key_make("key", 3),
@@ -76,32 +76,32 @@ ask_of(const struct limit *limit, enum op op, int64_t amount)
 	};
 }
 
-static struct ask
+static struct query
 consume(const struct limit *limit, int64_t amount)
 {
-	return ask_of(limit, OP_CONSUME, amount);
+	return query_of(limit, OP_CONSUME, amount);
 }
 
-/* What Redis does with a question that is there now. */
+/* What Redis decides on a query that arrives now. */
 static void
-decide_in_redis(struct ask *ask)
+decide_in_redis(struct query *query)
 {
-	ask->decided_us = now_us + AHEAD;
-	decide(ask->limit, ask->op, ask->amount, ask->decided_us, &held,
-	    &ask->decision);
-	ask->bucket = held;
-	ask->answer = ask->op == OP_RESET ? ANSWER_DONE : ANSWER_DECISION;
-	ask->from = FROM_REDIS;
+	query->decided_us = now_us + AHEAD;
+	decide(query->limit, query->op, query->amount, query->decided_us, &held,
+	    &query->decision);
+	query->bucket = held;
+	query->result = query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;
+	query->decided_by = DECIDED_BY_REDIS;
 }
 
-/* Put a question that the cache cannot answer, and have it answered at once. */
-static struct ask
-put(struct ask ask)
+/* Put a query that the cache does not refuse, and let Redis decide at once. */
+static struct query
+put(struct query query)
 {
-	ck_assert(!deny_cache_ask(cache, &ask));
-	decide_in_redis(&ask);
-	deny_cache_learn(cache, &ask);
-	return ask;
+	ck_assert(!deny_cache_decide(cache, &query));
+	decide_in_redis(&query);
+	deny_cache_learn(cache, &query);
+	return query;
 }
 
 /* Fill a bucket, and have one more refused. */
@@ -113,15 +113,15 @@ fill(const struct limit *limit)
 }
 
 static bool
-is_refused_by(struct deny_cache *by, struct ask ask)
+is_refused_by(struct deny_cache *by, struct query query)
 {
-	return deny_cache_ask(by, &ask);
+	return deny_cache_decide(by, &query);
 }
 
 static bool
-is_refused(struct ask ask)
+is_refused(struct query query)
 {
-	return is_refused_by(cache, ask);
+	return is_refused_by(cache, query);
 }
 
 START_TEST(nothing_is_refused_that_redis_did_not_refuse)
@@ -134,14 +134,14 @@ END_TEST
 
 START_TEST(what_was_refused_is_refused_until_it_can_pass)
 {
-	struct ask ask;
+	struct query query;
 
 	fill(api);
 	now_us += 99999;
-	ask = consume(api, 1);
-	ck_assert(deny_cache_ask(cache, &ask));
-	ck_assert_int_eq(ask.answer, ANSWER_DECISION);
-	ck_assert_int_eq(ask.from, FROM_DENYCACHE);
+	query = consume(api, 1);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert_int_eq(query.result, RESULT_DECISION);
+	ck_assert_int_eq(query.decided_by, DECIDED_BY_DENYCACHE);
 	now_us++;
 	ck_assert(is_refused(consume(api, 2)));
 	ck_assert(!is_refused(consume(api, 1)));
@@ -150,37 +150,38 @@ END_TEST
 
 START_TEST(the_figures_count_down)
 {
-	struct ask ask;
+	struct query query;
 
 	fill(api);
 	now_us += 30000;
-	ask = consume(api, 2);
-	ck_assert(deny_cache_ask(cache, &ask));
-	ck_assert(!ask.decision.allowed);
-	ck_assert_int_eq(ask.decision.level, 5);
-	ck_assert_int_eq(ask.decision.next_us, 70000);
-	ck_assert_int_eq(ask.decision.retry_us, 170000);
-	ck_assert_int_eq(ask.decision.blocked_us, 0);
+	query = consume(api, 2);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert(!query.decision.allowed);
+	ck_assert_int_eq(query.decision.level, 5);
+	ck_assert_int_eq(query.decision.next_us, 70000);
+	ck_assert_int_eq(query.decision.retry_us, 170000);
+	ck_assert_int_eq(query.decision.blocked_us, 0);
 }
 END_TEST
 
-/* 40 ms to Redis, 20 ms back: refused for as long as by Redis had the question
- * been there at once, told to wait as if it had been decided when answered. */
+/* 40 ms to Redis, 20 ms back: refused for as long as by Redis had the query
+ * been there at once, with a retry as if it had been decided when the reply
+ * came. */
 START_TEST(times_on_the_way_are_counted_in_favour_of_the_client)
 {
-	struct ask ask;
+	struct query query;
 
 	put(consume(api, 5));
-	ask = consume(api, 1);
-	ck_assert(!deny_cache_ask(cache, &ask));
+	query = consume(api, 1);
+	ck_assert(!deny_cache_decide(cache, &query));
 	now_us += 40000;
-	decide_in_redis(&ask);
-	ck_assert_int_eq(ask.decision.retry_us, 60000);
+	decide_in_redis(&query);
+	ck_assert_int_eq(query.decision.retry_us, 60000);
 	now_us += 20000 - 1;
-	deny_cache_learn(cache, &ask);
-	ask = consume(api, 1);
-	ck_assert(deny_cache_ask(cache, &ask));
-	ck_assert_int_eq(ask.decision.retry_us, 60000);
+	deny_cache_learn(cache, &query);
+	query = consume(api, 1);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert_int_eq(query.decision.retry_us, 60000);
 	now_us++;
 	ck_assert(!is_refused(consume(api, 1)));
 }
@@ -201,10 +202,31 @@ START_TEST(a_denial_is_trusted_for_a_second)
 }
 END_TEST
 
+/* Not from when the result was there. */
+START_TEST(the_second_begins_with_the_question)
+{
+	struct limit slow = *api;
+	struct query query;
+
+	slow.recharge_us = 60 * SECOND;
+	put(consume(&slow, slow.capacity));
+	query = consume(&slow, 1);
+	ck_assert(!deny_cache_decide(cache, &query));
+	decide_in_redis(&query);
+	now_us += SECOND / 2;
+	deny_cache_renew_time(cache);
+	deny_cache_learn(cache, &query);
+	now_us += SECOND / 2 - 1;
+	ck_assert(is_refused(consume(&slow, 1)));
+	now_us++;
+	ck_assert(!is_refused(consume(&slow, 1)));
+}
+END_TEST
+
 START_TEST(only_consuming_is_refused)
 {
 	fill(api);
-	ck_assert(!is_refused(ask_of(api, OP_PEEK, 1)));
+	ck_assert(!is_refused(query_of(api, OP_PEEK, 1)));
 	ck_assert(!is_refused(consume(api, 0)));
 	ck_assert(is_refused(consume(api, 1)));
 }
@@ -212,12 +234,12 @@ END_TEST
 
 START_TEST(what_can_never_pass_is_said_so)
 {
-	struct ask ask = consume(api, 6);
+	struct query query = consume(api, 6);
 
 	fill(api);
-	ck_assert(deny_cache_ask(cache, &ask));
-	ck_assert_int_eq(ask.decision.retry_us, RETRY_NEVER);
-	ck_assert_int_eq(ask.decision.level, 5);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert_int_eq(query.decision.retry_us, RETRY_NEVER);
+	ck_assert_int_eq(query.decision.level, 5);
 }
 END_TEST
 
@@ -230,14 +252,14 @@ END_TEST
 
 START_TEST(a_block_refuses_any_amount_until_it_ends)
 {
-	struct ask ask;
+	struct query query;
 
 	put(consume(login, 1));
 	ck_assert(!put(consume(login, 5)).decision.allowed);
 	now_us += 249999;
-	ask = consume(login, 1);
-	ck_assert(deny_cache_ask(cache, &ask));
-	ck_assert_int_eq(ask.decision.blocked_us, 1);
+	query = consume(login, 1);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert_int_eq(query.decision.blocked_us, 1);
 	now_us++;
 	ck_assert(!is_refused(consume(login, 1)));
 }
@@ -255,18 +277,18 @@ END_TEST
 
 START_TEST(a_window_refuses_until_it_ends)
 {
-	struct ask ask;
+	struct query query;
 	int64_t left_us;
 
 	fill(daily);
-	ask = put(ask_of(daily, OP_PEEK, 1));
-	left_us = ask.decision.retry_us;
+	query = put(query_of(daily, OP_PEEK, 1));
+	left_us = query.decision.retry_us;
 	now_us += left_us - 1;
-	ask = consume(daily, 1);
-	ck_assert(deny_cache_ask(cache, &ask));
-	ck_assert_int_eq(ask.decision.level, 5);
-	ck_assert_int_eq(ask.decision.next_us, 1);
-	ck_assert_int_eq(ask.decision.retry_us, 1);
+	query = consume(daily, 1);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert_int_eq(query.decision.level, 5);
+	ck_assert_int_eq(query.decision.next_us, 1);
+	ck_assert_int_eq(query.decision.retry_us, 1);
 	now_us++;
 	ck_assert(!is_refused(consume(daily, 1)));
 }
@@ -275,7 +297,7 @@ END_TEST
 START_TEST(a_reset_or_give_back_forgets_before_it_is_answered)
 {
 	fill(api);
-	ck_assert(!is_refused(ask_of(api, OP_RESET, 0)));
+	ck_assert(!is_refused(query_of(api, OP_RESET, 0)));
 	ck_assert(!is_refused(consume(api, 1)));
 	held = (struct bucket){0};
 	fill(api);
@@ -286,11 +308,12 @@ END_TEST
 
 START_TEST(a_denial_asked_before_a_reset_is_not_kept)
 {
-	struct ask before = consume(api, 1), reset = ask_of(api, OP_RESET, 0);
+	struct query before = consume(api, 1),
+		     reset = query_of(api, OP_RESET, 0);
 
 	put(consume(api, 5));
-	ck_assert(!deny_cache_ask(cache, &before));
-	ck_assert(!deny_cache_ask(cache, &reset));
+	ck_assert(!deny_cache_decide(cache, &before));
+	ck_assert(!deny_cache_decide(cache, &reset));
 	decide_in_redis(&before);
 	decide_in_redis(&reset);
 	deny_cache_learn(cache, &before);
@@ -300,14 +323,15 @@ START_TEST(a_denial_asked_before_a_reset_is_not_kept)
 }
 END_TEST
 
-/* Whichever Redis saw first: who is told OK sees the bucket reset. */
+/* Whichever Redis saw first: a client that reads OK sees the bucket reset. */
 START_TEST(a_denial_asked_before_a_reset_is_answered_is_not_kept)
 {
-	struct ask between = consume(api, 1), reset = ask_of(api, OP_RESET, 0);
+	struct query between = consume(api, 1),
+		     reset = query_of(api, OP_RESET, 0);
 
 	put(consume(api, 5));
-	ck_assert(!deny_cache_ask(cache, &reset));
-	ck_assert(!deny_cache_ask(cache, &between));
+	ck_assert(!deny_cache_decide(cache, &reset));
+	ck_assert(!deny_cache_decide(cache, &between));
 	decide_in_redis(&between);
 	decide_in_redis(&reset);
 	deny_cache_learn(cache, &reset);
@@ -318,12 +342,12 @@ END_TEST
 
 START_TEST(a_reset_without_an_answer_forgets_too)
 {
-	struct ask reset = ask_of(api, OP_RESET, 0);
+	struct query reset = query_of(api, OP_RESET, 0);
 
-	ck_assert(!deny_cache_ask(cache, &reset));
+	ck_assert(!deny_cache_decide(cache, &reset));
 	fill(api);
 	ck_assert(is_refused(consume(api, 1)));
-	reset.answer = ANSWER_UNAVAILABLE;
+	reset.result = RESULT_UNAVAILABLE;
 	deny_cache_learn(cache, &reset);
 	ck_assert(!is_refused(consume(api, 1)));
 }
@@ -337,7 +361,7 @@ START_TEST(another_workers_reset_forgets)
 	fill(api);
 	ck_assert(!is_refused_by(other, consume(api, 1)));
 	ck_assert(is_refused(consume(api, 1)));
-	ck_assert(!is_refused_by(other, ask_of(api, OP_RESET, 0)));
+	ck_assert(!is_refused_by(other, query_of(api, OP_RESET, 0)));
 	ck_assert(!is_refused(consume(api, 1)));
 	deny_cache_free(other);
 }
@@ -346,11 +370,11 @@ END_TEST
 START_TEST(a_reset_of_a_limit_without_cache_forgets)
 {
 	struct limit without = *api;
-	struct ask reset = ask_of(&without, OP_RESET, 0);
+	struct query reset = query_of(&without, OP_RESET, 0);
 
 	without.deny_cache = false;
 	fill(api);
-	ck_assert(!deny_cache_ask(cache, &reset));
+	ck_assert(!deny_cache_decide(cache, &reset));
 	ck_assert(!is_refused(consume(api, 1)));
 }
 END_TEST
@@ -367,13 +391,13 @@ END_TEST
 
 START_TEST(what_may_be_admitted_forgets_before_it_is_answered)
 {
-	struct ask less;
+	struct query less;
 
 	ck_assert(put(consume(api, 4)).decision.allowed);
 	ck_assert(!put(consume(api, 5)).decision.allowed);
 	ck_assert(is_refused(consume(api, 5)));
 	less = consume(api, 1);
-	ck_assert(!deny_cache_ask(cache, &less));
+	ck_assert(!deny_cache_decide(cache, &less));
 	ck_assert(!is_refused(consume(api, 5)));
 	decide_in_redis(&less);
 	deny_cache_learn(cache, &less);
@@ -384,13 +408,13 @@ END_TEST
 
 START_TEST(without_an_answer_nothing_is_learnt)
 {
-	struct ask ask = consume(api, 1);
+	struct query query = consume(api, 1);
 
 	put(consume(api, 5));
-	ck_assert(!deny_cache_ask(cache, &ask));
-	decide_in_redis(&ask);
-	ask.answer = ANSWER_UNAVAILABLE;
-	deny_cache_learn(cache, &ask);
+	ck_assert(!deny_cache_decide(cache, &query));
+	decide_in_redis(&query);
+	query.result = RESULT_UNAVAILABLE;
+	deny_cache_learn(cache, &query);
 	ck_assert(!is_refused(consume(api, 1)));
 }
 END_TEST
@@ -404,7 +428,7 @@ END_TEST
 
 START_TEST(limits_and_keys_are_told_apart)
 {
-	struct ask other = consume(api, 1);
+	struct query other = consume(api, 1);
 
 	fill(api);
 	ck_assert(!is_refused(consume(login, 1)));
@@ -416,11 +440,11 @@ END_TEST
 
 START_TEST(who_comes_later_takes_the_slot)
 {
-	struct ask other = consume(api, 1);
+	struct query other = consume(api, 1);
 
 	fill(api);
-	other.key.hash.hi++;
-	ck_assert(!deny_cache_ask(cache, &other));
+	other.key.hash.hi += ALGORITHM_MASK + 1;
+	ck_assert(!deny_cache_decide(cache, &other));
 	decide_in_redis(&other);
 	deny_cache_learn(cache, &other);
 	ck_assert(is_refused(other));
@@ -430,16 +454,16 @@ END_TEST
 
 START_TEST(new_limits_forget_all_and_what_was_asked_under_the_old)
 {
-	struct ask ask = consume(api, 1);
+	struct query query = consume(api, 1);
 
 	fill(api);
 	held = (struct bucket){0};
 	deny_cache_empty(cache);
 	ck_assert(!is_refused(consume(api, 1)));
 	put(consume(api, 5));
-	ck_assert(!deny_cache_ask(cache, &ask));
-	decide_in_redis(&ask);
-	deny_cache_learn(cache, &ask);
+	ck_assert(!deny_cache_decide(cache, &query));
+	decide_in_redis(&query);
+	deny_cache_learn(cache, &query);
 	now_us++;
 	ck_assert(!is_refused(consume(api, 1)));
 	ck_assert(!put(consume(api, 1)).decision.allowed);
@@ -460,86 +484,86 @@ END_TEST
 
 START_TEST(what_was_read_at_once_is_refused_by_one_time)
 {
-	struct ask one, two, third;
+	struct query one, two, third;
 
 	fill(api);
 	one = two = third = consume(api, 1);
 	now_us += 10000;
-	ck_assert(deny_cache_ask(cache, &one));
+	ck_assert(deny_cache_decide(cache, &one));
 	ck_assert_int_eq(one.decision.retry_us, 90000);
 	now_us += 10000;
-	ck_assert(deny_cache_ask(cache, &two));
+	ck_assert(deny_cache_decide(cache, &two));
 	ck_assert_int_eq(two.decision.retry_us, 90000);
 	deny_cache_renew_time(cache);
-	ck_assert(deny_cache_ask(cache, &third));
+	ck_assert(deny_cache_decide(cache, &third));
 	ck_assert_int_eq(third.decision.retry_us, 80000);
 }
 END_TEST
 
 START_TEST(nothing_is_refused_by_a_time_before_it_was_learnt)
 {
-	struct ask fills, denied, early, late;
+	struct query fills, denied, early, late;
 
 	fill(daily);
 	held = (struct bucket){0};
 	early = consume(daily, 1);
 	fills = consume(api, 5);
 	denied = late = consume(api, 1);
-	ck_assert(deny_cache_ask(cache, &early));
+	ck_assert(deny_cache_decide(cache, &early));
 	now_us += 30000;
 	fills.now_us = denied.now_us = now_us;
 	put(fills);
 	put(denied);
-	ck_assert(deny_cache_ask(cache, &late));
+	ck_assert(deny_cache_decide(cache, &late));
 	ck_assert_int_eq(late.decision.retry_us, 100000);
 }
 END_TEST
 
 /* Would Redis refuse this now, and leave the bucket alone? */
 static bool
-redis_refuses(const struct ask *ask)
+redis_refuses(const struct query *query)
 {
 	struct bucket copy = held;
 	struct decision decision;
 
-	return !decide(ask->limit, OP_CONSUME, ask->amount, now_us + AHEAD,
+	return !decide(query->limit, OP_CONSUME, query->amount, now_us + AHEAD,
 		   &copy, &decision) &&
 	       !decision.allowed;
 }
 
 static bool
-passes_after(const struct ask *ask, int64_t wait_us)
+passes_after(const struct query *query, int64_t wait_us)
 {
 	struct bucket copy = held;
 	struct decision decision;
 
-	decide(ask->limit, OP_CONSUME, ask->amount, now_us + AHEAD + wait_us,
-	    &copy, &decision);
+	decide(query->limit, OP_CONSUME, query->amount,
+	    now_us + AHEAD + wait_us, &copy, &decision);
 	return decision.allowed;
 }
 
 static void
 step(const struct limit *limit, unsigned *refused)
 {
-	struct ask ask = consume(limit, 1 + rand() % 6);
+	struct query query = consume(limit, 1 + rand() % 6);
 
 	if (rand() % 100 == 0)
-		ask = ask_of(limit, OP_RESET, 0);
+		query = query_of(limit, OP_RESET, 0);
 	else if (rand() % 50 == 0)
-		ask.amount = -ask.amount;
-	if (deny_cache_ask(cache, &ask)) {
-		int64_t retry_us = ask.decision.retry_us;
+		query.amount = -query.amount;
+	if (deny_cache_decide(cache, &query)) {
+		int64_t retry_us = query.decision.retry_us;
 
 		++*refused;
-		ck_assert(redis_refuses(&ask));
+		ck_assert(redis_refuses(&query));
 		if (retry_us != RETRY_NEVER)
-			ck_assert(passes_after(&ask, retry_us));
+			ck_assert(passes_after(&query, retry_us));
 		return;
 	}
 	now_us += rand() % 3000;
-	decide_in_redis(&ask);
+	decide_in_redis(&query);
 	now_us += rand() % 3000;
-	deny_cache_learn(cache, &ask);
+	deny_cache_learn(cache, &query);
 }
 
 START_TEST(nothing_is_refused_that_redis_would_not_refuse_at_that_moment)
@@ -570,6 +594,7 @@ deny_cache_suite(void)
 	tcase_add_test(
 	    tests, times_on_the_way_are_counted_in_favour_of_the_client);
 	tcase_add_test(tests, a_denial_is_trusted_for_a_second);
+	tcase_add_test(tests, the_second_begins_with_the_question);
 	tcase_add_test(tests, only_consuming_is_refused);
 	tcase_add_test(tests, what_can_never_pass_is_said_so);
 	tcase_add_test(tests, what_can_never_pass_says_nothing_of_the_bucket);

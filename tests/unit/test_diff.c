@@ -1,6 +1,6 @@
 #include "base/attr.h"
 #include "suites.h"
-#include "tool/diff.h"
+#include "cli/diff.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -85,6 +85,36 @@ START_TEST(smallest_order_wins_whatever_its_length)
 }
 END_TEST
 
+/* Eight bytes of a prefix are compared as one number. */
+START_TEST(prefixes_of_all_lengths_are_told_apart)
+{
+	static const char text[] = "abcdefghijklmnop";
+	struct prefix prefixes[16];
+	char other[17];
+
+	for (unsigned len = 1; len <= 16; len++) {
+		struct prefix_index index = {0};
+
+		prefixes[0] = (struct prefix){text, len, 3};
+		ck_assert_int_eq(prefix_index_build(&index, prefixes, 1), 0);
+		for (size_t given = 0; given <= 16; given++)
+			ck_assert_uint_eq(
+			    prefix_index_find(&index, text, given),
+			    given >= len ? 3 : INDEX_NONE);
+		for (size_t at = 0; at < 16; at++) {
+			memcpy(other, text, sizeof(other));
+			other[at] = 'z';
+			ck_assert_uint_eq(prefix_index_find(&index, other, 16),
+			    at >= len ? 3 : INDEX_NONE);
+			other[at] = 'A';
+			ck_assert_uint_eq(prefix_index_find(&index, other, 16),
+			    at >= len ? 3 : INDEX_NONE);
+		}
+		prefix_index_free(&index);
+	}
+}
+END_TEST
+
 START_TEST(empty_prefix_is_of_every_text)
 {
 	struct prefix prefixes[] = {{"", 0, 2}, {"a", 1, 5}, {"b", 1, 1}};
@@ -124,6 +154,7 @@ index_suite(void)
 	tcase_add_test(tcase, each_hash_finds_its_order);
 	tcase_add_test(tcase, first_of_equal_hashes_stays);
 	tcase_add_test(tcase, smallest_order_wins_whatever_its_length);
+	tcase_add_test(tcase, prefixes_of_all_lengths_are_told_apart);
 	tcase_add_test(tcase, empty_prefix_is_of_every_text);
 	tcase_add_test(tcase, bytes_above_127_sort_as_such);
 	suite_add_tcase(suite, tcase);

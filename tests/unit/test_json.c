@@ -1,7 +1,7 @@
 #include "base/attr.h"
 #include "suites.h"
-#include "tool/fields.h"
-#include "tool/json.h"
+#include "cli/fields.h"
+#include "cli/json.h"
 
 #include <stdlib.h>
 #include <string.h>

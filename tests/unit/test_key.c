@@ -6,19 +6,15 @@
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 static const char *const valid[] = {
-    "a",
-    "login:42",
-    "api:10.0.0.7",
-    "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
-    "caf\xC3\xA9",
-    "\xC2\xA0",         /* U+00A0, the first after the C1 controls */
-    "\xDF\xBF",         /* U+07FF */
-    "\xE0\xA0\x80",     /* U+0800 */
-    "\xED\x9F\xBF",     /* U+D7FF, before the surrogates */
-    "\xEE\x80\x80",     /* U+E000, after them */
-    "\xEF\xBF\xBF",     /* U+FFFF */
-    "\xF0\x90\x80\x80", /* U+10000 */
-    "\xF4\x8F\xBF\xBF", /* U+10FFFF */
+    "a", "login:42", "api:10.0.0.7", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~",
+    "caf\xC3\xA9", "\xC2\xA0", /* U+00A0, the first after the C1 controls */
+    "\xDF\xBF",                /* U+07FF */
+    "\xE0\xA0\x80",            /* U+0800 */
+    "\xED\x9F\xBF",            /* U+D7FF, before the surrogates */
+    "\xEE\x80\x80",            /* U+E000, after them */
+    "\xEF\xBF\xBF",            /* U+FFFF */
+    "\xF0\x90\x80\x80",        /* U+10000 */
+    "\xF4\x8F\xBF\xBF",        /* U+10FFFF */
 };
 
 static const char *const invalid[] = {
@@ -95,8 +91,42 @@ START_TEST(key_borrows_its_bytes_and_hashes_them)
 
 	ck_assert_ptr_eq(a.bytes, text);
 	ck_assert_uint_eq(a.len, 8);
-	ck_assert(a.hash.lo == b.hash.lo && a.hash.hi == b.hash.hi);
+	ck_assert(hash128_equal(a.hash, b.hash));
 	ck_assert(a.hash.lo != c.hash.lo && a.hash.hi != c.hash.hi);
+}
+END_TEST
+
+START_TEST(key_is_shown_as_it_is_or_escaped)
+{
+	char shown[KEY_SHOWN_MAX], bytes[KEY_MAX];
+
+	ck_assert_str_eq(
+	    key_show(shown, "login:\xC3\xA9", 8), "login:\xC3\xA9");
+	ck_assert_str_eq(
+	    key_show(shown, "a b\0\xff\n", 6), "a b\\x00\\xff\\x0a");
+	memset(bytes, 0xff, sizeof(bytes));
+	key_show(shown, bytes, sizeof(bytes));
+	ck_assert_uint_eq(strlen(shown), 4 * KEY_MAX);
+}
+END_TEST
+
+/* Keys are looked at in words of eight bytes, and then byte by byte. */
+START_TEST(each_byte_counts_wherever_it_is)
+{
+	char text[20];
+
+	for (size_t at = 0; at < sizeof(text); at++) {
+		for (int byte = 0; byte < 256; byte++) {
+			memset(text, 'a', sizeof(text));
+			text[at] = (char)byte;
+			ck_assert_int_eq(key_is_text(text, sizeof(text)),
+			    byte >= 0x21 && byte <= 0x7E);
+			memset(text, 0x21, sizeof(text));
+			text[at] = (char)byte;
+			ck_assert_int_eq(key_is_text(text, sizeof(text)),
+			    byte >= 0x21 && byte <= 0x7E);
+		}
+	}
 }
 END_TEST
 
@@ -113,6 +143,8 @@ key_suite(void)
 	tcase_add_test(tcase, length_is_1_to_255_bytes);
 	tcase_add_test(tcase, sequence_cut_by_the_length_is_not_read_on);
 	tcase_add_test(tcase, key_borrows_its_bytes_and_hashes_them);
+	tcase_add_test(tcase, key_is_shown_as_it_is_or_escaped);
+	tcase_add_test(tcase, each_byte_counts_wherever_it_is);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -1,7 +1,7 @@
 #include "control/last_good.h"
 #include "suites.h"
 
-#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,63 +54,109 @@ write_file(const char *text)
 	fclose(file);
 }
 
-static void
-check_kept(size_t count)
+/* Return whether they were saved. */
+static bool
+save(struct last_good *last_good, size_t count)
 {
-	struct rules_error error;
-	struct rules *rules = last_good_load(folder, &error);
+	char digest[8];
 
-	ck_assert_msg(rules != NULL, "%s", error.reason);
+	snprintf(digest, sizeof(digest), "%zu", count);
+	last_good_set(last_good, digest, lines, count);
+	return last_good_flush(last_good);
+}
+
+static void
+check_saved(size_t count)
+{
+	struct reasons reasons;
+	struct rules *rules = last_good_load(folder, &reasons);
+
+	ck_assert_msg(rules != NULL, "%s", reasons_first(&reasons));
 	ck_assert_uint_eq(rules_count(rules), count);
 	if (count > 0)
 		ck_assert_str_eq(rules_at(rules, 0)->name, "login");
 	rules_unref(rules);
 }
 
+static struct last_good *last_good;
+
+static void
+make_last_good(void)
+{
+	make_folder();
+	last_good = last_good_new(folder);
+	ck_assert_ptr_nonnull(last_good);
+}
+
+static void
+free_last_good(void)
+{
+	last_good_free(last_good);
+	remove_folder();
+}
+
 START_TEST(what_is_saved_is_loaded)
 {
-	ck_assert_int_eq(last_good_save(folder, lines, 2), 0);
-	check_kept(2);
-	ck_assert_int_eq(last_good_save(folder, lines, 1), 0);
-	check_kept(1);
-	ck_assert_int_eq(last_good_save(folder, NULL, 0), 0);
-	check_kept(0);
+	ck_assert(save(last_good, 2));
+	check_saved(2);
+	ck_assert(save(last_good, 1));
+	check_saved(1);
+	ck_assert(save(last_good, 0));
+	check_saved(0);
 }
 END_TEST
 
-START_TEST(save_that_fails_leaves_what_was_kept)
+START_TEST(save_that_fails_leaves_the_file_and_is_repeated)
 {
-	ck_assert_int_eq(last_good_save(folder, lines, 2), 0);
+	ck_assert(save(last_good, 2));
 	ck_assert_int_eq(mkdir(path_of("limits.new"), 0700), 0);
-	ck_assert_int_eq(last_good_save(folder, lines, 1), -1);
-	ck_assert_int_eq(errno, EISDIR);
-	check_kept(2);
+	ck_assert(!save(last_good, 1));
+	check_saved(2);
+	ck_assert(!last_good_flush(last_good));
+	ck_assert(!save(last_good, 0));
+	check_saved(2);
+	ck_assert_int_eq(rmdir(path_of("limits.new")), 0);
+	ck_assert(last_good_flush(last_good));
+	check_saved(0);
+}
+END_TEST
+
+START_TEST(saved_limits_are_not_written_again)
+{
+	ck_assert(save(last_good, 2));
+	ck_assert_int_eq(unlink(path_of("limits")), 0);
+	ck_assert(save(last_good, 2));
+	ck_assert_int_eq(access(path_of("limits"), F_OK), -1);
+	ck_assert(save(last_good, 1));
+	check_saved(1);
 }
 END_TEST
 
 START_TEST(save_leaves_no_other_file)
 {
-	ck_assert_int_eq(last_good_save(folder, lines, 2), 0);
+	ck_assert(save(last_good, 2));
 	ck_assert_int_eq(access(path_of("limits.new"), F_OK), -1);
 }
 END_TEST
 
-START_TEST(nothing_kept_is_told)
+START_TEST(missing_file_is_reported)
 {
-	struct rules_error error;
+	struct reasons reasons;
 
-	ck_assert_ptr_null(last_good_load(folder, &error));
-	ck_assert_ptr_nonnull(strstr(error.reason, "/limits: No such file"));
+	ck_assert_ptr_null(last_good_load(folder, &reasons));
+	ck_assert_ptr_nonnull(
+	    strstr(reasons_first(&reasons), "/limits: No such file"));
 }
 END_TEST
 
-START_TEST(what_is_no_set_is_told)
+START_TEST(wrong_set_is_reported)
 {
-	struct rules_error error;
+	struct reasons reasons;
 
 	write_file("login match=login:* capacity=5 recharge=60s\nlogin\n");
-	ck_assert_ptr_null(last_good_load(folder, &error));
-	ck_assert_ptr_nonnull(strstr(error.reason, "/limits: member 2: "));
+	ck_assert_ptr_null(last_good_load(folder, &reasons));
+	ck_assert_ptr_nonnull(
+	    strstr(reasons_first(&reasons), "/limits: member 2: "));
 }
 END_TEST
 
@@ -120,12 +166,13 @@ last_good_suite(void)
 	Suite *suite = suite_create("last_good");
 	TCase *tcase = tcase_create("last_good");
 
-	tcase_add_checked_fixture(tcase, make_folder, remove_folder);
+	tcase_add_checked_fixture(tcase, make_last_good, free_last_good);
 	tcase_add_test(tcase, what_is_saved_is_loaded);
-	tcase_add_test(tcase, save_that_fails_leaves_what_was_kept);
+	tcase_add_test(tcase, save_that_fails_leaves_the_file_and_is_repeated);
+	tcase_add_test(tcase, saved_limits_are_not_written_again);
 	tcase_add_test(tcase, save_leaves_no_other_file);
-	tcase_add_test(tcase, nothing_kept_is_told);
-	tcase_add_test(tcase, what_is_no_set_is_told);
+	tcase_add_test(tcase, missing_file_is_reported);
+	tcase_add_test(tcase, wrong_set_is_reported);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -1,4 +1,4 @@
-#include "limit/limit.h"
+#include "limit/algorithm.h"
 #include "suites.h"
 
 #include "base/attr.h"
@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Words of a limit, "word=value" each, ended by NULL. */
-#define WORDS_MAX 9
+#define WORDS_MAX 10
 
 struct words {
 	const char *words[WORDS_MAX];
@@ -54,13 +54,14 @@ START_TEST(leaky_bucket_is_the_default)
 
 	ck_assert_str_eq(limit->name, "login");
 	ck_assert_str_eq(limit->match, "login:*");
-	ck_assert_int_eq(limit->algorithm, ALGORITHM_LEAKY_BUCKET);
+	ck_assert_ptr_eq(limit->algorithm, &algorithm_leaky_bucket);
 	ck_assert_int_eq(limit->capacity, 5);
 	ck_assert_int_eq(limit->recharge_us, 60000000);
 	ck_assert_int_eq(limit->block_us, 0);
 	ck_assert_int_eq(limit->on_error, ON_ERROR_MEMORY);
 	ck_assert(!limit->shadow);
 	ck_assert(limit->deny_cache);
+	ck_assert_int_eq(limit->max_buckets, 0);
 	ck_assert_int_eq(limit_life_us(limit), 300000000);
 	limit_free(limit);
 }
@@ -68,18 +69,45 @@ END_TEST
 
 START_TEST(every_word_is_taken)
 {
-	struct limit *limit =
-	    built("api", &(struct words){{"algorithm=leaky_bucket",
-			     "match=api:*", "capacity=10", "rate=10/s",
-			     "block=5m", "on_error=deny", "shadow=yes",
-			     "deny_cache=no"}});
+	struct limit *limit = built(
+	    "api", &(struct words){{"algorithm=leaky_bucket", "match=api:*",
+		       "capacity=10", "rate=10/s", "block=5m", "on_error=deny",
+		       "shadow=yes", "deny_cache=no", "max_buckets=1000"}});
 
 	ck_assert_int_eq(limit->recharge_us, 100000);
 	ck_assert_int_eq(limit->block_us, 300000000);
 	ck_assert_int_eq(limit->on_error, ON_ERROR_DENY);
 	ck_assert(limit->shadow);
 	ck_assert(!limit->deny_cache);
+	ck_assert_int_eq(limit->max_buckets, 1000);
 	ck_assert_int_eq(limit_life_us(limit), 301000000);
+	limit_free(limit);
+}
+END_TEST
+
+START_TEST(yes_and_no_have_their_usual_synonyms)
+{
+	struct limit *limit =
+	    built("api", &(struct words){{"match=api:*", "capacity=10",
+			     "rate=10/s", "shadow=true", "deny_cache=off"}});
+
+	ck_assert(limit->shadow);
+	ck_assert(!limit->deny_cache);
+	limit_free(limit);
+}
+END_TEST
+
+START_TEST(values_that_are_words_are_read_in_any_case)
+{
+	struct limit *limit = built(
+	    "mail", &(struct words){{"match=mail:*", "algorithm=Fixed_Window",
+			"capacity=100", "window=1d", "on_error=Allow",
+			"shadow=YES", "deny_cache=No"}});
+
+	ck_assert_ptr_eq(limit->algorithm, &algorithm_fixed_window);
+	ck_assert_int_eq(limit->on_error, ON_ERROR_ALLOW);
+	ck_assert(limit->shadow);
+	ck_assert(!limit->deny_cache);
 	limit_free(limit);
 }
 END_TEST
@@ -90,7 +118,7 @@ START_TEST(fixed_window_has_a_window)
 	    &(struct words){{"match=mail:*", "algorithm=fixed_window",
 		"capacity=100", "window=1d", "on_error=allow", "shadow=no"}});
 
-	ck_assert_int_eq(limit->algorithm, ALGORITHM_FIXED_WINDOW);
+	ck_assert_ptr_eq(limit->algorithm, &algorithm_fixed_window);
 	ck_assert_int_eq(limit->window_us, INT64_C(86400000000));
 	ck_assert_int_eq(limit->on_error, ON_ERROR_ALLOW);
 	ck_assert_int_eq(limit_life_us(limit), INT64_C(86400000000));
@@ -198,8 +226,12 @@ static const struct {
     {{{"algorithm=token_bucket"}},
 	"algorithm must be leaky_bucket or fixed_window"},
     {{{"on_error=maybe"}}, "on_error must be memory, allow or deny"},
-    {{{"shadow=true"}}, "shadow must be yes or no"},
-    {{{"deny_cache=off"}}, "deny_cache must be yes or no"},
+    {{{"shadow=maybe"}}, "shadow must be yes or no"},
+    {{{"deny_cache=2"}}, "deny_cache must be yes or no"},
+    {{{"max_buckets=0"}},
+	"max_buckets must be a whole number from 1 to 1000000000"},
+    {{{"max_buckets=1000000001"}},
+	"max_buckets must be a whole number from 1 to 1000000000"},
     {{{"match="}}, "match is empty"},
     {{{"match=a\\"}}, "match ends in a lone backslash"},
     {{{"match=a*\\"}}, "match ends in a lone backslash"},
@@ -228,6 +260,46 @@ START_TEST(regex_that_is_not_utf8_is_refused)
 
 	ck_assert_ptr_null(
 	    build("x", &(struct words){{"match=~\xFF"}}, &error));
+}
+END_TEST
+
+static const struct {
+	const char *words; /* recharge or rate */
+	const char *written;
+} recharges[] = {
+    {"rate=1000/s", "1ms"},
+    {"rate=3/s", "333334us"}, /* within a thousandth, so no finer */
+    {"rate=999/s", "1002us"},
+    {"rate=1001/s", "999.001us"},
+    {"rate=30000/s", "33.334us"},
+    {"rate=100000/s", "10us"},
+    {"rate=120000/s", "8.334us"},
+    {"rate=600000/s", "1.667us"},
+    {"rate=999999/s", "1.001us"},
+    {"rate=1000000/s", "1us"},
+    {"recharge=33.334us", "33.334us"},
+    {"recharge=0.0333ms", "33.300us"},
+    {"recharge=1000.5us", "1001us"},
+};
+
+static void
+keep_recharge(const char *word, const char *value, void *arg)
+{
+	char *written = arg;
+
+	if (strcmp(word, "recharge") == 0)
+		snprintf(written, 30, "%s", value);
+}
+
+START_TEST(rate_in_force_is_within_a_thousandth)
+{
+	struct limit *limit = built("x",
+	    &(struct words){{"match=a", "capacity=5", recharges[_i].words}});
+	char written[30] = "";
+
+	limit_each_word(limit, keep_recharge, written);
+	ck_assert_str_eq(written, recharges[_i].written);
+	limit_free(limit);
 }
 END_TEST
 
@@ -302,10 +374,8 @@ END_TEST
 
 START_TEST(values_have_names)
 {
-	ck_assert_str_eq(
-	    algorithm_name(ALGORITHM_LEAKY_BUCKET), "leaky_bucket");
-	ck_assert_str_eq(
-	    algorithm_name(ALGORITHM_FIXED_WINDOW), "fixed_window");
+	ck_assert_str_eq(algorithm_leaky_bucket.name, "leaky_bucket");
+	ck_assert_str_eq(algorithm_fixed_window.name, "fixed_window");
 	ck_assert_str_eq(on_error_name(ON_ERROR_MEMORY), "memory");
 	ck_assert_str_eq(on_error_name(ON_ERROR_ALLOW), "allow");
 	ck_assert_str_eq(on_error_name(ON_ERROR_DENY), "deny");
@@ -321,11 +391,15 @@ limit_suite(void)
 
 	tcase_add_test(tcase, leaky_bucket_is_the_default);
 	tcase_add_test(tcase, every_word_is_taken);
+	tcase_add_test(tcase, yes_and_no_have_their_usual_synonyms);
+	tcase_add_test(tcase, values_that_are_words_are_read_in_any_case);
 	tcase_add_test(tcase, fixed_window_has_a_window);
 	tcase_add_loop_test(
 	    tcase, pattern_is_of_the_cheapest_kind, 0, COUNT(patterns));
 	tcase_add_loop_test(tcase, what_is_wrong_is_said, 0, COUNT(refused));
 	tcase_add_test(tcase, regex_that_is_not_utf8_is_refused);
+	tcase_add_loop_test(
+	    tcase, rate_in_force_is_within_a_thousandth, 0, COUNT(recharges));
 	tcase_add_test(tcase, capacity_times_recharge_stays_below_2_52);
 	tcase_add_loop_test(tcase, names_are_plain, 0, COUNT(names));
 	tcase_add_loop_test(

@@ -175,7 +175,7 @@ END_TEST
 static void
 say(const char *text)
 {
-	log_once(LOG_LEVEL_WARNING, "%s", text);
+	log_limited(NULL, LOG_LEVEL_WARNING, "%s", text);
 }
 
 static void
@@ -212,6 +212,39 @@ START_TEST(what_was_said_first_is_forgotten_first)
 }
 END_TEST
 
+static void
+say_of_one_kind(void)
+{
+	struct log_limiter first = {0}, second = {0};
+
+	log_info("%d", log_limited(&first, LOG_LEVEL_WARNING, "one"));
+	log_info("%d", log_limited(&first, LOG_LEVEL_WARNING, "two"));
+	log_info("%d", log_limited(&second, LOG_LEVEL_WARNING, "one"));
+}
+
+START_TEST(of_one_kind_one_passes)
+{
+	ck_assert_str_eq(
+	    written_by(say_of_one_kind, true), "<4>one\n<6>1\n<6>0\n<6>1\n");
+}
+END_TEST
+
+static void
+say_errno_limited(void)
+{
+	struct log_limiter limiter = {0};
+
+	errno = ENOENT;
+	log_limited(&limiter, LOG_LEVEL_WARNING, "%m");
+}
+
+START_TEST(limited_lines_know_errno)
+{
+	ck_assert_str_eq(written_by(say_errno_limited, true),
+	    "<4>No such file or directory\n");
+}
+END_TEST
+
 Suite *
 log_suite(void)
 {
@@ -229,6 +262,8 @@ log_suite(void)
 	tcase_add_test(tcase, errno_is_left_alone);
 	tcase_add_test(tcase, what_somebody_said_is_no_news);
 	tcase_add_test(tcase, what_was_said_first_is_forgotten_first);
+	tcase_add_test(tcase, of_one_kind_one_passes);
+	tcase_add_test(tcase, limited_lines_know_errno);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* What ZRANGE answers looks like a command: an array of strings. */
+/* The reply to ZRANGE looks like a command: an array of strings. */
 static redisReply *
 reply_of(struct command *command)
 {
@@ -16,7 +16,7 @@ reply_of(struct command *command)
 	void *reply = NULL;
 
 	ck_assert(!command->failed);
-	ck_assert_int_eq(redisReaderFeed(reader, buf_head(&command->bytes),
+	ck_assert_int_eq(redisReaderFeed(reader, buf_data(&command->bytes),
 			     buf_len(&command->bytes)),
 	    REDIS_OK);
 	ck_assert_int_eq(redisReaderGetReply(reader, &reply), REDIS_OK);
@@ -131,7 +131,7 @@ START_TEST(equal_is_the_same_members_in_order_with_scores_10_20)
 		redisReply *answer =
 		    reply_of_texts(cases[i].answer, cases[i].count);
 
-		ck_assert(members_is_answer(answer));
+		ck_assert(members_is_reply(answer));
 		ck_assert_msg(members_equal(members, answer) == cases[i].equal,
 		    "case %zu", i);
 		freeReplyObject(answer);
@@ -140,10 +140,9 @@ START_TEST(equal_is_the_same_members_in_order_with_scores_10_20)
 }
 END_TEST
 
-static const char *const strange[] = {
-    "+OK\r\n", "-ERR no\r\n", ":1\r\n", "$-1\r\n", "*-1\r\n",
-    "*2\r\n$1\r\na\r\n:10\r\n", "*2\r\n$1\r\na\r\n$-1\r\n",
-    "*2\r\n*0\r\n$2\r\n10\r\n"};
+static const char *const strange[] = {"+OK\r\n", "-ERR no\r\n", ":1\r\n",
+    "$-1\r\n", "*-1\r\n", "*2\r\n$1\r\na\r\n:10\r\n",
+    "*2\r\n$1\r\na\r\n$-1\r\n", "*2\r\n*0\r\n$2\r\n10\r\n"};
 
 START_TEST(answer_that_is_no_list_of_strings_is_refused)
 {
@@ -156,7 +155,7 @@ START_TEST(answer_that_is_no_list_of_strings_is_refused)
 	errno = 0;
 	ck_assert_ptr_null(members_new(reply));
 	ck_assert_int_eq(errno, EINVAL);
-	ck_assert(!members_is_answer(reply));
+	ck_assert(!members_is_reply(reply));
 	freeReplyObject(reply);
 }
 END_TEST
@@ -166,7 +165,7 @@ START_TEST(member_without_a_score_is_no_answer)
 	static const char *const texts[] = {"a", "10", "b"};
 	redisReply *reply = reply_of_texts(texts, COUNT(texts));
 
-	ck_assert(!members_is_answer(reply));
+	ck_assert(!members_is_reply(reply));
 	freeReplyObject(reply);
 }
 END_TEST

@@ -1,8 +1,10 @@
 #include "store/memory.h"
-#include "limit/decide.h"
+#include "limit/algorithm.h"
+#include "limit/rules_text.h"
 #include "suites.h"
 
 #include <check.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@ leaky(int64_t capacity, int64_t recharge_us, int64_t block_us)
 {
 	return (struct limit){
 	    .id = {1, 10},
-	    .algorithm = ALGORITHM_LEAKY_BUCKET,
+	    .algorithm = &algorithm_leaky_bucket,
 	    .capacity = capacity,
 	    .recharge_us = recharge_us,
 	    .block_us = block_us,
@@ -30,7 +32,7 @@ leaky(int64_t capacity, int64_t recharge_us, int64_t block_us)
 static struct key
 key_at(uint64_t n, uint64_t where)
 {
-	return (struct key){.hash = {where, n + 1}};
+	return (struct key){.hash = {where, (n + 1) << 3}};
 }
 
 /* The ${n}th key, wherever it happens to be. */
@@ -40,7 +42,8 @@ any_key(uint64_t n)
 	char text[32];
 	struct key key;
 
-	key = key_make(text, (size_t)snprintf(text, sizeof(text), "k:%lu", n));
+	key = key_make(
+	    text, (size_t)snprintf(text, sizeof(text), "k:%" PRIu64, n));
 	key.bytes = NULL;
 	return key;
 }
@@ -48,9 +51,8 @@ any_key(uint64_t n)
 static struct memory *
 table(int64_t max_buckets, bool allow_when_full)
 {
-	struct memory *memory =
-	    memory_new(&(struct memory_options){max_buckets,
-		allow_when_full ? ON_FULL_ALLOW : ON_FULL_DENY});
+	struct memory *memory = memory_new(&(struct memory_options){
+	    max_buckets, allow_when_full ? ON_FULL_ALLOW : ON_FULL_DENY});
 
 	ck_assert_ptr_nonnull(memory);
 	return memory;
@@ -67,7 +69,7 @@ consume(struct memory *memory, const struct limit *limit, struct key key,
 	return decision;
 }
 
-/* Whether one drop more is let into a bucket. */
+/* Whether one drop more fits into a bucket. */
 static bool
 is_let(struct memory *memory, const struct limit *limit, struct key key,
     int64_t now_us)
@@ -115,13 +117,14 @@ assert_same(const struct decision *a, const struct decision *b)
 static struct bucket naive[NAIVE_LIMITS][NAIVE_KEYS];
 
 static uint64_t
-naive_live(int64_t now_us)
+naive_live(const struct limit *limits, int64_t now_us)
 {
 	uint64_t live = 0;
 
 	for (size_t l = 0; l < NAIVE_LIMITS; l++)
 		for (size_t k = 0; k < NAIVE_KEYS; k++)
-			live += !bucket_is_drained(&naive[l][k], now_us);
+			live += !limits[l].algorithm->is_drained(
+			    &naive[l][k], now_us);
 	return live;
 }
 
@@ -145,13 +148,15 @@ START_TEST(decides_as_a_plain_array_does)
 	static const uint64_t wheres[] = {0, UINT64_MAX / 2, UINT64_MAX};
 	struct limit limits[NAIVE_LIMITS] = {
 	    leaky(5, SECOND, 0), leaky(3, 2 * SECOND, 7 * SECOND)};
-	struct memory *memory = table(NAIVE_LIMITS * NAIVE_KEYS, false);
+	/* And so much more that no limit is held short. */
+	struct memory *memory =
+	    table(NAIVE_LIMITS * NAIVE_KEYS * 10 / 9 + 4, false);
 	int64_t now_us = START;
 
 	limits[1].id = (struct hash128){2, 20};
 	limits[2] = (struct limit){
 	    .id = {3, 30},
-	    .algorithm = ALGORITHM_FIXED_WINDOW,
+	    .algorithm = &algorithm_fixed_window,
 	    .capacity = 4,
 	    .window_us = 10 * SECOND,
 	};
@@ -168,17 +173,112 @@ START_TEST(decides_as_a_plain_array_does)
 		memory_decide(
 		    memory, &limits[l], &key, op, amount, now_us, &got);
 		assert_same(&got, &want);
-		ck_assert_uint_ge(memory_buckets(memory), naive_live(now_us));
+		ck_assert_uint_ge(
+		    memory_buckets(memory), naive_live(limits, now_us));
 		if (rand() % 100 == 0) {
 			memory_sweep(memory, memory_slots(memory), now_us);
 			ck_assert_uint_eq(
-			    memory_buckets(memory), naive_live(now_us));
+			    memory_buckets(memory), naive_live(limits, now_us));
 		}
 		now_us += rand() % 50 == 0 ? rand() % (20 * SECOND)
 					   : rand() % (SECOND / 5);
 	}
 	ck_assert_uint_eq(memory_full(memory), 0);
 	memory_free(memory);
+}
+END_TEST
+
+/* All bits of all numbers are kept. */
+START_TEST(largest_numbers_are_kept)
+{
+	const int64_t span = LIMIT_SPAN_MAX - 1;
+	struct limit slow = leaky(1, span, span);
+	struct memory *memory = table(10, false);
+	struct decision decision;
+
+	consume(memory, &slow, any_key(1), 1, START);
+	consume(memory, &slow, any_key(1), 1, START);
+	slow.recharge_us--;
+	decision = peek(memory, &slow, any_key(1), START + 1);
+	ck_assert_int_eq(decision.blocked_us, span - 1);
+	ck_assert_int_eq(decision.empty_us, span - 1);
+	memory_free(memory);
+}
+END_TEST
+
+static struct limit
+window(int64_t capacity, int64_t window_us)
+{
+	return (struct limit){
+	    .id = {3, 30},
+	    .algorithm = &algorithm_fixed_window,
+	    .capacity = capacity,
+	    .window_us = window_us,
+	};
+}
+
+/* Started by a wrong clock, which is then set. */
+START_TEST(windows_follow_the_wall_clock)
+{
+	const int64_t day = 86400 * SECOND;
+	const int64_t start = INT64_C(19000) * day + day / 2;
+	struct limit limit = window(3, day), brief = leaky(3, SECOND, 0);
+	struct memory *memory = table(10000, false);
+
+	ck_assert_int_eq(fill(memory, &limit, 1000, start), 1000);
+	consume(memory, &limit, any_key(1), 2, start);
+	is_let(memory, &brief, any_key(2000), start);
+	memory_follow_clock(memory, start + 1, 9000);
+	ck_assert_int_eq(
+	    peek(memory, &limit, any_key(1), start + 1).next_us, day / 2 - 1);
+
+	/* It is a quarter of a day later. */
+	memory_follow_clock(memory, start + 1, day / 4);
+	ck_assert_int_eq(
+	    peek(memory, &limit, any_key(1), start + 1).next_us, day / 4 - 1);
+	ck_assert(!is_let(memory, &limit, any_key(1), start + day / 4 - 1));
+	ck_assert(is_let(memory, &limit, any_key(1), start + day / 4));
+	memory_sweep(memory, memory_slots(memory), start + day / 4);
+	ck_assert_uint_eq(memory_buckets(memory), 1);
+	memory_free(memory);
+}
+END_TEST
+
+/* Else the second day's drops would be let in on the first as well. */
+START_TEST(clock_that_is_set_lets_nothing_in)
+{
+	const int64_t day = 86400 * SECOND;
+	const int64_t start = INT64_C(19000) * day - SECOND;
+	struct limit limit = window(3, day);
+	struct memory *memory = table(10000, false);
+
+	consume(memory, &limit, any_key(1), 3, start);
+	memory_follow_clock(memory, start, -day / 2);
+	ck_assert(!is_let(memory, &limit, any_key(1), start + 2 * SECOND));
+	ck_assert(
+	    !is_let(memory, &limit, any_key(1), start + day / 2 + SECOND - 1));
+	ck_assert(is_let(memory, &limit, any_key(1), start + day / 2 + SECOND));
+	memory_free(memory);
+}
+END_TEST
+
+/* What was counted goes on to count in the window that it is then. */
+START_TEST(count_follows_a_clock_that_is_set_by_days)
+{
+	const int64_t day = 86400 * SECOND;
+	const int64_t start = INT64_C(19000) * day - SECOND;
+	struct limit limit = window(3, day);
+
+	for (int64_t shift = -10 * day; shift <= 10 * day; shift += 20 * day) {
+		struct memory *memory = table(10000, false);
+
+		consume(memory, &limit, any_key(1), 3, start);
+		memory_follow_clock(memory, start, shift);
+		ck_assert(
+		    !is_let(memory, &limit, any_key(1), start + SECOND - 1));
+		ck_assert(is_let(memory, &limit, any_key(1), start + SECOND));
+		memory_free(memory);
+	}
 }
 END_TEST
 
@@ -196,7 +296,7 @@ START_TEST(same_key_under_two_limits_is_two_buckets)
 }
 END_TEST
 
-/* A free slot is told by its id being zero; no bucket may seem free. */
+/* A free slot has the id zero; no bucket may seem free. */
 START_TEST(bucket_whose_id_comes_out_zero_is_held)
 {
 	struct limit limit = leaky(2, SECOND, 0);
@@ -227,6 +327,29 @@ START_TEST(holds_max_buckets_and_not_one_more)
 	ck_assert_int_eq(fill(memory, &limit, max + 100, START), max);
 	ck_assert_uint_eq(memory_full(memory), 100);
 	ck_assert_uint_eq(memory_buckets(memory), (uint64_t)max);
+	memory_free(memory);
+}
+END_TEST
+
+/* One of the table's two stripes, which a bit of the identity chooses: it keeps
+ * a slot free, at which a search ends. */
+START_TEST(part_that_is_full_refuses_and_is_searched)
+{
+	const uint64_t slots = 4096;
+	struct limit limit = leaky(5, SECOND, 0);
+	struct memory *memory = table(2 * (int64_t)slots * 4 / 5, false);
+	uint64_t let = 0;
+
+	ck_assert_uint_eq(memory_slots(memory), 2 * slots);
+	for (uint64_t k = 0; let < slots && memory_full(memory) == 0; k++) {
+		struct key key = any_key(k);
+
+		if ((bucket_id(&limit, &key).hi >> 32 & 1) == 0)
+			let += is_let(memory, &limit, key, START);
+	}
+	ck_assert_uint_eq(let, slots - 1);
+	ck_assert_uint_eq(memory_full(memory), 1);
+	ck_assert_uint_eq(memory_buckets(memory), slots - 1);
 	memory_free(memory);
 }
 END_TEST
@@ -405,6 +528,198 @@ START_TEST(insert_removes_no_more_than_it_looks_at)
 }
 END_TEST
 
+/* Once all was looked at in vain, the table rests. */
+START_TEST(full_table_is_not_looked_at_all_the_time)
+{
+	const int64_t max = 6000;
+	struct limit lasting = leaky(5, 1000 * SECOND, 0);
+	struct limit brief = leaky(5, 10, 0);
+	struct memory *memory = table(max, false);
+	const int64_t rest_us = (int64_t)memory_slots(memory) / 5;
+	size_t calls = memory_slots(memory) / 1024 + 2;
+
+	fill(memory, &lasting, max - 1, START);
+	consume(memory, &brief, any_key(10000), 1, START);
+	for (uint64_t i = 0; i < calls; i++)
+		ck_assert(!is_let(memory, &lasting, any_key(20000), START));
+	for (uint64_t i = 0; i < 2 * calls; i++)
+		ck_assert(!is_let(
+		    memory, &lasting, any_key(20000), START + rest_us - 1));
+	ck_assert_uint_le(
+	    calls_to_insert(memory, &lasting, any_key(20000), START + rest_us),
+	    calls);
+	memory_free(memory);
+}
+END_TEST
+
+/* A limit like it, but with other buckets. */
+static struct limit
+other_of(const struct limit *limit, uint64_t number)
+{
+	struct limit other = *limit;
+
+	other.id = (struct hash128){number << 1, 8 * number};
+	return other;
+}
+
+/* Put a drop into ${count} buckets of keys that only this limit has. */
+static int64_t
+flood(struct memory *memory, const struct limit *limit, int64_t count)
+{
+	int64_t allowed = 0;
+
+	for (int64_t i = 0; i < count; i++)
+		allowed += is_let(memory, limit, any_key((uint64_t)i), START);
+	return allowed;
+}
+
+static const int64_t flooded[] = {1000, 10000, 200000};
+
+START_TEST(flood_leaves_room_to_other_limits)
+{
+	const int64_t max = flooded[_i];
+	struct limit limit = leaky(5, 1000 * SECOND, 0);
+	struct limit second = other_of(&limit, 7), third = other_of(&limit, 8);
+	struct memory *memory = table(max, false);
+
+	/* The limit is not known before. */
+	flood(memory, &second, 1);
+	ck_assert_int_eq(flood(memory, &limit, 2 * max), max * 9 / 10);
+	ck_assert_uint_eq(memory_full(memory), 2 * max - max * 9 / 10);
+	ck_assert_int_eq(flood(memory, &second, 50), 50);
+	ck_assert_int_eq(flood(memory, &third, 5), 5);
+	ck_assert(!is_let(memory, &limit, any_key(3 * max), START));
+
+	/* Nor does a second flood take it all. */
+	flood(memory, &second, 2 * max);
+	ck_assert_int_eq(flood(memory, &third, max / 1000), max / 1000);
+	memory_free(memory);
+}
+END_TEST
+
+START_TEST(two_floods_share)
+{
+	const int64_t max = 10000;
+	struct limit limit = leaky(5, 1000 * SECOND, 0);
+	struct limit second = other_of(&limit, 7), third = other_of(&limit, 8);
+	struct memory *memory = table(max, false);
+	int64_t counts[2] = {0};
+
+	for (int64_t i = 0; i < max; i++) {
+		counts[0] +=
+		    is_let(memory, &limit, any_key((uint64_t)i), START);
+		counts[1] +=
+		    is_let(memory, &second, any_key((uint64_t)i), START);
+	}
+	ck_assert_int_eq(counts[0], counts[1]);
+	ck_assert_int_ge(counts[0], max * 9 / 19 - 1);
+	ck_assert_int_le(counts[0], max * 9 / 19 + 1);
+	ck_assert_int_eq(flood(memory, &third, 50), 50);
+	memory_free(memory);
+}
+END_TEST
+
+START_TEST(limit_may_have_its_own_share)
+{
+	struct limit limit = leaky(5, SECOND, 0), other;
+	struct memory *memory = table(1000, false);
+
+	limit.max_buckets = 10;
+	other = other_of(&limit, 7);
+	other.max_buckets = 0;
+	ck_assert_int_eq(flood(memory, &limit, 30), 10);
+	ck_assert_uint_eq(memory_full(memory), 20);
+	ck_assert_int_eq(flood(memory, &limit, 10), 10);
+	ck_assert_int_eq(flood(memory, &other, 500), 500);
+
+	/* One leaves, one gets in; so too if it drains, or the limit changes.
+	 */
+	consume(memory, &limit, any_key(3), -2, START);
+	ck_assert_int_eq(flood(memory, &limit, 30), 10);
+	memory_sweep(memory, memory_slots(memory), START + 5 * SECOND);
+	ck_assert_uint_eq(memory_buckets(memory), 0);
+	ck_assert_int_eq(flood(memory, &limit, 30), 10);
+	limit.max_buckets = 15;
+	ck_assert_int_eq(flood(memory, &limit, 30), 15);
+	limit.max_buckets = 5;
+	ck_assert_int_eq(flood(memory, &limit, 30), 15);
+	ck_assert(!is_let(memory, &limit, any_key(40), START));
+	memory_free(memory);
+}
+END_TEST
+
+/* Whatever is done to a bucket, it counts for its limit. */
+START_TEST(share_is_kept_with_the_bucket)
+{
+	const int64_t day = 86400 * SECOND;
+	struct limit limit = window(100, day);
+	struct memory *memory = table(1000, false);
+
+	limit.max_buckets = 10;
+	flood(memory, &limit, 10);
+	memory_follow_clock(memory, START, day / 4);
+	consume(memory, &limit, any_key(3), 50, START);
+	consume(memory, &limit, any_key(3), -1, START);
+	ck_assert_uint_eq(memory_buckets(memory), 10);
+	ck_assert(!is_let(memory, &limit, any_key(20), START));
+	memory_sweep(memory, memory_slots(memory), START + 2 * day);
+	ck_assert_uint_eq(memory_buckets(memory), 0);
+	for (uint64_t i = 0; i < 20; i++)
+		ck_assert_int_eq(
+		    is_let(memory, &limit, any_key(i), START + 2 * day),
+		    i < 10);
+	memory_free(memory);
+}
+END_TEST
+
+START_TEST(limits_are_known_before_they_have_buckets)
+{
+	static const char text[] =
+	    "[a]\nmatch = a\ncapacity = 1\nrecharge = 1s\n"
+	    "[b]\nmatch = b\ncapacity = 1\nrecharge = 1s\n";
+	struct limit limit = leaky(5, 1000 * SECOND, 0);
+	struct memory *memory = table(100, false);
+	struct reasons reasons;
+	struct rules *rules =
+	    rules_from_ini("test.ini", text, strlen(text), &reasons);
+
+	ck_assert_ptr_nonnull(rules);
+	limit.id = rules_at(rules, 0)->id;
+	memory_know_limits(memory, rules);
+	ck_assert_int_eq(flood(memory, &limit, 100), 90);
+	limit.id = rules_at(rules, 1)->id;
+	ck_assert_int_eq(flood(memory, &limit, 9), 9);
+	rules_unref(rules);
+	memory_free(memory);
+}
+END_TEST
+
+/* Of limits beyond the number of shares, some are counted together; nothing is
+ * lost or counted twice. */
+START_TEST(more_limits_than_shares_are_served_too)
+{
+	struct limit limit = leaky(5, SECOND, 0);
+	struct memory *memory = table(100000, false);
+
+	for (uint64_t i = 1; i <= 40000; i++) {
+		struct limit other = limit;
+
+		other.id = key_make((const char *)&i, sizeof(i)).hash;
+		ck_assert(is_let(memory, &other, any_key(1), START));
+	}
+	ck_assert_uint_eq(memory_buckets(memory), 40000);
+	memory_sweep(memory, memory_slots(memory), START + SECOND);
+	ck_assert_uint_eq(memory_buckets(memory), 0);
+	limit.max_buckets = 1;
+	for (uint64_t i = 1; i <= 40000; i++) {
+		limit.id = key_make((const char *)&i, sizeof(i)).hash;
+		ck_assert(is_let(memory, &limit, any_key(1), START));
+		consume(memory, &limit, any_key(1), -1, START);
+	}
+	memory_free(memory);
+}
+END_TEST
+
 struct hammer {
 	pthread_t thread;
 	struct memory *memory;
@@ -468,12 +783,24 @@ START_TEST(threads_fill_the_table_exactly)
 }
 END_TEST
 
+START_TEST(threads_fill_a_share_exactly)
+{
+	struct limit limit = leaky(3, SECOND, 0);
+	struct memory *memory = table(7000, false);
+
+	limit.max_buckets = 500;
+	ck_assert_int_eq(hammer(memory, &limit, 10000), 3 * 500);
+	ck_assert_uint_eq(memory_buckets(memory), 500);
+	memory_free(memory);
+}
+END_TEST
+
 START_TEST(store_answers_at_once)
 {
 	struct limit limit = leaky(5, SECOND, 0);
 	struct memory *memory = table(10, false);
 	struct store *store = memory_store_new(memory);
-	struct ask ask = {
+	struct query query = {
 	    .limit = &limit,
 	    .key = any_key(1),
 	    .op = OP_CONSUME,
@@ -481,13 +808,13 @@ START_TEST(store_answers_at_once)
 	    .now_us = START,
 	};
 
-	ck_assert(store_ask(store, &ask));
-	ck_assert_int_eq(ask.answer, ANSWER_DECISION);
-	ck_assert_int_eq(ask.from, FROM_MEMORY);
-	ck_assert_int_eq(ask.decision.level, 2);
-	ask.op = OP_RESET;
-	ck_assert(store_ask(store, &ask));
-	ck_assert_int_eq(ask.answer, ANSWER_DONE);
+	ck_assert(store_query(store, &query));
+	ck_assert_int_eq(query.result, RESULT_DECISION);
+	ck_assert_int_eq(query.decided_by, DECIDED_BY_MEMORY);
+	ck_assert_int_eq(query.decision.level, 2);
+	query.op = OP_RESET;
+	ck_assert(store_query(store, &query));
+	ck_assert_int_eq(query.result, RESULT_DONE);
 	ck_assert_uint_eq(memory_buckets(memory), 0);
 	store_flush(store);
 	store_free(store);
@@ -503,11 +830,16 @@ memory_suite(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, decides_as_a_plain_array_does);
+	tcase_add_test(tcase, largest_numbers_are_kept);
+	tcase_add_test(tcase, windows_follow_the_wall_clock);
+	tcase_add_test(tcase, clock_that_is_set_lets_nothing_in);
+	tcase_add_test(tcase, count_follows_a_clock_that_is_set_by_days);
 	tcase_add_test(tcase, same_key_under_two_limits_is_two_buckets);
 	tcase_add_test(tcase, bucket_whose_id_comes_out_zero_is_held);
 	tcase_add_loop_test(tcase, holds_max_buckets_and_not_one_more, 0,
 	    sizeof(sizes) / sizeof(sizes[0]));
 	tcase_add_test(tcase, bucket_costs_at_most_48_bytes);
+	tcase_add_test(tcase, part_that_is_full_refuses_and_is_searched);
 	tcase_add_test(tcase, live_bucket_is_never_evicted);
 	tcase_add_test(tcase, drained_buckets_make_room_for_new_ones);
 	tcase_add_test(tcase, emptied_bucket_is_removed_at_once);
@@ -517,8 +849,17 @@ memory_suite(void)
 	tcase_add_test(tcase, full_table_is_exact_where_no_bucket_is_needed);
 	tcase_add_test(tcase, insert_looks_at_some_thousand_slots_and_no_more);
 	tcase_add_test(tcase, insert_removes_no_more_than_it_looks_at);
+	tcase_add_test(tcase, full_table_is_not_looked_at_all_the_time);
+	tcase_add_loop_test(tcase, flood_leaves_room_to_other_limits, 0,
+	    sizeof(flooded) / sizeof(flooded[0]));
+	tcase_add_test(tcase, two_floods_share);
+	tcase_add_test(tcase, limit_may_have_its_own_share);
+	tcase_add_test(tcase, share_is_kept_with_the_bucket);
+	tcase_add_test(tcase, limits_are_known_before_they_have_buckets);
+	tcase_add_test(tcase, more_limits_than_shares_are_served_too);
 	tcase_add_test(tcase, threads_on_one_key_are_let_exactly_the_capacity);
 	tcase_add_test(tcase, threads_fill_the_table_exactly);
+	tcase_add_test(tcase, threads_fill_a_share_exactly);
 	tcase_add_test(tcase, store_answers_at_once);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -105,6 +105,7 @@ static const struct reading durations[] = {
     {"1.0000000000000000000000000us", 0, 1},
     {"0.0000001m", 0, 6},
     {"0.00000000125d", 0, 108},
+    {"0.99999999875d", 0, INT64_C(86399999892)},
     {"4503599627370496us", 0, INT64_C(1) << 52},
     {"4503599627370497us", ERANGE, 0},
     {"52125d", ERANGE, 0},
@@ -173,17 +174,19 @@ START_TEST(plain_number_is_seconds)
 END_TEST
 
 static const struct reading rates[] = {
-    {"60/h", 0, 60000000},
-    {"5/s", 0, 200000},
-    {"10/15m", 0, 90000000},
-    {"1/1.5s", 0, 1500000},
-    {"1000000/s", 0, 1},
-    {"1/us", 0, 1},
-    {"1/d", 0, INT64_C(86400000000)},
-    {"1/4503599627370496us", 0, INT64_C(1) << 52},
-    {"3/s", 0, 333334}, /* rounded up: never faster than said */
-    {"7/d", 0, INT64_C(12342857143)},
-    {"999999/s", 0, 2},
+    {"60/h", 0, 60000000000},
+    {"5/s", 0, 200000000},
+    {"10/15m", 0, 90000000000},
+    {"1/1.5s", 0, 1500000000},
+    {"1000000/s", 0, 1000},
+    {"1/us", 0, 1000},
+    {"1/d", 0, INT64_C(86400000000000)},
+    {"1/4503599627370496us", 0, (INT64_C(1) << 52) * 1000},
+    {"3/s", 0, 333333334}, /* rounded up: never faster than said */
+    {"7/d", 0, INT64_C(12342857142858)},
+    {"999999/s", 0, 1001},
+    {"30000/s", 0, 33334},
+    {"120000/s", 0, 8334},
     {"1000001/s", ERANGE, 0},
     {"2/us", ERANGE, 0},
     {"0/s", ERANGE, 0},
@@ -253,6 +256,30 @@ START_TEST(numbers_are_written_as_people_write_them)
 }
 END_TEST
 
+START_TEST(each_number_of_digits_is_written)
+{
+	uint64_t power = 1;
+
+	for (size_t digits = 1; digits <= 19; digits++, power *= 10) {
+		char nines[20] = "", ten[21] = "-1", text[NUM_MAX_LEN + 1];
+
+		memset(nines, '9', digits);
+		memset(ten + 2, '0', digits - 1);
+		ten[digits + 1] = '\0';
+		text[num_write_int(text, (int64_t)power)] = '\0';
+		ck_assert_str_eq(text, ten + 1);
+		text[num_write_int(text, -(int64_t)power)] = '\0';
+		ck_assert_str_eq(text, ten);
+		if (digits == 19)
+			break; /* 19 nines are too many */
+		text[num_write_int(text, (int64_t)(power * 10 - 1))] = '\0';
+		ck_assert_str_eq(text, nines);
+		text[num_write_int(text, -(int64_t)(power * 10 - 1))] = '\0';
+		ck_assert_str_eq(text + 1, nines);
+	}
+}
+END_TEST
+
 START_TEST(what_is_written_reads_back)
 {
 	for (int64_t i = 1; i < INT64_MAX / 7; i *= 7) {
@@ -273,8 +300,8 @@ START_TEST(duration_is_written_in_its_largest_unit_and_read_back)
 		int64_t us;
 		const char *text;
 	} rows[] = {{0, "0us"}, {1, "1us"}, {1500, "1500us"}, {50000, "50ms"},
-	    {90000000, "90s"}, {300000000, "5m"},
-	    {INT64_C(86400000000), "1d"}, {INT64_C(90000000000), "25h"}};
+	    {90000000, "90s"}, {300000000, "5m"}, {INT64_C(86400000000), "1d"},
+	    {INT64_C(90000000000), "25h"}};
 	char text[NUM_MAX_LEN];
 	int64_t us;
 
@@ -286,6 +313,47 @@ START_TEST(duration_is_written_in_its_largest_unit_and_read_back)
 		ck_assert_int_eq(num_read_duration(text, len, &us), 0);
 		ck_assert_int_eq(us, rows[i].us);
 	}
+}
+END_TEST
+
+static const struct {
+	int64_t value;
+	const char *text;
+} compacts[] = {
+    {1, "1"},
+    {10, "A"},
+    {61, "z"},
+    {62, "10"},
+    {60000000, "43kjw"},
+    {(INT64_C(1) << 53) - 1, "fFgnDxSe7"},
+};
+
+START_TEST(compact_number_is_written_and_read)
+{
+	const char *text = compacts[_i].text;
+	char written[NUM_MAX_LEN + 1];
+	int64_t value;
+
+	written[num_write_compact(written, compacts[_i].value)] = '\0';
+	ck_assert_str_eq(written, text);
+	ck_assert_int_eq(num_read_compact(text, strlen(text),
+			     (INT64_C(1) << 53) - 1, &value),
+	    0);
+	ck_assert_int_eq(value, compacts[_i].value);
+}
+END_TEST
+
+static const char *const not_compacts[] = {
+    "", "0", "000", "-1", "a b", "fFgnDxSe8", "zzzzzzzzzzzzzzzzzzzz"};
+
+START_TEST(what_is_no_compact_number_is_refused)
+{
+	const char *text = not_compacts[_i];
+	int64_t value;
+
+	ck_assert_int_eq(num_read_compact(text, strlen(text),
+			     (INT64_C(1) << 53) - 1, &value),
+	    -1);
 }
 END_TEST
 
@@ -301,15 +369,19 @@ num_suite(void)
 	tcase_add_test(tcase, int_ends_where_its_length_says);
 	tcase_add_loop_test(
 	    tcase, duration_is_exact_and_has_a_unit, 0, COUNT(durations));
-	tcase_add_loop_test(
-	    tcase, plain_number_is_seconds, 0, COUNT(seconds));
+	tcase_add_loop_test(tcase, plain_number_is_seconds, 0, COUNT(seconds));
 	tcase_add_loop_test(
 	    tcase, rate_is_rounded_to_the_slower_side, 0, COUNT(rates));
 	tcase_add_loop_test(tcase, numbers_are_written_as_people_write_them, 0,
 	    COUNT(writings));
+	tcase_add_test(tcase, each_number_of_digits_is_written);
 	tcase_add_test(tcase, what_is_written_reads_back);
 	tcase_add_test(
 	    tcase, duration_is_written_in_its_largest_unit_and_read_back);
+	tcase_add_loop_test(
+	    tcase, compact_number_is_written_and_read, 0, COUNT(compacts));
+	tcase_add_loop_test(tcase, what_is_no_compact_number_is_refused, 0,
+	    COUNT(not_compacts));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

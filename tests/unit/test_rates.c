@@ -1,5 +1,5 @@
 #include "suites.h"
-#include "tool/rates.h"
+#include "cli/rates.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -115,7 +115,7 @@ START_TEST(a_large_reply_is_as_hiredis_has_it)
 				     large[_i].len ? large[_i].len : 1,
 				     large[_i].len, i % 10),
 		    0);
-	check(buf_head(&text), buf_len(&text));
+	check(buf_data(&text), buf_len(&text));
 	buf_free(&text);
 }
 END_TEST
@@ -149,8 +149,8 @@ START_TEST(all_is_aligned)
 	for (size_t i = 0; i < reply->elements; i++)
 		ck_assert_uint_eq(
 		    (uintptr_t)reply->element[i] % _Alignof(redisReply), 0);
-	ck_assert_uint_eq((uintptr_t)reply->element[2]->element %
-			      _Alignof(redisReply *), 0);
+	ck_assert_uint_eq(
+	    (uintptr_t)reply->element[2]->element % _Alignof(redisReply *), 0);
 	redisReaderFree(reader);
 }
 END_TEST

@@ -2,8 +2,9 @@
 #include "suites.h"
 
 #include "base/attr.h"
-#include "wire/resp.h"
+#include "protocol/resp/resp.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What was read, one line each: "WORD|WORD", "-" for a command to be ignored,
@@ -34,12 +35,11 @@ static size_t
 read_commands(struct resp_reader *reader, const char *bytes, size_t len)
 {
 	struct resp_command command;
-	char why[RESP_WHY_MAX];
 	size_t done = 0, used;
 
 	for (;;) {
 		enum resp_result result = resp_read(
-		    reader, bytes + done, len - done, &used, &command, why);
+		    reader, bytes + done, len - done, &used, &command);
 
 		done += used;
 		if (result == RESP_MORE) {
@@ -48,7 +48,8 @@ read_commands(struct resp_reader *reader, const char *bytes, size_t len)
 			return done;
 		}
 		if (result == RESP_BAD) {
-			ck_assert_int_eq(buf_printf(&trace, "%s\n", why), 0);
+			ck_assert_int_eq(
+			    buf_printf(&trace, "%s\n", command.why), 0);
 			return SIZE_MAX;
 		}
 		trace_command(&command);
@@ -62,7 +63,7 @@ trace_of(const char *bytes, size_t len, size_t step)
 	struct resp_reader reader = {0};
 	size_t start = 0, end = 0;
 
-	buf_take(&trace, buf_len(&trace));
+	buf_consume(&trace, buf_len(&trace));
 	while (end < len) {
 		size_t done;
 
@@ -73,7 +74,7 @@ trace_of(const char *bytes, size_t len, size_t step)
 		start += done;
 	}
 	ck_assert_int_eq(buf_add(&trace, "", 1), 0);
-	return buf_head(&trace);
+	return buf_data(&trace);
 }
 
 static void
@@ -84,7 +85,7 @@ check_reads(const char *bytes, size_t len, const char *expected)
 	ck_assert_str_eq(trace_of(bytes, len, 7), expected);
 }
 
-#define ERR "ERR Protocol error: "
+#define ERR     "ERR Protocol error: "
 #define CONSUME "*2\r\n$7\r\nCONSUME\r\n$1\r\na\r\n"
 
 static const struct {
@@ -116,8 +117,18 @@ static const struct {
     {"*2\r\n$4\r\nPING\r\n", ""},
     {CONSUME "*1\r\n", "CONSUME|a\n"},
     /* not the protocol */
-    {"PING\r\n", ERR "expected '*', got 'P'\n"},
-    {CONSUME "PING\r\n", "CONSUME|a\n" ERR "expected '*', got 'P'\n"},
+    {"PEEK a\r\n", ERR "expected '*', got 'P'\n"},
+    {CONSUME "pingpong\r\n", "CONSUME|a\n" ERR "expected '*', got 'p'\n"},
+    /* lines */
+    {"PING\r\n", "PING\n"},
+    {CONSUME "ping\n" CONSUME, "CONSUME|a\nping\nCONSUME|a\n"},
+    {"HELLO 3 SETNAME x\r\n", "HELLO|3|SETNAME|x\n"},
+    {"auth \t x  y \r\nhello\r\n", "auth|x|y\nhello\n"},
+    {"HELL", ""},
+    {"HELLO", ""},
+    {"HELLO 3\r", ""},
+    {"HELP\r\n", ERR "expected '*', got 'H'\n"},
+    {"HELLO1\r\n", ERR "expected '*', got 'H'\n"},
     {CONSUME "\n", "CONSUME|a\n" ERR "expected '*', got 0x0a\n"},
     {CONSUME "\r\r\n", "CONSUME|a\n" ERR "expected '*', got 0x0d\n"},
     {CONSUME "\x80", "CONSUME|a\n" ERR "expected '*', got 0x80\n"},
@@ -133,8 +144,7 @@ static const struct {
     {"*4294967297\r\n", ERR "invalid multibulk length\n"},
     {"*18446744073709551617\r\n", ERR "invalid multibulk length\n"},
     {"*-99999999999999999999\r\n", ERR "invalid multibulk length\n"},
-    {"*00000000000000000000000000000001\r\n",
-	ERR "invalid multibulk length\n"},
+    {"*00000000000000000000000000000001\r\n", ERR "invalid multibulk length\n"},
     {"*1\r\n*1\r\n$4\r\nPING\r\n", ERR "expected '$', got '*'\n"},
     {"*1\r\n:1\r\n", ERR "expected '$', got ':'\n"},
     {"*1\r\n+PING\r\n", ERR "expected '$', got '+'\n"},
@@ -162,11 +172,10 @@ START_TEST(word_may_hold_any_bytes)
 	static const char text[] = "*2\r\n$4\r\nECHO\r\n$4\r\n\0\xff\r\n\r\n";
 	struct resp_reader reader = {0};
 	struct resp_command command;
-	char why[RESP_WHY_MAX];
 	size_t used;
 
-	ck_assert_int_eq(resp_read(&reader, text, sizeof(text) - 1, &used,
-			     &command, why),
+	ck_assert_int_eq(
+	    resp_read(&reader, text, sizeof(text) - 1, &used, &command),
 	    RESP_COMMAND);
 	ck_assert_uint_eq(command.words[1].len, 4);
 	ck_assert_mem_eq(command.words[1].bytes, "\0\xff\r\n", 4);
@@ -186,42 +195,43 @@ command_of(size_t words, size_t len)
 	return text;
 }
 
+/* The last command read by result_of(). */
+static struct resp_command last;
+
 /* How reading it ends, at once and byte by byte. */
 static enum resp_result
-result_of(size_t words, size_t len, char why[RESP_WHY_MAX])
+result_of(size_t words, size_t len)
 {
 	struct buf text = command_of(words, len);
 	struct resp_reader whole = {0}, bytewise = {0};
-	struct resp_command command;
 	enum resp_result first, second = RESP_MORE;
 	size_t used;
 
-	first = resp_read(&whole, buf_head(&text), buf_len(&text), &used,
-	    &command, why);
+	first =
+	    resp_read(&whole, buf_data(&text), buf_len(&text), &used, &last);
 	for (size_t i = 1; i <= buf_len(&text) && second == RESP_MORE; i++)
-		second = resp_read(
-		    &bytewise, buf_head(&text), i, &used, &command, why);
+		second = resp_read(&bytewise, buf_data(&text), i, &used, &last);
 	ck_assert_int_eq(first, second);
 	if (first == RESP_COMMAND)
-		ck_assert_uint_eq(command.count, words);
+		ck_assert_uint_eq(last.count, words);
 	buf_free(&text);
 	return first;
 }
 
 START_TEST(command_has_bounds)
 {
-	char why[RESP_WHY_MAX];
-
-	ck_assert_int_eq(result_of(64, 1, why), RESP_COMMAND);
-	ck_assert_int_eq(result_of(65, 1, why), RESP_BAD);
-	ck_assert_int_eq(result_of(1, 4096, why), RESP_COMMAND);
-	ck_assert_int_eq(result_of(1, 4097, why), RESP_BAD);
+	ck_assert_int_eq(result_of(64, 1), RESP_COMMAND);
+	ck_assert_int_eq(result_of(65, 1), RESP_BAD);
+	ck_assert_int_eq(result_of(1, 4096), RESP_COMMAND);
+	ck_assert_int_eq(result_of(1, 4097), RESP_BAD);
 	/* "*4\r\n", and 9 bytes around each word */
-	ck_assert_int_eq(result_of(4, 4085, why), RESP_COMMAND);
-	ck_assert_int_eq(result_of(4, 4086, why), RESP_COMMAND);
-	ck_assert_int_eq(result_of(4, 4087, why), RESP_BAD);
-	ck_assert_str_eq(why, ERR "a command is at most 16384 bytes");
-	ck_assert_int_eq(result_of(64, 300, why), RESP_BAD);
+	ck_assert_int_eq(result_of(4, 4085), RESP_COMMAND);
+	ck_assert_int_eq(result_of(4, 4086), RESP_COMMAND);
+	ck_assert_int_eq(result_of(4, 4087), RESP_BAD);
+	ck_assert_str_eq(last.why, ERR "a command is at most 16384 bytes");
+	ck_assert_int_eq(result_of(64, 300), RESP_BAD);
+	/* "*18\r\n", and 8 bytes: one too many */
+	ck_assert_int_eq(result_of(18, 902), RESP_BAD);
 }
 END_TEST
 
@@ -231,14 +241,13 @@ START_TEST(bytes_are_not_looked_at_twice)
 	size_t len = strlen(text), used;
 	struct resp_reader reader = {0};
 	struct resp_command command;
-	char why[RESP_WHY_MAX];
 
 	ck_assert_int_eq(
-	    resp_read(&reader, text, len - 3, &used, &command, why), RESP_MORE);
+	    resp_read(&reader, text, len - 3, &used, &command), RESP_MORE);
 	memset(text, 'x', 4); /* "*2\r\n" */
 	memset(text + 4, 'x', 4);
 	ck_assert_int_eq(
-	    resp_read(&reader, text, len, &used, &command, why), RESP_COMMAND);
+	    resp_read(&reader, text, len, &used, &command), RESP_COMMAND);
 	ck_assert_uint_eq(used, len);
 }
 END_TEST
@@ -247,11 +256,10 @@ START_TEST(nothing_is_no_command_yet)
 {
 	struct resp_reader reader = {0};
 	struct resp_command command;
-	char why[RESP_WHY_MAX];
 	size_t used = 1;
 
 	ck_assert_int_eq(
-	    resp_read(&reader, NULL, 0, &used, &command, why), RESP_MORE);
+	    resp_read(&reader, NULL, 0, &used, &command), RESP_MORE);
 	ck_assert_uint_eq(used, 0);
 }
 END_TEST
@@ -260,11 +268,11 @@ END_TEST
 static const char *
 written(struct buf *out)
 {
-	buf_take(&trace, buf_len(&trace));
-	ck_assert_int_eq(buf_add(&trace, buf_head(out), buf_len(out)), 0);
+	buf_consume(&trace, buf_len(&trace));
+	ck_assert_int_eq(buf_add(&trace, buf_data(out), buf_len(out)), 0);
 	ck_assert_int_eq(buf_add(&trace, "", 1), 0);
 	buf_free(out);
-	return buf_head(&trace);
+	return buf_data(&trace);
 }
 
 #define check_written(call, expected)                                          \
@@ -282,8 +290,8 @@ START_TEST(values_are_written_byte_for_byte)
 	check_written(resp_write_error(&out, "ERR a\nb"), "-ERR a\r\n");
 	check_written(resp_write_error(&out, "ERR a\r\n+OK"), "-ERR a\r\n");
 	check_written(resp_write_int(&out, -1), ":-1\r\n");
-	check_written(resp_write_int(&out, INT64_MIN),
-	    ":-9223372036854775808\r\n");
+	check_written(
+	    resp_write_int(&out, INT64_MIN), ":-9223372036854775808\r\n");
 	check_written(resp_write_bulk(&out, "a\r\nb", 4), "$4\r\na\r\nb\r\n");
 	check_written(resp_write_bulk(&out, NULL, 0), "$0\r\n\r\n");
 	check_written(resp_write_text(&out, "abc"), "$3\r\nabc\r\n");
@@ -295,70 +303,87 @@ START_TEST(values_are_written_byte_for_byte)
 }
 END_TEST
 
-START_TEST(lines_are_an_array_without_the_end)
+START_TEST(lines_are_strings)
 {
-	check_written(resp_write_lines(&out, "END\n", 4), "*0\r\n");
-	check_written(resp_write_lines(&out, NULL, 0), "*0\r\n");
-	check_written(resp_write_lines(&out, "a\n\nEND\n", 7),
-	    "*2\r\n$1\r\na\r\n$0\r\n\r\n");
+	check_written(resp_write_lines(&out, NULL, 0), "");
+	check_written(
+	    resp_write_lines(&out, "a\n\n", 3), "$1\r\na\r\n$0\r\n\r\n");
 	check_written(resp_write_lines(&out, "END\nb\nEND\n", 10),
-	    "*2\r\n$3\r\nEND\r\n$1\r\nb\r\n");
+	    "$3\r\nEND\r\n$1\r\nb\r\n$3\r\nEND\r\n");
 }
 END_TEST
 
 static const struct limit login = {.name = "login", .capacity = 5};
 
 static const struct {
-	struct reply reply;
-	const char *array, *map;
-} replies[] = {
-    {{&login, {true, 3, 4981234, 0, 0}, FROM_REDIS, false},
-	"*7\r\n:1\r\n:3\r\n:5\r\n:4982\r\n:0\r\n:0\r\n$5\r\nlogin\r\n",
-	"%8\r\n$7\r\nallowed\r\n:1\r\n$5\r\nlevel\r\n:3\r\n"
+	struct check check;
+	const char *array, *pairs;
+} decisions[] = {
+    {{.limit = &login,
+	 .decision = {true, 3, 4981234, 0, 0, 0},
+	 .decided_by = DECIDED_BY_REDIS},
+	"*9\r\n:1\r\n:3\r\n:5\r\n:4982\r\n:0\r\n:0\r\n$5\r\nlogin\r\n"
+	"$5\r\nredis\r\n$0\r\n\r\n",
+	"$7\r\nallowed\r\n:1\r\n$5\r\nlevel\r\n:3\r\n"
 	"$8\r\ncapacity\r\n:5\r\n$4\r\nnext\r\n:4982\r\n$5\r\nretry\r\n:0\r\n"
 	"$7\r\nblocked\r\n:0\r\n$5\r\nlimit\r\n$5\r\nlogin\r\n"
-	"$4\r\nfrom\r\n$5\r\nredis\r\n"},
-    /* rounded up: who waits so long is not refused */
-    {{&login, {false, 5, 1, 1000, 1001}, FROM_MEMORY, false},
-	"*7\r\n:0\r\n:5\r\n:5\r\n:1\r\n:1\r\n:2\r\n$5\r\nlogin\r\n",
-	"%8\r\n$7\r\nallowed\r\n:0\r\n$5\r\nlevel\r\n:5\r\n"
+	"$4\r\nfrom\r\n$5\r\nredis\r\n$6\r\nshadow\r\n$0\r\n\r\n"},
+    /* rounded up: a client that waits that long is not refused */
+    {{.limit = &login,
+	 .decision = {false, 5, 1, 1000, 1001, 0},
+	 .decided_by = DECIDED_BY_MEMORY},
+	"*9\r\n:0\r\n:5\r\n:5\r\n:1\r\n:1\r\n:2\r\n$5\r\nlogin\r\n"
+	"$6\r\nmemory\r\n$0\r\n\r\n",
+	"$7\r\nallowed\r\n:0\r\n$5\r\nlevel\r\n:5\r\n"
 	"$8\r\ncapacity\r\n:5\r\n$4\r\nnext\r\n:1\r\n$5\r\nretry\r\n:1\r\n"
 	"$7\r\nblocked\r\n:2\r\n$5\r\nlimit\r\n$5\r\nlogin\r\n"
-	"$4\r\nfrom\r\n$6\r\nmemory\r\n"},
-    {{&login, {false, 0, 0, RETRY_NEVER, 0}, FROM_FALLBACK, true},
-	"*7\r\n:0\r\n:0\r\n:5\r\n:0\r\n:-1\r\n:0\r\n$5\r\nlogin\r\n",
-	"%9\r\n$7\r\nallowed\r\n:0\r\n$5\r\nlevel\r\n:0\r\n"
+	"$4\r\nfrom\r\n$6\r\nmemory\r\n$6\r\nshadow\r\n$0\r\n\r\n"},
+    {{.limit = &login,
+	 .decision = {false, 0, 0, RETRY_NEVER, 0, 0},
+	 .decided_by = DECIDED_BY_FALLBACK,
+	 .shadow_denied = true},
+	"*9\r\n:0\r\n:0\r\n:5\r\n:0\r\n:-1\r\n:0\r\n$5\r\nlogin\r\n"
+	"$8\r\nfallback\r\n$4\r\ndeny\r\n",
+	"$7\r\nallowed\r\n:0\r\n$5\r\nlevel\r\n:0\r\n"
 	"$8\r\ncapacity\r\n:5\r\n$4\r\nnext\r\n:0\r\n$5\r\nretry\r\n:-1\r\n"
 	"$7\r\nblocked\r\n:0\r\n$5\r\nlimit\r\n$5\r\nlogin\r\n"
 	"$4\r\nfrom\r\n$8\r\nfallback\r\n$6\r\nshadow\r\n$4\r\ndeny\r\n"},
-    {{NULL, {true, 0, 0, 0, 0}, FROM_NONE, false},
-	"*7\r\n:1\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n$1\r\n-\r\n",
-	"%8\r\n$7\r\nallowed\r\n:1\r\n$5\r\nlevel\r\n:0\r\n"
+    {{.decision = {true, 0, 0, 0, 0, 0}, .decided_by = DECIDED_BY_NONE},
+	"*9\r\n:1\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n$1\r\n-\r\n"
+	"$4\r\nnone\r\n$0\r\n\r\n",
+	"$7\r\nallowed\r\n:1\r\n$5\r\nlevel\r\n:0\r\n"
 	"$8\r\ncapacity\r\n:0\r\n$4\r\nnext\r\n:0\r\n$5\r\nretry\r\n:0\r\n"
 	"$7\r\nblocked\r\n:0\r\n$5\r\nlimit\r\n$1\r\n-\r\n"
-	"$4\r\nfrom\r\n$4\r\nnone\r\n"},
+	"$4\r\nfrom\r\n$4\r\nnone\r\n$6\r\nshadow\r\n$0\r\n\r\n"},
 };
 
-START_TEST(reply_is_an_array_or_a_map)
+START_TEST(decision_is_an_array_or_a_map)
 {
-	const struct reply *reply = &replies[_i].reply;
+	const struct check *check = &decisions[_i].check;
+	char map[400];
 
-	check_written(resp_write_reply(&out, reply, 2), replies[_i].array);
-	check_written(resp_write_reply(&out, reply, 3), replies[_i].map);
+	check_written(resp_write_decision(&out, check), decisions[_i].array);
+	snprintf(map, sizeof(map), "*18\r\n%s", decisions[_i].pairs);
+	check_written(resp_write_decision_map(&out, check, 2), map);
+	snprintf(map, sizeof(map), "%%9\r\n%s", decisions[_i].pairs);
+	check_written(resp_write_decision_map(&out, check, 3), map);
 }
 END_TEST
 
-START_TEST(longest_reply_has_room)
+START_TEST(longest_decision_has_room)
 {
 	struct limit limit = {.capacity = INT64_MIN};
-	struct reply reply = {&limit,
-	    {false, INT64_MIN, INT64_MAX - 999, INT64_MAX - 999,
-		INT64_MAX - 999},
-	    FROM_FALLBACK, true};
+	struct check check = {
+	    .limit = &limit,
+	    .decision = {false, INT64_MIN, INT64_MAX - 999, INT64_MAX - 999,
+		INT64_MAX - 999, 0},
+	    .decided_by = DECIDED_BY_FALLBACK,
+	    .shadow_denied = true,
+	};
 	struct buf out = {0};
 
 	memset(limit.name, 'a', LIMIT_NAME_MAX);
-	ck_assert_int_eq(resp_write_reply(&out, &reply, 3), 0);
+	ck_assert_int_eq(resp_write_decision_map(&out, &check, 3), 0);
 	ck_assert_uint_lt(buf_len(&out), 400);
 	buf_free(&out);
 }
@@ -378,10 +403,10 @@ resp_suite(void)
 	tcase_add_test(tcase, bytes_are_not_looked_at_twice);
 	tcase_add_test(tcase, nothing_is_no_command_yet);
 	tcase_add_test(tcase, values_are_written_byte_for_byte);
-	tcase_add_test(tcase, lines_are_an_array_without_the_end);
+	tcase_add_test(tcase, lines_are_strings);
 	tcase_add_loop_test(
-	    tcase, reply_is_an_array_or_a_map, 0, COUNT(replies));
-	tcase_add_test(tcase, longest_reply_has_room);
+	    tcase, decision_is_an_array_or_a_map, 0, COUNT(decisions));
+	tcase_add_test(tcase, longest_decision_has_room);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

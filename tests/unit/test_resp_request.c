@@ -2,33 +2,34 @@
 
 #include "base/attr.h"
 #include "limit/limit.h"
-#include "wire/line.h"
-#include "wire/resp_request.h"
+#include "protocol/resp/resp_request.h"
+#include "protocol/resp/resp_session.h"
 
 #include <string.h>
 
-static struct resp_session session;
+static struct session_common common = {.inline_limits = true};
+static struct session session;
 static struct request request;
-static struct buf out;
 
 static void
 start(void)
 {
-	session = (struct resp_session){2, 7};
+	session_start(&session, &common, 7, OFFER_ANY);
 }
 
 static void
-free_out(void)
+clear(void)
 {
-	buf_free(&out);
+	session_common_clear(&common);
 }
 
 /* Have the words of ${text}, with blanks between them, read as a command. */
-static enum resp_demand
+static enum read_result
 read_words(const char *text)
 {
 	struct resp_command command = {0};
-	enum resp_demand demand;
+	struct buf *out = &common.response;
+	enum read_result result;
 
 	while (*text) {
 		size_t len = strcspn(text, " ");
@@ -36,10 +37,10 @@ read_words(const char *text)
 		command.words[command.count++] = (struct resp_word){text, len};
 		text += len + (text[len] == ' ');
 	}
-	buf_take(&out, buf_len(&out));
-	demand = resp_request_read(&command, &session, &request, &out);
-	ck_assert_int_eq(buf_add(&out, "", 1), 0);
-	return demand;
+	buf_consume(out, buf_len(out));
+	result = resp_request_read(&command, &session, &request);
+	ck_assert_int_eq(buf_add(out, "", 1), 0);
+	return result;
 }
 
 static const struct {
@@ -57,13 +58,17 @@ static const struct {
     {"STATS", VERB_STATS, NULL, 1},
     {"HELP", VERB_HELP, NULL, 1},
     {"PING", VERB_PING, NULL, 1},
+    {"TOP", VERB_TOP, NULL, 1},
+    {"TOP 7", VERB_TOP, NULL, 1},
+    {"QUIT", VERB_QUIT, NULL, 1},
+    {"quit a b", VERB_QUIT, NULL, 1},
     {"CL.THROTTLE a 15 30 60", VERB_THROTTLE, "a", 1},
     {"cl.throttle a 15 30 60 0", VERB_THROTTLE, "a", 0},
 };
 
 START_TEST(request_is_read)
 {
-	ck_assert_int_eq(read_words(requests[_i].words), RESP_ASKS);
+	ck_assert_int_eq(read_words(requests[_i].words), READ_REQUEST);
 	ck_assert_int_eq(request.verb, requests[_i].verb);
 	ck_assert_int_eq(request.amount, requests[_i].amount);
 	ck_assert_int_eq(request.key != NULL, requests[_i].key != NULL);
@@ -93,8 +98,6 @@ static const struct {
     {"ping a b", "-ERR wrong number of arguments for 'ping' command\r\n"},
     {"limits x", "-ERR wrong number of arguments for 'limits' command\r\n"},
     {"ECHO", "-ERR wrong number of arguments for 'echo' command\r\n"},
-    {"CONSUME a\x7f",
-	"-ERR badkey a key is 1 to 255 bytes of printable ASCII or UTF-8\r\n"},
     {"CONSUME a 1.5",
 	"-ERR badamount amount must be a whole number from -1000000000 to "
 	"1000000000\r\n"},
@@ -105,7 +108,6 @@ static const struct {
     {"HELLO 3 SETNAME", "-ERR Syntax error in HELLO\r\n"},
     {"AUTH x", "-ERR AUTH: there is no password here; leave it out\r\n"},
     {"SELECT 1", "-ERR DB index is out of range\r\n"},
-    {"CLIENT KILL x", "-ERR unknown subcommand 'KILL'\r\n"},
     {"CONFIG SET save x", "-ERR unknown subcommand 'SET'\r\n"},
     {"COMMAND x", "-ERR unknown subcommand 'x'\r\n"},
     {"CL.THROTTLE", USAGE},
@@ -136,21 +138,20 @@ static const struct {
 	OWN "the rate must be at most 1000000 a second\r\n"},
     {"CL.THROTTLE a 1 9223372036854775807 1000000000000",
 	OWN "the rate must be at most 1000000 a second\r\n"},
-    {"CL.THROTTLE a 1 1 1 -1", OWN "quantity must be from 0 to 1000000000\r\n"},
+    {"CL.THROTTLE a 1 1 1 -1000000001",
+	OWN "quantity must be from -1000000000 to 1000000000\r\n"},
     {"CL.THROTTLE a 1 1 1 1000000001",
-	OWN "quantity must be from 0 to 1000000000\r\n"},
+	OWN "quantity must be from -1000000000 to 1000000000\r\n"},
     {"CL.THROTTLE a 0 1 2592001",
 	OWN "(max_burst + 1) * period / count must be at most 30 days\r\n"},
     {"CL.THROTTLE a 2592000 1 1",
 	OWN "(max_burst + 1) * period / count must be at most 30 days\r\n"},
-    {"CL.THROTTLE a\x7f 1 1 1",
-	"-ERR badkey a key is 1 to 255 bytes of printable ASCII or UTF-8\r\n"},
 };
 
 START_TEST(what_is_wrong_is_said)
 {
-	ck_assert_int_eq(read_words(wrong[_i].words), RESP_WRONG);
-	ck_assert_str_eq(buf_head(&out), wrong[_i].error);
+	ck_assert_int_eq(read_words(wrong[_i].words), READ_BAD);
+	ck_assert_str_eq(buf_data(&common.response), wrong[_i].error);
 }
 END_TEST
 
@@ -159,37 +160,38 @@ START_TEST(longest_names_are_cut_in_errors)
 	char words[RESP_WORD_MAX + 1] = {0};
 
 	memset(words, 0x7f, RESP_WORD_MAX);
-	ck_assert_int_eq(read_words(words), RESP_WRONG);
-	ck_assert_uint_lt(buf_len(&out), 200);
-	ck_assert_ptr_nonnull(strstr(buf_head(&out), "...'\r\n"));
+	ck_assert_int_eq(read_words(words), READ_BAD);
+	ck_assert_uint_lt(buf_len(&common.response), 200);
+	ck_assert_ptr_nonnull(strstr(buf_data(&common.response), "...'\r\n"));
 }
 END_TEST
 
 static const struct {
 	const char *words;
-	int64_t capacity, recharge_us;
+	int64_t capacity, recharge_ns;
 } throttles[] = {
-    {"CL.THROTTLE a 15 30 60", 16, 2000000},
-    {"CL.THROTTLE a 0 1 1", 1, 1000000},
-    {"CL.THROTTLE a 0 3 1", 1, 333334}, /* rounded up */
-    {"CL.THROTTLE a 0 1000000 1", 1, 1},
-    {"CL.THROTTLE a 0 999999 1", 1, 2},
-    {"CL.THROTTLE a 0 1 2592000", 1, LIMIT_INLINE_LIFE_US},
-    {"CL.THROTTLE a 2591999 1 1", 2592000, 1000000},
-    {"CL.THROTTLE a 999999999 1000000 1", 1000000000, 1},
-    {"CL.THROTTLE a 0 1000000000000000000 1000000000000", 1, 1},
+    {"CL.THROTTLE a 15 30 60", 16, 2000000000},
+    {"CL.THROTTLE a 0 1 1", 1, 1000000000},
+    {"CL.THROTTLE a 0 3 1", 1, 333333334}, /* rounded up */
+    {"CL.THROTTLE a 0 1000000 1", 1, 1000},
+    {"CL.THROTTLE a 0 999999 1", 1, 1001},
+    {"CL.THROTTLE a 0 1 2592000", 1, LIMIT_INLINE_LIFE_US * 1000},
+    {"CL.THROTTLE a 2591999 1 1", 2592000, 1000000000},
+    {"CL.THROTTLE a 999999999 1000000 1", 1000000000, 1000},
+    {"CL.THROTTLE a 0 1000000000000000000 1000000000000", 1, 1000},
+    {"CL.THROTTLE a 0 999999999999999999 1000000000000", 1, 1001},
 };
 
 START_TEST(limit_of_a_throttle_is_worked_out)
 {
-	ck_assert_int_eq(read_words(throttles[_i].words), RESP_ASKS);
+	ck_assert_int_eq(read_words(throttles[_i].words), READ_REQUEST);
 	ck_assert_int_eq(request.capacity, throttles[_i].capacity);
-	ck_assert_int_eq(request.recharge_us, throttles[_i].recharge_us);
+	ck_assert_int_eq(request.recharge_ns, throttles[_i].recharge_ns);
 }
 END_TEST
 
 static const struct {
-	const char *words, *answer;
+	const char *words, *response;
 } greetings[] = {
     {"PING hello", "$5\r\nhello\r\n"},
     {"ECHO hello", "$5\r\nhello\r\n"},
@@ -198,6 +200,12 @@ static const struct {
     {"CLIENT SETNAME me", "+OK\r\n"},
     {"CLIENT SETINFO LIB-NAME x", "+OK\r\n"},
     {"client id", ":7\r\n"},
+    {"CLIENT TRACKING ON OPTIN", "+OK\r\n"},
+    {"CLIENT KILL x", "-ERR unknown subcommand 'KILL'\r\n"},
+    {"CLIENT MAINT_NOTIFICATIONS ON",
+	"-ERR unknown subcommand 'MAINT_NOTIFICATIONS'\r\n"},
+    {"CLUSTER INFO", "-ERR This instance has cluster support disabled\r\n"},
+    {"DBSIZE", ":0\r\n"},
     {"CLIENT GETNAME", "$-1\r\n"},
     {"CONFIG GET save", "*2\r\n$4\r\nsave\r\n$0\r\n\r\n"},
     {"CONFIG GET appendonly", "*2\r\n$10\r\nappendonly\r\n$2\r\nno\r\n"},
@@ -209,49 +217,96 @@ static const struct {
     {"COMMAND INFO ping",
 	"*1\r\n*6\r\n$4\r\nping\r\n:-1\r\n*2\r\n+readonly\r\n+fast\r\n"
 	":0\r\n:0\r\n:0\r\n"},
+    {"COMMAND INFO reset EXPLAIN cl.throttle quit config",
+	"*5\r\n"
+	"*6\r\n$5\r\nreset\r\n:-1\r\n*2\r\n+write\r\n+fast\r\n"
+	":1\r\n:1\r\n:1\r\n"
+	"*6\r\n$7\r\nexplain\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n"
+	":1\r\n:1\r\n:1\r\n"
+	"*6\r\n$11\r\ncl.throttle\r\n:-1\r\n*2\r\n+write\r\n+fast\r\n"
+	":1\r\n:1\r\n:1\r\n"
+	"*6\r\n$4\r\nquit\r\n:-1\r\n*2\r\n+readonly\r\n+fast\r\n"
+	":0\r\n:0\r\n:0\r\n"
+	"*6\r\n$6\r\nconfig\r\n:-3\r\n*2\r\n+readonly\r\n+fast\r\n"
+	":0\r\n:0\r\n:0\r\n"},
+    {"COMMAND LIST",
+	"*34\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$5\r\nreset\r\n"
+	"$7\r\nexplain\r\n$6\r\nlimits\r\n$5\r\nstats\r\n$6\r\nstatus\r\n$"
+	"3\r\ntop\r\n$6\r\nrecent\r\n$"
+	"4\r\nping\r\n"
+	"$5\r\nready\r\n$4\r\nhelp\r\n$4\r\nquit\r\n$11\r\ncl.throttle\r\n"
+	"$3\r\ndel\r\n$6\r\nexists\r\n$3\r\nttl\r\n$4\r\npttl\r\n"
+	"$5\r\nhello\r\n$4\r\nauth\r\n$4\r\necho\r\n$6\r\nselect\r\n"
+	"$6\r\nclient\r\n$4\r\ninfo\r\n$7\r\ncommand\r\n"
+	"$6\r\nconfig\r\n$7\r\ncluster\r\n$4\r\ntime\r\n"
+	"$5\r\nmulti\r\n$4\r\nexec\r\n$7\r\ndiscard\r\n"
+	"$5\r\nwatch\r\n$7\r\nunwatch\r\n$6\r\ndbsize\r\n"},
     {"COMMAND DOCS", "*0\r\n"},
-    {"COMMAND COUNT", ":18\r\n"},
+    {"COMMAND COUNT", ":34\r\n"},
 };
 
-START_TEST(greeting_is_answered)
+START_TEST(greeting_is_responded_to)
 {
-	ck_assert_int_eq(read_words(greetings[_i].words), RESP_ANSWERED);
-	ck_assert_str_eq(buf_head(&out), greetings[_i].answer);
+	ck_assert_int_eq(read_words(greetings[_i].words), READ_RESPONDED);
+	ck_assert_str_eq(buf_data(&common.response), greetings[_i].response);
 }
 END_TEST
 
 START_TEST(hello_changes_the_protocol_and_reset_changes_it_back)
 {
-	ck_assert_int_eq(read_words("HELLO"), RESP_ANSWERED);
-	ck_assert_ptr_nonnull(strstr(buf_head(&out), "*14\r\n"));
-	ck_assert_int_eq(read_words("HELLO 3 SETNAME me"), RESP_ANSWERED);
-	ck_assert_ptr_nonnull(strstr(buf_head(&out), "%7\r\n"));
-	ck_assert_ptr_nonnull(strstr(buf_head(&out), "$5\r\nproto\r\n:3\r\n"));
-	ck_assert_ptr_nonnull(strstr(buf_head(&out), "$2\r\nid\r\n:7\r\n"));
-	ck_assert_int_eq(session.version, 3);
-	ck_assert_int_eq(read_words("CLIENT GETNAME"), RESP_ANSWERED);
-	ck_assert_str_eq(buf_head(&out), "_\r\n");
-	ck_assert_int_eq(read_words("HELLO 4"), RESP_WRONG);
-	ck_assert_int_eq(session.version, 3);
-	ck_assert_int_eq(read_words("RESET"), RESP_ANSWERED);
-	ck_assert_int_eq(session.version, 2);
+	ck_assert_int_eq(read_words("HELLO"), READ_RESPONDED);
+	ck_assert_ptr_nonnull(strstr(buf_data(&common.response), "*14\r\n"));
+	ck_assert_int_eq(read_words("HELLO 3 SETNAME me"), READ_RESPONDED);
+	ck_assert_ptr_nonnull(strstr(buf_data(&common.response), "%7\r\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(buf_data(&common.response), "$5\r\nproto\r\n:3\r\n"));
+	ck_assert_ptr_nonnull(
+	    strstr(buf_data(&common.response), "$2\r\nid\r\n:7\r\n"));
+	ck_assert_int_eq(resp_version(&session), 3);
+	ck_assert_int_eq(read_words("CLIENT GETNAME"), READ_RESPONDED);
+	ck_assert_str_eq(buf_data(&common.response), "_\r\n");
+	ck_assert_int_eq(read_words("HELLO 4"), READ_BAD);
+	ck_assert_int_eq(resp_version(&session), 3);
+	ck_assert_int_eq(read_words("RESET"), READ_RESPONDED);
+	ck_assert_int_eq(resp_version(&session), 2);
 }
 END_TEST
 
-START_TEST(quit_is_answered_and_the_last)
+START_TEST(encoding_follows_the_request)
 {
-	ck_assert_int_eq(read_words("QUIT"), RESP_QUITS);
-	ck_assert_str_eq(buf_head(&out), "+OK\r\n");
+	ck_assert_int_eq(read_words("CONSUME a"), READ_REQUEST);
+	ck_assert_int_eq(request.encoding, RESP_ARRAY);
+	ck_assert_int_eq(read_words("CONSUME a -7 map"), READ_REQUEST);
+	ck_assert_int_eq(request.encoding, RESP_MAP2);
+	ck_assert_int_eq(request.amount, -7);
+	ck_assert_int_eq(read_words("CL.THROTTLE a 0 1 1"), READ_REQUEST);
+	ck_assert_int_eq(request.encoding, RESP_CELL);
+	ck_assert_int_eq(read_words("HELLO 3"), READ_RESPONDED);
+	ck_assert_int_eq(read_words("PEEK a"), READ_REQUEST);
+	ck_assert_int_eq(request.encoding, RESP_ARRAY);
+	ck_assert_int_eq(read_words("PEEK a 2 MAP"), READ_REQUEST);
+	ck_assert_int_eq(request.encoding, RESP_MAP3);
+	ck_assert_int_eq(request.verb, VERB_PEEK);
+	ck_assert_int_eq(read_words("PEEK a x MAP"), READ_BAD);
+	ck_assert_int_eq(read_words("PEEK a 2 MAPS"), READ_BAD);
+	ck_assert_int_eq(read_words("PEEK a 2 MAP 3"), READ_BAD);
+	ck_assert_int_eq(read_words("RESET a 2 MAP"), READ_BAD);
+	ck_assert_int_eq(read_words("PEEK a MAP"), READ_BAD);
+	ck_assert_int_eq(read_words("CL.THROTTLE a 0 1 1"), READ_REQUEST);
+	ck_assert_int_eq(request.encoding, RESP_CELL);
 }
 END_TEST
 
-START_TEST(help_is_that_of_lines_and_one_more)
+START_TEST(throttle_may_be_switched_off)
 {
-	size_t same = strlen(line_help) - strlen("END\n");
-
-	ck_assert_mem_eq(resp_help, line_help, same);
-	ck_assert_mem_eq(resp_help + same, "CL.THROTTLE ", 12);
-	ck_assert_str_eq(resp_help + strlen(resp_help) - 5, "\nEND\n");
+	common.inline_limits = false;
+	ck_assert_int_eq(read_words("CL.THROTTLE a 0 1 1"), READ_BAD);
+	ck_assert_str_eq(buf_data(&common.response),
+	    "-ERR CL.THROTTLE is switched off: [listen] "
+	    "allow_inline_limits = no\r\n");
+	ck_assert_int_eq(read_words("CL.THROTTLE"), READ_BAD);
+	ck_assert_str_eq(buf_data(&common.response), USAGE);
+	common.inline_limits = true;
 }
 END_TEST
 
@@ -261,17 +316,18 @@ resp_request_suite(void)
 	Suite *suite = suite_create("resp_request");
 	TCase *tcase = tcase_create("resp_request");
 
-	tcase_add_checked_fixture(tcase, start, free_out);
+	tcase_add_checked_fixture(tcase, start, clear);
 	tcase_add_loop_test(tcase, request_is_read, 0, COUNT(requests));
 	tcase_add_loop_test(tcase, what_is_wrong_is_said, 0, COUNT(wrong));
 	tcase_add_test(tcase, longest_names_are_cut_in_errors);
 	tcase_add_loop_test(
 	    tcase, limit_of_a_throttle_is_worked_out, 0, COUNT(throttles));
-	tcase_add_loop_test(tcase, greeting_is_answered, 0, COUNT(greetings));
+	tcase_add_loop_test(
+	    tcase, greeting_is_responded_to, 0, COUNT(greetings));
 	tcase_add_test(
 	    tcase, hello_changes_the_protocol_and_reset_changes_it_back);
-	tcase_add_test(tcase, quit_is_answered_and_the_last);
-	tcase_add_test(tcase, help_is_that_of_lines_and_one_more);
+	tcase_add_test(tcase, encoding_follows_the_request);
+	tcase_add_test(tcase, throttle_may_be_switched_off);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -25,10 +25,10 @@ free_scratch(void)
 static struct rules *
 rules_of(const char *text, size_t len)
 {
-	struct rules_error error;
-	struct rules *rules = rules_from_ini("test.ini", text, len, &error);
+	struct reasons reasons;
+	struct rules *rules = rules_from_ini("test.ini", text, len, &reasons);
 
-	ck_assert_msg(rules, "%s", error.reason);
+	ck_assert_msg(rules, "%s", reasons_first(&reasons));
 	return rules;
 }
 
@@ -45,7 +45,7 @@ rules_matching(const char *const *patterns)
 				     "recharge = 1s\n",
 				     'a' + i, patterns[i]),
 		    0);
-	rules = rules_of(buf_head(&text), buf_len(&text));
+	rules = rules_of(buf_data(&text), buf_len(&text));
 	buf_free(&text);
 	return rules;
 }
@@ -69,6 +69,90 @@ matched(const struct rules *rules, const char *text)
 	return limit ? limit->name : "-";
 }
 
+START_TEST(key_of_any_bytes_is_matched_as_a_whole)
+{
+	static const char bytes[] = "x\0\xff y:b";
+	struct rules *rules = rules_matching(PATTERNS("x", "*:a", "*[!y]:b",
+	    "x?? y:b?", "x?? z:*", "x?? y:*", "~never", "*"));
+	struct key key = key_make(bytes, sizeof(bytes) - 1);
+
+	ck_assert_str_eq(rules_match(rules, &key, scratch)->name, "f");
+	key = key_make("\xff:z", 3);
+	ck_assert_str_eq(rules_match(rules, &key, scratch)->name, "h");
+	rules_unref(rules);
+}
+END_TEST
+
+/* A byte that is no part of UTF-8 is one character, for a regular expression as
+ * for a glob. */
+static const struct {
+	const char *regex, *glob;
+	const char *key;
+	bool matches;
+} odd_keys[] = {
+    {"~^a", "a*", "a\xff", true},
+    {"~^b", "b*", "a\xff", false},
+    {"~b$", "*b",
+	"\xff\xfe"
+	"b",
+	true},
+    {"~^a.$", "a?", "a\xff", true},
+    {"~^a.$", "a?", "a\xff\xff", false},
+    {"~^a..$", "a??", "a\xff\xff", true},
+    {"~^a..b$", "a??b",
+	"a\xe2\x82"
+	"b",
+	true},
+    {"~^a.b$", "a?b",
+	"a\xe2\x82\xac"
+	"b",
+	true},
+    {"~^a.b$", "a?b",
+	"a\xc2\x80"
+	"b",
+	true},
+    {"~^a[^b]$", "a[!b]", "a\xff", true},
+    {"~^a[b-z]$", "a[b-z]", "a\xff", false},
+    {"~^a[\xc3\xa0-\xc3\xbf]$", "a[\xc3\xa0-\xc3\xbf]", "a\xff", false},
+    {"~^a.*z$", "a*z", "a\xff\xff\xff\xc3z", true},
+    {"~^.{3}$", "???", "\xed\xa0\x80", true},
+    {"~^.{4}$", "????", "\xf4\x90\x80\x80", true},
+};
+
+START_TEST(key_that_is_not_utf8_matches_as_people_expect)
+{
+	const char *bytes = odd_keys[_i].key;
+	struct rules *rules =
+	    rules_matching(PATTERNS(odd_keys[_i].regex, odd_keys[_i].glob));
+	struct key key = key_make(bytes, strlen(bytes));
+	enum match_result expected =
+	    odd_keys[_i].matches ? MATCH_YES : MATCH_NO;
+
+	ck_assert_int_eq(
+	    limit_matches(rules_at(rules, 0), &key, scratch), expected);
+	ck_assert_int_eq(
+	    limit_matches(rules_at(rules, 1), &key, scratch), expected);
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(longest_key_that_is_not_utf8_is_matched)
+{
+	struct rules *rules = rules_matching(PATTERNS("~^a.*b$"));
+	char bytes[KEY_MAX];
+	struct key key = key_make(bytes, sizeof(bytes));
+
+	memset(bytes, 0xff, sizeof(bytes));
+	ck_assert_int_eq(
+	    limit_matches(rules_at(rules, 0), &key, scratch), MATCH_NO);
+	bytes[0] = 'a';
+	bytes[KEY_MAX - 1] = 'b';
+	ck_assert_int_eq(
+	    limit_matches(rules_at(rules, 0), &key, scratch), MATCH_YES);
+	rules_unref(rules);
+}
+END_TEST
+
 START_TEST(limits_are_held_in_their_order)
 {
 	static const char text[] =
@@ -88,6 +172,19 @@ START_TEST(limits_are_held_in_their_order)
 }
 END_TEST
 
+static struct rules *
+rules_of_lines(const char *const *texts, struct reasons *reasons)
+{
+	struct rules_line lines[8] = {{NULL, 0}};
+	size_t count = 0;
+
+	for (; texts[count]; count++)
+		lines[count] =
+		    (struct rules_line){texts[count], strlen(texts[count])};
+	return rules_from_lines("limits", lines, count, reasons);
+}
+
+#define REST "capacity = 1\nrecharge = 1s\n"
 #define GOOD "[a]\nmatch = a\ncapacity = 1\nrecharge = 1s\n"
 
 static const struct {
@@ -96,10 +193,9 @@ static const struct {
 } refused[] = {
     {"", "test.ini: no limits in it"},
     {"; nothing\n", "test.ini: no limits in it"},
-    {"match = a\n" GOOD, "test.ini:1:1: stands before the first [section]"},
-    {GOOD "[a]\n", "test.ini:5:1: [a]: stands above already"},
-    {GOOD " [b]\nmatch = a\n[c]\n",
-	"test.ini:5:2: [b]: capacity is missing"},
+    {"match = a\n" GOOD, "test.ini:1:1: comes before the first [section]"},
+    {GOOD "[a]\n", "test.ini:5:1: [a]: is defined above already"},
+    {GOOD " [b]\nmatch = a\n[c]\n", "test.ini:5:2: [b]: capacity is missing"},
     {GOOD "[b]\nmatch = a\n", "test.ini:5:1: [b]: capacity is missing"},
     {GOOD "[b]\n", "test.ini:5:1: [b]: match is missing"},
     {GOOD "match = b\n", "test.ini:5:1: [a]: match is given twice"},
@@ -118,7 +214,7 @@ static const struct {
     {GOOD "  block = 1\n", "test.ini:5:11: [a]: block must be a number and "
 			   "a unit (us ms s m h d), as in 60s"},
     {GOOD " block:\t-1s\n", "test.ini:5:9: [a]: block must be a number and "
-			     "a unit (us ms s m h d), as in 60s"},
+			    "a unit (us ms s m h d), as in 60s"},
     {GOOD "shadow =\n", "test.ini:5:9: [a]: shadow must be yes or no"},
     {"\xef\xbb\xbf[a]\nmatch=a[\n",
 	"test.ini:2:7: [a]: match has a [ without a ]"},
@@ -128,11 +224,154 @@ static const struct {
 
 START_TEST(set_with_an_error_is_refused_whole)
 {
-	struct rules_error error;
+	struct reasons reasons;
 
 	ck_assert_ptr_null(rules_from_ini(
-	    "test.ini", refused[_i].text, strlen(refused[_i].text), &error));
-	ck_assert_str_eq(error.reason, refused[_i].reason);
+	    "test.ini", refused[_i].text, strlen(refused[_i].text), &reasons));
+	ck_assert_str_eq(reasons_first(&reasons), refused[_i].reason);
+}
+END_TEST
+
+static void
+check_reasons(const struct reasons *reasons, const char *const *expected)
+{
+	size_t count = 0;
+
+	for (; expected[count]; count++)
+		ck_assert_str_eq(reasons->lines[count], expected[count]);
+	ck_assert_uint_eq(reasons->count, count);
+}
+
+START_TEST(all_errors_in_a_file_are_told_at_once)
+{
+	static const char text[] = "[a]\nmatch = a\ncapcity = 5\nrecharge = 1\n"
+				   "[b]\nmatch = [\nmatch = b\n"
+				   "[a]\nnonsense = 1\n"
+				   "[c\nmatch = c\n"
+				   "[d]\nmatch = d\nhello\n"
+				   "[e]\nmatch = e\n";
+	struct reasons reasons;
+
+	ck_assert_ptr_null(
+	    rules_from_ini("f.ini", text, strlen(text), &reasons));
+	check_reasons(&reasons,
+	    PATTERNS("f.ini:3:1: [a]: unknown word 'capcity', did you mean "
+		     "'capacity'?",
+		"f.ini:4:12: [a]: recharge must be a number and a unit (us ms "
+		"s m h d), as in 60s",
+		"f.ini:6:9: [b]: match has a [ without a ]",
+		"f.ini:7:1: [b]: match is given twice",
+		"f.ini:5:1: [b]: capacity is missing",
+		"f.ini:5:1: [b]: recharge (or rate) is missing",
+		"f.ini:8:1: [a]: is defined above already",
+		"f.ini:10:1: a section's line needs a ']'",
+		"f.ini:14:1: neither [section] nor name = value",
+		"f.ini:12:1: [d]: capacity is missing",
+		"f.ini:12:1: [d]: recharge (or rate) is missing",
+		"f.ini:15:1: [e]: capacity is missing",
+		"f.ini:15:1: [e]: recharge (or rate) is missing"));
+}
+END_TEST
+
+/* What a word was meant to be is not missing; of an unknown algorithm it is not
+ * known what is. */
+static const struct {
+	const char *words, *reason;
+} meant[] = {
+    {"match = a\ncapcity = 5\nrate = 1/s\n",
+	"f.ini:3:1: [a]: unknown word 'capcity', did you mean 'capacity'?"},
+    {"match = a\ncapacity = 5\nrecarge = 1s\n",
+	"f.ini:4:1: [a]: unknown word 'recarge', did you mean 'recharge'?"},
+    {"match = a\ncapacity = 5\nalgorithm = fixed\nwindow = 1d\n",
+	"f.ini:4:13: [a]: algorithm must be leaky_bucket or fixed_window"},
+    {"match = a\ncapacity = 5\nalgoritm = fixed_window\nwindow = 1d\n",
+	"f.ini:4:1: [a]: unknown word 'algoritm', did you mean 'algorithm'?"},
+};
+
+START_TEST(mistake_is_told_once)
+{
+	struct reasons reasons;
+	char text[200];
+
+	snprintf(text, sizeof(text), "[a]\n%s", meant[_i].words);
+	ck_assert_ptr_null(
+	    rules_from_ini("f.ini", text, strlen(text), &reasons));
+	check_reasons(&reasons, PATTERNS(meant[_i].reason));
+}
+END_TEST
+
+START_TEST(all_errors_in_lines_are_told_at_once)
+{
+	struct reasons reasons;
+
+	ck_assert_ptr_null(
+	    rules_of_lines(PATTERNS("a match=a capacity=1 recharge=1s",
+			       "b match=b capacity=0 rate=1", "a match=a", "",
+			       "c match=c", "d match capacity=1 recharge=1s"),
+		&reasons));
+	check_reasons(&reasons,
+	    PATTERNS("limits: member 2: [b]: capacity must be a whole number "
+		     "from 1 to 1000000000",
+		"limits: member 2: [b]: rate must be a whole number, / and a "
+		"unit (us ms s m h d), as in 60/h or 10/15m",
+		"limits: member 3: [a]: is defined above already",
+		"limits: member 4: is empty",
+		"limits: member 5: [c]: capacity is missing",
+		"limits: member 5: [c]: recharge (or rate) is missing",
+		"limits: member 6: [d]: a word is not of the form name=value",
+		"limits: member 6: [d]: match is missing"));
+}
+END_TEST
+
+static const char *const odd_patterns[] = {
+    ";a", "\"a\"", "'a", "a\"", "~^\"[;#]+$", "#a"};
+
+START_TEST(section_that_is_written_is_read_as_it_was)
+{
+	struct buf line = {0}, section = {0}, again = {0};
+	struct reasons reasons;
+	struct rules *rules;
+
+	ck_assert_int_eq(buf_printf(&line, "a match=%s capacity=1 recharge=1s",
+			     odd_patterns[_i]),
+	    0);
+	rules = rules_from_lines("k",
+	    &(struct rules_line){buf_data(&line), buf_len(&line)}, 1, &reasons);
+	ck_assert_msg(rules, "%s", reasons_first(&reasons));
+	ck_assert_int_eq(rules_write_section(&section, rules_at(rules, 0)), 0);
+	rules_unref(rules);
+	rules = rules_of(buf_data(&section), buf_len(&section));
+	ck_assert_int_eq(rules_write_line(&again, rules_at(rules, 0)), 0);
+	ck_assert_uint_eq(buf_len(&again), buf_len(&line));
+	ck_assert_mem_eq(buf_data(&again), buf_data(&line), buf_len(&line));
+	rules_unref(rules);
+	buf_free(&line);
+	buf_free(&section);
+	buf_free(&again);
+}
+END_TEST
+
+START_TEST(pattern_may_be_longer_than_199_bytes)
+{
+	char text[1200];
+	struct rules *rules;
+
+	snprintf(text, sizeof(text),
+	    "[a]\nmatch = ~^a(%01000d)?$\ncapacity = 1\nrecharge = 1s\n", 0);
+	rules = rules_of(text, strlen(text));
+	ck_assert_str_eq(matched(rules, "a"), "a");
+	ck_assert_str_eq(matched(rules, "a0"), "-");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(quotes_around_a_pattern_are_taken_off)
+{
+	struct rules *rules = rules_matching(PATTERNS("\"a:*\"", "'b:*'"));
+
+	ck_assert_str_eq(matched(rules, "a:1"), "a");
+	ck_assert_str_eq(matched(rules, "b:1"), "b");
+	rules_unref(rules);
 }
 END_TEST
 
@@ -362,7 +601,7 @@ draw_rules(unsigned count)
 			forms[form].after),
 		    0);
 	}
-	rules = rules_of(buf_head(&text), buf_len(&text));
+	rules = rules_of(buf_data(&text), buf_len(&text));
 	buf_free(&text);
 	return rules;
 }
@@ -389,6 +628,7 @@ START_TEST(index_agrees_with_trying_one_by_one)
 		const struct limit *limit = match_naively(rules, &key);
 
 		ck_assert_ptr_eq(rules_match(rules, &key, scratch), limit);
+		ck_assert(!limit || !rules_cover(rules, limit));
 		if (limit)
 			kinds[limit->kind]++;
 		else
@@ -416,7 +656,7 @@ START_TEST(hundred_thousand_limits_are_a_set_like_any_other)
 			"recharge = 1s\n",
 			i, i, i % 2 ? "*" : "x"),
 		    0);
-	rules = rules_of(buf_head(&text), buf_len(&text));
+	rules = rules_of(buf_data(&text), buf_len(&text));
 	buf_free(&text);
 	ck_assert_uint_eq(rules_count(rules), 100000);
 	ck_assert_str_eq(matched(rules, "tenant-0:x"), "l0");
@@ -451,30 +691,18 @@ END_TEST
  * Lines, as in Redis.
  */
 
-static struct rules *
-rules_of_lines(const char *const *texts, struct rules_error *error)
-{
-	struct rules_line lines[8];
-	size_t count = 0;
-
-	for (; texts[count]; count++)
-		lines[count] =
-		    (struct rules_line){texts[count], strlen(texts[count])};
-	return rules_from_lines("limits", lines, count, error);
-}
-
 START_TEST(a_line_says_what_a_section_says)
 {
-	struct rules_error error;
+	struct reasons reasons;
 	struct rules *rules = rules_of_lines(
 	    PATTERNS("login match=login:* capacity=5 recharge=60s block=5m "
 		     "on_error=deny",
 		"  mail   capacity=9  algorithm=fixed_window window=1d "
 		"match=~^mail=[0-9]+$ shadow=yes "),
-	    &error);
+	    &reasons);
 	const struct limit *login, *mail;
 
-	ck_assert_msg(rules, "%s", error.reason);
+	ck_assert_msg(rules, "%s", reasons_first(&reasons));
 	ck_assert_uint_eq(rules_count(rules), 2);
 	login = rules_at(rules, 0);
 	mail = rules_at(rules, 1);
@@ -492,8 +720,8 @@ END_TEST
 
 START_TEST(no_lines_are_a_set_without_limits)
 {
-	struct rules_error error;
-	struct rules *rules = rules_of_lines(PATTERNS(NULL), &error);
+	struct reasons reasons;
+	struct rules *rules = rules_of_lines(PATTERNS(NULL), &reasons);
 
 	ck_assert_ptr_nonnull(rules);
 	ck_assert_uint_eq(rules_count(rules), 0);
@@ -517,7 +745,7 @@ static const struct {
 	"'capacity'?"},
     {"b match=b match=c", 0, "limits: member 2: [b]: match is given twice"},
     {"a match=b capacity=1 recharge=1s", 0,
-	"limits: member 2: [a]: stands above already"},
+	"limits: member 2: [a]: is defined above already"},
     {"b match=b capacity=1 recharge=1s\ninjected", 0,
 	"limits: member 2: is not one line of UTF-8 text"},
     {"b match=b\tcapacity=1", 0,
@@ -536,10 +764,10 @@ START_TEST(a_wrong_line_rejects_the_whole_set)
 	size_t len = wrong_lines[_i].len;
 	struct rules_line lines[] = {
 	    {good, strlen(good)}, {line, len ? len : strlen(line)}};
-	struct rules_error error;
+	struct reasons reasons;
 
-	ck_assert_ptr_null(rules_from_lines("limits", lines, 2, &error));
-	ck_assert_str_eq(error.reason, wrong_lines[_i].reason);
+	ck_assert_ptr_null(rules_from_lines("limits", lines, 2, &reasons));
+	ck_assert_str_eq(reasons_first(&reasons), wrong_lines[_i].reason);
 }
 END_TEST
 
@@ -547,18 +775,18 @@ START_TEST(a_line_is_at_most_4096_bytes_long)
 {
 	char text[RULES_LINE_MAX + 2];
 	struct rules_line line = {text, RULES_LINE_MAX};
-	struct rules_error error;
+	struct reasons reasons;
 	struct rules *rules;
 
 	memset(text, ' ', sizeof(text));
 	memcpy(text, "a match=a capacity=1 recharge=1s", 32);
-	rules = rules_from_lines("limits", &line, 1, &error);
+	rules = rules_from_lines("limits", &line, 1, &reasons);
 	ck_assert_ptr_nonnull(rules);
 	rules_unref(rules);
 	line.len++;
-	ck_assert_ptr_null(rules_from_lines("limits", &line, 1, &error));
-	ck_assert_str_eq(
-	    error.reason, "limits: member 1: is longer than 4096 bytes");
+	ck_assert_ptr_null(rules_from_lines("limits", &line, 1, &reasons));
+	ck_assert_str_eq(reasons_first(&reasons),
+	    "limits: member 1: is longer than 4096 bytes");
 }
 END_TEST
 
@@ -572,30 +800,151 @@ static const char *const equal_lines[][2] = {
     {"a match=a on_error=deny block=90s capacity=3 recharge=1us deny_cache=no",
 	"a match=a capacity=3 recharge=1us block=90s on_error=deny "
 	"deny_cache=no"},
+    {"a match=a max_buckets=010 rate=1/s capacity=3 shadow=yes",
+	"a match=a capacity=3 recharge=1s shadow=yes max_buckets=10"},
 };
 
 START_TEST(equal_limits_are_written_equally_and_read_back)
 {
-	struct rules_error error;
+	struct reasons reasons;
 	struct rules *rules =
-	    rules_of_lines(PATTERNS(equal_lines[_i][0]), &error);
+	    rules_of_lines(PATTERNS(equal_lines[_i][0]), &reasons);
 	struct buf line = {0}, section = {0}, again = {0};
 	struct rules *back;
 
-	ck_assert_msg(rules, "%s", error.reason);
+	ck_assert_msg(rules, "%s", reasons_first(&reasons));
 	ck_assert_int_eq(rules_write_line(&line, rules_at(rules, 0)), 0);
 	ck_assert_int_eq(rules_write_section(&section, rules_at(rules, 0)), 0);
 	ck_assert_int_eq(buf_printf(&line, "%c", 0), 0);
-	ck_assert_str_eq(buf_head(&line), equal_lines[_i][1]);
-	back = rules_of(buf_head(&section), buf_len(&section));
+	ck_assert_str_eq(buf_data(&line), equal_lines[_i][1]);
+	back = rules_of(buf_data(&section), buf_len(&section));
 	ck_assert_int_eq(rules_write_line(&again, rules_at(back, 0)), 0);
 	ck_assert_int_eq(buf_printf(&again, "%c", 0), 0);
-	ck_assert_str_eq(buf_head(&again), equal_lines[_i][1]);
+	ck_assert_str_eq(buf_data(&again), equal_lines[_i][1]);
 	rules_unref(rules);
 	rules_unref(back);
 	buf_free(&line);
 	buf_free(&section);
 	buf_free(&again);
+}
+END_TEST
+
+/* Patterns of limits a, b, c, and what is doubted of the set. */
+static const struct {
+	const char *patterns[5], *doubts[4];
+} doubtful[] = {
+    {{"a:*", "a:b:*"}, {"[b]: no key reaches it: [a] before it matches all "
+			"that it matches"}},
+    {{"a:*", "a:b"}, {"[b]: no key reaches it: [a] before it matches all that "
+		      "it matches"}},
+    {{"a:*", "b", "a:b?[cd]*"},
+	{"[c]: no key reaches it: [a] before it matches all that it matches"}},
+    {{"*", "a", "b*", "?"},
+	{"[b]: no key reaches it: [a] before it matches all that it matches",
+	    "[c]: no key reaches it: [a] before it matches all that it "
+	    "matches",
+	    "[d]: no key reaches it: [a] before it matches all that it "
+	    "matches"}},
+    {{"a:?", "a:b"}, {"[b]: no key reaches it: [a] before it matches all that "
+		      "it matches"}},
+    {{"*:b", "a:b"}, {"[b]: no key reaches it: [a] before it matches all that "
+		      "it matches"}},
+    {{"a", "b", "a"}, {"[c]: no key reaches it: [a] before it has the same "
+		       "match"}},
+    {{"~^a", "~^a"}, {"[b]: no key reaches it: [a] before it has the same "
+		      "match"}},
+    {{"a?*b", "a?*b"}, {"[b]: no key reaches it: [a] before it has the same "
+			"match"}},
+    {{"*", "*"}, {"[b]: no key reaches it: [a] before it has the same match"}},
+    {{"\\a", "a"}, {"[b]: no key reaches it: [a] before it matches all that it "
+		    "matches"}},
+    {{"^a:"}, {"[a]: match = ^a: looks like a regular expression, but has no "
+	       "~ before it"}},
+    {{"b", "a:$"}, {"[b]: match = a:$ looks like a regular expression, but has "
+		    "no ~ before it"}},
+    {{"^a$", "^*", "$"},
+	{"[a]: match = ^a$ looks like a regular expression, but has no ~ "
+	 "before "
+	 "it",
+	    "[b]: match = ^* looks like a regular expression, but has no ~ "
+	    "before it",
+	    "[c]: match = $ looks like a regular expression, but has no ~ "
+	    "before it"}},
+    {{"a:b:*", "a:*", "*"}, {NULL}},
+    {{"a:b", "a:?", "a:*"}, {NULL}},
+    {{"a:*", "a", "a?b", "b:*"}, {NULL}},
+    {{"?", "a:b", "[!a]"}, {NULL}},
+    {{"~^a$", "~^", "a$b", "a^"}, {NULL}},
+    {{"\\^a", "a\\$"}, {NULL}},
+    {{"a*b", "a*"}, {NULL}},
+    {{"a\\*", "a*", "a?"}, {"[c]: no key reaches it: [b] before it matches all "
+			    "that it matches"}},
+};
+
+static void
+check_doubts(const struct reasons *reasons, const char *const *expected,
+    const char *before)
+{
+	size_t count = 0;
+
+	for (; expected[count]; count++) {
+		const char *reason = strchr(reasons->lines[count], '[');
+
+		ck_assert_ptr_nonnull(reason);
+		ck_assert_str_eq(reason, expected[count]);
+		ck_assert_mem_eq(reasons->lines[count], before, strlen(before));
+	}
+	ck_assert_msg(reasons->count == count, "%s", reasons->lines[count]);
+}
+
+START_TEST(what_may_be_a_mistake_is_told_of_a_set_that_is_taken)
+{
+	const char *lines[5] = {NULL};
+	char texts[4][80];
+	struct reasons reasons;
+	struct rules *rules;
+
+	for (int i = 0; doubtful[_i].patterns[i]; i++) {
+		lines[i] = texts[i];
+		snprintf(texts[i], sizeof(texts[i]),
+		    "%c match=%s capacity=1 recharge=1s", 'a' + i,
+		    doubtful[_i].patterns[i]);
+	}
+	rules = rules_of_lines(lines, &reasons);
+	ck_assert_ptr_nonnull(rules);
+	rules_unref(rules);
+	check_doubts(&reasons, doubtful[_i].doubts, "limits: member ");
+}
+END_TEST
+
+START_TEST(doubt_has_its_line)
+{
+	static const char text[] = "[a]\nmatch = a:*\n" REST "[b]\n" REST
+				   "  match =  ^b\n [c]\nmatch = a:b\n" REST;
+	struct reasons reasons;
+	struct rules *rules =
+	    rules_from_ini("f.ini", text, strlen(text), &reasons);
+
+	ck_assert_ptr_nonnull(rules);
+	rules_unref(rules);
+	check_reasons(&reasons,
+	    PATTERNS("f.ini:8:12: [b]: match = ^b looks like a regular "
+		     "expression, but has no ~ before it",
+		"f.ini:9:1: [c]: no key reaches it: [a] before it matches all "
+		"that it matches"));
+}
+END_TEST
+
+START_TEST(set_that_is_refused_is_not_doubted)
+{
+	struct reasons reasons;
+
+	ck_assert_ptr_null(
+	    rules_of_lines(PATTERNS("a match=^a capacity=1 recharge=1s",
+			       "b match=^a capacity=1"),
+		&reasons));
+	check_reasons(&reasons,
+	    PATTERNS("limits: member 2: [b]: recharge (or rate) is missing"));
 }
 END_TEST
 
@@ -607,9 +956,20 @@ rules_suite(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, make_scratch, free_scratch);
+	tcase_add_test(tcase, key_of_any_bytes_is_matched_as_a_whole);
+	tcase_add_loop_test(tcase,
+	    key_that_is_not_utf8_matches_as_people_expect, 0, COUNT(odd_keys));
+	tcase_add_test(tcase, longest_key_that_is_not_utf8_is_matched);
 	tcase_add_test(tcase, limits_are_held_in_their_order);
 	tcase_add_loop_test(
 	    tcase, set_with_an_error_is_refused_whole, 0, COUNT(refused));
+	tcase_add_test(tcase, all_errors_in_a_file_are_told_at_once);
+	tcase_add_loop_test(tcase, mistake_is_told_once, 0, COUNT(meant));
+	tcase_add_test(tcase, all_errors_in_lines_are_told_at_once);
+	tcase_add_loop_test(tcase, section_that_is_written_is_read_as_it_was, 0,
+	    COUNT(odd_patterns));
+	tcase_add_test(tcase, pattern_may_be_longer_than_199_bytes);
+	tcase_add_test(tcase, quotes_around_a_pattern_are_taken_off);
 	tcase_add_test(tcase, key_that_no_limit_matches_finds_none);
 	tcase_add_test(tcase, first_limit_wins_and_not_the_longest_prefix);
 	tcase_add_test(tcase, longer_prefix_wins_where_it_stands_first);
@@ -625,12 +985,17 @@ rules_suite(void)
 	tcase_add_test(tcase, set_lives_until_its_last_user_lets_go);
 	tcase_add_test(tcase, a_line_says_what_a_section_says);
 	tcase_add_test(tcase, no_lines_are_a_set_without_limits);
-	tcase_add_loop_test(tcase, a_wrong_line_rejects_the_whole_set, 0,
-	    COUNT(wrong_lines));
+	tcase_add_loop_test(
+	    tcase, a_wrong_line_rejects_the_whole_set, 0, COUNT(wrong_lines));
 	tcase_add_test(tcase, a_line_is_at_most_4096_bytes_long);
 	tcase_add_loop_test(tcase,
 	    equal_limits_are_written_equally_and_read_back, 0,
 	    COUNT(equal_lines));
+	tcase_add_loop_test(tcase,
+	    what_may_be_a_mistake_is_told_of_a_set_that_is_taken, 0,
+	    COUNT(doubtful));
+	tcase_add_test(tcase, doubt_has_its_line);
+	tcase_add_test(tcase, set_that_is_refused_is_not_doubted);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -1,0 +1,112 @@
+-- The fixed window, as in src/limit/fixed_window.c: the two must agree to the
+-- microsecond.
+--
+-- A bucket is "ENDsCOUNT" or "ENDuCOUNT": the end of the window in seconds, or in
+-- microseconds, since the epoch, and the drops counted in it.  Earlier versions
+-- wrote "WINDOW COUNT", the number of the window since the epoch.
+
+local PARAMETERS = 2
+
+local capacity, length
+local stop -- the end of the present window
+
+-- From now on, the limit is that with the parameters from ${argv}[at] on: the
+-- capacity and the length of a window.
+local function prepare(argv, at)
+	capacity, length = argv[at] + 0, argv[at + 1] + 0
+	stop = (floor(now / length) + 1) * length
+end
+
+-- The end of the window and the count in ${text} (false: no such bucket), or nil
+-- if it is not a bucket's.  Adding 0 makes digits a number, in half the time of
+-- tonumber().
+local function read(text)
+	if not text then
+		return 0, 0
+	end
+	local finish, unit, count = match(text, '^(%d+)([su ])(%d+)$')
+	if not finish then
+		return nil
+	end
+	finish, count = finish + 0, count + 0
+	if unit == 's' then
+		finish = finish * 1000000
+	elseif unit == ' ' and finish <= LARGEST then
+		-- A window too far ahead to be counted in microseconds ends at LARGEST.
+		finish = finish + 1
+		finish = finish > floor(LARGEST / length) and LARGEST or finish * length
+	end
+	if finish <= LARGEST and count <= LARGEST then
+		return finish, count
+	end
+end
+
+-- The text of a bucket.
+local function write(count)
+	if stop % 1000000 == 0 then
+		return format(ONE .. 's' .. ONE, stop / 1000000, count)
+	end
+	return format(ONE .. 'u' .. ONE, stop, count)
+end
+
+-- The text must be written, even if the count is the same.
+local touched
+
+-- Consume ${amount} drops, ${count} times in a row.
+local function consume(level, amount, count)
+	if amount == 0 or amount > capacity then
+		return level
+	end
+	touched = true
+	if amount < 0 then
+		return math.max(0, level + amount * count)
+	end
+	local fit = level < capacity and floor((capacity - level) / amount) or 0
+	return level + amount * (fit < count and fit or count)
+end
+
+-- Decide ${ops}, an amount or words of the form "AMOUNT", "AMOUNT*COUNT" (consume)
+-- or "r" (reset), for the bucket ${text}.  Return its new text, '' for none, or nil
+-- to leave it alone.
+local function decide(text, ops)
+	local finish, held = read(text)
+	if not finish then
+		return nil
+	end
+	if finish <= now then
+		held = 0
+	end
+	local level = held
+	local amount = tonumber(ops)
+	touched = false
+	if amount then
+		level = consume(level, amount, 1)
+	else
+		for op in gmatch(ops, '%S+') do
+			if op == 'r' then
+				level = 0
+			else
+				local n, count = match(op, '^(-?%d+)%*?(%d*)$')
+				level = consume(level, tonumber(n), tonumber(count) or 1)
+			end
+		end
+	end
+	if level == held and (held == 0 or finish == stop or not touched) then
+		return nil
+	end
+	return level > 0 and write(level) or ''
+end
+
+-- What the sweep replaces the bucket ${text} by: '' if it is the same as none; nil
+-- to leave it alone.  After the clock was set ${back}, a count of a later window
+-- than the present one becomes a count of that.
+local function tidy(text, back)
+	local finish, count = read(text)
+	if not finish then
+		return nil
+	end
+	if finish <= now then
+		return ''
+	end
+	return back > 0 and finish > stop and write(count) or nil
+end

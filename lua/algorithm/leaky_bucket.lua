@@ -1,0 +1,261 @@
+-- The leaky bucket, as in src/limit/leaky_bucket.c: the two must agree to the
+-- microsecond.
+--
+-- A bucket is "EMPTY_AT[.TICKS][ BLOCKED_UNTIL][/RECHARGE]": the times in
+-- microseconds since the epoch in decimal, the recharge under which it was written
+-- in base 62.  Earlier versions wrote no recharge.  Where a limit's recharge is no
+-- whole number of microseconds, what a bucket holds is counted in thousandths of
+-- them, ticks, three digits of which follow EMPTY_AT.
+
+local PARAMETERS = 4
+
+local capacity, recharge, longest, full
+local ticks -- in a microsecond: 1 or 1000
+local mine  -- the end of a text that was written under this recharge
+local one   -- the format of such a text, if ticks are microseconds
+
+-- From now on, the limit is that with the parameters from ${argv}[at] on: the
+-- capacity, the recharge, the block, and how a text ends under this recharge.
+-- That is "" for limits that come with requests: their buckets hold time, whatever
+-- the recharge under which it was written.
+local function prepare(argv, at)
+	capacity, recharge, longest = argv[at] + 0, argv[at + 1] + 0, argv[at + 2] + 0
+	ticks = 1
+	if recharge % 1 ~= 0 then
+		recharge, ticks = floor(recharge * 1000 + 0.5), 1000
+	end
+	full, mine = capacity * recharge, argv[at + 3]
+	one = ONE .. mine
+end
+
+-- What the bucket ${text} holds, in ticks, and its block, in microseconds; and
+-- whether it was written under another recharge.  Nil if it is not a bucket's.
+local function read_any(text)
+	local SPAN = 4503599627370495
+	local ceil, min = math.ceil, math.min
+
+	-- A number in base 62, with the digits 0-9 A-Z a-z; nil if it is not from 1
+	-- to ${most}.
+	local function expand(digits, most)
+		local number = 0
+		for i = 1, #digits do
+			local digit = string.byte(digits, i)
+			digit = digit - (digit < 58 and 48 or digit < 91 and 55 or 61)
+			number = number * 62 + digit
+			if number > most then
+				return nil
+			end
+		end
+		return number > 0 and number or nil
+	end
+
+	-- left * to / from, rounded up, where the product is too large: bit by bit.
+	local function divide(left, to, from)
+		local part, rest, bits, bit = 0, 0, to, 4503599627370496
+		while bit >= 1 do
+			part, rest = part * 2, rest * 2
+			if rest >= from then
+				part, rest = part + 1, rest - from
+			end
+			if bits >= bit then
+				bits, rest = bits - bit, rest + left
+				if rest >= from then
+					part, rest = part + 1, rest - from
+				end
+			end
+			bit = bit / 2
+		end
+		return rest > 0 and part + 1 or part
+	end
+
+	-- span * to / from, rounded up.
+	local function scale(span, to, from)
+		local whole = floor(span / from)
+		if whole > floor(SPAN / to) then
+			return SPAN
+		end
+		local left = span - whole * from
+		local part = left * to
+		part = part <= LARGEST and ceil(part / from) or divide(left, to, from)
+		return min(whole * to + part, SPAN)
+	end
+
+	local empty_at, rest = match(text, '^(%d+)(.*)$')
+	local empty_ticks, its_ticks, blocked_until, under = 0, 1, 0, nil
+	if rest and match(rest, '^%.') then
+		empty_ticks, rest = match(rest, '^%.(%d%d%d)(.*)$')
+		its_ticks = 1000
+	end
+	if rest and match(rest, '^ ') then
+		blocked_until, rest = match(rest, '^ (%d+)(.*)$')
+	end
+	if not rest then
+		return nil
+	end
+	if rest ~= '' then
+		local digits = match(rest, '^/(%w+)$')
+		under = digits and expand(digits, its_ticks == 1 and SPAN or 999999)
+		if not under then
+			return nil
+		end
+	end
+	empty_at, blocked_until = empty_at + 0, blocked_until + 0
+	if empty_at > LARGEST or blocked_until > LARGEST then
+		return nil
+	end
+	local fill = 0
+	if empty_at - now >= floor(SPAN / its_ticks) then
+		fill = SPAN
+	elseif empty_at >= now then
+		fill = (empty_at - now) * its_ticks + empty_ticks
+	end
+	local is_foreign = mine ~= '' and (under ~= recharge or its_ticks ~= ticks)
+	if under and is_foreign then
+		fill = scale(fill, recharge, under)
+	elseif its_ticks ~= ticks then
+		fill = scale(fill, ticks, its_ticks)
+	end
+	return fill, blocked_until > now and blocked_until - now or 0, is_foreign and fill > 0
+end
+
+-- The same; false: no such bucket.  Most texts are a time under this recharge.
+-- Adding 0 makes digits a number, in half the time of tonumber().
+local function read(text)
+	if not text then
+		return 0, 0, false
+	end
+	local empty_at, rest = match(text, '^(%d+)(.*)$')
+	if rest == mine and ticks == 1 then
+		local fill = empty_at - now
+		if fill <= 0 then
+			return 0, 0, false
+		elseif fill < 4503599627370495 then
+			return fill, 0, false
+		end
+	elseif ticks > 1 and rest then
+		local empty_ticks, behind = match(rest, '^%.(%d%d%d)(.*)$')
+		local fill = behind == mine and (empty_at - now) * 1000 + empty_ticks
+		if fill and fill < 4503599627370495 then
+			return fill > 0 and fill or 0, 0, false
+		end
+	end
+	return read_any(text)
+end
+
+-- The text must be written, even if the bucket holds no more and no less.
+local touched
+
+-- Consume ${amount} drops, ${count} times in a row.
+local function consume(fill, block, amount, count)
+	if amount == 0 or amount > capacity then
+		return fill, block
+	end
+	touched = true
+	local cost = amount * recharge
+	if amount < 0 then
+		if -amount * count >= math.ceil(fill / recharge) then
+			return 0, block
+		end
+		return fill + count * cost, block
+	end
+	if block > 0 then
+		return fill, block
+	end
+	local fit = fill < full and floor((full - fill) / cost) or 0
+	if fit < count then
+		return fill + fit * cost, longest
+	end
+	return fill + count * cost, 0
+end
+
+-- The text of a bucket.
+local function write(fill, block)
+	if fill > 0 and block == 0 and ticks == 1 then
+		return format(one, now + fill)
+	elseif fill == 0 then
+		return block > 0 and format('0 ' .. ONE, now + block) or ''
+	end
+	local text = format(ONE, now + floor(fill / ticks))
+	if ticks > 1 then
+		text = text .. format('.%03d', fill % ticks)
+	end
+	if block > 0 then
+		text = text .. format(' ' .. ONE, now + block)
+	end
+	return text .. mine
+end
+
+-- Decide ${ops}, an amount or words of the form "AMOUNT", "AMOUNT*COUNT" (consume)
+-- or "r" (reset), for the bucket ${text}.  Return its new text, '' for none, or nil
+-- to leave it alone.
+--
+-- Most operations on most buckets are decided without another call.
+local function decide(text, ops)
+	local held_fill, held_block, is_foreign = 0, 0, false
+	if text then
+		local empty_at, rest = match(text, '^(%d+)(.*)$')
+		local fill = rest == mine and ticks == 1 and empty_at - now
+		if fill and fill < 4503599627370495 then
+			held_fill = fill > 0 and fill or 0
+		else
+			held_fill, held_block, is_foreign = read(text)
+			if not held_fill then
+				return nil
+			end
+		end
+	end
+	local fill, block = held_fill, held_block
+	local amount = tonumber(ops)
+	touched = false
+	if amount and amount > 0 and amount <= capacity and block == 0 then
+		local more = fill + amount * recharge
+		touched = true
+		if more <= full then
+			fill = more
+		else
+			block = longest
+		end
+	elseif amount then
+		fill, block = consume(fill, block, amount, 1)
+	else
+		for op in gmatch(ops, '%S+') do
+			if op == 'r' then
+				fill, block = 0, 0
+			else
+				local n, count = match(op, '^(-?%d+)%*?(%d*)$')
+				fill, block = consume(fill, block, tonumber(n), tonumber(count) or 1)
+			end
+		end
+	end
+	if fill == held_fill and block == held_block and not (is_foreign and touched) then
+		return nil
+	end
+	if fill > 0 and block == 0 and ticks == 1 then
+		return format(one, now + fill)
+	end
+	return write(fill, block)
+end
+
+-- What the sweep replaces the bucket ${text} by: '' if it is the same as none; nil
+-- to leave it alone.  After the clock was set back by ${back}, a bucket that holds
+-- more than this limit lets in is trimmed, but not below that.  What a limit that
+-- came with a request lets in is not known: there, a bucket that holds ${before} or
+-- more was written before the clock was set back.
+local function tidy(text, back, before)
+	local fill, block = read(text)
+	if not fill then
+		return nil
+	end
+	if fill == 0 and block == 0 then
+		return ''
+	end
+	local least = mine == '' and (fill >= before * ticks and 0 or fill) or full
+	if back == 0 or fill <= least and block <= longest then
+		return nil
+	end
+	now = now + back
+	local true_fill, true_block = read(text)
+	now = now - back
+	return write(math.min(fill, math.max(least, true_fill)),
+		math.min(block, math.max(longest, true_block)))
+end

@@ -1,0 +1,376 @@
+/*
+ * client: commands that send dripgated a request and show its response.  Each
+ * word is checked before it is sent, since it must not become another request.
+ * The heart is client_send().
+ */
+#include "cli/client.h"
+
+#include "base/num.h"
+#include "limit/key.h"
+#include "limit/limit.h"
+#include "cli/commands.h"
+#include "cli/fields.h"
+#include "cli/gate_client.h"
+#include "cli/json.h"
+#include "cli/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REQUEST_LEN 512
+
+static int
+client_print_silence(const struct gate_client *client, const char *address)
+{
+	return tool_error("%s: %s", address, gate_client_why(client));
+}
+
+/* Connect and send ${request}.  Return the first line of the response if it is
+ * no error; or NULL: the error was printed. */
+static const char *
+client_send(struct tool *tool, struct gate_client *client, const char *request)
+{
+	struct gate_address address = {.text = tool_address(tool)};
+	const char *line;
+	char reason[400];
+
+	*client = (struct gate_client){.fd = -1};
+	if (!address.text)
+		return NULL;
+	address.certificate = tool_certificate(tool);
+	if (gate_client_open(client, &address, tool_timeout_us(tool), reason,
+		sizeof(reason)) == -1) {
+		tool_error("%s; is dripgated running there? (--socket says "
+			   "where, or -c FILE)",
+		    reason);
+		return NULL;
+	}
+	if (gate_client_send(client, request) == -1 ||
+	    !(line = gate_client_line(client))) {
+		client_print_silence(client, address.text);
+		return NULL;
+	}
+	if (strncmp(line, "ERR ", 4) != 0)
+		return line;
+	tool_error("%s", line + 4);
+	return NULL;
+}
+
+int
+client_check_words(const struct tool *tool)
+{
+	int64_t amount;
+
+	if (!key_is_valid(tool->words[0], strlen(tool->words[0]))) {
+		tool_error("a key is 1 to %d bytes of printable ASCII or "
+			   "UTF-8, without blanks",
+		    KEY_TEXT_MAX);
+		return -1;
+	}
+	if (tool->word_count > 1 &&
+	    num_read_int(tool->words[1], strlen(tool->words[1]),
+		-LIMIT_AMOUNT_MAX, LIMIT_AMOUNT_MAX, &amount) == -1) {
+		tool_error("%s: an amount is a whole number from %lld to "
+			   "%lld",
+		    tool->words[1], (long long)-LIMIT_AMOUNT_MAX,
+		    (long long)LIMIT_AMOUNT_MAX);
+		return -1;
+	}
+	return 0;
+}
+
+/* Some other program listens there. */
+static int
+client_print_nonsense(struct tool *tool, const char *line)
+{
+	return tool_error("%s: \"%.60s\" is not a response of dripgated",
+	    tool_address(tool), line);
+}
+
+static void
+client_show_decision(const struct tool *tool, const char *line, bool allowed)
+{
+	const char *fields = line + strcspn(line, " ");
+	struct json json = {.to = stdout};
+
+	if (!tool->json) {
+		fputs(tool_colour(tool, allowed ? COLOUR_GREEN : COLOUR_RED),
+		    stdout);
+		text_write(stdout, line, (size_t)(fields - line));
+		fputs(tool_plain(tool), stdout);
+		text_line("%s", fields);
+		return;
+	}
+	json_open(&json, NULL, '{');
+	json_raw(&json, "allowed", allowed ? "true" : "false");
+	fields_write(&json, fields);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
+/* A verb whose response is a decision. */
+static int
+client_decision(struct tool *tool, const char *verb)
+{
+	struct gate_client client;
+	char request[REQUEST_LEN];
+	const char *line;
+	int status = STATUS_ERROR;
+
+	if (client_check_words(tool) == -1)
+		return STATUS_ERROR;
+	snprintf(request, sizeof(request), "%s %s %s", verb, tool->words[0],
+	    tool->word_count > 1 ? tool->words[1] : "1");
+	line = client_send(tool, &client, request);
+	if (line && strncmp(line, "ALLOW ", 6) == 0)
+		status = STATUS_FINE;
+	else if (line && strncmp(line, "DENY ", 5) == 0)
+		status = STATUS_DIFFERENT;
+	else if (line)
+		client_print_nonsense(tool, line);
+	if (status != STATUS_ERROR)
+		client_show_decision(tool, line, status == STATUS_FINE);
+	gate_client_close(&client);
+	return status;
+}
+
+int
+client_consume(struct tool *tool)
+{
+	return client_decision(tool, "CONSUME");
+}
+
+int
+client_peek(struct tool *tool)
+{
+	return client_decision(tool, "PEEK");
+}
+
+/* A request whose response is one word. */
+static int
+client_short(struct tool *tool, const char *request, const char *expected)
+{
+	struct gate_client client;
+	const char *line = client_send(tool, &client, request);
+	int status = STATUS_ERROR;
+
+	if (line && strcmp(line, expected) == 0) {
+		puts(line);
+		status = STATUS_FINE;
+	} else if (line) {
+		client_print_nonsense(tool, line);
+	}
+	gate_client_close(&client);
+	return status;
+}
+
+int
+client_line(struct tool *tool, const char *request, char *to, size_t size)
+{
+	struct gate_client client;
+	const char *line = client_send(tool, &client, request);
+
+	if (line)
+		snprintf(to, size, "%s", line);
+	gate_client_close(&client);
+	return line ? STATUS_FINE : STATUS_ERROR;
+}
+
+int
+client_reset(struct tool *tool)
+{
+	char request[REQUEST_LEN];
+
+	if (client_check_words(tool) == -1)
+		return STATUS_ERROR;
+	snprintf(request, sizeof(request), "RESET %s", tool->words[0]);
+	return client_short(tool, request, "OK");
+}
+
+/* Whether it can be asked for decisions, and Redis makes them where it is to.
+ */
+static int
+client_ready(struct tool *tool)
+{
+	struct gate_client client;
+	const char *line = client_send(tool, &client, "READY");
+	int status = STATUS_ERROR;
+
+	if (line && strcmp(line, "READY fallback") == 0) {
+		puts("PONG, but decisions come from fallback: Redis does not "
+		     "respond");
+		status = STATUS_DIFFERENT;
+	} else if (line && strncmp(line, "READY ", 6) == 0) {
+		puts("PONG");
+		status = STATUS_FINE;
+	} else if (line) {
+		client_print_nonsense(tool, line);
+	}
+	gate_client_close(&client);
+	return status;
+}
+
+int
+client_ping(struct tool *tool)
+{
+	return tool->alive ? client_short(tool, "PING", "PONG")
+			   : client_ready(tool);
+}
+
+int
+client_lines(
+    struct tool *tool, const char *request, client_take_line *take, void *arg)
+{
+	struct gate_client client;
+	const char *line = client_send(tool, &client, request);
+	int status = line ? STATUS_FINE : STATUS_ERROR;
+
+	while (line && strcmp(line, "END") != 0) {
+		take(line, arg);
+		line = gate_client_line(&client);
+		if (!line)
+			status =
+			    client_print_silence(&client, tool_address(tool));
+	}
+	gate_client_close(&client);
+	return status;
+}
+
+static void
+client_show_plain(const char *line, void *arg)
+{
+	(void)arg;
+	text_line("%s", line);
+}
+
+/*
+ * EXPLAIN as JSON: each line starts with a word that says what it is about.
+ */
+
+struct explaining {
+	struct json json;
+	bool is_listing; /* limits that were passed over */
+};
+
+/* "NAME: why" */
+static void
+client_write_verdict(struct json *json, const char *text)
+{
+	size_t len = strcspn(text, ":");
+	const char *why = text + len + strspn(text + len, ": ");
+
+	if (text[0] == '-' && len == 1)
+		json_raw(json, "limit", "null");
+	else
+		json_bytes(json, "limit", text, len);
+	json_text(json, "why", why);
+}
+
+static void
+client_write_passed_over(struct explaining *explaining, const char *text)
+{
+	struct json *json = &explaining->json;
+
+	if (!explaining->is_listing)
+		json_open(json, "passed_over", '[');
+	explaining->is_listing = true;
+	json_open(json, NULL, '{');
+	client_write_verdict(json, text);
+	json_close(json, '}');
+}
+
+static void
+client_write_bucket(struct json *json, const char *text)
+{
+	json_open(json, "bucket", '{');
+	fields_write(json, text);
+	json_close(json, '}');
+}
+
+static void
+client_write_explanation(const char *line, void *arg)
+{
+	struct explaining *explaining = arg;
+	struct json *json = &explaining->json;
+	size_t len = strcspn(line, " ");
+	const char *rest = line + len + strspn(line + len, " ");
+
+	if (strncmp(line, "not ", 4) == 0) {
+		client_write_passed_over(explaining, rest);
+		return;
+	}
+	if (explaining->is_listing)
+		json_close(json, ']');
+	explaining->is_listing = false;
+	if (strncmp(line, "key ", 4) == 0)
+		json_text(json, "key", rest);
+	else if (strncmp(line, "limit ", 6) == 0)
+		client_write_verdict(json, rest);
+	else if (strncmp(line, "store ", 6) == 0)
+		json_text(json, "store", rest);
+	else if (strncmp(line, "bucket ", 7) == 0)
+		client_write_bucket(json, rest);
+}
+
+/* All that ${take} writes is one object, shown once it is whole. */
+static int
+client_object(struct tool *tool, const char *request, client_take_line *take,
+    void *arg, struct json *json)
+{
+	char *text = NULL;
+	size_t len;
+	int status;
+
+	json->to = open_memstream(&text, &len);
+	if (!json->to)
+		return tool_error("%s", strerror(errno));
+	json_open(json, NULL, '{');
+	status = client_lines(tool, request, take, arg);
+	json_close(json, '}');
+	json_end(json);
+	fclose(json->to);
+	if (status == STATUS_FINE)
+		fwrite(text, 1, len, stdout);
+	free(text);
+	return status;
+}
+
+int
+client_explain(struct tool *tool)
+{
+	struct explaining explaining = {0};
+	char request[REQUEST_LEN];
+
+	if (client_check_words(tool) == -1)
+		return STATUS_ERROR;
+	snprintf(request, sizeof(request), "EXPLAIN %s", tool->words[0]);
+	if (!tool->json)
+		return client_lines(tool, request, client_show_plain, NULL);
+	return client_object(tool, request, client_write_explanation,
+	    &explaining, &explaining.json);
+}
+
+/* "name value" */
+static void
+client_write_stat(const char *line, void *arg)
+{
+	size_t len = strcspn(line, " ");
+	char name[64];
+
+	snprintf(name, sizeof(name), "%.*s", (int)len, line);
+	if (line[len] != '\0' &&
+	    json_is_number(line + len + 1, strlen(line + len + 1)))
+		json_raw(arg, name, line + len + 1);
+}
+
+int
+client_stats(struct tool *tool)
+{
+	struct json json = {0};
+
+	if (!tool->json)
+		return client_lines(tool, "STATS", client_show_plain, NULL);
+	return client_object(tool, "STATS", client_write_stat, &json, &json);
+}

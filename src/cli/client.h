@@ -1,0 +1,27 @@
+/**
+ * client: a request to dripgated whose response has many lines.
+ */
+#ifndef CLI_CLIENT_H
+#define CLI_CLIENT_H
+
+#include "base/attr.h"
+#include "cli/tool.h"
+
+/** Takes one line of a response. */
+typedef void client_take_line(const char *line, void *arg);
+
+/** Send ${request}, and call ${take} for each line of the response before END.
+ * Return STATUS_FINE, or STATUS_ERROR: the error was printed. */
+int client_lines(struct tool *tool, const char *request, client_take_line *take,
+    void *arg) MUST_USE;
+
+/** Send ${request}, whose response is one line, which is copied to ${to}, of
+ * ${size} bytes.  Return as above. */
+int client_line(
+    struct tool *tool, const char *request, char *to, size_t size) MUST_USE;
+
+/** Refuse words of the command line that would make another request, or none: a
+ * key, and an amount.  Return 0, or -1: the error was printed. */
+int client_check_words(const struct tool *tool) MUST_USE;
+
+#endif

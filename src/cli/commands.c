@@ -1,0 +1,134 @@
+#include "cli/commands.h"
+
+#include "base/attr.h"
+
+#define SOCKET OPTION_BIT(OPTION_SOCKET)
+#define JSON   OPTION_BIT(OPTION_JSON)
+#define RELOAD (OPTION_BIT(OPTION_IMMEDIATE) | OPTION_BIT(OPTION_SPREAD))
+#define LOAD                                                                   \
+	(RELOAD | OPTION_BIT(OPTION_NO_RELOAD) | OPTION_BIT(OPTION_DRY_RUN) |  \
+	    OPTION_BIT(OPTION_FORCE))
+
+#define DECISION                                                               \
+	"Prints the response of dripgated.  Exits with 0 for ALLOW, 1 for\n"   \
+	"DENY, 2 if there is none."
+
+#define REDIS              OPTION_BIT(OPTION_PASSWORD_FILE)
+#define WORDS(least, most) .min = (least), .max = (most)
+
+const struct command_row command_rows[] = {
+    {"consume", "KEY [N]", WORDS(1, 2), .options = SOCKET | JSON,
+	.run = client_consume,
+	.help = "put N drops (1) into the bucket of KEY; a negative N gives "
+		"back",
+	.more = DECISION},
+    {"peek", "KEY [N]", WORDS(1, 2), .options = SOCKET | JSON,
+	.run = client_peek,
+	.help = "say what consume would, and change nothing", .more = DECISION},
+    {"reset", "KEY", WORDS(1, 1), .options = SOCKET, .run = client_reset,
+	.help = "forget the bucket of KEY, and its block"},
+    {"explain", "KEY", WORDS(1, 1), .options = SOCKET | JSON,
+	.run = client_explain,
+	.help = "which limit applies to KEY and why, and its bucket"},
+    {"why", "KEY", WORDS(1, 1), .options = SOCKET | JSON, .run = why_show,
+	.help = "whether KEY is denied, and why, in one sentence",
+	.more = "Then what EXPLAIN says.  Exits with 0 if one drop more is "
+		"allowed,\n"
+		"1 if it is denied, 2 if that is not known."},
+    {"status", "", .options = SOCKET | JSON, .run = status_show,
+	.help = "how dripgated, its limits and its Redis are",
+	.more = "Exits with 0 if all is well, 1 if decisions come from "
+		"fallback, a\n"
+		"server is down, there are no limits or new ones were "
+		"refused, 2 if\n"
+		"there is no response."},
+    {"stats", "", .options = SOCKET | JSON, .run = client_stats,
+	.help = "the counters of dripgated"},
+    {"ping", "", .options = SOCKET | OPTION_BIT(OPTION_ALIVE),
+	.run = client_ping,
+	.help = "see whether dripgated responds, and with Redis",
+	.more =
+	    "Exits with 0 if so, 1 if decisions come from fallback, 2 if it "
+	    "is\nnot ready for requests."},
+    {"limits check", "FILE", WORDS(1, 1), .run = limits_check,
+	.help = "see whether dripgated would take FILE",
+	.more = "Prints each mistake as FILE:LINE:COLUMN: REASON."},
+    {"limits load", "FILE", WORDS(1, 1), .options = REDIS | LOAD,
+	.run = limits_load,
+	.help = "replace the limits in Redis by those of FILE, and have them "
+		"loaded",
+	.more =
+	    "The key is replaced in one step, or not at all.  A key "
+	    "that\n"
+	    "has something else than limits is replaced only with --force."},
+    {"limits dump", "[FILE]", WORDS(0, 1),
+	.options = REDIS | OPTION_BIT(OPTION_FORCE), .run = limits_dump,
+	.help = "write the limits in Redis as a file",
+	.more = "Without FILE, to standard output.  A FILE that exists is\n"
+		"replaced with --force only."},
+    {"limits diff", "FILE", WORDS(1, 1), .options = REDIS | JSON,
+	.run = limits_diff,
+	.help = "compare the limits in Redis (-) with those of FILE (+)",
+	.more = "Exits with 0 if they are the same, 1 if not, 2 if that is "
+		"not known."},
+    {"limits list", "",
+	.options = SOCKET | REDIS | JSON | OPTION_BIT(OPTION_REDIS),
+	.run = limits_list,
+	.help = "show the limits of dripgated, or those in Redis",
+	.more = "They are in Redis where the settings say so.  What is no "
+		"limit is\n"
+		"shown with the reason, and is an error."},
+    {"route", "METHOD URL", WORDS(2, 2),
+	.options =
+	    REDIS | JSON | OPTION_BIT(OPTION_REDIS) | OPTION_BIT(OPTION_HEADER),
+	.run = route_show_request,
+	.help = "which route a request takes, and which keys it gets",
+	.more =
+	    "Of the limits in the file, or in Redis where the settings say "
+	    "so.\nIt asks as a proxy does: the client is what the header of "
+	    "[http]\nclient_header says.  Exits with 1 if no route "
+	    "matches."},
+    {"reload", "", .options = REDIS | RELOAD, .run = publish_reload,
+	.help = "have all daemons load their limits",
+	.more = "Without an option, each does as its reload_spread says."},
+    {"command", "WORD [ARG...]", WORDS(1, COMMAND_WORDS_MAX),
+	.options = REDIS | OPTION_BIT(OPTION_LISTEN), .run = publish_command,
+	.help = "say WORD:ARG:... on the control channel"},
+    {"nodes", "", .options = REDIS | OPTION_BIT(OPTION_WAIT) | JSON,
+	.run = nodes_show,
+	.help = "which daemons respond to a ping on the control channel",
+	.more = "Exits with 1 if no daemon responds."},
+    {"fleet", "", .options = REDIS | JSON, .run = fleet_show,
+	.help = "which daemon runs which limits, and which lag",
+	.more =
+	    "current: runs what is in Redis.  lags: runs something else.\n"
+	    "kept: runs the limits that it saved, since Redis did not reply.\n"
+	    "gone: was not seen for two minutes; forgotten after an hour.\n"
+	    "Exits with 1 if a daemon lags."},
+    {"acl", "", .run = acl_show,
+	.help = "print the users that the settings need in Redis",
+	.more = "One line for each, for redis-cli: put the password in place "
+		"of\n"
+		"PASSWORD."},
+    {"top", "[LIMIT]", WORDS(0, 1),
+	.options = SOCKET | JSON | OPTION_BIT(OPTION_DENIED) |
+		   OPTION_BIT(OPTION_ALLOWED),
+	.run = top_show, .help = "which keys are denied most, or allowed most",
+	.more = "Of the last half minute, busiest first; of all limits, or of "
+		"LIMIT."},
+    {"tail", "[GLOB]", WORDS(0, 1),
+	.options = SOCKET | JSON | OPTION_BIT(OPTION_DENIED) |
+		   OPTION_BIT(OPTION_ALLOWED) | OPTION_BIT(OPTION_COUNT),
+	.run = tail_run,
+	.help = "decisions as they are made, of keys that match GLOB",
+	.more = "Until interrupted, or --count decisions.  Says how many it "
+		"does not\n"
+		"show because they were too many."},
+    {"watch", "", .options = SOCKET | JSON | OPTION_BIT(OPTION_COUNT),
+	.run = watch_show,
+	.help = "requests a second under each limit, as top(1) shows processes",
+	.more = "Busiest first, once a second until interrupted, or --count "
+		"times."},
+};
+
+const size_t command_count = COUNT(command_rows);

@@ -1,0 +1,66 @@
+/**
+ * commands: the commands of dripgate, each declared once in one table.
+ *
+ * Help, completion and the checks of arguments derive from it.
+ */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/options.h"
+#include "cli/tool.h"
+
+#include <stddef.h>
+
+struct command_row {
+	const char *name;              /* one word or two */
+	const char *arguments;         /* as help shows them */
+	size_t min, max;               /* number of arguments */
+	unsigned options;              /* OPTION_BIT() of those that it takes */
+	int (*run)(struct tool *tool); /* returns the exit status */
+	const char *help;              /* one line */
+	const char *more;              /* the rest, or NULL */
+};
+
+/** Most arguments of any command. */
+#define COMMAND_WORDS_MAX 64
+
+extern const struct command_row command_rows[];
+extern const size_t command_count;
+
+/* client.c: requests to one dripgated */
+int client_consume(struct tool *tool);
+int client_peek(struct tool *tool);
+int client_reset(struct tool *tool);
+int client_explain(struct tool *tool);
+int client_stats(struct tool *tool);
+int client_ping(struct tool *tool);
+
+/* limits.c, list.c, load.c, dump.c: files of limits, and the key in Redis */
+int limits_check(struct tool *tool);
+int limits_load(struct tool *tool);
+int limits_dump(struct tool *tool);
+int limits_diff(struct tool *tool);
+int limits_list(struct tool *tool);
+
+/* route.c */
+int route_show_request(struct tool *tool);
+
+/* publish.c, nodes.c: the control channel */
+int publish_reload(struct tool *tool);
+int publish_command(struct tool *tool);
+int nodes_show(struct tool *tool);
+
+/* fleet.c, watch.c */
+int fleet_show(struct tool *tool);
+int watch_show(struct tool *tool);
+
+/* top.c, why.c, tail.c: keys, of one dripgated; status.c: all of it */
+int top_show(struct tool *tool);
+int why_show(struct tool *tool);
+int tail_run(struct tool *tool);
+int status_show(struct tool *tool);
+
+/* acl.c: the users that the settings need in Redis */
+int acl_show(struct tool *tool);
+
+#endif

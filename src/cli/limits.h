@@ -1,0 +1,14 @@
+/**
+ * limits: what commands about limits share.
+ */
+#ifndef CLI_LIMITS_H
+#define CLI_LIMITS_H
+
+#include "cli/limit_set.h"
+#include "cli/tool.h"
+
+/** Show the changes from one set to another.  Return the exit status. */
+int limits_show_diff(const struct tool *tool, const struct limit_set *old_set,
+    const struct limit_set *new_set);
+
+#endif

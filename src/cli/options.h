@@ -1,0 +1,54 @@
+/**
+ * options: the options of dripgate, each declared once in one table.
+ */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include "base/attr.h"
+#include "cli/tool.h"
+
+#include <stddef.h>
+
+enum option_id {
+	OPTION_CONFIG,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_SOCKET,
+	OPTION_JSON,
+	OPTION_REDIS,
+	OPTION_PASSWORD_FILE,
+	OPTION_IMMEDIATE,
+	OPTION_SPREAD,
+	OPTION_NO_RELOAD,
+	OPTION_DRY_RUN,
+	OPTION_FORCE,
+	OPTION_LISTEN,
+	OPTION_TIMEOUT,
+	OPTION_WAIT,
+	OPTION_ALIVE,
+	OPTION_HEADER,
+	OPTION_DENIED,
+	OPTION_ALLOWED,
+	OPTION_COUNT,
+};
+
+#define OPTION_BIT(id) (1U << (id))
+
+struct option_row {
+	const char *name;
+	int letter;           /* 0: none */
+	const char *argument; /* as help shows it; NULL: takes none */
+	const char *help;
+};
+
+#define OPTION_ROWS (OPTION_COUNT + 1)
+
+extern const struct option_row option_rows[OPTION_ROWS];
+
+/** Read the command line: set the options in ${tool}, add a bit for each to
+ * ${given}, and gather the other words in ${tool}->words, at most ${max}.
+ * Return 0, or -1: the error was printed. */
+int options_read(struct tool *tool, int argc, char **argv, size_t max,
+    unsigned *given) MUST_USE;
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * why: may a key go ahead, and if not, why not: one sentence, then what it
+ * rests on.
+ * Holds: the key is a word of the protocol, so that no request can follow it.
+ * The heart is why_write_verdict().
+ */
+#include "base/attr.h"
+#include "base/clock.h"
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/fields.h"
+#include "cli/json.h"
+#include "cli/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define REQUEST_LEN 512
+#define LINE_LEN    4096
+
+/* The decision about one drop more, and what TOP says of the key. */
+struct verdict {
+	struct tool *tool;
+	const char *key;
+	char decision[LINE_LEN]; /* "DENY limit=login level=5 ..." */
+	char denied[LINE_LEN];   /* "limit=login rate=...", or "" */
+};
+
+static bool
+why_find(const char *text, const char *name, char *to, size_t size)
+{
+	struct field field;
+
+	*to = '\0';
+	while (fields_next(&text, &field))
+		if (field_is(&field, name)) {
+			snprintf(to, size, "%.*s", (int)field.value_len,
+			    field.value);
+			return true;
+		}
+	return false;
+}
+
+/* A number of a decision, or 0. */
+static double
+why_number(const char *text, const char *name)
+{
+	char value[40];
+
+	return why_find(text, name, value, sizeof(value)) ? strtod(value, NULL)
+							  : 0;
+}
+
+/* 14:23:05, or, if that is not today's, with the date. */
+static void
+why_clock(char *to, size_t size, double seconds)
+{
+	time_t now = time(NULL), then = now + (time_t)(seconds + 0.5);
+	struct tm today, at;
+
+	localtime_r(&now, &today);
+	localtime_r(&then, &at);
+	strftime(to, size,
+	    today.tm_yday == at.tm_yday && today.tm_year == at.tm_year
+		? "%H:%M:%S"
+		: "%Y-%m-%d %H:%M:%S",
+	    &at);
+}
+
+/* The line about the key, among those of TOP. */
+static void
+why_take_top(const char *line, void *arg)
+{
+	struct verdict *verdict = arg;
+	const char *key = strstr(line, " key=");
+
+	if (strncmp(line, "denied ", 7) == 0 && key &&
+	    strcmp(key + 5, verdict->key) == 0)
+		snprintf(verdict->denied, sizeof(verdict->denied), "%.*s",
+		    (int)(key - line - 7), line + 7);
+}
+
+static int
+why_ask(struct verdict *verdict)
+{
+	char request[REQUEST_LEN];
+	int status;
+
+	snprintf(request, sizeof(request), "PEEK %s 1", verdict->key);
+	status = client_line(verdict->tool, request, verdict->decision,
+	    sizeof(verdict->decision));
+	if (status != STATUS_FINE)
+		return status;
+	return client_lines(verdict->tool, "TOP 1000", why_take_top, verdict);
+}
+
+static bool
+why_is_denied(const struct verdict *verdict)
+{
+	return strncmp(verdict->decision, "DENY ", 5) == 0;
+}
+
+/* " (5 of 5 drops)" */
+static void
+why_write_level(FILE *to, const char *fields)
+{
+	fprintf(to, " (%.0f of %.0f drops)", why_number(fields, "level"),
+	    why_number(fields, "capacity"));
+}
+
+/* Until when, since when, and what lifts it. */
+static void
+why_write_denial(FILE *to, const struct verdict *verdict, const char *fields)
+{
+	double blocked = why_number(fields, "blocked");
+	char at[40], retry[40];
+
+	fputs(blocked > 0 ? ", which blocks it" : ", whose bucket is full", to);
+	why_write_level(to, fields);
+	why_find(fields, "retry", retry, sizeof(retry));
+	if (strcmp(retry, "never") == 0) {
+		fputs(", for ever", to);
+	} else {
+		why_clock(at, sizeof(at), why_number(fields, "retry"));
+		fprintf(
+		    to, ", until %s (%.1f s)", at, why_number(fields, "retry"));
+	}
+	if (*verdict->denied) {
+		why_clock(
+		    at, sizeof(at), -why_number(verdict->denied, "first"));
+		fprintf(to, "; denied since %s, %.1f times a second", at,
+		    why_number(verdict->denied, "rate"));
+	}
+	fprintf(to, "; dripgate reset %s lifts it", verdict->key);
+}
+
+/* What decides, if it is not what should. */
+static void
+why_write_fallback(FILE *to, const char *fields)
+{
+	char from[40];
+
+	if (why_find(fields, "from", from, sizeof(from)) &&
+	    strcmp(from, "fallback") == 0)
+		fputs(", as on_error says, since Redis does not respond", to);
+}
+
+static void
+why_write_verdict(FILE *to, const struct verdict *verdict)
+{
+	const char *fields =
+	    verdict->decision + strcspn(verdict->decision, " ");
+	bool denied = why_is_denied(verdict);
+	char limit[80];
+
+	why_find(fields, "limit", limit, sizeof(limit));
+	fprintf(to, "%s is %s", verdict->key, denied ? "denied" : "allowed");
+	if (strcmp(limit, "-") == 0) {
+		fputs(": no limit matches it", to);
+	} else {
+		fprintf(to, " by limit %s", limit);
+		if (denied)
+			why_write_denial(to, verdict, fields);
+		else
+			why_write_level(to, fields);
+		why_write_fallback(to, fields);
+	}
+	fputc('.', to);
+}
+
+static int
+why_write_json(const struct verdict *verdict, const char *sentence)
+{
+	struct json json = {.to = stdout};
+
+	json_open(&json, NULL, '{');
+	json_text(&json, "key", verdict->key);
+	json_raw(&json, "allowed", why_is_denied(verdict) ? "false" : "true");
+	json_text(&json, "verdict", sentence);
+	fields_write(
+	    &json, verdict->decision + strcspn(verdict->decision, " "));
+	if (*verdict->denied) {
+		json_open(&json, "denied", '{');
+		fields_write(&json, verdict->denied);
+		json_close(&json, '}');
+	}
+	json_close(&json, '}');
+	json_end(&json);
+	return STATUS_FINE;
+}
+
+static void
+why_show_line(const char *line, void *arg)
+{
+	(void)arg;
+	text_line("%s", line);
+}
+
+static int
+why_write_text(const struct verdict *verdict, const char *sentence)
+{
+	const struct tool *tool = verdict->tool;
+	char request[REQUEST_LEN];
+
+	fputs(tool_colour(
+		  tool, why_is_denied(verdict) ? COLOUR_RED : COLOUR_GREEN),
+	    stdout);
+	text_write(stdout, sentence, strlen(sentence));
+	fputs(tool_plain(tool), stdout);
+	fputs("\n\n", stdout);
+	snprintf(request, sizeof(request), "EXPLAIN %s", verdict->key);
+	return client_lines(verdict->tool, request, why_show_line, NULL);
+}
+
+int
+why_show(struct tool *tool)
+{
+	struct verdict verdict = {.tool = tool, .key = tool->words[0]};
+	char sentence[1200];
+	FILE *to;
+	int status;
+
+	if (client_check_words(tool) == -1)
+		return STATUS_ERROR;
+	status = why_ask(&verdict);
+	if (status != STATUS_FINE)
+		return status;
+	to = fmemopen(sentence, sizeof(sentence), "w");
+	if (!to)
+		return tool_error("out of memory");
+	why_write_verdict(to, &verdict);
+	fclose(to);
+	status = tool->json ? why_write_json(&verdict, sentence)
+			    : why_write_text(&verdict, sentence);
+	return status == STATUS_FINE && why_is_denied(&verdict)
+		   ? STATUS_DIFFERENT
+		   : status;
+}

@@ -1,0 +1,102 @@
+/**
+ * config: the settings, each declared once in one table.
+ *
+ * The structs are those of the modules that the settings are for; only this
+ * module knows them all, and that they come from a file.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/reasons.h"
+#include "control/distributor.h"
+#include "control/subscriber.h"
+#include "gate/gateway.h"
+#include "net/listeners.h"
+#include "net/tls.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** The settings file if no other is named; it need not exist. */
+#define CONFIG_PATH "/etc/dripgate/dripgate.ini"
+
+/** The variable of the environment that counts instead of [redis] url. */
+#define CONFIG_URL_VARIABLE "DRIPGATE_REDIS_URL"
+
+enum limits_source { LIMITS_FILE, LIMITS_REDIS };
+
+enum redis_topology { REDIS_SINGLE, REDIS_SENTINEL, REDIS_SHARDED };
+
+/** The strings that were read. */
+struct config_texts {
+	char **items;
+	size_t count;
+};
+
+struct config {
+	struct listeners_options listeners;
+	struct tls_options
+	    tls[LISTENER_KINDS]; /* of these, Unix sockets aside */
+	int64_t max_clients;
+	int64_t workers; /* 0: one a core */
+	enum limits_source limits_source;
+	const char *limits_file;
+	enum unmatched unmatched;
+	enum log_level log_level;
+	struct gateway_options gate;
+	enum redis_topology redis_topology;
+	const char *redis_hosts;
+	const char *redis_url;             /* "" once its parts are set */
+	const char *url_of_variable;       /* instead; NULL: none; borrowed */
+	struct subscriber_options control; /* its server as written */
+	struct distributor_options distributor; /* without targets: none */
+	const char *shard_hint;
+
+	char *path;              /* the file that it was read from, or NULL */
+	struct reasons warnings; /* not errors, but perhaps mistakes */
+	struct config_texts texts;
+};
+
+/** The defaults.  NULL: out of memory. */
+struct config *config_new(void) MUST_USE;
+
+/** Apply the settings in ${len} bytes of INI text, once; ${name} is the file's
+ * name, for the reasons: "dripgate.ini:7: [redis] prot: unknown; do you mean
+ * port?".  Return 0, or -1 with ${reasons} set to every mistake. */
+int config_read(struct config *config, const char *name, const char *text,
+    size_t len, struct reasons *reasons) MUST_USE;
+
+/** The defaults and the settings in the file at ${path}, with the server that
+ * CONFIG_URL_VARIABLE names, and the Redis password from systemd's credential
+ * if there is none yet.  A ${path} of NULL
+ * means CONFIG_PATH, or the defaults alone if that does not exist.  NULL with
+ * ${reasons} set. */
+struct config *config_load(const char *path, struct reasons *reasons) MUST_USE;
+
+/** How limits come from Redis: [control] as written, on the server that it
+ * names or else that of [redis], with the state folder that systemd gives if it
+ * names none.  Its strings belong to the config. */
+struct subscriber_options config_subscriber(const struct config *config);
+
+/** Read the certificates and keys of the servers, before there are links.
+ * Return 0, or -1 with ${reasons} added. */
+int config_open_tls(struct config *config, struct reasons *reasons) MUST_USE;
+
+/** Free it; NULL: no-op. */
+void config_free(struct config *config);
+
+/** Append all settings with their help, as a file that config_read() takes.
+ * Passwords are not shown.  Return 0, or -1 (out of memory). */
+int config_dump(const struct config *config, struct buf *out) MUST_USE;
+
+/** Take over from ${new} the settings that can change while the daemon runs,
+ * and call ${refused} for each that differs and cannot.  Links connect, from
+ * now on, with the certificates that ${new} has read. */
+typedef void config_refused(const char *section, const char *name);
+void config_take_reloadable(
+    struct config *config, const struct config *new, config_refused *refused);
+
+#endif

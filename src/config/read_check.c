@@ -1,0 +1,197 @@
+/*
+ * read_check: whether the settings that were read go together.  It runs only if
+ * each is right by itself.  The heart is reading_check().
+ */
+#include "base/host_port.h"
+#include "config/internal.h"
+#include "config/reading.h"
+#include "config/value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool
+config_has_endpoint(const struct link_options *link)
+{
+	return *link->endpoint.host || *link->endpoint.unix_socket_path;
+}
+
+static bool
+read_is_same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+	if (*a->unix_socket_path || *b->unix_socket_path)
+		return strcmp(a->unix_socket_path, b->unix_socket_path) == 0;
+	return strcmp(a->host, b->host) == 0 && a->port == b->port;
+}
+
+/* Drop a target without a server, as other programs do.  Return whether it was
+ * dropped. */
+static bool
+read_drop_target(struct config_reading *reading, size_t i)
+{
+	struct distributor_options *options = &reading->config->distributor;
+	struct target_options *target = &options->targets[i];
+	size_t behind = options->target_count - i - 1;
+
+	if (config_has_endpoint(&target->link))
+		return false;
+	reasons_add(&reading->config->warnings,
+	    "%s:%u: [" SECTION_TARGET "%.*s]: ignored: host (or "
+	    "unix_socket_path) is missing",
+	    reading->name, reading->target_lines[i], READING_SHOWN_LEN,
+	    target->name);
+	memmove(target, target + 1, behind * sizeof(*target));
+	memmove(&reading->target_lines[i], &reading->target_lines[i + 1],
+	    behind * sizeof(*reading->target_lines));
+	options->target_count--;
+	return true;
+}
+
+static void
+read_check_target(struct config_reading *reading, size_t i)
+{
+	const struct distributor_options *options =
+	    &reading->config->distributor;
+	const struct target_options *target = &options->targets[i];
+	char section[READING_SHOWN_LEN + 1];
+
+	/* Each message would be forwarded to where it came from. */
+	if (!config_has_endpoint(&options->master) ||
+	    !read_is_same_endpoint(
+		&target->link.endpoint, &options->master.endpoint))
+		return;
+	snprintf(section, sizeof(section), SECTION_TARGET "%s", target->name);
+	reading_blame(reading, reading->target_lines[i], section, NULL,
+	    "is the master itself");
+}
+
+static void
+read_check_distribution(struct config_reading *reading)
+{
+	const struct distributor_options *options =
+	    &reading->config->distributor;
+	size_t i = reading->first_target;
+
+	if (reading->master_line == 0) {
+		if (options->target_count > 0)
+			reasons_add(reading->reasons,
+			    "%s: [master] is missing, where there are slaves",
+			    reading->name);
+		return;
+	}
+	if (!config_has_endpoint(&options->master))
+		reading_blame(reading, reading->master_line, "master", NULL,
+		    "host (or unix_socket_path) is missing");
+	while (i < options->target_count) {
+		if (read_drop_target(reading, i))
+			continue;
+		read_check_target(reading, i++);
+	}
+	if (options->target_count == 0)
+		reading_blame(reading, reading->master_line, "master", NULL,
+		    "has no [slave:NAME] beside it, with a host");
+}
+
+/* Blame a setting of [redis], where it is given. */
+static void
+read_blame_redis(
+    struct config_reading *reading, const char *name, const char *reason)
+{
+	const struct setting *setting = setting_find("redis", name);
+
+	reading_blame(reading, reading->given[setting - settings], "redis",
+	    name, "%s", reason);
+}
+
+/* What each choice of topology needs, and its row in topology_kinds. */
+static const struct {
+	const char *kind;
+	bool has_hosts;
+	bool has_sentinels; /* the hosts are these */
+	bool has_shards;    /* the hosts are servers, which share the keys */
+} topologies[] = {
+    [REDIS_SINGLE] = {.kind = "single"},
+    [REDIS_SENTINEL] = {.kind = "single",
+	.has_hosts = true,
+	.has_sentinels = true},
+    [REDIS_SHARDED] = {.kind = "sharded",
+	.has_hosts = true,
+	.has_shards = true},
+};
+
+static void
+read_check_hosts(struct config_reading *reading, bool has_hosts)
+{
+	const struct config *config = reading->config;
+
+	if (has_hosts && !*config->redis_hosts)
+		read_blame_redis(
+		    reading, "topology", "needs hosts, which are missing");
+	if (!has_hosts && *config->redis_hosts)
+		read_blame_redis(
+		    reading, "hosts", "needs topology = sentinel or sharded");
+	if (has_hosts && *config->gate.redis.link.endpoint.unix_socket_path)
+		read_blame_redis(reading, "unix_socket_path",
+		    "and hosts exclude each other");
+}
+
+/* The tag of a partition must be the only one in the names of its hashes. */
+static void
+read_check_partitions(struct config_reading *reading)
+{
+	const struct shard_options *redis = &reading->config->gate.redis;
+
+	if (redis->where.partitions > 1 && strchr(redis->prefix, '{'))
+		read_blame_redis(reading, "partitions",
+		    "above 1 needs a [store] prefix without {");
+}
+
+/* Each host needs a partition; and the first one has what is not a bucket: the
+ * limits, the channel. */
+static void
+read_take_shards(struct config_reading *reading)
+{
+	struct config *config = reading->config;
+	struct endpoint *first = &config->gate.redis.link.endpoint;
+	const char *list = config->redis_hosts;
+	struct host_port host;
+	int64_t count = 0;
+
+	while (host_port_read_next(&host, &list))
+		if (count++ == 0 &&
+		    (value_set(&config->texts, setting_find("redis", "host"),
+			 &first->host, host.host) == -1 ||
+			value_set(&config->texts, setting_find("redis", "port"),
+			    &first->port, host.port) == -1))
+			read_blame_redis(reading, "hosts", "out of memory");
+	if (config->gate.redis.where.partitions < count)
+		read_blame_redis(reading, "hosts",
+		    "needs partitions, some 16 for each host and the same in "
+		    "the whole fleet");
+}
+
+static void
+read_check_topology(struct config_reading *reading)
+{
+	struct config *config = reading->config;
+	struct shard_options *redis = &config->gate.redis;
+	enum redis_topology chosen = config->redis_topology;
+
+	read_check_hosts(reading, topologies[chosen].has_hosts);
+	read_check_partitions(reading);
+	if (redis->link.sentinel.tls && !redis->link.tls.on)
+		read_blame_redis(reading, "sentinel_tls", "needs tls = yes");
+	if (topologies[chosen].has_shards && reading->reasons->count == 0)
+		read_take_shards(reading);
+	redis->where.kind = topologies[chosen].kind;
+	redis->where.hosts = config->redis_hosts;
+	redis->link.sentinel.hosts =
+	    topologies[chosen].has_sentinels ? config->redis_hosts : NULL;
+}
+
+void
+reading_check(struct config_reading *reading)
+{
+	read_check_topology(reading);
+	read_check_distribution(reading);
+}

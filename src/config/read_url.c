@@ -1,0 +1,136 @@
+/*
+ * read_url: takes a URL apart into the settings that it stands for.  A setting
+ * that the URL says is not given beside it.  The heart is the table
+ * url_settings.
+ */
+#include "config/reading.h"
+#include "config/url.h"
+#include "config/value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Room for a number. */
+#define READ_URL_NUMBER 24
+
+static const char *
+read_url_host(const struct url *url, char *number)
+{
+	(void)number;
+	return *url->path ? setting_find("redis", "host")->fallback : url->host;
+}
+
+static const char *
+read_url_port(const struct url *url, char *number)
+{
+	snprintf(number, READ_URL_NUMBER, "%lld", (long long)url->port);
+	return number;
+}
+
+static const char *
+read_url_path(const struct url *url, char *number)
+{
+	(void)number;
+	return url->path;
+}
+
+static const char *
+read_url_tls(const struct url *url, char *number)
+{
+	(void)number;
+	return url->tls ? "yes" : "no";
+}
+
+static const char *
+read_url_db(const struct url *url, char *number)
+{
+	snprintf(number, READ_URL_NUMBER, "%lld", (long long)url->db);
+	return url->db == -1 ? NULL : number;
+}
+
+static const char *
+read_url_user(const struct url *url, char *number)
+{
+	(void)number;
+	return *url->user ? url->user : NULL;
+}
+
+static const char *
+read_url_password(const struct url *url, char *number)
+{
+	(void)number;
+	return *url->password ? url->password : NULL;
+}
+
+static const struct {
+	const char *name;
+	/* Its value, in ${number} or in the URL; NULL: the URL says none. */
+	const char *(*get)(const struct url *url, char *number);
+} url_settings[] = {
+    {"host", read_url_host},
+    {"port", read_url_port},
+    {"unix_socket_path", read_url_path},
+    {"tls", read_url_tls},
+    {"db", read_url_db},
+    {"username", read_url_user},
+    {"password", read_url_password},
+};
+
+/* Report what is wrong with the URL, where it is from. */
+static void
+read_url_blame(struct config_reading *reading, const char *reason)
+{
+	const struct setting *url = setting_find("redis", "url");
+
+	if (reading->config->url_of_variable)
+		reasons_add(
+		    reading->reasons, CONFIG_URL_VARIABLE ": %s", reason);
+	else
+		reading_blame(reading, reading->given[url - settings], "redis",
+		    "url", "%s", reason);
+}
+
+static void
+read_url_set(
+    struct config_reading *reading, const char *name, const char *value)
+{
+	const struct setting *setting = setting_find("redis", name);
+	unsigned line = reading->given[setting - settings];
+	struct config *config = reading->config;
+
+	if (line > 0)
+		reading_blame(reading, line, "redis", name,
+		    "%s says it, too: remove one of them",
+		    config->url_of_variable ? CONFIG_URL_VARIABLE : "url");
+	else if (value_set(&config->texts, setting,
+		     setting_place(config, setting, 0), value) == -1)
+		read_url_blame(reading, "out of memory");
+}
+
+void
+reading_take_url(struct config_reading *reading)
+{
+	struct config *config = reading->config;
+	const char *text = config->url_of_variable ? config->url_of_variable
+						   : config->redis_url;
+	char number[READ_URL_NUMBER];
+	const char *value, *reason;
+	struct url url;
+
+	if (!*text)
+		return;
+	reason = config->redis_topology == REDIS_SINGLE
+		     ? url_read(&url, text)
+		     : "and this topology exclude each other: set hosts";
+	if (reason) {
+		read_url_blame(reading, reason);
+		return;
+	}
+	for (size_t i = 0; i < COUNT(url_settings); i++)
+		if ((value = url_settings[i].get(&url, number)))
+			read_url_set(reading, url_settings[i].name, value);
+	explicit_bzero(&url, sizeof(url));
+	if (value_set(&config->texts, setting_find("redis", "url"),
+		&config->redis_url, "") == -1)
+		read_url_blame(reading, "out of memory");
+}

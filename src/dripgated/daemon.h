@@ -1,0 +1,15 @@
+/**
+ * daemon: the process while it runs: threads, listeners, signals, readiness,
+ * drain.
+ */
+#ifndef DRIPGATED_DAEMON_H
+#define DRIPGATED_DAEMON_H
+
+#include "config/config.h"
+#include "limit/rules.h"
+
+/** Run until a signal says to stop, with ${rules} in force at the start; if
+ * NULL, only distribute limits.  Takes over both.  Return the exit status. */
+int daemon_run(struct config *config, struct rules *rules);
+
+#endif

@@ -1,0 +1,140 @@
+/**
+ * check: one request on its way, from a session to its decision.
+ *
+ * A check has a query for each bucket that it asks about.  Each goes to the
+ * deny cache, then to the store, and where the store cannot decide, on_error
+ * does (gate/fallback.h).  Knows no protocol, no verbs and no sockets.
+ */
+#ifndef GATE_CHECK_H
+#define GATE_CHECK_H
+
+#include "base/attr.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gate;
+struct rules_snapshot;
+struct sample;
+
+/** Most queries of one check.  To raise it, a query must know its check, and
+ * check_conclude() must say which of several queries decides. */
+#define CHECK_QUERIES_MAX 1
+
+/**
+ *   ENDED --add--> OPEN --prepare--> READY --start--> ASKED --> DECIDED
+ *     ^             ^                   |                         ^ | |
+ *     |             |                   |____decided at once______| | |
+ *     |             |______________________________________reopen___| |
+ *     |_______________________________________________end_____________|
+ *
+ * A check is WAITING while its client waits until the drops fit or its time is
+ * up: their place is taken, and the response is held back.  No verb does that
+ * yet.
+ *
+ * X(NAME, TO(a state that may follow) | ...)
+ */
+#define CHECK_STATES(X)                                                        \
+	X(ENDED, TO(OPEN))                  /* holds nothing */                \
+	X(OPEN, TO(READY) | TO(DECIDED))    /* its queries are added */        \
+	X(READY, TO(ASKED) | TO(DECIDED))   /* their limits are found */       \
+	X(ASKED, TO(WAITING) | TO(DECIDED)) /* the store has its queries */    \
+	X(WAITING, TO(ASKED) | TO(DECIDED))                                    \
+	X(DECIDED, TO(OPEN) | TO(ENDED)) /* its outcome is known */
+
+enum check_state {
+#define X(name, next) CHECK_##name,
+	CHECK_STATES(X)
+#undef X
+};
+
+/** How a check ended. */
+enum check_outcome {
+	OUTCOME_DECISION,    /* ALLOW or DENY */
+	OUTCOME_RESET,       /* the bucket was reset */
+	OUTCOME_NOLIMIT,     /* no limit matches, and that is an error */
+	OUTCOME_UNAVAILABLE, /* the store could not reset the bucket */
+	OUTCOME_NOMEMORY,    /* for the limit that came along */
+};
+
+/** Its caller owns it, and must not move it before check_end(). */
+struct check {
+	/* where it came from */
+	struct gate *gate;
+	void (*done)(struct check *);
+	struct rules_snapshot *snapshot; /* the limits in force then; held */
+
+	/* what it asks */
+	struct query queries[CHECK_QUERIES_MAX];
+	unsigned count; /* of them */
+	enum check_state state;
+	struct sample *sample; /* its key, if it is looked at; or NULL */
+
+	/* for the client, once DECIDED */
+	enum check_outcome outcome;
+	const struct limit *limit; /* NULL: no limit matched */
+	struct decision decision;
+	enum decided_by decided_by;
+	bool shadow_denied; /* allowed, but only as its limit is in shadow */
+};
+
+/** Prepare an ENDED check, or one never used.  ${done} is called when it is
+ * decided, unless check_start() says so. */
+static inline void
+check_init(struct check *check, struct gate *gate, void (*done)(struct check *))
+{
+	check->gate = gate;
+	check->done = done;
+	check->count = 0;
+	check->state = CHECK_ENDED;
+	check->sample = NULL;
+}
+
+/** Add a query: ${op} of ${amount} drops on the bucket of a valid key, which is
+ * borrowed until check_start() returns.  The first one opens the check. */
+void check_add(struct check *check, enum op op, const char *key, size_t key_len,
+    int64_t amount);
+
+/** Take back the queries of a decided check: others follow, under the same
+ * limits. */
+void check_reopen(struct check *check);
+
+/** Decide an ENDED check without a query: allow it, or not. */
+void check_settle(struct check *check, bool allowed);
+
+/** The same, as [limits] unmatched says. */
+void check_settle_unmatched(struct check *check);
+
+/** Decide the last query added by a limit that came along with it (see
+ * limit_init_inline()), not by the one that its key has. */
+void check_use_inline_limit(
+    struct check *check, int64_t capacity, int64_t recharge_ns);
+
+/** All queries were added: find their limits.  Optional. */
+void check_prepare(struct check *check);
+
+/** Have the processor fetch where the buckets of a prepared check are.  Other
+ * work before check_start() hides how long that takes.  Optional. */
+void check_prefetch(const struct check *check);
+
+/** Send it on its way.  True: it is decided, done will not be called.  False:
+ * done is called once, later. */
+bool check_start(struct check *check) MUST_USE;
+
+/** Free what a decided check holds; its limit may be gone then.  ENDED: no-op.
+ */
+void check_end(struct check *check);
+
+/** The query that decided, of a decided check. */
+static inline const struct query *
+check_decider(const struct check *check)
+{
+	return &check->queries[0];
+}
+
+/** Name of what a decision rests on: "redis". */
+const char *decided_by_name(enum decided_by decided_by);
+
+#endif

@@ -1,0 +1,143 @@
+#include "gate/gateway.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void
+gateway_free_tops(struct top **tops, size_t workers)
+{
+	for (size_t i = 0; tops && i < workers; i++)
+		top_free(tops[i]);
+	free(tops);
+}
+
+static struct top **
+gateway_new_tops(size_t workers)
+{
+	struct top **tops = calloc(workers, sizeof(*tops));
+
+	for (size_t i = 0; tops && i < workers; i++) {
+		tops[i] = top_new(clock_us());
+		if (!tops[i]) {
+			gateway_free_tops(tops, workers);
+			return NULL;
+		}
+	}
+	return tops;
+}
+
+static int
+gateway_open_topology(struct gateway *gateway)
+{
+	struct topology_options where = gateway->redis.where;
+
+	if (gateway->options->store != STORE_REDIS)
+		return 0;
+	where.endpoint = gateway->redis.link.endpoint;
+	gateway->redis.topology = &gateway->topology;
+	return topology_open(&gateway->topology, &where);
+}
+
+int
+gateway_init(struct gateway *gateway, const struct gateway_options *options,
+    size_t workers, struct rules *rules)
+{
+	*gateway = (struct gateway){
+	    .options = options,
+	    .started_us = clock_us(),
+	    .workers = workers,
+	    .rules = rules,
+	    .loaded_us = clock_us(),
+	    .redis = options->redis,
+	};
+	pthread_mutex_init(&gateway->lock, NULL);
+	gateway->limit_stats = limit_stats_new(rules, workers, NULL);
+	gateway->memory = memory_new(&options->memory);
+	gateway->deny_marks = deny_marks_new();
+	gateway->counters = counters_new(workers);
+	gateway->tops = gateway_new_tops(workers);
+	gateway->recent = recent_new();
+	gateway->servers = gateway->redis.servers = servers_new();
+	if (gateway->memory)
+		memory_know_limits(gateway->memory, rules);
+	return gateway->memory && gateway->deny_marks && gateway->counters &&
+		       gateway->servers && gateway->tops && gateway->recent &&
+		       gateway_open_topology(gateway) == 0
+		   ? 0
+		   : -1;
+}
+
+void
+gateway_clear(struct gateway *gateway)
+{
+	free(gateway->counters);
+	gateway_free_tops(gateway->tops, gateway->workers);
+	recent_free(gateway->recent);
+	servers_free(gateway->servers);
+	topology_close(&gateway->topology);
+	deny_marks_free(gateway->deny_marks);
+	memory_free(gateway->memory);
+	limit_stats_unref(gateway->limit_stats);
+	rules_unref(gateway->rules);
+	pthread_mutex_destroy(&gateway->lock);
+}
+
+void
+gateway_set_rules(
+    struct gateway *gateway, struct rules *rules, struct rules_changes *changes)
+{
+	struct rules *old;
+	struct limit_stats *old_stats;
+	struct rules_changes differences;
+
+	/* No other thread replaces them. */
+	rules_compare(&differences, gateway->rules, rules);
+	if (changes)
+		*changes = differences;
+
+	memory_know_limits(gateway->memory, rules);
+	pthread_mutex_lock(&gateway->lock);
+	old = gateway->rules;
+	gateway->changes = differences;
+	gateway->refused.text[0] = '\0';
+	old_stats = gateway->limit_stats;
+	gateway->rules = rules;
+	gateway->limit_stats =
+	    limit_stats_new(rules, gateway->workers, old_stats);
+	gateway->loaded_us = clock_us();
+	gateway->users = 0;
+	gateway->generation++;
+	pthread_mutex_unlock(&gateway->lock);
+	rules_unref(old);
+	limit_stats_unref(old_stats);
+}
+
+void
+gateway_note_refused(struct gateway *gateway, const char *reason)
+{
+	pthread_mutex_lock(&gateway->lock);
+	snprintf(
+	    gateway->refused.text, sizeof(gateway->refused.text), "%s", reason);
+	gateway->refused_us = clock_us();
+	if (*reason)
+		gateway->reload_errors++;
+	pthread_mutex_unlock(&gateway->lock);
+}
+
+struct rules *
+gateway_get_rules(struct gateway *gateway, struct limit_stats **limit_stats,
+    unsigned *generation)
+{
+	struct rules *rules;
+
+	pthread_mutex_lock(&gateway->lock);
+	rules = rules_ref(gateway->rules);
+	*limit_stats = limit_stats_ref(gateway->limit_stats);
+	*generation = gateway->generation;
+	if (++gateway->users == gateway->workers)
+		gateway->reloads = gateway->generation;
+	pthread_mutex_unlock(&gateway->lock);
+	return rules;
+}

@@ -1,0 +1,141 @@
+/**
+ * algorithm: how a bucket decides.
+ *
+ * Each algorithm is one row, in a file of its own, with a script in
+ * lua/algorithm/ that does the same in Redis; no other code asks which one it
+ * is.  To add one: write the two files, and add its name to ALGORITHMS.
+ */
+#ifndef LIMIT_ALGORITHM_H
+#define LIMIT_ALGORITHM_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/num.h"
+#include "base/script.h"
+#include "limit/bucket.h"
+#include "limit/limit.h"
+#include "limit/word.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** All of them.  A limit that names none has the first. */
+#define ALGORITHMS(X)                                                          \
+	X(leaky_bucket)                                                        \
+	X(fixed_window)
+
+/** Most parameters of a limit that a script takes. */
+#define ALGORITHM_PARAMETERS_MAX 4
+
+struct algorithm_parameters {
+	size_t count;
+	size_t len[ALGORITHM_PARAMETERS_MAX];
+	char text[ALGORITHM_PARAMETERS_MAX][NUM_MAX_LEN]; /* without a NUL */
+};
+
+struct algorithm {
+	const char *name;
+	unsigned place;     /* among all: below ALGORITHM_COUNT */
+	const char *suffix; /* of the names of its hashes in Redis */
+
+	/* Its own words of a limit.  Two algorithms may share a word, which
+	 * must then mean the same for both. */
+	const struct limit_word *words;
+	size_t words_count;
+
+	/** Check a limit as a whole.  All its words are set, and this algorithm
+	 * takes them.  Return 0, or -1 with ${error} set. */
+	int (*check)(const struct limit *limit, struct limit_error *error);
+
+	/** Append what LIMITS says of the limit, as "window=60.000000".  Return
+	 * 0, or -1 (out of memory). */
+	int (*describe)(const struct limit *limit, struct buf *out);
+
+	/** Longest time for which a bucket can matter. */
+	int64_t (*life_us)(const struct limit *limit);
+
+	/** See decide(). */
+	bool (*decide)(const struct limit *limit, enum op op, int64_t amount,
+	    int64_t now_us, struct bucket *bucket, struct decision *decision);
+
+	/** It needs the time of the wall clock, which may be set; else any
+	 * clock that never jumps will do. */
+	bool is_calendar;
+
+	/** If it is of the calendar: the clock was set from ${was_us} to
+	 * ${now_us}; keep what the bucket counts. */
+	void (*follow_clock)(
+	    struct bucket *bucket, int64_t was_us, int64_t now_us);
+
+	/** Whether from ${now_us} on the bucket is the same as none. */
+	bool (*is_drained)(const struct bucket *bucket, int64_t now_us);
+
+	/** Read the text that the scripts write, and accept exactly what they
+	 * accept.  False, with ${bucket} untouched, if it is no such text. */
+	bool (*read)(const struct limit *limit, const char *text, size_t len,
+	    struct bucket *bucket);
+
+	/** Add the parameters of the limit for the scripts: call
+	 * algorithm_add_number() or algorithm_add_text() ${parameters}
+	 * times. */
+	void (*add_parameters)(
+	    const struct limit *limit, struct algorithm_parameters *parameters);
+
+	size_t parameters;
+	const struct script *batch; /* decides many buckets */
+	const struct script *sweep; /* removes drained ones */
+};
+
+enum algorithm_place {
+#define ALGORITHM_PLACE(name) ALGORITHM_##name,
+	ALGORITHMS(ALGORITHM_PLACE)
+#undef ALGORITHM_PLACE
+	    ALGORITHM_COUNT
+};
+
+#define ALGORITHM_EXTERN(name) extern const struct algorithm algorithm_##name;
+ALGORITHMS(ALGORITHM_EXTERN)
+#undef ALGORITHM_EXTERN
+
+/** The first members of an algorithm's row. */
+#define ALGORITHM_NAMED(id)                                                    \
+	.name = #id, .place = ALGORITHM_##id, .batch = &script_##id##_batch,   \
+	.sweep = &script_##id##_sweep
+
+/** The bits of a bucket's identity that say its algorithm. */
+#define ALGORITHM_MASK 7
+
+_Static_assert(ALGORITHM_COUNT <= ALGORITHM_MASK, "place + 1 fits");
+
+/** Add one more, a number or ${len} <= NUM_MAX_LEN bytes of text. */
+void algorithm_add_number(
+    struct algorithm_parameters *parameters, int64_t number);
+void algorithm_add_text(
+    struct algorithm_parameters *parameters, const char *text, size_t len);
+
+/** The one at ${place}. */
+const struct algorithm *algorithm_at(size_t place);
+
+/** The one of that name, in upper or lower case, or NULL. */
+const struct algorithm *algorithm_find(const char *name);
+
+/** The algorithm of the bucket with this identity. */
+static inline const struct algorithm *
+algorithm_of(struct hash128 id)
+{
+	return algorithm_at((id.hi & ALGORITHM_MASK) - 1);
+}
+
+/** Decide ${op} of ${amount} drops at time ${now_us} and bring ${bucket} up to
+ * date.  ${amount} is from -LIMIT_AMOUNT_MAX to LIMIT_AMOUNT_MAX; a reset takes
+ * none.  Return whether the bucket changed. */
+static inline bool
+decide(const struct limit *limit, enum op op, int64_t amount, int64_t now_us,
+    struct bucket *bucket, struct decision *decision)
+{
+	return limit->algorithm->decide(
+	    limit, op, amount, now_us, bucket, decision);
+}
+
+#endif

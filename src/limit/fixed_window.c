@@ -1,0 +1,204 @@
+/*
+ * The fixed window: a count for each calendar-aligned window.
+ *
+ * A window is the time from w*W to (w+1)*W since the epoch.  A bucket is the
+ * end of the window and the count, which counts until then.  When the length
+ * changes, the count stays and counts in the present window of the new length;
+ * any consume, also a refused one, writes that window's end.  next and retry
+ * are the time to the present window's end.
+ *
+ * lua/algorithm/fixed_window.lua is the same arithmetic, and a test holds the
+ * two equal.  The heart is fixed_window_decide().
+ */
+#include "limit/algorithm.h"
+
+#include "base/num.h"
+
+#define SECOND INT64_C(1000000)
+
+/*
+ * The words.
+ */
+
+static int
+fixed_window_set_window(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	return word_read_time("window", value, 1, &limit->window_us, error);
+}
+
+static const char *
+fixed_window_get_window(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	return word_write_time(text, limit->window_us);
+}
+
+static const struct limit_word fixed_window_words[] = {
+    {"window", fixed_window_set_window, fixed_window_get_window},
+};
+
+static int
+fixed_window_check(const struct limit *limit, struct limit_error *error)
+{
+	return word_require(limit, "window", error);
+}
+
+static int
+fixed_window_describe(const struct limit *limit, struct buf *out)
+{
+	char window[NUM_MAX_LEN + 1];
+
+	window[num_write_seconds(window, limit->window_us)] = '\0';
+	return buf_printf(out, "window=%s", window);
+}
+
+static int64_t
+fixed_window_life_us(const struct limit *limit)
+{
+	return limit->window_us;
+}
+
+/*
+ * The decision.
+ */
+
+/* The end of the window of ${length_us} that ${now_us} is in. */
+static int64_t
+fixed_window_end(int64_t length_us, int64_t now_us)
+{
+	return (now_us / length_us + 1) * length_us;
+}
+
+static void
+fixed_window_tell(const struct limit *limit, int64_t amount, int64_t count,
+    int64_t left_us, struct decision *decision)
+{
+	decision->level = count < limit->capacity ? count : limit->capacity;
+	decision->next_us = count == 0 ? 0 : left_us;
+	decision->empty_us = decision->next_us;
+	decision->blocked_us = 0;
+	decision->retry_us = 0;
+	if (amount > limit->capacity)
+		decision->retry_us = RETRY_NEVER;
+	else if (!decision->allowed)
+		decision->retry_us = left_us;
+}
+
+static bool
+fixed_window_decide(const struct limit *limit, enum op op, int64_t amount,
+    int64_t now_us, struct bucket *bucket, struct decision *decision)
+{
+	const int64_t end = fixed_window_end(limit->window_us, now_us);
+	const int64_t held =
+	    bucket->window.end_us > now_us ? bucket->window.count : 0;
+	int64_t count = held;
+	bool never = amount > limit->capacity;
+
+	if (op == OP_RESET) {
+		*bucket = (struct bucket){0};
+		*decision = (struct decision){.allowed = true};
+		return held > 0;
+	}
+	decision->allowed =
+	    amount <= 0 || (!never && amount <= limit->capacity - count);
+	if (op == OP_PEEK || never || amount == 0) {
+		fixed_window_tell(limit, amount, count, end - now_us, decision);
+		return false;
+	}
+	if (decision->allowed)
+		count = count + amount > 0 ? count + amount : 0;
+	fixed_window_tell(limit, amount, count, end - now_us, decision);
+	if (count == held && (held == 0 || bucket->window.end_us == end))
+		return false;
+	*bucket = (struct bucket){0};
+	if (count > 0)
+		*bucket =
+		    (struct bucket){.window = {end, count, limit->window_us}};
+	return true;
+}
+
+static void
+fixed_window_follow_clock(struct bucket *bucket, int64_t was_us, int64_t now_us)
+{
+	if (bucket->window.end_us > was_us)
+		bucket->window.end_us =
+		    fixed_window_end(bucket->window.length_us, now_us);
+	else
+		*bucket = (struct bucket){0};
+}
+
+static bool
+fixed_window_is_drained(const struct bucket *bucket, int64_t now_us)
+{
+	return bucket->window.end_us <= now_us;
+}
+
+/*
+ * In Redis: "ENDsCOUNT" or "ENDuCOUNT", the end in seconds or in microseconds.
+ * Earlier versions wrote "WINDOW COUNT", the number of the window.
+ */
+
+/* The end of window ${number}, or the largest number if the end is beyond it:
+ * both are ahead. */
+static int64_t
+fixed_window_end_of(const struct limit *limit, int64_t number)
+{
+	if (number + 1 > BUCKET_NUMBER_MAX / limit->window_us)
+		return BUCKET_NUMBER_MAX;
+	return (number + 1) * limit->window_us;
+}
+
+static bool
+fixed_window_read(const struct limit *limit, const char *text, size_t len,
+    struct bucket *bucket)
+{
+	size_t end_len = num_count_digits(text, len);
+	int64_t end, count;
+
+	if (end_len == len ||
+	    bucket_read_numbers(text, end_len, &end, 1) == 0 ||
+	    bucket_read_numbers(
+		text + end_len + 1, len - end_len - 1, &count, 1) == 0)
+		return false;
+	switch (text[end_len]) {
+	case 's':
+		if (end > BUCKET_NUMBER_MAX / SECOND)
+			return false;
+		end *= SECOND;
+		break;
+	case 'u':
+		break;
+	case ' ':
+		end = fixed_window_end_of(limit, end);
+		break;
+	default:
+		return false;
+	}
+	*bucket = (struct bucket){.window = {end, count, limit->window_us}};
+	return true;
+}
+
+static void
+fixed_window_add_parameters(
+    const struct limit *limit, struct algorithm_parameters *parameters)
+{
+	algorithm_add_number(parameters, limit->capacity);
+	algorithm_add_number(parameters, limit->window_us);
+}
+
+const struct algorithm algorithm_fixed_window = {
+    ALGORITHM_NAMED(fixed_window),
+    .suffix = ":w",
+    .words = fixed_window_words,
+    .words_count = COUNT(fixed_window_words),
+    .check = fixed_window_check,
+    .describe = fixed_window_describe,
+    .life_us = fixed_window_life_us,
+    .decide = fixed_window_decide,
+    .is_calendar = true,
+    .follow_clock = fixed_window_follow_clock,
+    .is_drained = fixed_window_is_drained,
+    .read = fixed_window_read,
+    .parameters = 2,
+    .add_parameters = fixed_window_add_parameters,
+};

@@ -1,0 +1,250 @@
+/*
+ * Walks along pattern and text together; on a mismatch it goes back to the last
+ * *, which then takes one character more.  It need not go back to an earlier *:
+ * the part between the two was found at the first possible place.  The heart:
+ * glob_matches() and glob_step().
+ */
+#include "limit/glob.h"
+
+#include <ctype.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Larger than any character: bytes that are not UTF-8 count from here. */
+#define NOT_UTF8 UINT32_C(0x110000)
+
+/* How many bytes the character has whose first byte is ${first}. */
+static size_t
+glob_width(unsigned char first)
+{
+	if (first < 0xC2 || first > 0xF4)
+		return 1;
+	return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+}
+
+/* Whether ${c} is written in so many bytes and no fewer, and no surrogate. */
+static bool
+glob_is_character(uint32_t c, size_t width)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+
+	return c >= least[width] && c < NOT_UTF8 && (c < 0xD800 || c > 0xDFFF);
+}
+
+/* Take the next character, which does not start with ASCII, off the text. */
+static uint32_t
+glob_take_wide(const char **at, const char *end)
+{
+	const unsigned char *s = (const unsigned char *)*at;
+	size_t width = glob_width(s[0]);
+	uint32_t c = s[0] & 0x7FU >> width;
+
+	if (width > (size_t)(end - *at))
+		width = 1;
+	for (size_t i = 1; i < width; i++) {
+		if ((s[i] & 0xC0) != 0x80)
+			width = 1;
+		c = c << 6 | (s[i] & 0x3F);
+	}
+	if (width == 1 || !glob_is_character(c, width)) {
+		*at += 1;
+		return NOT_UTF8 + s[0];
+	}
+	*at += width;
+	return c;
+}
+
+static inline uint32_t
+glob_take(const char **at, const char *end)
+{
+	if ((unsigned char)**at < 0x80)
+		return (unsigned char)*(*at)++;
+	return glob_take_wide(at, end);
+}
+
+/* Take one off the pattern, which ends with a NUL. */
+static uint32_t
+glob_take_pattern(const char **at)
+{
+	return glob_take(at, *at + strnlen(*at, 4));
+}
+
+/*
+ * [...]
+ */
+
+static const struct glob_class {
+	const char *name;
+	int (*has)(int c);
+} classes[] = {
+    {"alnum", isalnum},
+    {"alpha", isalpha},
+    {"blank", isblank},
+    {"cntrl", iscntrl},
+    {"digit", isdigit},
+    {"graph", isgraph},
+    {"lower", islower},
+    {"print", isprint},
+    {"punct", ispunct},
+    {"space", isspace},
+    {"upper", isupper},
+    {"xdigit", isxdigit},
+};
+
+/* The class "[:NAME:]" that starts at ${*at}, which moves behind it; or NULL.
+ */
+static const struct glob_class *
+glob_take_class(const char **at)
+{
+	if (strncmp(*at, "[:", 2) != 0)
+		return NULL;
+	for (size_t i = 0; i < COUNT(classes); i++) {
+		size_t len = strlen(classes[i].name);
+		const char *name = *at + 2;
+
+		if (strncmp(name, classes[i].name, len) == 0 &&
+		    strncmp(name + len, ":]", 2) == 0) {
+			*at = name + len + 2;
+			return &classes[i];
+		}
+	}
+	return NULL;
+}
+
+/* One end of a range, or a character alone; 0 at the end of the pattern. */
+static uint32_t
+glob_take_member(const char **at)
+{
+	if (**at == '\\')
+		++*at;
+	return **at ? glob_take_pattern(at) : 0;
+}
+
+/* Whether the brackets at ${*at} contain ${c}.  Move ${*at} behind them, or set
+ * it to NULL if there is no closing one. */
+static bool
+glob_bracket_has(const char **at, uint32_t c)
+{
+	const char *p = *at, *first;
+	bool is_not = *p == '!' || *p == '^';
+	bool has = false;
+
+	p += is_not;
+	for (first = p; *p != ']' || p == first;) {
+		const struct glob_class *class = glob_take_class(&p);
+		uint32_t low, high;
+
+		if (class) {
+			has |= c < 0x80 && class->has((int)c);
+			continue;
+		}
+		low = high = glob_take_member(&p);
+		if (low && p[0] == '-' && p[1] != ']' && p[1] != '\0') {
+			p++;
+			high = glob_take_member(&p);
+		}
+		if (low == 0 || high == 0) {
+			*at = NULL;
+			return false;
+		}
+		has |= low <= c && c <= high;
+	}
+	*at = p + 1;
+	return has != is_not;
+}
+
+/*
+ * Patterns.
+ */
+
+const char *
+glob_fault(const char *pattern)
+{
+	const char *p = pattern;
+
+	while (*p != '\0') {
+		if (*p == '\\') {
+			if (*++p == '\0')
+				return "ends in a lone backslash";
+			p++;
+		} else if (*p++ == '[') {
+			glob_bracket_has(&p, 0);
+			if (!p)
+				return "has a [ without a ]";
+		}
+	}
+	return NULL;
+}
+
+const char *
+glob_literal(const char *pattern, char *literal)
+{
+	const char *p = pattern;
+
+	for (; *p != '\0' && !strchr("*?[", *p); p++) {
+		if (*p == '\\')
+			p++;
+		*literal++ = *p;
+	}
+	*literal = '\0';
+	return p;
+}
+
+/* Match one element of the pattern at ${*pattern}, and move both on.  False:
+ * the text has another character. */
+static bool
+glob_step(const char **pattern, const char **text, const char *end)
+{
+	const char *p = *pattern;
+
+	switch (*p) {
+	case '?':
+		glob_take(text, end);
+		*pattern = p + 1;
+		return true;
+	case '[':
+		++*pattern;
+		return glob_bracket_has(pattern, glob_take(text, end));
+	case '\\':
+		p++;
+		break;
+	}
+	/* A character of more bytes is compared byte by byte. */
+	*pattern = p + 1;
+	return *p == *(*text)++;
+}
+
+/* The first place, at ${text} or later, where ${pattern}, the rest behind a *,
+ * may begin to match.  Its first byte begins a character, and occurs nowhere
+ * inside one. */
+static const char *
+glob_find(const char *pattern, const char *text, const char *end)
+{
+	if (text == end || strchr("*?[\\", *pattern)) /* or its end */
+		return text;
+	text = memchr(text, *pattern, (size_t)(end - text));
+	return text ? text : end;
+}
+
+bool
+glob_matches(const char *pattern, const char *text, size_t len)
+{
+	const char *p = pattern, *t = text, *end = text + len;
+	const char *star = NULL, *back = NULL;
+
+	while (t < end) {
+		if (*p == '*') {
+			star = ++p;
+			t = back = glob_find(star, t, end);
+		} else if (*p == '\0' || !glob_step(&p, &t, end)) {
+			if (!star)
+				return false;
+			glob_take(&back, end);
+			p = star;
+			t = back = glob_find(star, back, end);
+		}
+	}
+	while (*p == '*')
+		p++;
+	return *p == '\0';
+}

@@ -1,0 +1,35 @@
+/**
+ * glob: patterns with *, ? and [...], on the characters of a text.
+ *
+ * As fnmatch(3) without flags, but for characters of UTF-8 instead of bytes.
+ * A byte that is not part of one counts as a character of its own, which no
+ * pattern names.
+ *
+ *   *      any characters, or none     \c     c itself
+ *   ?      one character               [...]  one of these
+ *   [!..]  one that is none of these; [^..] likewise
+ *
+ * Between brackets: a-z, [:alpha:] and the other eleven classes of ASCII, \c,
+ * and a ] that comes first.
+ */
+#ifndef LIMIT_GLOB_H
+#define LIMIT_GLOB_H
+
+#include "base/attr.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** What is wrong with the pattern, as "has a [ without a ]", or NULL. */
+const char *glob_fault(const char *pattern) MUST_USE;
+
+/** Copy to ${literal} what every matching text starts with; it has room for all
+ * of the pattern and a NUL.  Return where in the pattern the first special
+ * character is, or its end. */
+const char *glob_literal(const char *pattern, char *literal);
+
+/** Whether all ${len} bytes of ${text} match the pattern, which has no
+ * fault. */
+bool glob_matches(const char *pattern, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,375 @@
+/*
+ * The leaky bucket, exactly.
+ *
+ * A bucket is kept as the time at which it will have leaked empty, not as a
+ * level: one integer, no rounding, and an empty bucket equals an absent one.
+ * Beside it the bucket keeps the recharge Rw under which it was written, so
+ * that drops stay drops when the limit changes.  With capacity C, recharge R
+ * and block B:
+ *
+ *   fill  = max(0, empty_at - now) * R / Rw, rounded up    leaking still to do
+ *   drops = ceil(fill / R)
+ *   level = drops, reported as at most C
+ *   next  = drops == 0 ? 0 : fill - (drops-1)*R
+ *   block = max(0, blocked_until - now)
+ *
+ * A consume of n > 0 passes if it is not blocked and fill + n*R <= C*R; it then
+ * sets empty_at = now + fill + n*R and Rw = R.  This is the leaky bucket as a
+ * meter, or GCRA (ITU-T I.371, annex A) with increment R and tolerance (C-1)*R.
+ *
+ * A refusal takes nothing out and puts nothing in, also if the bucket holds
+ * more than C: other daemons may have another version of the limit, and the
+ * loosest version's bound is what is promised.  But if Rw is not R, any consume
+ * writes the same drops under R, so that they leak at the new rate from then
+ * on, as retry says.
+ *
+ * Times are in ticks.  A tick is a microsecond, or a thousandth of one for
+ * rates for which microseconds are too coarse (above 1,000/s, as 30000/s).
+ *
+ * Limits that come with requests (CL.THROTTLE) share buckets by redis-cell's
+ * rules: what a bucket holds is time, and Rw is not looked at.
+ *
+ * lua/algorithm/leaky_bucket.lua is the same arithmetic, and a test holds the
+ * two equal.  The heart is leaky_bucket_decide().
+ */
+#include "limit/leaky_bucket.h"
+
+#include "base/num.h"
+
+/* A recharge below this many nanoseconds that is not a whole number of
+ * microseconds needs finer ticks. */
+#define FINE_BELOW   1000000
+#define TICKS_DIGITS 3
+
+static int64_t
+leaky_bucket_life_us(const struct limit *limit)
+{
+	int64_t full = limit->capacity * leaky_bucket_recharge(limit);
+
+	return leaky_bucket_us(full, leaky_bucket_ticks(limit)) +
+	       limit->block_us;
+}
+
+/*
+ * The decision.
+ */
+
+/* A bucket by its parts. */
+struct leaky_state {
+	int64_t empty_at_us;
+	int64_t empty_ticks; /* to be added to that */
+	int64_t blocked_until_us;
+	int64_t recharge; /* under which it was written; 0: not known */
+	int64_t ticks;    /* in a microsecond then: 1, or TICKS_FINE */
+};
+
+/* In a bucket, what comes behind the two times is one number. */
+
+static struct leaky_state
+leaky_bucket_open(const struct bucket *bucket)
+{
+	struct leaky_state state = {
+	    .empty_at_us = bucket->leaky.empty_at_us,
+	    .blocked_until_us = bucket->leaky.blocked_until_us,
+	    .recharge = bucket->leaky.recharge >> 1,
+	    .ticks = 1,
+	};
+
+	if (bucket->leaky.recharge & 1) {
+		state.ticks = TICKS_FINE;
+		state.empty_ticks = state.recharge % TICKS_FINE;
+		state.recharge /= TICKS_FINE;
+	}
+	return state;
+}
+
+static struct bucket
+leaky_bucket_close(const struct leaky_state *state)
+{
+	int64_t recharge = state->recharge << 1;
+
+	if (state->ticks != 1)
+		recharge = (state->recharge * TICKS_FINE + state->empty_ticks)
+			       << 1 |
+			   1;
+	return (struct bucket){
+	    .leaky = {state->empty_at_us, state->blocked_until_us, recharge}};
+}
+
+static int64_t
+leaky_bucket_later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* How long it leaks until it is empty, in its own ticks. */
+static int64_t
+leaky_bucket_span(const struct leaky_state *state, int64_t now_us)
+{
+	int64_t span_us = state->empty_at_us - now_us;
+
+	if (span_us < 0)
+		return 0;
+	if (span_us >= SPAN_MAX / state->ticks)
+		return SPAN_MAX;
+	return span_us * state->ticks + state->empty_ticks;
+}
+
+/* left * to / from, rounded up, for ${left} < ${from}: bit by bit if the
+ * product has more than 64 bits. */
+static uint64_t
+leaky_bucket_divide(uint64_t left, uint64_t to, uint64_t from)
+{
+	uint64_t product, part = 0, rest = 0;
+
+	if (!__builtin_mul_overflow(left, to, &product))
+		return product / from + (product % from != 0);
+	for (uint64_t bit = UINT64_C(1) << 52; bit > 0; bit >>= 1) {
+		rest = rest * 2 + (to & bit ? left : 0);
+		part = part * 2 + rest / from;
+		rest %= from;
+	}
+	return part + (rest != 0);
+}
+
+/* span * to / from, rounded up. */
+static int64_t
+leaky_bucket_scale(int64_t span, int64_t to, int64_t from)
+{
+	int64_t whole = span / from;
+	int64_t scaled;
+
+	if (whole > SPAN_MAX / to)
+		return SPAN_MAX;
+	scaled =
+	    whole * to + (int64_t)leaky_bucket_divide((uint64_t)(span % from),
+			     (uint64_t)to, (uint64_t)from);
+	return scaled < SPAN_MAX ? scaled : SPAN_MAX;
+}
+
+/* Whether the bucket was written under another recharge, or under an unknown
+ * one, which counts as this one.  Not for limits that came with requests: their
+ * buckets hold time. */
+static bool
+leaky_bucket_is_foreign(
+    const struct limit *limit, const struct leaky_state *state)
+{
+	return !limit->is_inline &&
+	       (state->recharge != leaky_bucket_recharge(limit) ||
+		   state->ticks != leaky_bucket_ticks(limit));
+}
+
+/* What it holds, in the ticks of the limit. */
+static int64_t
+leaky_bucket_fill(
+    const struct limit *limit, const struct leaky_state *state, int64_t now_us)
+{
+	int64_t span = leaky_bucket_span(state, now_us);
+
+	if (state->recharge > 0 && leaky_bucket_is_foreign(limit, state))
+		return leaky_bucket_scale(
+		    span, leaky_bucket_recharge(limit), state->recharge);
+	if (state->ticks == leaky_bucket_ticks(limit))
+		return span;
+	return leaky_bucket_scale(
+	    span, leaky_bucket_ticks(limit), state->ticks);
+}
+
+/* The drops in ${fill}, a started one counting as a whole. */
+static int64_t
+leaky_bucket_drops(int64_t fill, int64_t recharge)
+{
+	return fill / recharge + (fill % recharge != 0);
+}
+
+/* What is left of ${fill} once ${amount} < 0 drops were given back. */
+static int64_t
+leaky_bucket_give_back(int64_t recharge, int64_t fill, int64_t amount)
+{
+	if (-amount >= leaky_bucket_drops(fill, recharge))
+		return 0;
+	return fill + amount * recharge;
+}
+
+static void
+leaky_bucket_tell(const struct limit *limit, int64_t amount, int64_t fill,
+    int64_t block, struct decision *decision)
+{
+	const int64_t recharge = leaky_bucket_recharge(limit);
+	const int64_t ticks = leaky_bucket_ticks(limit);
+	int64_t drops = leaky_bucket_drops(fill, recharge);
+	int64_t next = drops == 0 ? 0 : fill - (drops - 1) * recharge;
+
+	decision->level = drops < limit->capacity ? drops : limit->capacity;
+	decision->next_us = leaky_bucket_us(next, ticks);
+	decision->empty_us = leaky_bucket_us(fill, ticks);
+	decision->blocked_us = block;
+	decision->retry_us = 0;
+	if (amount > limit->capacity)
+		decision->retry_us = RETRY_NEVER;
+	else if (!decision->allowed)
+		decision->retry_us = leaky_bucket_later(block,
+		    leaky_bucket_us(
+			fill - (limit->capacity - amount) * recharge, ticks));
+}
+
+static void
+leaky_bucket_write(const struct limit *limit, int64_t now_us, int64_t fill,
+    int64_t block, struct bucket *bucket)
+{
+	struct leaky_state state = {.ticks = 1};
+
+	if (fill > 0) {
+		state.ticks = leaky_bucket_ticks(limit);
+		state.empty_at_us = now_us + fill / state.ticks;
+		state.empty_ticks = fill % state.ticks;
+		state.recharge =
+		    limit->is_inline ? 0 : leaky_bucket_recharge(limit);
+	}
+	if (block > 0)
+		state.blocked_until_us = now_us + block;
+	*bucket = leaky_bucket_close(&state);
+}
+
+static bool
+leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
+    int64_t now_us, struct bucket *bucket, struct decision *decision)
+{
+	const struct leaky_state state = leaky_bucket_open(bucket);
+	const int64_t recharge = leaky_bucket_recharge(limit);
+	const int64_t full = limit->capacity * recharge;
+	const int64_t held_fill = leaky_bucket_fill(limit, &state, now_us);
+	const int64_t held_block =
+	    leaky_bucket_later(0, state.blocked_until_us - now_us);
+	int64_t fill = held_fill, block = held_block;
+	bool never = amount > limit->capacity;
+
+	if (op == OP_RESET) {
+		*bucket = (struct bucket){0};
+		*decision = (struct decision){.allowed = true};
+		return held_fill > 0 || held_block > 0;
+	}
+	decision->allowed =
+	    amount <= 0 ||
+	    (!never && block == 0 && amount * recharge <= full - fill);
+	if (op == OP_PEEK || never || amount == 0) {
+		leaky_bucket_tell(limit, amount, fill, block, decision);
+		return false;
+	}
+	if (amount < 0)
+		fill = leaky_bucket_give_back(recharge, fill, amount);
+	else if (decision->allowed)
+		fill += amount * recharge;
+	else if (block == 0)
+		block = limit->block_us;
+	leaky_bucket_tell(limit, amount, fill, block, decision);
+	if (fill == held_fill && block == held_block &&
+	    (fill == 0 || !leaky_bucket_is_foreign(limit, &state)))
+		return false;
+	leaky_bucket_write(limit, now_us, fill, block, bucket);
+	return true;
+}
+
+static bool
+leaky_bucket_is_drained(const struct bucket *bucket, int64_t now_us)
+{
+	const struct leaky_state state = leaky_bucket_open(bucket);
+
+	return state.empty_at_us + (state.empty_ticks > 0) <= now_us &&
+	       state.blocked_until_us <= now_us;
+}
+
+/*
+ * In Redis: "EMPTY_AT[.TICKS][ BLOCKED_UNTIL][/RECHARGE]", with three digits
+ * for the ticks where they are fine, and the recharge in base 62.
+ */
+
+/* The text after EMPTY_AT: ".TICKS", if it is there. */
+static bool
+leaky_bucket_read_ticks(
+    const char **at, const char *end, struct leaky_state *state)
+{
+	const char *digits = *at + 1;
+
+	if (*at == end || **at != '.')
+		return true;
+	if (end - digits < TICKS_DIGITS ||
+	    num_count_digits(digits, TICKS_DIGITS) != TICKS_DIGITS)
+		return false;
+	state->ticks = TICKS_FINE;
+	for (int i = 0; i < TICKS_DIGITS; i++)
+		state->empty_ticks =
+		    state->empty_ticks * 10 + (digits[i] - '0');
+	*at = digits + TICKS_DIGITS;
+	return true;
+}
+
+/* The text after the times: "/RECHARGE", if it is there, and nothing more. */
+static bool
+leaky_bucket_read_recharge(
+    const char *at, const char *end, struct leaky_state *state)
+{
+	int64_t most = state->ticks == 1 ? SPAN_MAX : FINE_BELOW - 1;
+
+	if (at == end)
+		return true;
+	return *at == '/' && num_read_compact(at + 1, (size_t)(end - at - 1),
+				 most, &state->recharge) == 0;
+}
+
+static bool
+leaky_bucket_read(const struct limit *limit, const char *text, size_t len,
+    struct bucket *bucket)
+{
+	struct leaky_state state = {.ticks = 1};
+	const char *at = text, *end = text + len;
+
+	(void)limit;
+	if (!bucket_take_number(&at, end, &state.empty_at_us) ||
+	    !leaky_bucket_read_ticks(&at, end, &state))
+		return false;
+	if (at < end && *at == ' ') {
+		at++;
+		if (!bucket_take_number(&at, end, &state.blocked_until_us))
+			return false;
+	}
+	if (!leaky_bucket_read_recharge(at, end, &state))
+		return false;
+	*bucket = leaky_bucket_close(&state);
+	return true;
+}
+
+/* The recharge as decimal microseconds; and how a text ends that is written
+ * under it. */
+static void
+leaky_bucket_add_parameters(
+    const struct limit *limit, struct algorithm_parameters *parameters)
+{
+	char suffix[1 + NUM_MAX_LEN] = "/", recharge[WORD_TEXT_MAX];
+	size_t len =
+	    1 + num_write_compact(suffix + 1, leaky_bucket_recharge(limit));
+
+	algorithm_add_number(parameters, limit->capacity);
+	if (limit->recharge_ns == 0)
+		algorithm_add_number(parameters, limit->recharge_us);
+	else
+		algorithm_add_text(parameters, recharge,
+		    leaky_bucket_write_fine(limit, recharge));
+	algorithm_add_number(parameters, limit->block_us);
+	algorithm_add_text(parameters, suffix, limit->is_inline ? 0 : len);
+}
+
+const struct algorithm algorithm_leaky_bucket = {
+    ALGORITHM_NAMED(leaky_bucket),
+    .suffix = "",
+    .words = leaky_bucket_words,
+    .words_count = LEAKY_BUCKET_WORDS,
+    .check = leaky_bucket_check,
+    .describe = leaky_bucket_describe,
+    .life_us = leaky_bucket_life_us,
+    .decide = leaky_bucket_decide,
+    .is_drained = leaky_bucket_is_drained,
+    .read = leaky_bucket_read,
+    .parameters = 4,
+    .add_parameters = leaky_bucket_add_parameters,
+};

@@ -1,0 +1,49 @@
+/**
+ * leaky_bucket: what leaky_bucket.c, which decides, and leaky_bucket_words.c,
+ * which reads and shows the limits, have in common.
+ */
+#ifndef LIMIT_LEAKY_BUCKET_H
+#define LIMIT_LEAKY_BUCKET_H
+
+#include "base/buf.h"
+#include "limit/algorithm.h"
+
+#include <stdint.h>
+
+/* The largest fill that is reported or kept. */
+#define SPAN_MAX (LIMIT_SPAN_MAX - 1)
+
+#define TICKS_FINE 1000
+
+/* Number of ticks in a microsecond. */
+static inline int64_t
+leaky_bucket_ticks(const struct limit *limit)
+{
+	return limit->recharge_ns == 0 ? 1 : TICKS_FINE;
+}
+
+static inline int64_t
+leaky_bucket_recharge(const struct limit *limit)
+{
+	return limit->recharge_us * leaky_bucket_ticks(limit) +
+	       limit->recharge_ns;
+}
+
+/* As microseconds, rounded up. */
+static inline int64_t
+leaky_bucket_us(int64_t span, int64_t ticks)
+{
+	return ticks == 1 ? span : span / ticks + (span % ticks > 0);
+}
+
+/* Write a recharge of finer ticks in microseconds; return the length. */
+size_t leaky_bucket_write_fine(
+    const struct limit *limit, char text[WORD_TEXT_MAX]);
+
+/* Members of the algorithm's row. */
+#define LEAKY_BUCKET_WORDS 3
+extern const struct limit_word leaky_bucket_words[LEAKY_BUCKET_WORDS];
+int leaky_bucket_check(const struct limit *limit, struct limit_error *error);
+int leaky_bucket_describe(const struct limit *limit, struct buf *out);
+
+#endif

@@ -1,0 +1,44 @@
+/**
+ * errors: the responses to requests that are not carried out.
+ *
+ * Each has a stable code word, on which clients rely, and a text.  Every
+ * protocol writes them in its own form.
+ */
+#ifndef PROTOCOL_ERRORS_H
+#define PROTOCOL_ERRORS_H
+
+/** X(ID, code word, text) */
+#define PROTOCOL_ERRORS(X)                                                     \
+	X(EMPTY, "empty", "the line is empty; try HELP")                       \
+	X(TOOLONG, "toolong", "a line is at most 4096 bytes")                  \
+	X(INCOMPLETE, "incomplete", "the last line has no end")                \
+	X(BADVERB, "badverb", "unknown request; try HELP")                     \
+	X(NOKEY, "nokey", "a key must follow")                                 \
+	X(BADKEY, "badkey",                                                    \
+	    "a key is 1 to 255 bytes of printable ASCII or UTF-8")             \
+	X(BADBYTES, "badkey", "a key is 1 to 512 bytes")                       \
+	X(BADAMOUNT, "badamount",                                              \
+	    "amount must be a whole number from -1000000000 to 1000000000")    \
+	X(BADCOUNT, "badcount", "a count is a whole number from 1 to 1000")    \
+	X(SURPLUS, "surplus", "too many words")                                \
+	X(HTTP, "http", "this is not an HTTP server")                          \
+	X(NOLIMIT, "nolimit", "no limit matches this key")                     \
+	X(UNAVAILABLE, "unavailable", "the bucket could not be reset now")     \
+	X(NOMEMORY, "unavailable", "out of memory")                            \
+	X(CLIENTS, "clients", "too many clients")                              \
+	X(DRAINING, "draining", "the server is about to end")                  \
+	X(NOLIMITS, "nolimits", "no limits are in force")                      \
+	X(FALLBACK, "fallback", "Redis does not decide, on_error does")
+
+enum protocol_error {
+	ERROR_NONE, /* all is well */
+#define X(id, code, text) ERROR_##id,
+	PROTOCOL_ERRORS(X)
+#undef X
+	    ERROR_COUNT
+};
+
+/** Its code word, a blank and its text: "nokey a key must follow". */
+const char *protocol_error_text(enum protocol_error error);
+
+#endif

@@ -1,0 +1,168 @@
+/*
+ * Job: takes the parameters of a request, of whichever form.
+ * Invariant: a value is decoded once, and taken once.
+ * The heart: parameters[] and http_ask_take().
+ */
+#include "protocol/http/http_ask.h"
+
+#include "base/num.h"
+#include "protocol/http/http_head.h"
+
+#include <string.h>
+
+/* Whether there is more of it: it is too long for anything. */
+static bool
+http_ask_is_cut(const struct http_word *value)
+{
+	return value->len > HTTP_VALUE_MAX;
+}
+
+/*
+ * The parameters.  Each call takes the value of one.
+ */
+
+static const struct http_problem *
+http_ask_key(struct http_ask *ask, const struct http_word *value)
+{
+	if (value->is_number)
+		return HTTP_PROBLEM(BADJSON);
+	if (http_ask_is_cut(value))
+		return http_problem_of(ERROR_BADKEY);
+	memcpy(ask->room, value->bytes, value->len);
+	return http_problem_of(
+	    request_set(ask->request, ARGUMENT_KEY, ask->room, value->len));
+}
+
+static const struct http_problem *
+http_ask_amount(struct http_ask *ask, const struct http_word *value)
+{
+	if (http_ask_is_cut(value))
+		return http_problem_of(ERROR_BADAMOUNT);
+	return http_problem_of(request_set(
+	    ask->request, ARGUMENT_AMOUNT, value->bytes, value->len));
+}
+
+static const struct http_problem *
+http_ask_deny(struct http_ask *ask, const struct http_word *value)
+{
+	int64_t status;
+
+	if (http_ask_is_cut(value) ||
+	    num_read_int(value->bytes, value->len, 400, 599, &status) == -1)
+		return HTTP_PROBLEM(BADDENY);
+	ask->deny = (int)status;
+	return NULL;
+}
+
+static const struct http_problem *
+http_ask_wait(struct http_ask *ask, const struct http_word *value)
+{
+	(void)ask;
+	(void)value;
+	return HTTP_PROBLEM(WAIT);
+}
+
+static const struct {
+	const char *name;
+	bool of_element;
+	const struct http_problem *(*take)(
+	    struct http_ask *ask, const struct http_word *value);
+} parameters[] = {
+    {"key", true, http_ask_key},
+    {"amount", true, http_ask_amount},
+    {"deny", false, http_ask_deny},
+    {"wait", false, http_ask_wait},
+};
+
+#define GIVEN_KEY 1u /* the bit of the first row */
+
+const struct http_problem *
+http_ask_take(struct http_ask *ask, const struct http_word *name,
+    const struct http_word *value)
+{
+	for (size_t i = 0; i < COUNT(parameters); i++) {
+		if (name->len != strlen(parameters[i].name) ||
+		    memcmp(name->bytes, parameters[i].name, name->len) != 0)
+			continue;
+		if (parameters[i].of_element ? ask->is_routed : ask->is_element)
+			break;
+		if (ask->given & (1u << i))
+			return i == 0 && !ask->is_json ? HTTP_PROBLEM(SEVERAL)
+						       : HTTP_PROBLEM(BADNAME);
+		ask->given |= 1u << i;
+		return parameters[i].take(ask, value);
+	}
+	return HTTP_PROBLEM(BADNAME);
+}
+
+const struct http_problem *
+http_ask_end(const struct http_ask *ask)
+{
+	if (ask->each_count > 0)
+		return ask->given ? HTTP_PROBLEM(BADJSON) : NULL;
+	return ask->given & GIVEN_KEY ? NULL : http_problem_of(ERROR_NOKEY);
+}
+
+/* Decode a value, once.  Return NULL, or what is wrong; too long a value is
+ * cut, one byte behind the most that any may have. */
+static const struct http_problem *
+http_ask_decode(
+    const char *at, const char *end, char *to, struct http_word *value)
+{
+	size_t len = 0;
+
+	while (at < end) {
+		char c = *at++;
+
+		if (c == '%') {
+			int high = end - at < 2 ? -1 : http_hex(at[0]);
+			int low = end - at < 2 ? -1 : http_hex(at[1]);
+
+			if (high == -1 || low == -1)
+				return HTTP_PROBLEM(BADPERCENT);
+			c = (char)(16 * high + low);
+			at += 2;
+		} else if (c == '+') {
+			c = ' ';
+		}
+		if (len <= HTTP_VALUE_MAX)
+			to[len++] = c;
+	}
+	*value = (struct http_word){.bytes = to, .len = len};
+	return NULL;
+}
+
+/* "NAME=VALUE" */
+static const struct http_problem *
+http_ask_pair(struct http_ask *ask, const char *at, const char *end)
+{
+	const char *sign = memchr(at, '=', (size_t)(end - at));
+	struct http_word name = {
+	    .bytes = at, .len = (size_t)((sign ? sign : end) - at)};
+	char room[HTTP_VALUE_MAX + 1];
+	struct http_word value;
+	const struct http_problem *problem =
+	    http_ask_decode(sign ? sign + 1 : end, end, room, &value);
+
+	if (problem)
+		return problem;
+	return http_ask_take(ask, &name, &value);
+}
+
+const struct http_problem *
+http_ask_form(struct http_ask *ask, const char *bytes, size_t len)
+{
+	const char *end = bytes + len;
+
+	while (bytes < end) {
+		const char *sign = memchr(bytes, '&', (size_t)(end - bytes));
+		const char *stop = sign ? sign : end;
+		const struct http_problem *problem =
+		    stop > bytes ? http_ask_pair(ask, bytes, stop) : NULL;
+
+		if (problem)
+			return problem;
+		bytes = sign ? sign + 1 : end;
+	}
+	return NULL;
+}

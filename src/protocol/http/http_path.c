@@ -1,0 +1,70 @@
+#include "protocol/http/http_path.h"
+
+#include "base/attr.h"
+#include "protocol/http/http_head.h"
+
+#include <string.h>
+
+#define DECISIONS (1u << OFFER_ANY | 1u << OFFER_HTTP)
+#define ADMIN     (1u << OFFER_ADMIN)
+#define ALL       (DECISIONS | ADMIN)
+
+#define NOTHING HTTP_TAKES_NONE
+#define KEY     HTTP_TAKES_KEY
+#define EACH    HTTP_TAKES_EACH
+#define ROUTE   HTTP_TAKES_ROUTE
+
+#define ANY                                                                    \
+	(HTTP_GET | HTTP_HEAD | HTTP_POST | HTTP_PUT | HTTP_DELETE |           \
+	    HTTP_OPTIONS | HTTP_PATCH)
+
+const struct http_path http_paths[] = {
+    {"/consume", HTTP_GET | HTTP_POST, DECISIONS, EACH, VERB_CONSUME, NULL,
+	false},
+    {"/peek", HTTP_GET | HTTP_POST, DECISIONS, EACH, VERB_PEEK, NULL, false},
+    {"/reset", HTTP_POST, DECISIONS, KEY, VERB_RESET, NULL, false},
+    {"/explain", HTTP_GET, ALL, KEY, VERB_EXPLAIN, HTTP_PLAIN, false},
+    {"/check", ANY, DECISIONS, ROUTE, VERB_CHECK, NULL, false},
+    {"/healthz", HTTP_GET, ALL, NOTHING, VERB_PING, NULL, false},
+    {"/readyz", HTTP_GET, ALL, NOTHING, VERB_READY, NULL, false},
+    {"/limits", HTTP_GET, ADMIN, NOTHING, VERB_LIMITS, HTTP_PLAIN, false},
+    {"/stats", HTTP_GET, ADMIN, NOTHING, VERB_STATS, HTTP_PLAIN, false},
+    {"/status", HTTP_GET, ADMIN, NOTHING, VERB_STATUS, HTTP_PLAIN, false},
+    {"/top", HTTP_GET, ADMIN, NOTHING, VERB_TOP, HTTP_PLAIN, false},
+    {"/metrics", HTTP_GET, ADMIN, NOTHING, VERB_OPENMETRICS, HTTP_OPENMETRICS,
+	true},
+    {"/metrics", HTTP_GET, ADMIN, NOTHING, VERB_METRICS, HTTP_METRICS, false},
+};
+
+_Static_assert(COUNT(http_paths) <= HTTP_PATHS_MAX, "more than are numbered");
+
+/* Whether the row is that of a path. */
+static bool
+http_path_is(const struct http_path *row, const char *bytes, size_t len)
+{
+	size_t own = strlen(row->path);
+
+	if (len > own && row->takes == HTTP_TAKES_ROUTE && bytes[own] == '/')
+		len = own;
+	return len == own && memcmp(row->path, bytes, len) == 0;
+}
+
+int
+http_path_find(
+    const char *bytes, size_t len, enum offer offer, bool accepts_openmetrics)
+{
+	for (size_t i = 0; i < COUNT(http_paths); i++)
+		if ((http_paths[i].offers & (1u << offer)) &&
+		    http_paths[i].is_openmetrics <= accepts_openmetrics &&
+		    http_path_is(&http_paths[i], bytes, len))
+			return (int)i;
+	return -1;
+}
+
+bool
+http_path_takes(const struct http_path *path, unsigned method)
+{
+	if (method == HTTP_HEAD)
+		method = HTTP_GET;
+	return (path->methods & method) != 0;
+}

@@ -1,0 +1,84 @@
+/**
+ * http_problem: the responses to HTTP requests that are not carried out: a
+ * status, a stable code word, and a text.
+ */
+#ifndef PROTOCOL_HTTP_HTTP_PROBLEM_H
+#define PROTOCOL_HTTP_HTTP_PROBLEM_H
+
+#include "protocol/errors.h"
+
+#include <stddef.h>
+
+/** X(ID, status, code word, text) */
+#define HTTP_PROBLEMS(X)                                                       \
+	X(BADLINE, 400, "badrequest",                                          \
+	    "a request starts with METHOD TARGET HTTP/1.1")                    \
+	X(BADEND, 400, "badrequest", "a line ends with CR LF")                 \
+	X(BADTARGET, 400, "badtarget",                                         \
+	    "a target is a path and a query, or an absolute URL")              \
+	X(BADFIELD, 400, "badheader",                                          \
+	    "a header is NAME: VALUE on one line, without control characters") \
+	X(TWICE, 400, "badheader", "this header may be there only once")       \
+	X(BADHOST, 400, "badhost", "a request has one valid Host header")      \
+	X(BADLENGTH, 400, "badlength",                                         \
+	    "a request has one Content-Length, a number, or is chunked")       \
+	X(BADCHUNK, 400, "badchunk", "the chunked body is malformed")          \
+	X(BADBODY, 400, "badbody", "this request has no body")                 \
+	X(BADPERCENT, 400, "badquery", "% must be followed by two hex digits") \
+	X(BADNAME, 400, "badquery",                                            \
+	    "parameters are key, amount and deny, each at most once")          \
+	X(BADDENY, 400, "baddeny", "deny must be a status from 400 to 599")    \
+	X(BADJSON, 400, "badjson",                                             \
+	    "the body must be a JSON object with key and amount, or each")     \
+	X(BADEACH, 400, "badeach", "each is an array of 1 to 1000 objects")    \
+	X(NOORIGINAL, 400, "nooriginal",                                       \
+	    "/check needs X-Original-URI or X-Forwarded-Uri, or a path")       \
+	X(AMBIGUOUS, 400, "ambiguous",                                         \
+	    "X-Original-URI or X-Forwarded-Uri, one of them, once")            \
+	X(CUT, 400, "incomplete", "the request was cut off")                   \
+	X(SITE, 403, "forbidden", "requests of another site are refused")      \
+	X(HOST, 403, "badhost", "this Host is not ours: see [http] hosts")     \
+	X(NOPATH, 404, "notfound", "there is nothing at this path")            \
+	X(METHOD, 405, "badmethod", "this path does not take this method")     \
+	X(LATE, 408, "timeout", "the request took too long")                   \
+	X(NOLENGTH, 411, "nolength", "a POST has a Content-Length")            \
+	X(BIGBODY, 413, "toolong", "a body is at most 65536 bytes")            \
+	X(BIGTARGET, 414, "toolong", "a request line is at most 8192 bytes")   \
+	X(BADTYPE, 415, "badtype",                                             \
+	    "a body is application/x-www-form-urlencoded or application/json") \
+	X(BADEXPECT, 417, "badexpect", "only 100-continue can be expected")    \
+	X(BIGHEAD, 431, "toolong",                                             \
+	    "the head of a request is at most 16384 bytes and 100 headers")    \
+	X(BIGKEY, 431, "toolong", "a key of the route is too long")            \
+	X(NOMETHOD, 501, "badmethod", "this method is not supported")          \
+	X(CODING, 501, "badcoding", "only chunked can be a Transfer-Encoding") \
+	X(SEVERAL, 501, "several",                                             \
+	    "several keys in one decision are not supported yet")              \
+	X(WAIT, 501, "wait", "waiting is not supported yet")                   \
+	X(VERSION, 505, "badversion", "only HTTP/1.1 and HTTP/1.0 are spoken")
+
+struct http_problem {
+	int status;
+	const char *code;
+	const char *text;
+};
+
+enum http_problem_id {
+#define X(id, ...) HTTP_PROBLEM_##id,
+	HTTP_PROBLEMS(X)
+#undef X
+};
+
+/** By enum http_problem_id. */
+extern const struct http_problem http_problems[];
+
+/** A pointer to one of them: HTTP_PROBLEM(SITE). */
+#define HTTP_PROBLEM(id) (&http_problems[HTTP_PROBLEM_##id])
+
+/** What an error of all protocols is in HTTP; NULL for ERROR_NONE. */
+const struct http_problem *http_problem_of(enum protocol_error error);
+
+/** "Not Found", of any status that is responded with; "Error" for others. */
+const char *http_status_text(int status);
+
+#endif

@@ -1,0 +1,41 @@
+#include "protocol/protocol.h"
+
+#define X(name) extern const struct protocol name##_protocol;
+PROTOCOLS(X)
+#undef X
+
+static const struct protocol *const protocols[] = {
+#define X(name) &name##_protocol,
+    PROTOCOLS(X)
+#undef X
+};
+
+const struct protocol *
+protocol_of_offer(enum offer offer)
+{
+	return offer == OFFER_ANY ? NULL : &http_protocol;
+}
+
+const struct protocol *
+protocol_detect(const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < COUNT(protocols); i++)
+		switch (protocols[i]->detect(bytes, len)) {
+		case DETECT_NO:
+			break;
+		case DETECT_MORE:
+			return NULL;
+		case DETECT_YES:
+			return protocols[i];
+		}
+	return NULL;
+}
+
+const struct protocol *
+protocol_guess(const char *bytes, size_t len)
+{
+	const struct protocol *protocol =
+	    len > 0 ? protocol_detect(bytes, len) : NULL;
+
+	return protocol ? protocol : protocols[COUNT(protocols) - 1];
+}

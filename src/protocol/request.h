@@ -1,0 +1,70 @@
+/**
+ * request: what a client asks for, in whichever protocol.
+ */
+#ifndef PROTOCOL_REQUEST_H
+#define PROTOCOL_REQUEST_H
+
+#include "protocol/errors.h"
+#include "protocol/verbs.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct routed_request; /* limit/routes.h */
+
+/** Most lines that a client may ask for. */
+#define REQUEST_COUNT_MAX 1000
+
+/** The highest number of a decision. */
+#define REQUEST_NUMBER_MAX INT64_MAX
+
+struct request {
+	enum verb verb;
+	unsigned encoding; /* of the response: a number of the protocol's own */
+
+	/* if the verb has a key */
+	enum op op;      /* on its bucket */
+	const char *key; /* borrowed from the bytes read */
+	size_t key_len;
+	int64_t
+	    amount; /* within +-LIMIT_AMOUNT_MAX; 1 if the client left it out */
+
+	/* if the verb has a count */
+	int64_t count; /* or a number; 0: the client left it out */
+
+	/* the limit that came with it, as limit_init_inline() takes it;
+	 * capacity 0: none did, and the key determines it */
+	int64_t capacity;
+	int64_t recharge_ns;
+
+	/* its keys, if a route says which; borrowed; else NULL */
+	const struct routed_request *routed;
+};
+
+/** Start a request for ${verb}, whose arguments are still to come. */
+static inline void
+request_init(struct request *request, enum verb verb)
+{
+	request->verb = verb;
+	request->encoding = 0;
+	request->op = verb_rows[verb].op;
+	request->key = NULL;
+	request->key_len = 0;
+	request->amount = 1;
+	request->count = 0;
+	request->capacity = 0;
+	request->recharge_ns = 0;
+	request->routed = NULL;
+}
+
+/** Take ${len} bytes, which it borrows, as the key, for a protocol that can
+ * carry any bytes.  Return as request_set(). */
+enum protocol_error request_set_any_key(
+    struct request *request, const char *bytes, size_t len);
+
+/** Take ${len} bytes, which it borrows, as ${argument}.  Return ERROR_NONE, or
+ * what is wrong with them. */
+enum protocol_error request_set(struct request *request, enum argument argument,
+    const char *bytes, size_t len);
+
+#endif

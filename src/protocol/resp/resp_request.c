@@ -1,0 +1,185 @@
+/*
+ * Makes a request of a command, or responds to it at once.
+ * Holds: a command that is not a valid request gets exactly one response.
+ * The heart is resp_request_read().
+ */
+#include "protocol/resp/resp_request.h"
+
+#include "base/log.h"
+#include "protocol/resp/commands.h"
+#include "protocol/resp/resp_session.h"
+#include "protocol/resp/throttle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum read_result
+resp_request_bad(int written)
+{
+	return written == -1 ? READ_FAILED : READ_BAD;
+}
+
+enum read_result
+resp_request_refuse(const struct resp_command *command, struct session *session)
+{
+	const struct resp_word *word = &command->words[0];
+	const char *name = commands_name(word);
+	char shown[128], text[160];
+
+	if (name)
+		snprintf(text, sizeof(text),
+		    "ERR wrong number of arguments for '%s' command", name);
+	else
+		snprintf(text, sizeof(text), "ERR unknown command '%s'",
+		    log_escape(shown, sizeof(shown), word->bytes, word->len));
+	return resp_request_bad(
+	    resp_write_error(&session->common->response, text));
+}
+
+static enum read_result
+resp_request_read_throttle(const struct resp_command *command,
+    struct session *session, struct request *request)
+{
+	char why[THROTTLE_WHY_MAX];
+	bool bad = throttle_read(command, request, why) == -1;
+
+	if (!bad && !session->common->inline_limits) {
+		bad = true;
+		snprintf(why, sizeof(why),
+		    "ERR CL.THROTTLE is switched off: "
+		    "[listen] allow_inline_limits = no");
+	}
+	request->encoding = RESP_CELL;
+	return bad ? resp_request_bad(
+			 resp_write_error(&session->common->response, why))
+		   : READ_REQUEST;
+}
+
+/* Take ${word} as argument ${i}, from 0.  A key may be any bytes. */
+static enum protocol_error
+resp_request_set(
+    struct request *request, size_t i, const struct resp_word *word)
+{
+	enum argument argument =
+	    verb_argument(verb_rows[request->verb].shape, i);
+
+	if (argument == ARGUMENT_KEY)
+		return request_set_any_key(request, word->bytes, word->len);
+	return request_set(request, argument, word->bytes, word->len);
+}
+
+/* Read the arguments of ${request}. */
+static enum read_result
+resp_request_read_arguments(const struct resp_command *command,
+    struct session *session, struct request *request)
+{
+	for (size_t i = 1; i < command->count; i++) {
+		enum protocol_error error =
+		    resp_request_set(request, i - 1, &command->words[i]);
+
+		if (error)
+			return resp_request_bad(resp_write_protocol_error(
+			    &session->common->response, error));
+	}
+	request->encoding = RESP_ARRAY;
+	return READ_REQUEST;
+}
+
+static enum read_result
+resp_request_respond(const struct command_form *form,
+    const struct resp_command *command, struct session *session)
+{
+	struct buf *response = &session->common->response;
+
+	if (form->respond(command, session, response) == -1)
+		return READ_FAILED;
+	return *buf_data(response) == '-' && !form->is_probe ? READ_BAD
+							     : READ_RESPONDED;
+}
+
+static enum read_result
+resp_request_read_form(const struct resp_command *command,
+    struct session *session, struct request *request)
+{
+	const struct command_form *form = commands_find_form(command);
+
+	if (!form)
+		return resp_request_refuse(command, session);
+	if (form->respond)
+		return resp_request_respond(form, command, session);
+	request_init(request, form->verb);
+	return READ_REQUEST;
+}
+
+/* Whether it is a verb that takes an amount, then MAP: "CONSUME key 1 MAP". */
+static bool
+resp_request_wants_map(
+    const struct resp_command *command, const struct verb_shape *shape)
+{
+	return command->count == 4 && shape &&
+	       verb_argument(shape, 1) == ARGUMENT_AMOUNT &&
+	       resp_word_is(&command->words[3], "MAP");
+}
+
+static enum read_result
+resp_request_read_map(const struct resp_command *command,
+    struct session *session, struct request *request)
+{
+	struct resp_command rest = {.count = 3};
+	enum read_result result;
+
+	memcpy(rest.words, command->words, 3 * sizeof(*rest.words));
+	result = resp_request_read_arguments(&rest, session, request);
+	request->encoding = resp_version(session) == 3 ? RESP_MAP3 : RESP_MAP2;
+	return result;
+}
+
+/* Whether the command is of ${shape}, or NULL. */
+static bool
+resp_request_has_shape(
+    const struct resp_command *command, const struct verb_shape *shape)
+{
+	return shape && command->count - 1 >= shape->fewest &&
+	       command->count - 1 <= shape->most;
+}
+
+static enum verb
+resp_request_find(
+    const struct resp_command *command, const struct verb_shape **shape)
+{
+	const struct resp_word *name = &command->words[0];
+	enum verb verb = verb_find(name->bytes, name->len, RESP_VERBS);
+
+	*shape = verb == VERB_COUNT ? NULL : verb_rows[verb].shape;
+	return verb;
+}
+
+bool
+resp_request_is_known(const struct resp_command *command)
+{
+	const struct verb_shape *shape;
+
+	(void)resp_request_find(command, &shape);
+	return resp_request_has_shape(command, shape) ||
+	       resp_request_wants_map(command, shape) ||
+	       commands_find_form(command);
+}
+
+enum read_result
+resp_request_read(const struct resp_command *command, struct session *session,
+    struct request *request)
+{
+	const struct verb_shape *shape;
+	enum verb verb = resp_request_find(command, &shape);
+
+	if (resp_request_wants_map(command, shape)) {
+		request_init(request, verb);
+		return resp_request_read_map(command, session, request);
+	}
+	if (!resp_request_has_shape(command, shape))
+		return resp_request_read_form(command, session, request);
+	if (verb_rows[verb].family == VERBS_REDIS_CELL)
+		return resp_request_read_throttle(command, session, request);
+	request_init(request, verb);
+	return resp_request_read_arguments(command, session, request);
+}

@@ -1,0 +1,156 @@
+/**
+ * verbs: what a client can ask for, one row each.
+ *
+ * The parsers of all protocols, COMMAND and HELP read this table; a test holds
+ * the manual page to it.  What the server does for a verb is one row in
+ * server/serve.c.
+ */
+#ifndef PROTOCOL_VERBS_H
+#define PROTOCOL_VERBS_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "limit/bucket.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** One word behind a verb. */
+enum argument {
+	ARGUMENT_NONE,
+	ARGUMENT_KEY,
+	ARGUMENT_AMOUNT,
+	ARGUMENT_COUNT, /* of lines */
+	ARGUMENT_NUMBER,
+};
+
+/** Most arguments that are described one by one. */
+#define ARGUMENTS_MAX 2
+
+/** No limit on the number of arguments. */
+#define ARGUMENTS_ANY 1000000
+
+/**
+ * What may follow a verb.
+ *
+ * X(ID, fewest, most, as HELP shows it, argument ...)
+ *
+ * redis-cell's arguments behind the key are for protocol/resp/throttle.c, which
+ * also counts them, since its errors are those of redis-cell.
+ */
+#define VERB_SHAPES(X)                                                         \
+	X(NONE, 0, 0, "", ARGUMENT_NONE)                                       \
+	X(NUMBER, 0, 1, " [number]", ARGUMENT_NUMBER)                          \
+	X(COUNT, 0, 1, " [n]", ARGUMENT_COUNT)                                 \
+	X(KEY, 1, 1, " key", ARGUMENT_KEY)                                     \
+	X(KEY_AMOUNT, 1, 2, " key [amount]", ARGUMENT_KEY, ARGUMENT_AMOUNT)    \
+	X(CELL, 0, ARGUMENTS_ANY, " key max_burst count period [quantity]",    \
+	    ARGUMENT_KEY)
+
+/** Whose verbs a protocol offers, or'ed. */
+enum verb_family {
+	VERBS_DRIPGATE = 1,   /* ours */
+	VERBS_REDIS_CELL = 2, /* the command of that module for Redis */
+	VERBS_REDIS = 4,      /* Redis's own, on the key's buckets */
+	VERBS_HTTP = 8,       /* paths of HTTP, without a name elsewhere */
+};
+
+/**
+ * The verbs, in the order in which HELP shows them.
+ *
+ * X(ID, name, shape, operation on the key's bucket or 0, cost, family, help)
+ *
+ * A request that is EXPENSIVE costs more than a decision: after it, the worker
+ * looks at the clock, and serves other clients if the quantum is used up.
+ */
+#define VERBS(X)                                                               \
+	X(CONSUME, "consume", KEY_AMOUNT, OP_CONSUME, CHEAP, DRIPGATE,         \
+	    "may amount drops (1) go in? -N gives back")                       \
+	X(PEEK, "peek", KEY_AMOUNT, OP_PEEK, CHEAP, DRIPGATE,                  \
+	    "the same question; nothing changes")                              \
+	X(RESET, "reset", KEY, OP_RESET, CHEAP, DRIPGATE,                      \
+	    "empty the bucket, end its block")                                 \
+	X(EXPLAIN, "explain", KEY, OP_PEEK, EXPENSIVE, DRIPGATE,               \
+	    "which limit applies, and why")                                    \
+	X(LIMITS, "limits", NONE, 0, EXPENSIVE, DRIPGATE,                      \
+	    "the limits in force")                                             \
+	X(STATS, "stats", NONE, 0, EXPENSIVE, DRIPGATE, "counters")            \
+	X(STATUS, "status", NONE, 0, EXPENSIVE, DRIPGATE,                      \
+	    "how the daemon, its limits and its Redis are")                    \
+	X(TOP, "top", COUNT, 0, EXPENSIVE, DRIPGATE,                           \
+	    "the n (10) keys denied most, and allowed most")                   \
+	X(RECENT, "recent", NUMBER, 0, EXPENSIVE, DRIPGATE,                    \
+	    "decisions from that number on, while someone asks")               \
+	X(PING, "ping", NONE, 0, EXPENSIVE, DRIPGATE, "PONG")                  \
+	X(READY, "ready", NONE, 0, EXPENSIVE, DRIPGATE,                        \
+	    "READY and what decides: redis, memory or fallback")               \
+	X(HELP, "help", NONE, 0, EXPENSIVE, DRIPGATE, "this")                  \
+	X(QUIT, "quit", NONE, 0, EXPENSIVE, DRIPGATE, "close the connection")  \
+	X(THROTTLE, "cl.throttle", CELL, OP_CONSUME, CHEAP, REDIS_CELL,        \
+	    "as redis-cell does")                                              \
+	X(DEL, "del", KEY, OP_RESET, EXPENSIVE, REDIS,                         \
+	    "1 if the key had a bucket, of CL.THROTTLE too; forgets it")       \
+	X(EXISTS, "exists", KEY, OP_PEEK, EXPENSIVE, REDIS,                    \
+	    "1 if the key has a bucket")                                       \
+	X(TTL, "ttl", KEY, OP_PEEK, EXPENSIVE, REDIS,                          \
+	    "seconds until its bucket is empty; -2: it has none")              \
+	X(PTTL, "pttl", KEY, OP_PEEK, EXPENSIVE, REDIS, "the same in ms")      \
+	X(METRICS, "metrics", NONE, 0, EXPENSIVE, HTTP,                        \
+	    "counters, for Prometheus")                                        \
+	X(OPENMETRICS, "openmetrics", NONE, 0, EXPENSIVE, HTTP,                \
+	    "the same, as OpenMetrics")                                        \
+	X(CHECK, "check", NONE, OP_CONSUME, EXPENSIVE, HTTP,                   \
+	    "may this request go ahead? its route says under which keys")
+
+enum verb {
+#define X(id, ...) VERB_##id,
+	VERBS(X)
+#undef X
+	    VERB_COUNT
+};
+
+struct verb_shape {
+	size_t fewest, most; /* arguments */
+	const char *usage;   /* "" or " key [amount]" */
+	enum argument arguments[ARGUMENTS_MAX];
+};
+
+struct verb_row {
+	const char *name; /* in lower case */
+	size_t name_len;
+	const struct verb_shape *shape;
+	enum op op; /* if it has a key */
+	bool expensive;
+	enum verb_family family;
+	const char *help;
+};
+
+/** By enum verb. */
+extern const struct verb_row verb_rows[VERB_COUNT];
+
+/** The verb that ${len} bytes name, in any case; or VERB_COUNT: ${families}
+ * have none of that name. */
+enum verb verb_find(const char *name, size_t len, unsigned families);
+
+/** Whether its first argument is a key. */
+static inline bool
+verb_has_key(const struct verb_row *row)
+{
+	return row->shape->arguments[0] == ARGUMENT_KEY;
+}
+
+/** What argument ${i}, from 0, is; ARGUMENT_NONE: there is none, or it is not
+ * described. */
+static inline enum argument
+verb_argument(const struct verb_shape *shape, size_t i)
+{
+	return i < ARGUMENTS_MAX ? shape->arguments[i] : ARGUMENT_NONE;
+}
+
+/** Number of rows that HELP has on the verbs of ${families}. */
+size_t verbs_help_count(unsigned families);
+
+/** Append row ${i} of them, a line.  Return 0, or -1 (out of memory). */
+int verbs_help_row(struct buf *out, unsigned families, size_t i) MUST_USE;
+
+#endif

@@ -1,0 +1,76 @@
+/**
+ * script_call: calls of scripts over one link.
+ *
+ * Owns: the calls that wait to be sent again.
+ * Never: knows what a script does.
+ *
+ * A server forgets scripts: when it restarts, by SCRIPT FLUSH.  Its reply
+ * NOSCRIPT proves that the call did not run, and script_call sends it once
+ * more, with the text of the script.
+ *
+ * Calls of one script keep their order.  While a call waits to be sent again,
+ * later ones wait behind it.  If a later one that was sent before ran, because
+ * another client brought the script back meanwhile, the waiting one is not
+ * sent, and gets no reply.
+ */
+#ifndef REDIS_SCRIPT_CALL_H
+#define REDIS_SCRIPT_CALL_H
+
+#include "base/attr.h"
+#include "base/script.h"
+#include "redis/command.h"
+#include "redis/link.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct script_call;
+
+/** Write the call: script_begin(), then its arguments.  Return false if its
+ * result is not wanted any more: it is not sent, and gets no reply. */
+typedef bool script_write(struct script_call *call, struct command *command);
+
+/** The reply, valid during this callback, or NULL: none, and whether the call
+ * ran is not known. */
+typedef void script_done(struct script_call *call, const redisReply *reply);
+
+/** A field of its caller; stays in place until ${done}. */
+struct script_call {
+	const struct script *script;
+	int64_t timeout_us; /* within which the server replies, once sent */
+	script_write *write;
+	script_done *done;
+
+	/* script_call's own */
+	struct script_calls *calls;
+	struct script_call *next; /* while it waits */
+	bool refused;             /* by NOSCRIPT: the text goes with it */
+};
+
+/** A field of the owner of the link. */
+struct script_calls {
+	struct link *link;
+	struct script_call *head; /* those that wait, oldest first */
+	unsigned sent;            /* and not yet replied to */
+	struct command command;
+};
+
+/** Prepare, with no calls. */
+void script_calls_init(struct script_calls *calls, struct link *link);
+
+/** Free the memory; also if all zero.  The link is freed first, which ends all
+ * calls. */
+void script_calls_free(struct script_calls *calls);
+
+/** Queue a call, whose first part is filled in; link_flush() sends it.  Return
+ * 0 and later call ${call}->done exactly once, never from within this call; or
+ * return -1 (not up, out of memory, or write returned false) and never. */
+int script_call(struct script_calls *calls, struct script_call *call) MUST_USE;
+
+/** Start the command of a call with ${arguments} arguments: the number of keys,
+ * the keys and the rest. */
+void script_begin(
+    struct command *command, const struct script_call *call, size_t arguments);
+
+#endif

@@ -1,0 +1,45 @@
+/**
+ * sentinel: which server is the master now, by Redis Sentinel.
+ *
+ * Keeps a link to one of the sentinels, the next one if that is lost or was
+ * wrong.  Asks it at sentinel_ask(), and once a second, since a master may be
+ * replaced while the old one still replies
+ * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
+ */
+#ifndef REDIS_SENTINEL_H
+#define REDIS_SENTINEL_H
+
+#include "base/attr.h"
+#include "redis/link.h"
+
+struct sentinel_events {
+	/** The reply to sentinel_ask(); the endpoint is valid until the next
+	 * event. */
+	void (*found)(const struct endpoint *master, void *arg);
+
+	/** A sentinel was asked and does not know. */
+	void (*unknown)(const char *reason, void *arg);
+
+	/** Another one than was found is the master. */
+	void (*moved)(const struct endpoint *master, void *arg);
+};
+
+struct sentinel;
+
+/** Start connecting to the sentinels of ${options}, which are borrowed. Nothing
+ * is called from within.  NULL: out of memory. */
+struct sentinel *sentinel_new(struct loop *loop, struct dialer *dialer,
+    const struct link_options *options, const struct sentinel_events *events,
+    void *arg) MUST_USE;
+
+/** Free it, or NULL. */
+void sentinel_free(struct sentinel *sentinel);
+
+/** Ask, as soon as a sentinel can be asked; found or unknown is called once,
+ * later. */
+void sentinel_ask(struct sentinel *sentinel);
+
+/** The server that was found is no master: ask another sentinel from now on. */
+void sentinel_distrust(struct sentinel *sentinel);
+
+#endif

@@ -1,0 +1,30 @@
+/**
+ * server_info: asks a server for INFO, and warns of what is wrong with it: its
+ * version and its maxmemory-policy.
+ *
+ * A field of the user of a link, zeroed at first but for ${link}.
+ */
+#ifndef REDIS_SERVER_INFO_H
+#define REDIS_SERVER_INFO_H
+
+#include "base/log.h"
+#include "redis/link.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct server_info {
+	struct link *link;
+	struct command command;
+	struct log_limiter policy_limiter, version_limiter;
+	bool is_unwanted; /* the link went down at the last INFO */
+};
+
+/** Ask, now that the link is up, with ${timeout_us} for the reply.  Not if the
+ * connection ended at the last INFO: a proxy may close it. */
+void server_info_ask(struct server_info *info, int64_t timeout_us);
+
+/** Free the memory, after the link. */
+void server_info_free(struct server_info *info);
+
+#endif

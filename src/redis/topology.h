@@ -1,0 +1,86 @@
+/**
+ * topology: which Redis server holds which buckets.
+ *
+ * A key belongs to a partition (partition.h), which is always on one server.
+ * The kinds of topology differ in how they find the servers and place the
+ * partitions on them.  Each is a row of topology_kinds; nothing outside its row
+ * asks which kind it is.
+ *
+ * A topology is made once, and does not change: any thread may read it.
+ *
+ * sharded: partition p is on the server that scores highest, where the score is
+ * the first half of SipHash-2-4 with 128 bits of "P HOST:PORT" (p in decimal,
+ * the host in lower case) under the key zero, as a number.  So a server that is
+ * added takes its share of the others, about 1/n of the partitions, and no
+ * partition moves between those.
+ */
+#ifndef REDIS_TOPOLOGY_H
+#define REDIS_TOPOLOGY_H
+
+#include "base/attr.h"
+#include "net/endpoint.h"
+#include "redis/partition.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct host_port;
+struct topology;
+
+struct topology_options {
+	const char *kind;         /* a name in topology_kinds */
+	struct endpoint endpoint; /* of the server, if there is one */
+	const char *hosts;        /* of the others: a list (host_port.h) */
+	int64_t partitions;       /* 1 to PARTITIONS_MAX */
+};
+
+struct topology_kind {
+	const char *name;
+
+	/** Fill in the servers.  Return 0, or -1 with errno. */
+	int (*open)(struct topology *, const struct topology_options *);
+
+	/** The place, among the servers, of the one that has a partition. */
+	size_t (*place)(const struct topology *, unsigned partition);
+};
+
+struct topology {
+	const struct topology_kind *kind;
+	struct partitions partitions;
+	struct endpoint *servers; /* owned; the strings are ${hosts}' */
+	size_t server_count;      /* at least 1 */
+	struct host_port *hosts;  /* owned, in the order of servers, or NULL */
+	uint16_t *places;         /* partition -> server */
+};
+
+extern const struct topology_kind topology_kinds[];
+extern const size_t topology_kind_count;
+
+/** Set up.  ${options} are borrowed.  Return 0, or -1 with errno: ENOMEM,
+ * EINVAL (no such kind, or no such list of hosts). */
+int topology_open(
+    struct topology *topology, const struct topology_options *options) MUST_USE;
+
+/** Free what it holds; also if all zero. */
+void topology_close(struct topology *topology);
+
+/** The partition that a key belongs to. */
+static inline unsigned
+topology_partition_of(
+    const struct topology *topology, const char *key, size_t len)
+{
+	return partition_of(&topology->partitions, key, len);
+}
+
+/** The place, among the servers, of the one that has a partition. */
+static inline size_t
+topology_server_of(const struct topology *topology, unsigned partition)
+{
+	return topology->places[partition];
+}
+
+/** How many partitions a server has. */
+unsigned topology_count_partitions(
+    const struct topology *topology, size_t server);
+
+#endif

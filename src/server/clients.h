@@ -1,0 +1,30 @@
+/**
+ * clients: what the workers share about their clients.
+ *
+ * The pool has it; any thread may look at it.
+ */
+#ifndef SERVER_CLIENTS_H
+#define SERVER_CLIENTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct balance;
+struct worker;
+
+struct clients {
+	size_t worker_count;
+	struct balance *balance;               /* of the workers' loads */
+	struct worker *const *_Atomic workers; /* all of them; NULL: not all
+						* have started yet */
+
+	_Atomic size_t count;     /* connected, or on the way to a worker */
+	_Atomic uint64_t last_id; /* given to the last one */
+	_Atomic bool draining;    /* all must go */
+	_Atomic bool handover; /* leave those open that can be handed over to a
+				  successor of this process */
+};
+
+#endif

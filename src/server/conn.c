@@ -1,0 +1,458 @@
+/*
+ * Serves one client: bytes in, requests, responses out.  Invariant: a conn that
+ * can go on has its task queued, waits for its socket, or waits for a check.
+ * The heart: conn_serve(), conn_read() and conn_handle_requests().
+ */
+#include "server/conn_internal.h"
+
+#include "base/clock.h"
+#include "net/peer_address.h"
+#include "server/move.h"
+#include "server/serve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Look at the clock every so many requests of a client. */
+#define CLOCK_CHECK 16
+
+void
+conn_make_due(struct conn *conn)
+{
+	if (conn->is_due)
+		return;
+	conn->is_due = true;
+	TAILQ_INSERT_TAIL(&conn->conns->due, conn, due);
+}
+
+void
+conn_schedule(struct conn *conn)
+{
+	if (!conn->task.is_queued)
+		conn->waits_since_us = gate_now(conn->conns->gate);
+	scheduler_add(&conn->conns->scheduler, &conn->task);
+}
+
+/* The one writer of the state. */
+static void
+conn_set_state(struct conn *conn, enum conn_state state)
+{
+	static const unsigned next[] = {
+#define TO(name)      (1u << CONN_##name)
+#define X(name, next) [CONN_##name] = next,
+	    CONN_STATES(X)
+#undef X
+#undef TO
+	};
+
+	assert(next[conn->state] & (1u << state));
+	conn->state = state;
+	switch (state) {
+	case CONN_OPEN:
+		break;
+	case CONN_FINISHING:
+		stream_set_reading(&conn->stream, false);
+		break;
+	case CONN_LINGERING:
+		stream_shutdown(&conn->stream);
+		stream_set_reading(&conn->stream, true);
+		conn->last_read_us = gate_now(conn->conns->gate);
+		break;
+	case CONN_DEAD:
+		if (conn->stream.fd != -1)
+			stream_set_reading(&conn->stream, false);
+		break;
+	}
+	conn_make_due(conn);
+}
+
+void
+conn_die(struct conn *conn)
+{
+	if (conn->state != CONN_DEAD)
+		conn_set_state(conn, CONN_DEAD);
+}
+
+void
+conn_finish(struct conn *conn)
+{
+	if (conn->state == CONN_OPEN)
+		conn_set_state(conn, CONN_FINISHING);
+}
+
+/* Whether the next response in order is known, and there is room for it.  What
+ * costs more than a decision is longer, too. */
+static bool
+conn_may_write(const struct conn *conn)
+{
+	size_t max = CONN_HELD_MAX;
+
+	if (!queue_is_ready(&conn->queue) || conn->state == CONN_DEAD)
+		return false;
+	if (queue_is_expensive(&conn->queue))
+		max /= 2;
+	return buf_len(&conn->stream.out) < max;
+}
+
+/* Whether the client's quantum is used up, or the store has no room, now that
+ * ${count} more requests are handled.  Look at that now and then, and after a
+ * request that costs more than a decision. */
+static void
+conn_check_quantum(struct conns *conns, size_t count, bool expensive)
+{
+	conns->handled += count;
+	if (conns->handled < CLOCK_CHECK && !expensive)
+		return;
+	conns->handled = 0;
+	conns->quantum_over |=
+	    clock_us() - conns->serving_since_us >= SCHEDULER_QUANTUM_US ||
+	    !gate_has_room(conns->gate);
+}
+
+/* Write the responses that are next in order. */
+static void
+conn_write_responses(struct conn *conn)
+{
+	struct conns *conns = conn->conns;
+
+	while (conn_may_write(conn) && !conns->quantum_over) {
+		bool expensive = queue_is_expensive(&conn->queue);
+
+		if (queue_write(&conn->queue, &conn->stream.out) == -1)
+			conn_die(conn);
+		if (expensive)
+			conn_check_quantum(conns, 0, true);
+	}
+	conn_make_due(conn);
+}
+
+/* Write decisions as they come; a response that costs more waits for the
+ * client's turn. */
+static void
+conn_on_ready(struct queue *queue)
+{
+	struct conn *conn = CONTAINER_OF(queue, struct conn, queue);
+
+	while (conn_may_write(conn) && !queue_is_expensive(queue))
+		if (queue_write(queue, &conn->stream.out) == -1)
+			conn_die(conn);
+	if (conn_may_write(conn))
+		conn_schedule(conn);
+	conn_make_due(conn);
+}
+
+static bool
+conn_may_take_more(const struct conn *conn)
+{
+	return conn->state == CONN_OPEN && !conn->conns->quantum_over &&
+	       !conn->is_leaving && !conn->queue.blocker &&
+	       !conn->queue.in_report &&
+	       queue_bytes(&conn->queue) + buf_len(&conn->stream.out) <
+		   CONN_HELD_MAX;
+}
+
+/* The next request of a client that is handed over is for the successor. */
+static bool
+conn_may_read(const struct conn *conn)
+{
+	return conn_may_take_more(conn) &&
+	       !(conn_is_for_successor(conn) && conn_is_whole(conn));
+}
+
+static void
+conn_note_incomplete(struct conn *conn)
+{
+	if (conn->request_since_us == 0)
+		conn->request_since_us = gate_now(conn->conns->gate);
+}
+
+/* Handle requests as far as they are whole and may be taken.  Return the number
+ * of bytes done with. */
+static size_t
+conn_handle_requests(struct conn *conn, const char *bytes, size_t len)
+{
+	size_t used = 0;
+
+	while ((used < len || session_has_queued(&conn->session)) &&
+	       conn_may_take_more(conn)) {
+		size_t step, count = conn->queue.count;
+		enum serve_result result = serve_next(&conn->session,
+		    &conn->queue, bytes + used, len - used, &step);
+
+		used += step;
+		count = conn->queue.count - count;
+		if (result != SERVE_MORE || count > 0)
+			conn->request_since_us = 0;
+		if (result == SERVE_FAILED)
+			conn_die(conn);
+		else if (conn->session.last)
+			conn_finish(conn);
+		if (conn_may_write(conn))
+			conn_write_responses(conn);
+		conn_check_quantum(
+		    conn->conns, count, result == SERVED_EXPENSIVE);
+		if (result == SERVE_MORE) {
+			conn_note_incomplete(conn);
+			break;
+		}
+	}
+	return used;
+}
+
+/* Handle whole requests, and store the remaining bytes. */
+static void
+conn_take_bytes(struct conn *conn, const char *bytes, size_t len)
+{
+	size_t used = conn_handle_requests(conn, bytes, len);
+	struct buf rest = {0};
+
+	if (used < len && conn->state == CONN_OPEN &&
+	    buf_add(&rest, bytes + used, len - used) == -1)
+		conn_die(conn);
+	buf_free(&conn->in);
+	conn->in = rest;
+	conn->deferred = conn->state == CONN_OPEN && !conn_may_read(conn);
+	if (conn->deferred)
+		stream_set_reading(&conn->stream, false);
+}
+
+static void
+conn_on_end(struct conn *conn)
+{
+	conn->ended = true;
+	if (buf_len(&conn->in) > 0 && conn->state == CONN_OPEN) {
+		if (serve_cut(&conn->session, &conn->queue) == -1)
+			conn_die(conn);
+		conn_write_responses(conn);
+	}
+	if (conn->state == CONN_LINGERING)
+		conn_die(conn);
+	conn_finish(conn);
+}
+
+void
+conn_end_late(struct conn *conn)
+{
+	if (conn->state != CONN_OPEN ||
+	    serve_late(&conn->session, &conn->queue) == -1) {
+		conn_die(conn);
+		return;
+	}
+	conn_write_responses(conn);
+	conn_finish(conn);
+}
+
+/* Read bytes to ${to}, behind the ${held} ones there; from a client that will
+ * be handed over, only up to the end of a request. */
+static ssize_t
+conn_receive(struct conn *conn, char *to, size_t held)
+{
+	size_t len = CONN_READ_LEN;
+
+	if (conn_is_for_successor(conn) && conn->state == CONN_OPEN) {
+		ssize_t waiting = stream_peek(&conn->stream, to + held, len);
+
+		if (waiting <= 0)
+			return waiting;
+		len = session_first_len(
+			  &conn->session, to, held + (size_t)waiting) -
+		      held;
+	}
+	return stream_read(&conn->stream, to + held, len);
+}
+
+static void
+conn_read(struct conn *conn)
+{
+	char *scratch = conn->conns->scratch;
+	size_t held = conn->state == CONN_OPEN ? buf_len(&conn->in) : 0;
+	ssize_t len;
+
+	conn->readable = false;
+	stream_set_reading(&conn->stream, true);
+	assert(held <= PROTOCOL_HELD_MAX);
+	if (held > 0)
+		memcpy(scratch, buf_data(&conn->in), held);
+	len = conn_receive(conn, scratch, held);
+	if (len == -1 && (errno == EAGAIN || errno == EINTR))
+		return;
+	gate_note_read(conn->conns->gate);
+	if (len == -1) {
+		conn_die(conn);
+	} else if (len == 0) {
+		conn_on_end(conn);
+	} else if (conn->state == CONN_OPEN) {
+		conn->last_read_us = gate_now(conn->conns->gate);
+		conn_take_bytes(conn, scratch, held + (size_t)len);
+	}
+}
+
+/* Stop watching the socket until the client's turn, so that the loop does not
+ * call back for it again and again. */
+static void
+conn_on_readable(void *arg)
+{
+	struct conn *conn = arg;
+
+	if (conn->readable)
+		stream_set_reading(&conn->stream, false);
+	conn->readable = true;
+	conn_schedule(conn);
+}
+
+static void
+conn_on_writable(void *arg)
+{
+	conn_make_due(arg);
+}
+
+void
+conn_join(struct conn *conn, struct conns *conns, int fd)
+{
+	static const struct stream_events events = {
+	    conn_on_readable, conn_on_writable};
+
+	conn->conns = conns;
+	stream_open(&conn->stream, conns->loop, fd, &events, conn);
+	TAILQ_INSERT_TAIL(&conns->all, conn, all);
+	conns->count++;
+}
+
+void
+conn_leave(struct conn *conn)
+{
+	struct conns *conns = conn->conns;
+
+	if (conn->is_due)
+		TAILQ_REMOVE(&conns->due, conn, due);
+	conn->is_due = false;
+	scheduler_remove(&conns->scheduler, &conn->task);
+	TAILQ_REMOVE(&conns->all, conn, all);
+	conns->count--;
+	conns->leaving -= conn->is_leaving;
+}
+
+static bool
+conn_is_local(int fd)
+{
+	struct sockaddr address = {0};
+	socklen_t len = sizeof(address);
+
+	return getsockname(fd, &address, &len) == 0 &&
+	       address.sa_family == AF_UNIX;
+}
+
+/* Encrypt it, if what it came by is.  Return 0, or -1: out of memory. */
+static int
+conn_start_tls(struct conn *conn, enum offer offer)
+{
+	struct tls_context *context =
+	    conn->conns->gate->gateway->options->tls[offer];
+	struct tls *tls;
+
+	if (!context || conn_is_local(conn->stream.fd))
+		return 0;
+	tls = tls_accept(context, conn->stream.fd);
+	stream_set_tls(&conn->stream, tls);
+	return tls ? 0 : -1;
+}
+
+void
+conn_open(struct conns *conns, int fd, enum offer offer)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn) {
+		close(fd);
+		conns->clients->count--;
+		return;
+	}
+	conn->last_read_us = conn->progress_us = gate_now(conns->gate);
+	queue_init(&conn->queue, &conns->slots, conn_on_ready);
+	session_start(
+	    &conn->session, &conns->sessions, ++conns->clients->last_id, offer);
+	conn->session.peer = peer_address(fd);
+	conn_join(conn, conns, fd);
+	if (conn_start_tls(conn, offer) == -1)
+		conn_die(conn);
+	counter_add(&conns->gate->counters->connections, 1);
+}
+
+void
+conn_free(struct conn *conn)
+{
+	struct conns *conns = conn->conns;
+
+	queue_clear(&conn->queue);
+	session_end(&conn->session);
+	stream_close(&conn->stream);
+	buf_free(&conn->in);
+	conn_leave(conn);
+	conns->clients->count--;
+	free(conn);
+}
+
+/* Go on with requests that were read but had to wait. */
+static void
+conn_resume(struct conn *conn)
+{
+	struct buf in = conn->in;
+
+	conn->in = (struct buf){0};
+	stream_set_reading(&conn->stream, true);
+	conn->last_read_us = gate_now(conn->conns->gate);
+	/* There may be no bytes, only requests that the protocol has queued. */
+	conn_take_bytes(
+	    conn, buf_len(&in) > 0 ? buf_data(&in) : "", buf_len(&in));
+	buf_free(&in);
+}
+
+/* Whether to read from it now, requests or bytes to be dropped. */
+static bool
+conn_wants_input(const struct conn *conn)
+{
+	return conn_may_read(conn) || conn->state == CONN_LINGERING;
+}
+
+void
+conn_serve(struct conn *conn)
+{
+	conn_write_responses(conn);
+	if (!conn_wants_input(conn))
+		return;
+	if (conn->deferred)
+		conn_resume(conn);
+	else if (conn->readable)
+		conn_read(conn);
+}
+
+bool
+conn_can_go_on(const struct conn *conn)
+{
+	return conn_may_write(conn) ||
+	       ((conn->deferred || conn->readable) && conn_wants_input(conn));
+}
+
+void
+conn_flush(struct conn *conn)
+{
+	if (conn->state == CONN_DEAD)
+		return;
+	if (stream_flush(&conn->stream) == -1)
+		conn_die(conn);
+	else if (conn->state == CONN_FINISHING && conn->queue.count == 0 &&
+		 buf_len(&conn->stream.out) == 0)
+		conn_set_state(conn, conn->ended ? CONN_DEAD : CONN_LINGERING);
+}
+
+bool
+conn_move(struct conn *conn)
+{
+	struct conns *conns = conn->conns;
+
+	return move_is_due(conn) && conns->hand(conn, conns->hand_arg);
+}

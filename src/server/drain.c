@@ -1,0 +1,65 @@
+#include "server/drain.h"
+
+#include "server/conn_internal.h"
+
+#include <stdlib.h>
+
+/* A client that sends nothing for this long is done. */
+#define QUIET_US INT64_C(100000)
+
+static void
+drain_hand_over(struct conn *conn)
+{
+	struct conns *conns = conn->conns;
+	int *fds = reallocarray(
+	    conns->handover, conns->handover_count + 1, sizeof(*fds));
+
+	if (!fds)
+		return; /* the next look tries again */
+	conns->handover = fds;
+	fds[conns->handover_count++] = stream_detach(&conn->stream);
+	conn_die(conn);
+}
+
+/* Whether bytes came since the turn began. */
+static bool
+drain_has_input(struct conn *conn)
+{
+	char byte;
+
+	return stream_peek(&conn->stream, &byte, 1) > 0;
+}
+
+static void
+drain_client(struct conn *conn, enum drain_mode mode)
+{
+	int64_t silent_us = gate_now(conn->conns->gate) - conn->last_read_us;
+	bool whole = conn_is_whole(conn);
+	bool hands_over = whole && conn_is_for_successor(conn);
+
+	if (conn->state != CONN_OPEN)
+		return;
+	if (hands_over)
+		stream_set_reading(&conn->stream, false);
+	if (conn->queue.count > 0 || buf_len(&conn->stream.out) > 0)
+		return;
+	if (hands_over)
+		drain_hand_over(conn);
+	else if (whole && silent_us >= QUIET_US && !drain_has_input(conn))
+		conn_die(conn);
+	else if (mode == DRAIN_ALL)
+		conn_finish(conn);
+}
+
+size_t
+drain_clients(struct conns *conns, enum drain_mode mode)
+{
+	struct conn *conn;
+
+	conns->hands_over |= mode == DRAIN_HANDOVER;
+	conns->sessions.draining = true;
+	conns->sessions.hands_over = conns->hands_over;
+	TAILQ_FOREACH (conn, &conns->all, all)
+		drain_client(conn, mode);
+	return conns->count;
+}

@@ -1,0 +1,198 @@
+/*
+ * The workers, as main sees them.
+ * Invariant: pool->count workers run, and each has all that it shares until it
+ * was stopped.
+ * The heart: pool_start() and pool_set_rules().
+ */
+#include "server/pool.h"
+
+#include "base/clock.h"
+#include "server/balance.h"
+#include "server/clients.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* How long to wait until all workers use new limits, a few turns of a loop, and
+ * how often to look. */
+#define TAKE_OVER_US INT64_C(100000)
+#define PAUSE_US     100
+
+struct pool {
+	struct gateway gateway;
+	struct clients clients;
+	struct worker **workers;
+	size_t count; /* of workers, started so far */
+	size_t next;  /* to get the next client */
+};
+
+static int
+pool_start_workers(struct pool *pool, size_t count)
+{
+	pool->workers = calloc(count, sizeof(struct worker *));
+	pool->clients.balance = balance_new(count);
+	pool->clients.worker_count = count;
+	if (!pool->workers || !pool->clients.balance)
+		return -1;
+	while (pool->count < count) {
+		struct worker *worker =
+		    worker_start(&pool->gateway, &pool->clients, pool->count);
+
+		if (!worker)
+			return -1;
+		pool->workers[pool->count++] = worker;
+	}
+	pool->clients.workers = pool->workers;
+	return 0;
+}
+
+struct pool *
+pool_start(
+    const struct gateway_options *options, size_t workers, struct rules *rules)
+{
+	struct pool *pool = calloc(1, sizeof(*pool));
+	int error;
+
+	if (!pool) {
+		rules_unref(rules);
+		return NULL;
+	}
+	if (gateway_init(&pool->gateway, options, workers, rules) == 0 &&
+	    pool_start_workers(pool, workers) == 0)
+		return pool;
+	error = errno;
+	pool_stop(pool);
+	errno = error;
+	return NULL;
+}
+
+void
+pool_stop(struct pool *pool)
+{
+	if (!pool)
+		return;
+	/* All threads end before the first worker is freed: until then, they
+	 * may hand clients to each other. */
+	for (size_t i = 0; i < pool->count; i++)
+		worker_stop(pool->workers[i]);
+	for (size_t i = 0; i < pool->count; i++)
+		worker_free(pool->workers[i]);
+	free(pool->workers);
+	free(pool->clients.balance);
+	gateway_clear(&pool->gateway);
+	free(pool);
+}
+
+bool
+pool_is_settled(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (!worker_is_settled(pool->workers[i]))
+			return false;
+	return true;
+}
+
+bool
+pool_is_alive(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (!worker_is_alive(pool->workers[i]))
+			return false;
+	return true;
+}
+
+bool
+pool_is_drained(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (!worker_is_done(pool->workers[i]))
+			return false;
+	return true;
+}
+
+void
+pool_give(struct pool *pool, int fd, enum offer offer)
+{
+	pool->clients.count++;
+	worker_give(pool->workers[pool->next], fd, offer);
+	pool->next = (pool->next + 1) % pool->count;
+}
+
+size_t
+pool_clients(const struct pool *pool)
+{
+	return pool->clients.count;
+}
+
+size_t
+pool_limits(struct pool *pool)
+{
+	struct gateway *gateway = &pool->gateway;
+	size_t count;
+
+	pthread_mutex_lock(&gateway->lock);
+	count = rules_count(gateway->rules);
+	pthread_mutex_unlock(&gateway->lock);
+	return count;
+}
+
+static void
+pool_wake_all(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		worker_wake(pool->workers[i]);
+}
+
+static bool
+pool_uses_new_rules(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (worker_generation(pool->workers[i]) !=
+		    pool->gateway.generation)
+			return false;
+	return true;
+}
+
+void
+pool_set_rules(
+    struct pool *pool, struct rules *rules, struct rules_changes *changes)
+{
+	int64_t patience_us = clock_us() + TAKE_OVER_US;
+
+	gateway_set_rules(&pool->gateway, rules, changes);
+	pool_wake_all(pool);
+	while (!pool_uses_new_rules(pool) && clock_us() < patience_us)
+		clock_sleep(PAUSE_US);
+}
+
+void
+pool_note_refused(struct pool *pool, const char *reason)
+{
+	gateway_note_refused(&pool->gateway, reason);
+}
+
+void
+pool_set_unmatched(struct pool *pool, enum unmatched unmatched)
+{
+	pool->gateway.unmatched = (int)unmatched;
+}
+
+void
+pool_drain(struct pool *pool, bool handover)
+{
+	pool->clients.handover = handover;
+	pool->clients.draining = true;
+	pool_wake_all(pool);
+}
+
+void
+pool_each_handover(const struct pool *pool, pool_visit_handover *visit)
+{
+	for (size_t i = 0; i < pool->count; i++) {
+		size_t count;
+		const int *fds = worker_handover(pool->workers[i], &count);
+
+		visit(fds, count);
+	}
+}

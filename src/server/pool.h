@@ -1,0 +1,69 @@
+/**
+ * pool: all the workers, as main sees them.
+ *
+ * Owns: the workers, and what they have in common: the gateway and the clients.
+ * Calls are for main's thread, unless they say otherwise.
+ */
+#ifndef SERVER_POOL_H
+#define SERVER_POOL_H
+
+#include "base/attr.h"
+#include "gate/gateway.h"
+#include "protocol/protocol.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pool;
+
+/** Start ${workers} threads with ${rules} in force, whose reference it takes
+ * over, also on failure.  ${options} are borrowed.  NULL with errno. */
+struct pool *pool_start(const struct gateway_options *options, size_t workers,
+    struct rules *rules) MUST_USE;
+
+/** End the threads, drained or not, and free everything; NULL: no-op. */
+void pool_stop(struct pool *pool);
+
+/** Whether each worker's store is connected, or its first attempt failed. */
+bool pool_is_settled(const struct pool *pool);
+
+/** Whether the loops of all workers have turned lately. */
+bool pool_is_alive(const struct pool *pool);
+
+/** Whether all workers have drained. */
+bool pool_is_drained(const struct pool *pool);
+
+/** Serve a client, a non-blocking socket that it takes over, this. */
+void pool_give(struct pool *pool, int fd, enum offer offer);
+
+/** Clients connected now. */
+size_t pool_clients(const struct pool *pool);
+
+/** Limits in force. */
+size_t pool_limits(struct pool *pool);
+
+/** Put ${rules}, whose reference it takes over, in force.  ${changes}, or NULL,
+ * is set to what changes by that.  Returns once all
+ * workers use them, or, if one is busy for long, after a tenth of a second.
+ * From any thread. */
+void pool_set_rules(
+    struct pool *pool, struct rules *rules, struct rules_changes *changes);
+
+/** Count a reload that was refused, and remember why; or, with "", that the
+ * last one was not.  Any thread. */
+void pool_note_refused(struct pool *pool, const char *reason);
+
+/** Set what becomes of requests whose key no limit matches. */
+void pool_set_unmatched(struct pool *pool, enum unmatched unmatched);
+
+/** Respond to what was received, and close the clients.  With ${handover},
+ * leave the connections open that a successor of this process can go on with.
+ */
+void pool_drain(struct pool *pool, bool handover);
+
+/** The connections that a drained pool has left open for a successor, a worker
+ * at a time.  pool_stop() closes them. */
+typedef void pool_visit_handover(const int *fds, size_t count);
+void pool_each_handover(const struct pool *pool, pool_visit_handover *visit);
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * The requests of a client, from their first byte to their response.
+ * Invariant: a slot is in its queue until it is written; checks are deferred
+ * only while requests are read, and queue_start() starts all of them in order.
+ * The heart: queue_append(), queue_start() and queue_write().
+ */
+#include "server/queue.h"
+
+#include "server/report.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+queue_init(struct queue *queue, struct slot_cache *cache,
+    void (*ready)(struct queue *))
+{
+	*queue = (struct queue){.cache = cache, .ready = ready};
+}
+
+static struct slot *
+queue_new_slot(struct slot_cache *cache)
+{
+	struct slot *slot = spares_take(&cache->spares);
+
+	return slot ? slot : malloc(sizeof(*slot));
+}
+
+/* Release a slot that is ready. */
+static void
+queue_end_slot(struct slot *slot)
+{
+	if (slot->handler->report)
+		report_end(slot);
+	check_end(&slot->check);
+	free(slot->bytes);
+	spares_put(&slot->cache->spares, slot);
+}
+
+/* The bucket of the first is fetched while the others are read. */
+void
+slot_defer_check(struct slot *slot)
+{
+	struct queue *queue = slot->queue;
+
+	slot->ready = false;
+	check_prepare(&slot->check);
+	if (queue->deferred)
+		return;
+	queue->deferred = slot;
+	check_prefetch(&slot->check);
+}
+
+/* Those of the others are fetched in a row.  So the processor looks at the page
+ * tables for several at a time; while it looks, what follows has to wait. */
+static void
+queue_prefetch(const struct queue *queue)
+{
+	for (struct slot *slot = queue->deferred->next; slot; slot = slot->next)
+		if (!slot->ready)
+			check_prefetch(&slot->check);
+}
+
+/* Slots that are ready may be between. */
+void
+queue_start(struct queue *queue)
+{
+	if (!queue->deferred)
+		return;
+	queue_prefetch(queue);
+	for (struct slot *slot = queue->deferred; slot; slot = slot->next)
+		if (!slot->ready)
+			slot_start_check(slot);
+	queue->deferred = NULL;
+}
+
+void
+slot_advance(struct slot *slot)
+{
+	if (!slot->handler->next)
+		return;
+	while (slot->ready && slot->handler->next(slot))
+		;
+	if (!slot->ready)
+		slot->queue->blocker = slot;
+	else if (slot->queue->blocker == slot)
+		slot->queue->blocker = NULL;
+}
+
+static void
+queue_on_decided(struct check *check)
+{
+	struct slot *slot = CONTAINER_OF(check, struct slot, check);
+
+	slot->ready = true;
+	if (slot->queue)
+		slot_advance(slot);
+	if (!slot->ready)
+		return;
+	if (!slot->queue)
+		queue_end_slot(slot);
+	else if (slot == slot->queue->head)
+		slot->queue->ready(slot->queue);
+}
+
+struct slot *
+queue_append(struct queue *queue, const struct protocol *protocol,
+    const struct handler *handler)
+{
+	struct slot *slot = queue_new_slot(queue->cache);
+
+	if (!slot)
+		return NULL;
+	slot->next = NULL;
+	slot->cache = queue->cache;
+	slot->queue = queue;
+	slot->handler = handler;
+	slot->protocol = protocol;
+	slot->encoding = 0;
+	slot->ready = true;
+	slot->bytes = NULL;
+	slot->len = 0;
+	slot->count = 0;
+	check_init(&slot->check, queue->cache->gate, queue_on_decided);
+	if (handler->report)
+		slot->report = (struct slot_report){0};
+	if (queue->tail)
+		queue->tail->next = slot;
+	else
+		queue->head = slot;
+	queue->tail = slot;
+	queue->count++;
+	return slot;
+}
+
+int
+slot_copy(struct slot *slot, const char *bytes, size_t len)
+{
+	slot->bytes = malloc(len + 1);
+	if (!slot->bytes)
+		return -1;
+	memcpy(slot->bytes, bytes, len);
+	slot->bytes[len] = '\0';
+	slot->len = len;
+	slot->queue->copied += len;
+	return 0;
+}
+
+int
+queue_write(struct queue *queue, struct buf *out)
+{
+	struct slot *slot = queue->head;
+	int result;
+
+	assert(queue_is_ready(queue));
+	result = slot->handler->write(slot, out);
+	if (slot->handler->report) {
+		queue->in_report = result == 0 && !slot->report.written;
+		if (queue->in_report)
+			return 0;
+	}
+	queue->head = slot->next;
+	if (!queue->head)
+		queue->tail = NULL;
+	queue->count--;
+	queue->copied -= slot->len;
+	queue_end_slot(slot);
+	return result;
+}
+
+void
+queue_clear(struct queue *queue)
+{
+	assert(!queue->deferred);
+	while (queue->head) {
+		struct slot *slot = queue->head;
+
+		queue->head = slot->next;
+		slot->queue = NULL;
+		if (slot->ready)
+			queue_end_slot(slot);
+	}
+	queue->tail = NULL;
+	queue->count = queue->copied = 0;
+}
+
+size_t
+slot_cache_trim(struct slot_cache *cache)
+{
+	return spares_trim(&cache->spares, sizeof(struct slot), free) *
+	       sizeof(struct slot);
+}
+
+void
+slot_cache_clear(struct slot_cache *cache)
+{
+	spares_clear(&cache->spares, free);
+	buf_free(&cache->text);
+}

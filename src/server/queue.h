@@ -1,0 +1,188 @@
+/**
+ * queue: the requests of one client that have no response yet, in order.
+ *
+ * Owns: a slot for each of them, until its response is written, or, once the
+ * client is gone, until its check is decided.  Never: knows the client's
+ * socket, or what the requests ask for, which server/serve.h knows.
+ */
+#ifndef SERVER_QUEUE_H
+#define SERVER_QUEUE_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/spares.h"
+#include "gate/check.h"
+#include "protocol/protocol.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct clients;
+struct gate;
+struct queue;
+struct report;
+struct rules_snapshot;
+struct slot;
+
+/** What the queues of one worker share. */
+struct slot_cache {
+	struct gate *gate;
+	const struct clients *clients;
+	struct spares spares; /* slots */
+	struct buf text;      /* rows on their way into a response */
+};
+
+/** Append to ${out} for a slot whose turn it is.  Return 0, or -1 (out of
+ * memory). */
+typedef int slot_write(struct slot *slot, struct buf *out);
+
+/** How requests of one kind are served; the kinds are in server/serve.c. */
+struct handler {
+	/** Append the response, or the next piece of a report. */
+	slot_write *write;
+
+	/** Do what must be done before.  NULL: nothing.  Return 0, or -1 (out
+	 * of memory). */
+	int (*begin)(struct slot *slot, const struct request *request);
+
+	/** The slot's check is decided: end it, start another and return true;
+	 * or return false, and the response can be written.  NULL: there is
+	 * one check at most. */
+	bool (*next)(struct slot *slot);
+
+	const struct report *report; /* what is written in pieces; or NULL */
+	bool last;                   /* no request may follow */
+};
+
+/** State of server/key_commands.c. */
+struct slot_keys {
+	unsigned step, found;
+	int64_t life_us;
+	bool deletes, failed;
+};
+
+/** State of server/joint.c. */
+struct slot_joint {
+	unsigned count, step, first;
+
+	/* what the client is told */
+	const struct limit *limit;
+	struct decision decision;
+	enum decided_by decided_by;
+	bool shadow_denied;
+};
+
+/** How far a report is (server/report.h). */
+struct slot_report {
+	struct rules_snapshot *snapshot; /* that the report is about, held;
+					  * NULL: no piece is written yet */
+	size_t next, count;              /* rows */
+	size_t family, sample;           /* of server/metrics.c */
+	bool written;                    /* all of them */
+};
+
+/** One request. */
+struct slot {
+	struct slot *next;
+	struct slot_cache *cache;
+	struct queue *queue; /* NULL: the client is gone */
+
+	/* the response */
+	const struct handler *handler;
+	const struct protocol *protocol; /* in which it is written */
+	unsigned encoding;               /* the protocol's (struct request) */
+	bool ready;                      /* it can be written */
+
+	char *bytes; /* copied: the response itself, if it was known at once, or
+		      * the keys that it is about; or NULL */
+	size_t len;
+	int64_t count; /* of lines, that TOP asked for; 0: it did not say */
+	struct check check; /* ENDED: the request needs none */
+	union {
+		struct slot_keys keys;
+		struct slot_joint joint;
+		struct slot_report report;
+	};
+};
+
+/** A field of its conn. */
+struct queue {
+	struct slot_cache *cache;
+	void (*ready)(struct queue *);
+	struct slot *head, *tail;
+	size_t count;
+	size_t copied;         /* bytes of its slots */
+	struct slot *deferred; /* the first whose check is; NULL: none */
+	struct slot *blocker;  /* must end before the next request begins;
+				* NULL: none */
+	bool in_report;        /* the first response is written in part */
+};
+
+/** Start empty.  ${ready} is called when the first response in order becomes
+ * ready, never from within a call. */
+void queue_init(struct queue *queue, struct slot_cache *cache,
+    void (*ready)(struct queue *));
+
+/** Append a slot that is ready.  NULL: out of memory. */
+struct slot *queue_append(struct queue *queue, const struct protocol *protocol,
+    const struct handler *handler) MUST_USE;
+
+/** Copy ${len} bytes into a slot.  Return 0, or -1 (out of memory). */
+int slot_copy(struct slot *slot, const char *bytes, size_t len) MUST_USE;
+
+/** Start the slot's check, to which queries were added: the slot is ready once
+ * that is decided.  No check may be deferred. */
+static inline void
+slot_start_check(struct slot *slot)
+{
+	slot->ready = check_start(&slot->check);
+}
+
+/** The same, but leave it to queue_start().  So the processor has time to fetch
+ * the buckets of several. */
+void slot_defer_check(struct slot *slot);
+
+/** Start the checks that were deferred, in order. */
+void queue_start(struct queue *queue);
+
+/** Have the slot's handler start the checks that follow one that was decided.
+ * The queue is blocked until the last one is: their changes must come before
+ * the client's next request. */
+void slot_advance(struct slot *slot);
+
+/** Memory that the requests take. */
+static inline size_t
+queue_bytes(const struct queue *queue)
+{
+	return queue->count * sizeof(struct slot) + queue->copied;
+}
+
+/** Whether the first response in order can be written. */
+static inline bool
+queue_is_ready(const struct queue *queue)
+{
+	return queue->head && queue->head->ready;
+}
+
+/** Whether that response costs more than a decision. */
+static inline bool
+queue_is_expensive(const struct queue *queue)
+{
+	return queue->head->handler->report != NULL;
+}
+
+/** Write that response to ${out}, or a piece of it, and take it off once all of
+ * it is written.  Return 0, or -1 (out of memory: the response is lost). */
+int queue_write(struct queue *queue, struct buf *out) MUST_USE;
+
+/** The client is gone: drop its requests, and responses still to come. */
+void queue_clear(struct queue *queue);
+
+/** Free slots that were not needed since the last trim.  Return how many bytes
+ * they had. */
+size_t slot_cache_trim(struct slot_cache *cache);
+
+/** Free what is spare.  No slot may be in use. */
+void slot_cache_clear(struct slot_cache *cache);
+
+#endif

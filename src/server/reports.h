@@ -1,0 +1,26 @@
+/**
+ * reports: what EXPLAIN, LIMITS, STATS and HELP say; and READY.
+ */
+#ifndef SERVER_REPORTS_H
+#define SERVER_REPORTS_H
+
+#include "server/report.h"
+
+/** For a slot whose check peeks with amount 0, and whose bytes are the key. */
+extern const struct report reports_explain;
+
+extern const struct report reports_limits;
+extern const struct report reports_stats;
+extern const struct report reports_help;
+
+/** Metric ${i} of those that STATS shows, and its value now; NULL: there is no
+ * such metric. */
+const struct metric *reports_stat(
+    const struct slot *slot, size_t i, uint64_t *value);
+
+/** Whether decisions can be asked for now: ERROR_NONE, and ${word} is set to
+ * what READY responds; or why not. */
+enum protocol_error reports_readiness(
+    const struct slot *slot, const char **word);
+
+#endif

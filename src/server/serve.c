@@ -1,0 +1,309 @@
+/*
+ * From a request to its response, verb by verb.
+ * Invariant: each request that was read has one slot in the queue, and each
+ * slot one response, in the client's protocol.
+ * The heart: the table of handlers, and serve_next(), which uses it.
+ */
+#include "server/serve.h"
+
+#include "gate/gate.h"
+#include "server/joint.h"
+#include "server/key_commands.h"
+#include "server/metrics.h"
+#include "server/recent_report.h"
+#include "server/reports.h"
+#include "server/status_report.h"
+#include "server/top_report.h"
+
+/*
+ * Responses.
+ */
+
+static int
+serve_write_bytes(struct slot *slot, struct buf *out)
+{
+	return buf_add(out, slot->bytes, slot->len);
+}
+
+static int
+serve_write_check(struct slot *slot, struct buf *out)
+{
+	const struct check *check = &slot->check;
+
+	switch (check->outcome) {
+	case OUTCOME_DECISION:
+		break;
+	case OUTCOME_RESET:
+		return slot->protocol->word(out, slot->encoding, "OK");
+	case OUTCOME_NOLIMIT:
+		return slot->protocol->error(
+		    out, slot->encoding, ERROR_NOLIMIT);
+	case OUTCOME_UNAVAILABLE:
+		return slot->protocol->error(
+		    out, slot->encoding, ERROR_UNAVAILABLE);
+	case OUTCOME_NOMEMORY:
+		return slot->protocol->error(
+		    out, slot->encoding, ERROR_NOMEMORY);
+	}
+	return slot->protocol->decision(out, slot->encoding, check);
+}
+
+static int
+serve_write_pong(struct slot *slot, struct buf *out)
+{
+	return slot->protocol->word(out, slot->encoding, "PONG");
+}
+
+/* Whether decisions can be asked for, and what they rest on. */
+static int
+serve_write_ready(struct slot *slot, struct buf *out)
+{
+	const char *word;
+	enum protocol_error error = reports_readiness(slot, &word);
+
+	return error ? slot->protocol->error(out, slot->encoding, error)
+		     : slot->protocol->word(out, slot->encoding, word);
+}
+
+static int
+serve_write_bye(struct slot *slot, struct buf *out)
+{
+	const char *bye = slot->protocol->bye;
+
+	return bye ? slot->protocol->word(out, slot->encoding, bye) : 0;
+}
+
+/*
+ * What must be done before the response.  Each call returns 0, or -1 (out of
+ * memory).
+ */
+
+static int
+serve_check(struct slot *slot, const struct request *request)
+{
+	check_add(&slot->check, request->op, request->key, request->key_len,
+	    request->amount);
+	if (request->capacity > 0)
+		check_use_inline_limit(
+		    &slot->check, request->capacity, request->recharge_ns);
+	slot_defer_check(slot);
+	return 0;
+}
+
+/* A peek of no drops; the response names the key. */
+static int
+serve_explain(struct slot *slot, const struct request *request)
+{
+	struct request peek = *request;
+
+	peek.amount = 0;
+	if (slot_copy(slot, request->key, request->key_len) == -1)
+		return -1;
+	return serve_check(slot, &peek);
+}
+
+static int
+serve_take_count(struct slot *slot, const struct request *request)
+{
+	slot->count = request->count;
+	return 0;
+}
+
+/*
+ * All of it.
+ */
+
+/* A response that was known at once. */
+static const struct handler at_once = {.write = serve_write_bytes};
+
+static const struct handler handlers[VERB_COUNT] = {
+    [VERB_CONSUME] = {.write = serve_write_check, .begin = serve_check},
+    [VERB_PEEK] = {.write = serve_write_check, .begin = serve_check},
+    [VERB_RESET] = {.write = serve_write_check, .begin = serve_check},
+    [VERB_THROTTLE] = {.write = serve_write_check, .begin = serve_check},
+    [VERB_CHECK] = {.write = serve_write_check,
+	.begin = joint_begin,
+	.next = joint_next},
+    [VERB_DEL] = {.write = key_commands_write_count,
+	.begin = key_commands_delete,
+	.next = key_commands_next},
+    [VERB_EXISTS] = {.write = key_commands_write_count,
+	.begin = key_commands_look,
+	.next = key_commands_next},
+    [VERB_TTL] = {.write = key_commands_write_seconds,
+	.begin = key_commands_look,
+	.next = key_commands_next},
+    [VERB_PTTL] = {.write = key_commands_write_ms,
+	.begin = key_commands_look,
+	.next = key_commands_next},
+    [VERB_EXPLAIN] = {.write = report_write,
+	.begin = serve_explain,
+	.report = &reports_explain},
+    [VERB_LIMITS] = {.write = report_write, .report = &reports_limits},
+    [VERB_STATS] = {.write = report_write, .report = &reports_stats},
+    [VERB_STATUS] = {.write = report_write, .report = &status_report},
+    [VERB_TOP] = {.write = report_write,
+	.begin = serve_take_count,
+	.report = &top_report},
+    [VERB_RECENT] = {.write = report_write,
+	.begin = serve_take_count,
+	.report = &recent_report},
+    [VERB_METRICS] = {.write = report_write, .report = &metrics_report},
+    [VERB_OPENMETRICS] = {.write = report_write,
+	.report = &metrics_report_open},
+    [VERB_HELP] = {.write = report_write, .report = &reports_help},
+    [VERB_PING] = {.write = serve_write_pong},
+    [VERB_READY] = {.write = serve_write_ready},
+    [VERB_QUIT] = {.write = serve_write_bye, .last = true},
+};
+
+/* What is not a decision is begun when all before it were decided. */
+static enum serve_result
+serve_begin(
+    struct session *session, struct queue *queue, const struct request *request)
+{
+	const struct handler *handler = &handlers[request->verb];
+	bool expensive = verb_rows[request->verb].expensive;
+	struct slot *slot;
+
+	if (expensive)
+		queue_start(queue);
+	slot = queue_append(queue, session->protocol, handler);
+	if (!slot)
+		return SERVE_FAILED;
+	session->last |= handler->last;
+	slot->encoding = request->encoding;
+	if (handler->begin && handler->begin(slot, request) == -1)
+		return SERVE_FAILED;
+	return expensive ? SERVED_EXPENSIVE : SERVED;
+}
+
+/* Queue the response that the protocol itself gave.  Also on failure, leave
+ * none of it for the next client. */
+static int
+serve_respond(struct session *session, struct queue *queue)
+{
+	struct buf *response = &session->common->response;
+	size_t len = buf_len(response);
+	struct slot *slot;
+	int result = -1;
+
+	if (len == 0)
+		return 0;
+	slot = queue_append(queue, session->protocol, &at_once);
+	if (slot)
+		result = slot_copy(slot, buf_data(response), len);
+	buf_consume(response, len);
+	return result;
+}
+
+/* The protocol ran out of memory, perhaps in the middle of its response. */
+static void
+serve_drop_response(struct session *session)
+{
+	struct buf *response = &session->common->response;
+
+	buf_consume(response, buf_len(response));
+}
+
+static int
+serve_refuse(struct session *session, struct queue *queue)
+{
+	counter_add(&queue->cache->gate->counters->bad_lines, 1);
+	return serve_respond(session, queue);
+}
+
+/* Serve a ${result} that is not a request. */
+static enum serve_result
+serve_other(
+    struct session *session, struct queue *queue, enum read_result result)
+{
+	switch (result) {
+	case READ_MORE:
+	case READ_REQUEST:
+		return SERVE_MORE;
+	case READ_RESPONDED:
+		return serve_respond(session, queue) == -1 ? SERVE_FAILED
+							   : SERVED_EXPENSIVE;
+	case READ_BAD:
+		return serve_refuse(session, queue) == -1 ? SERVE_FAILED
+							  : SERVED;
+	case READ_FAILED:
+		serve_drop_response(session);
+		break;
+	}
+	return SERVE_FAILED;
+}
+
+/* Whether the request's key is among the bytes it was read from.  Elsewhere it
+ * is gone when the next request is read. */
+static bool
+serve_key_stays(const struct request *request, const char *bytes, size_t len)
+{
+	return request->key >= bytes && request->key < bytes + len;
+}
+
+/* The same as serve_next() for one request, whose check may be deferred. */
+static enum serve_result
+serve_one(struct session *session, struct queue *queue, const char *bytes,
+    size_t len, size_t *used)
+{
+	struct request request;
+	enum read_result read =
+	    session_read(session, bytes, len, used, &request);
+	enum serve_result result;
+
+	if (read != READ_REQUEST)
+		return serve_other(session, queue, read);
+	result = serve_begin(session, queue, &request);
+	if (!serve_key_stays(&request, bytes, *used))
+		queue_start(queue);
+	return result;
+}
+
+/* First read, then decide, in the same order: meanwhile the processor fetches
+ * the buckets. */
+enum serve_result
+serve_next(struct session *session, struct queue *queue, const char *bytes,
+    size_t len, size_t *used)
+{
+	enum serve_result result;
+	unsigned count = 0;
+
+	*used = 0;
+	do {
+		size_t step;
+
+		result = serve_one(
+		    session, queue, bytes + *used, len - *used, &step);
+		*used += step;
+		count++;
+	} while (result == SERVED && count < SERVE_BATCH && *used < len &&
+		 !session->last);
+	queue_start(queue);
+	return result;
+}
+
+int
+serve_late(struct session *session, struct queue *queue)
+{
+	return session_late(session) == READ_BAD ? serve_refuse(session, queue)
+						 : -1;
+}
+
+int
+serve_cut(struct session *session, struct queue *queue)
+{
+	switch (session_cut(session)) {
+	case READ_BAD:
+		return serve_refuse(session, queue);
+	case READ_FAILED:
+		serve_drop_response(session);
+		return -1;
+	case READ_MORE:
+	case READ_REQUEST:
+	case READ_RESPONDED:
+		break;
+	}
+	return serve_respond(session, queue);
+}

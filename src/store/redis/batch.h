@@ -1,0 +1,117 @@
+/**
+ * batch: queries on their way to one script call, and back.
+ *
+ * Pure: no link, no clock.  Entries are buckets, each with its queries in the
+ * order they came; the entries of one hash, which a limit has for each
+ * partition, are together in the call.
+ */
+#ifndef STORE_REDIS_BATCH_H
+#define STORE_REDIS_BATCH_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/spares.h"
+#include "redis/partition.h"
+#include "redis/script_call.h"
+#include "store/store.h"
+
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/** Most buckets in one call: about half a millisecond of Redis's time. */
+#define BATCH_ENTRIES 512
+
+/** Most queries in one call; many may be about one bucket. */
+#define BATCH_QUERIES 8192
+
+#define BATCH_INDEX 1024 /* a power of two, at least 2 * BATCH_ENTRIES */
+
+struct entry {
+	const struct limit *limit;
+	struct hash128 hash; /* of the key */
+	uint32_t key_at;     /* in ${keys} of the batch */
+	uint16_t key_len;
+	uint16_t partition;         /* of the key */
+	struct query *first, *last; /* chained by query->next */
+};
+
+/** The entries of one limit and partition, together in the call. */
+struct group {
+	const struct limit *limit;
+	unsigned partition;
+	unsigned first, count;    /* in ${order} */
+	const struct query *same; /* equals all queries of the group, or NULL */
+};
+
+struct batch {
+	struct batch *next;     /* in the list that it is in */
+	TAILQ_ENTRY(batch) age; /* among all that are in use */
+	void *owner;
+	const struct rules *rules; /* the set of all its limits, except those
+				      that came with requests */
+	const struct algorithm *algorithm; /* of all its limits: one script */
+	struct script_call call;
+	int64_t deadline_us;
+	int64_t sent_us;
+	int64_t decided_us; /* by the clock of Redis, once it replied */
+
+	unsigned count;   /* entries */
+	unsigned queries; /* without a result */
+	struct buf keys;
+	struct buf ops; /* on one bucket, as they are written */
+	struct entry entries[BATCH_ENTRIES];
+	uint16_t order[BATCH_ENTRIES]; /* entries, in the order of the call */
+	struct group groups[BATCH_ENTRIES];
+	unsigned group_count;
+	uint16_t index[BATCH_INDEX]; /* hash -> entry + 1, 0: none */
+};
+
+/** NULL: out of memory. */
+struct batch *batch_new(void) MUST_USE;
+
+/** Empty it, to be filled again. */
+void batch_clear(struct batch *batch);
+
+/** Free it; NULL: no-op.  It must hold no queries. */
+void batch_free(struct batch *batch);
+
+/** A spare one, or a new one.  NULL: out of memory. */
+struct batch *batch_take(struct spares *spares) MUST_USE;
+
+/** Empty it, and keep it to be taken again. */
+void batch_put(struct spares *spares, struct batch *batch);
+
+/** Free spare ones that were not needed since the last trim.  Return how many
+ * bytes they had. */
+size_t batch_trim(struct spares *spares);
+
+/** Free all spare ones. */
+void batch_clear_spares(struct spares *spares);
+
+/** Whether ${query} may go into this batch: same rules, same algorithm, room,
+ * and its bucket is not there under another limit. */
+bool batch_has_room(const struct batch *batch, const struct query *query);
+
+/** Add a query; there must be room for it.  Return 0, or -1 (out of memory). */
+int batch_add(struct batch *batch, struct query *query) MUST_USE;
+
+/** Write the call of the algorithm's script, for hashes whose names begin with
+ * ${prefix} and the tags of ${partitions}. */
+void batch_write(struct batch *batch, const char *prefix,
+    const struct partitions *partitions, struct command *command);
+
+/** Give all queries their results from the script's reply, and call done for
+ * each.  Queries get RESULT_UNAVAILABLE if the text of their bucket is not a
+ * bucket's, and ${foreign} is set to one such text (or left alone).  Return the
+ * number of such buckets, or -1 if the reply is not from the script (no query
+ * gets a result). */
+int batch_take_reply(struct batch *batch, const redisReply *reply,
+    const char **foreign) MUST_USE;
+
+/** Give all queries RESULT_UNAVAILABLE, and why.  The batch stays, without
+ * queries: if it was sent, its reply will be ignored. */
+void batch_abandon(struct batch *batch, enum unavailable why);
+
+#endif

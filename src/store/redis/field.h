@@ -1,0 +1,26 @@
+/**
+ * field: where a bucket is in Redis: in a hash for each limit and partition, a
+ * field for each key.
+ */
+#ifndef STORE_REDIS_FIELD_H
+#define STORE_REDIS_FIELD_H
+
+#include "limit/limit.h"
+#include "redis/partition.h"
+
+#include <stddef.h>
+
+#define FIELD_PREFIX_MAX 64
+#define FIELD_SUFFIX_MAX 8
+#define FIELD_HASH_MAX                                                         \
+	(FIELD_PREFIX_MAX + PARTITION_TAG_MAX + LIMIT_NAME_MAX +               \
+	    FIELD_SUFFIX_MAX + 1)
+
+/** Write the name of the hash that holds the buckets of ${limit} to ${to}, of
+ * FIELD_HASH_MAX bytes: the prefix, the tag of their partition
+ * (partition_tag()), the limit's name, and the algorithm's suffix.  ${prefix}
+ * is at most FIELD_PREFIX_MAX bytes.  Return the length. */
+size_t field_hash_name(
+    const char *prefix, const char *tag, const struct limit *limit, char *to);
+
+#endif

@@ -1,0 +1,500 @@
+/*
+ * Takes queries, gathers them in batches, sends a batch as one call of a script
+ * and gives each query its result.  Every query in an open batch, a waiting one
+ * or one in flight gets its result exactly once, within socket_timeout.  The
+ * heart: shard_query(), shard_flush(), shard_on_reply().
+ */
+#include "store/redis/shard.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/probe.h"
+#include "limit/algorithm.h"
+#include "net/timer.h"
+#include "redis/reply.h"
+#include "store/redis/batch.h"
+#include "store/redis/server_clock.h"
+#include "store/redis/window.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+TAILQ_HEAD(batch_ages, batch);
+
+struct shard {
+	const struct shard_common *common;
+	size_t place;                     /* of its server in the topology */
+	struct link_options link_options; /* the common ones, for its server */
+	struct link *link;
+	struct server *server; /* what is counted of it */
+	bool was_up;
+	struct script_calls calls;
+	bool ready; /* the link is up */
+	bool settled;
+
+	struct batch *open[ALGORITHM_COUNT]; /* those being filled, or NULL */
+	struct batch *head, *tail;           /* wait to be sent, oldest first */
+	struct batch_ages ages;              /* all in use, oldest first */
+	struct spares spares;                /* batches */
+	unsigned inflight;
+
+	/* Whether the server has run the script of each algorithm since the
+	 * link came up.  Until then one call of it is out at a time: if several
+	 * were, a first one refused by NOSCRIPT could not be sent again once
+	 * another daemon brought the script and a second one ran. */
+	bool proven[ALGORITHM_COUNT];
+	bool proving[ALGORITHM_COUNT]; /* a call of it is out */
+
+	unsigned pending;   /* queries without a result */
+	unsigned window;    /* of those, the most before it has no room */
+	struct timer timer; /* the first deadline, while set */
+	struct server_clock clock;
+	struct log_limiter limiter; /* of warnings about replies */
+};
+
+static void
+shard_recycle(struct shard *shard, struct batch *batch)
+{
+	TAILQ_REMOVE(&shard->ages, batch, age);
+	batch_put(&shard->spares, batch);
+}
+
+static void
+shard_abandon(struct shard *shard, struct batch *batch, enum unavailable why)
+{
+	shard->pending -= batch->queries;
+	batch_abandon(batch, why);
+}
+
+static void
+shard_give_up(struct shard *shard, struct batch *batch, enum unavailable why)
+{
+	shard_abandon(shard, batch, why);
+	shard_recycle(shard, batch);
+}
+
+/* Have the batch that is being filled wait to be sent. */
+static void
+shard_seal(struct shard *shard, size_t place)
+{
+	struct batch *batch = shard->open[place];
+
+	if (!batch)
+		return;
+	shard->open[place] = NULL;
+	batch->next = NULL;
+	if (shard->tail)
+		shard->tail->next = batch;
+	else
+		shard->head = batch;
+	shard->tail = batch;
+}
+
+static struct batch *
+shard_pop(struct shard *shard)
+{
+	struct batch *batch = shard->head;
+
+	if (batch)
+		shard->head = batch->next;
+	if (!shard->head)
+		shard->tail = NULL;
+	return batch;
+}
+
+/* Except those in flight. */
+static void
+shard_give_up_all(struct shard *shard)
+{
+	struct batch *batch;
+
+	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+		shard_seal(shard, i);
+	while ((batch = shard_pop(shard)))
+		shard_give_up(shard, batch, UNAVAILABLE_DOWN);
+}
+
+static void
+shard_set_timer(struct shard *shard, int64_t deadline_us)
+{
+	timer_set(&shard->timer, deadline_us - clock_us());
+}
+
+/* Queries that waited too long get their result now.  Sent batches stay in
+ * flight, and their replies will be ignored; the link finds out whether the
+ * server still replies.  Batches that were not sent never will be, since no
+ * query waits for them. */
+static void
+shard_on_deadline(void *arg)
+{
+	struct shard *shard = arg;
+	struct batch *batch;
+	int64_t now_us = clock_us();
+
+	/* A result may lead to another query, which must not join a batch that
+	 * is being abandoned. */
+	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+		if (shard->open[i] && shard->open[i]->deadline_us <= now_us)
+			shard_seal(shard, i);
+	TAILQ_FOREACH (batch, &shard->ages, age) {
+		if (batch->deadline_us > now_us)
+			break;
+		if (batch->queries > 0)
+			server_count(
+			    &shard->server->errors[SERVER_ERROR_TIMEOUT]);
+		shard_abandon(shard, batch, UNAVAILABLE_TIMEOUT);
+	}
+	if (batch)
+		shard_set_timer(shard, batch->deadline_us);
+}
+
+static void
+shard_warn(struct shard *shard, const struct batch *batch, const char *what,
+    const char *error)
+{
+	char text[REPLY_EXPLAIN_MAX];
+
+	log_limited(&shard->limiter, LOG_LEVEL_WARNING, "redis %s: %s%s",
+	    link_name(shard->link), what,
+	    reply_explain(error, strlen(error), batch->call.script, text));
+}
+
+static void
+shard_settle(struct shard *shard)
+{
+	if (shard->settled)
+		return;
+	shard->settled = true;
+	shard->common->events->settled(shard->common->arg);
+}
+
+/* The server can be asked: it may be another one than before. */
+static void
+shard_note_up(struct shard *shard)
+{
+	const struct shard_common *common = shard->common;
+	struct servers *servers = common->options->servers;
+	int64_t now_us = clock_us();
+
+	shard->server = servers_attach(
+	    servers, shard->server, link_name(shard->link), now_us);
+	if (shard->was_up)
+		server_count(&shard->server->reconnects);
+	shard->was_up = true;
+	if (servers_note_up(servers, shard->server, now_us))
+		common->events->outage(common->arg, true);
+}
+
+/* The server cannot be asked any more, or still not. */
+static void
+shard_note_down(struct shard *shard)
+{
+	const struct shard_common *common = shard->common;
+
+	if (servers_note_down(common->options->servers, shard->server,
+		shard->ready, clock_us()))
+		common->events->outage(common->arg, false);
+}
+
+static void
+shard_on_up(void *arg)
+{
+	struct shard *shard = arg;
+
+	shard->ready = true;
+	shard_note_up(shard);
+	memset(shard->proven, 0, sizeof(shard->proven));
+	shard_settle(shard);
+}
+
+static void
+shard_on_down(void *arg)
+{
+	struct shard *shard = arg;
+
+	shard_note_down(shard);
+	shard->ready = false;
+	shard_give_up_all(shard);
+	shard_settle(shard);
+}
+
+static void
+shard_on_refused(
+    struct shard *shard, struct batch *batch, const redisReply *reply)
+{
+	server_count(&shard->server->errors[SERVER_ERROR_REFUSED]);
+	shard_warn(shard, batch, "", reply->str);
+	shard_give_up(shard, batch, UNAVAILABLE_REFUSED);
+	if (reply_is_wrong_server(reply))
+		link_drop(shard->link, reply->str);
+}
+
+/* Learn from how long the batch took. */
+static void
+shard_adapt(struct shard *shard, const struct batch *batch)
+{
+	int64_t timeout_us = shard->link_options.socket_timeout_us;
+
+	shard->window = window_adapt(shard->window, shard->pending,
+	    clock_us() - batch->deadline_us + timeout_us, timeout_us);
+}
+
+/* The server decided between the opening of the batch and now. */
+static void
+shard_look_at_clock(struct shard *shard, const struct batch *batch)
+{
+	const struct shard_common *common = shard->common;
+	int64_t opened_us =
+	    batch->deadline_us - shard->link_options.socket_timeout_us;
+	int64_t back_us = server_clock_look(
+	    &shard->clock, batch->decided_us, opened_us, clock_us());
+
+	if (back_us > 0)
+		common->events->set_back(
+		    common->arg, shard->place, back_us, shard->clock.since_us);
+}
+
+static void
+shard_on_results(
+    struct shard *shard, struct batch *batch, const redisReply *reply)
+{
+	const char *foreign = NULL;
+	unsigned queries = batch->queries;
+	int strange;
+
+	shard_adapt(shard, batch);
+	strange = batch_take_reply(batch, reply, &foreign);
+	shard->pending -= queries - batch->queries;
+	if (strange == -1) {
+		server_count(&shard->server->errors[SERVER_ERROR_FOREIGN]);
+		shard_give_up(shard, batch, UNAVAILABLE_REFUSED);
+		link_drop(shard->link, "sent a reply not of our script");
+		return;
+	}
+	shard_look_at_clock(shard, batch);
+	if (strange > 0) {
+		shard->common->events->foreign(
+		    shard->common->arg, (unsigned)strange);
+		shard_warn(
+		    shard, batch, "left alone what is not a bucket: ", foreign);
+	}
+	shard->proven[batch->algorithm->place] = true;
+	shard_recycle(shard, batch);
+	link_proven(shard->link);
+}
+
+static void
+shard_on_reply(struct script_call *call, const redisReply *reply)
+{
+	struct batch *batch = CONTAINER_OF(call, struct batch, call);
+	struct shard *shard = batch->owner;
+
+	shard->inflight--;
+	shard->proving[batch->algorithm->place] = false;
+	if (!reply) {
+		shard_give_up(shard, batch,
+		    clock_us() < batch->deadline_us ? UNAVAILABLE_DOWN
+						    : UNAVAILABLE_TIMEOUT);
+		return;
+	}
+	server_time_call(shard->server, clock_us() - batch->sent_us);
+	if (reply->type == REDIS_REPLY_ERROR)
+		shard_on_refused(shard, batch, reply);
+	else
+		shard_on_results(shard, batch, reply);
+}
+
+static bool
+shard_write(struct script_call *call, struct command *command)
+{
+	struct batch *batch = CONTAINER_OF(call, struct batch, call);
+	const struct shard *shard = batch->owner;
+	const struct shard_options *options = shard->common->options;
+
+	if (batch->queries == 0)
+		return false;
+	batch_write(
+	    batch, options->prefix, &options->topology->partitions, command);
+	return true;
+}
+
+static void
+shard_send(struct shard *shard, struct batch *batch)
+{
+	batch->call.timeout_us = shard->link_options.socket_timeout_us;
+	batch->call.write = shard_write;
+	batch->call.done = shard_on_reply;
+	batch->sent_us = clock_us();
+	if (script_call(&shard->calls, &batch->call) == -1) {
+		shard_give_up(shard, batch, UNAVAILABLE_DOWN);
+		return;
+	}
+	server_count(&shard->server->calls);
+	shard->inflight++;
+	shard->proving[batch->algorithm->place] = true;
+	PROBE3(
+	    batch_sent, link_name(shard->link), batch->count, batch->queries);
+	shard->common->events->sent(shard->common->arg, batch->count);
+}
+
+/* The batch to be sent next: first those that wait, then those being filled.
+ * Drop batches without queries here. */
+static struct batch *
+shard_next_batch(struct shard *shard)
+{
+	struct batch *batch;
+
+	for (;;) {
+		for (size_t i = 0; i < ALGORITHM_COUNT && !shard->head; i++)
+			shard_seal(shard, i);
+		batch = shard_pop(shard);
+		if (!batch || batch->queries > 0)
+			return batch;
+		shard_recycle(shard, batch);
+	}
+}
+
+/* Whether it is not known if the server has the script, and a call that is out
+ * will show it. */
+static bool
+shard_must_wait(const struct shard *shard, const struct batch *batch)
+{
+	size_t place = batch->algorithm->place;
+
+	return !shard->proven[place] && shard->proving[place];
+}
+
+static void
+shard_push_back(struct shard *shard, struct batch *batch)
+{
+	batch->next = shard->head;
+	shard->head = batch;
+	if (!shard->tail)
+		shard->tail = batch;
+}
+
+void
+shard_flush(struct shard *shard)
+{
+	unsigned most = (unsigned)shard->common->options->inflight;
+	struct batch *batch = NULL;
+
+	/* While the link reconnects, batches wait here, where those without
+	 * queries can be dropped. */
+	if (!shard->ready || !link_is_up(shard->link))
+		return;
+	while (shard->inflight < most && (batch = shard_next_batch(shard))) {
+		if (shard_must_wait(shard, batch)) {
+			shard_push_back(shard, batch);
+			break;
+		}
+		shard_send(shard, batch);
+	}
+	link_flush(shard->link);
+}
+
+static struct batch *
+shard_open_batch(struct shard *shard, const struct query *query)
+{
+	struct batch *batch = batch_take(&shard->spares);
+
+	if (!batch)
+		return NULL;
+	batch->next = NULL;
+	batch->owner = shard;
+	batch->deadline_us =
+	    query->now_us + shard->link_options.socket_timeout_us;
+	shard->open[query->limit->algorithm->place] = batch;
+	TAILQ_INSERT_TAIL(&shard->ages, batch, age);
+	if (!timer_is_set(&shard->timer))
+		shard_set_timer(shard, batch->deadline_us);
+	return batch;
+}
+
+static bool
+shard_is_unavailable(struct query *query)
+{
+	query->result = RESULT_UNAVAILABLE;
+	query->why = UNAVAILABLE_DOWN;
+	return true;
+}
+
+bool
+shard_query(struct shard *shard, struct query *query)
+{
+	size_t place = query->limit->algorithm->place;
+	struct batch *batch = shard->open[place];
+
+	if (!shard->ready)
+		return shard_is_unavailable(query);
+	if (batch && !batch_has_room(batch, query)) {
+		shard_seal(shard, place);
+		batch = NULL;
+	}
+	if (!batch)
+		batch = shard_open_batch(shard, query);
+	if (!batch || batch_add(batch, query) == -1)
+		return shard_is_unavailable(query);
+	shard->pending++;
+	return false;
+}
+
+bool
+shard_has_room(const struct shard *shard)
+{
+	return shard->pending < shard->window;
+}
+
+bool
+shard_is_ready(const struct shard *shard)
+{
+	return shard->ready;
+}
+
+size_t
+shard_trim(struct shard *shard)
+{
+	return batch_trim(&shard->spares);
+}
+
+void
+shard_free(struct shard *shard)
+{
+	if (!shard)
+		return;
+	link_free(shard->link);
+	servers_detach(
+	    shard->common->options->servers, shard->server, shard->ready);
+	shard_give_up_all(shard);
+	timer_stop(&shard->timer);
+	batch_clear_spares(&shard->spares);
+	script_calls_free(&shard->calls);
+	free(shard);
+}
+
+struct shard *
+shard_new(const struct shard_common *common, size_t place)
+{
+	static const struct link_events events = {
+	    .up = shard_on_up, .down = shard_on_down};
+	struct shard *shard = calloc(1, sizeof(*shard));
+
+	if (!shard)
+		return NULL;
+	shard->common = common;
+	shard->window = WINDOW_FIRST;
+	shard->link_options = shard_link_options(common->options, place);
+	shard->place = place;
+	TAILQ_INIT(&shard->ages);
+	timer_init(&shard->timer, common->loop, shard_on_deadline, shard);
+	shard->link = link_new(
+	    common->loop, common->dialer, &shard->link_options, &events, shard);
+	if (!shard->link) {
+		free(shard);
+		return NULL;
+	}
+	shard->server = servers_attach(
+	    common->options->servers, NULL, link_name(shard->link), clock_us());
+	script_calls_init(&shard->calls, shard->link);
+	return shard;
+}

@@ -1,0 +1,268 @@
+"""Redis Sentinel: three real sentinels, a master and its replicas, which fail."""
+
+import os
+import signal
+import subprocess
+import threading
+import unittest
+
+import harness
+from harness import REDIS_SERVER, Client, Process, Redis, fields, free_port, wait_until
+
+LONG = os.environ.get("LONG")
+
+LIMITS = """
+[login]
+match = login:*
+capacity = 100000
+recharge = 1h
+"""
+
+
+class Sentinel(Redis):
+    """One that watches the master at a port."""
+
+    def __init__(self, folder, port, *lines):
+        Redis.count += 1
+        name = f"sentinel-{Redis.count}"
+        self.port = free_port()
+        self.path = os.path.join(folder, name + ".sock")
+        path = os.path.join(folder, name + ".conf")  # it writes to it
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join([
+                f"port {self.port}", f"unixsocket {self.path}", f"dir {folder}",
+                f"sentinel monitor mymaster 127.0.0.1 {port} 2",
+                "sentinel down-after-milliseconds mymaster 1000",
+                "sentinel failover-timeout mymaster 5000", *lines, ""]))
+        Process.__init__(self, folder, name, [REDIS_SERVER, path, "--sentinel"])
+        wait_until(self.answers, name)
+
+
+class Case(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.master = self.redis("--repl-diskless-sync-delay", "0")
+        self.replica = self.redis("--replicaof", f"127.0.0.1 {self.master.port}")
+        wait_until(lambda: "master_link_status:up" in
+                   self.replica.ask("INFO", "replication").decode(), "replication")
+        self.sentinels = [self.started(Sentinel(self.folder, self.master.port))
+                          for _ in range(3)]
+        for sentinel in self.sentinels if LONG else ():
+            wait_until(lambda s=sentinel: self.knows_all(s), "the sentinels")
+
+    @staticmethod
+    def knows_all(sentinel):
+        told = sentinel.ask("SENTINEL", "MASTER", "mymaster")
+        about = dict(zip(told[::2], told[1::2]))
+        return (about[b"num-other-sentinels"], about[b"num-slaves"],
+                about[b"flags"]) == (b"2", b"1", b"master")
+
+    @property
+    def hosts(self):
+        return " ".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+
+    def gate(self, limits=None, **settings):
+        return self.daemon(LIMITS, {
+            "store": {"type": "redis"}, "limits": limits or {},
+            "redis": {"topology": "sentinel", "hosts": self.hosts, "connect_timeout": "2s",
+                      "socket_timeout": "500ms", **settings}})
+
+    def level(self, gate, key="login:1"):
+        """The level after one more, by Redis."""
+        said = {}
+
+        def decided():
+            said.update(fields(gate.ask(f"consume {key}")))
+            return said["from"] == "redis"
+
+        wait_until(decided, f"Redis; {gate.log()}")
+        return int(said["level"])
+
+    def promote(self):
+        """What an election comes to: on a busy machine it may take minutes, since
+        sentinels do nothing for half of one after each halt."""
+        self.replica.ask("REPLICAOF", "NO", "ONE")
+        for sentinel in self.sentinels:
+            sentinel.ask("SENTINEL", "REMOVE", "mymaster")
+            sentinel.ask("SENTINEL", "MONITOR", "mymaster", "127.0.0.1", self.replica.port, 2)
+
+    def wait_for_promotion(self):
+        """Until all sentinels name the replica, and it is a master."""
+        port = str(self.replica.port).encode()
+        if not LONG:
+            self.promote()
+        for sentinel in self.sentinels:
+            wait_until(lambda s=sentinel: s.ask(
+                "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")[1] == port, "the failover",
+                patience=120)
+        wait_until(lambda: self.is_master(self.replica), "the new master")
+
+    @staticmethod
+    def is_master(server):
+        """It closes all connections when it changes its role."""
+        try:
+            return server.ask("ROLE")[0] == b"master"
+        except OSError:
+            return None
+
+
+# Elections take their time: what needs them is for make check-long.
+for_long = unittest.skipUnless(LONG, "make check-long runs it")
+
+
+class FailoverTest(Case):
+    def test_the_master_is_killed(self):
+        gate = self.gate()
+        self.level(gate)
+        self.master.kill()
+        self.assertIn("from=fallback", gate.ask("consume login:1"))
+        self.wait_for_promotion()
+        self.level(gate, "login:2")
+        self.assertEqual(self.replica.ask("HEXISTS", "drip:login", "login:2"), 1)
+
+    @for_long
+    def test_the_master_hangs_and_wakes_up(self):
+        """What hung is a replica by then, and never written to."""
+        gate = self.gate()
+        self.level(gate)
+        self.master.send(signal.SIGSTOP)
+        self.wait_for_promotion()
+        self.level(gate, "login:2")
+        self.master.send(signal.SIGCONT)
+        wait_until(lambda: self.is_master(self.master) is False, "its demotion")
+        for i in range(3, 50):
+            self.level(gate, f"login:{i}")
+        self.assertEqual(self.replica.ask("HLEN", "drip:login"), 49)
+
+    @for_long
+    def test_failovers_under_load(self):
+        """Each request has its response, and both take turns as the master."""
+        gate = self.gate()
+        self.level(gate)
+        ended = threading.Event()
+        counts = {"redis": 0, "fallback": 0, "denycache": 0}
+
+        def ask():
+            with Client(gate.path) as client:
+                while not ended.is_set():
+                    for line in client.ask(*["consume login:1"] * 20):
+                        counts[fields(line)["from"]] += 1
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            for _ in range(2):
+                old = next(server for server in (self.master, self.replica)
+                           if self.is_master(server))
+                wait_until(lambda: self.try_failover(), "a failover")
+                wait_until(lambda o=old: self.is_master(o) is False, "its end")
+                before = counts["redis"]
+                wait_until(lambda b=before: counts["redis"] > b + 100, "decisions by Redis")
+        finally:
+            ended.set()
+            thread.join()
+        self.assertGreater(counts["redis"], 0)
+
+    def try_failover(self):
+        """The sentinels must have seen the replica that is to be promoted."""
+        try:
+            return self.sentinels[0].ask("SENTINEL", "FAILOVER", "mymaster") == "OK"
+        except harness.RedisError:
+            return False
+
+    def test_a_move_is_seen_while_the_old_master_still_replies(self):
+        """By polling the sentinels: nothing else says so to a link that is fine."""
+        gate = self.gate()
+        self.level(gate)
+        self.promote()
+        wait_until(lambda: self.level(gate, "login:9") and
+                   self.replica.ask("HEXISTS", "drip:login", "login:9") == 1,
+                   "the new master")
+        self.assertIn(f"the master is now 127.0.0.1:{self.replica.port}", gate.log())
+
+    def test_limits_follow(self):
+        gate = self.gate(limits={"source": "redis", "allow_empty": "yes"})
+        self.tool(gate, "limits", "load", gate.limits_path, "--immediate")
+        wait_until(lambda: "limit=login" in gate.ask("peek login:1"), "the limits")
+        wait_until(lambda: self.replica.ask("ZCARD", "limits") == 1, "replication")
+        self.master.kill()
+        self.wait_for_promotion()
+        gate.write_limits(LIMITS.replace("login", "other"))
+        self.tool(gate, "limits", "load", gate.limits_path, "--immediate")
+        wait_until(lambda: "limit=other" in gate.ask("peek other:1"), "the limits")
+
+    def tool(self, gate, *words, status=0):
+        done = subprocess.run([harness.DRIPGATE, "-c", gate.config_path, *words],
+                              check=False, capture_output=True, text=True)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stderr
+
+
+class SentinelTest(Case):
+    def test_sentinels_that_will_not_do(self):
+        with self.subTest("a master that they do not know"):
+            gate = self.gate(master_name="other")
+            wait_until(lambda: "redis other: no sentinel knows the master" in gate.log(),
+                       "the log")
+            self.assertIn("does not know this master_name", gate.log())
+            said = subprocess.run([harness.DRIPGATE, "-c", gate.config_path, "fleet"],
+                                  check=False, capture_output=True, text=True)
+            self.assertIn("knows no master other (master_name)", said.stderr)
+            self.assertEqual(said.returncode, 2)
+
+        with self.subTest("a server that is none"):
+            gate = self.gate(hosts=f"127.0.0.1:{self.replica.port} {self.hosts}")
+            self.level(gate)
+            self.assertIn("is no sentinel", gate.log())
+
+        with self.subTest("one that is behind: it names what is a replica"):
+            stale = self.started(Sentinel(self.folder, self.replica.port))
+            gate = self.gate(hosts=f"127.0.0.1:{stale.port} {self.hosts}")
+            self.level(gate)
+
+        with self.subTest("those that are gone"):
+            for sentinel in self.sentinels[:2]:
+                sentinel.kill()
+            self.level(self.gate())
+
+    def test_a_password_of_their_own(self):
+        for sentinel in self.sentinels:
+            sentinel.ask("ACL", "SETUSER", "watcher", "on", ">of their own", "+ping", "+hello",
+                         "+sentinel|get-master-addr-by-name")
+            sentinel.ask("ACL", "SETUSER", "default", "off")
+        gate = self.gate(sentinel_username="watcher", sentinel_password='"of their own"')
+        self.level(gate)
+        for sentinel in self.sentinels:
+            sentinel.kill()
+        self.level(gate)  # the master is there all the same
+        self.master.ask("CLIENT", "KILL", "TYPE", "normal")
+        wait_until(lambda: "no sentinel replies" in gate.log(), "the log")
+        self.assertIn("from=fallback", gate.ask("consume login:1"))
+
+
+class CheckTest(harness.Case):
+    def check_refused(self, reason, *lines):
+        path = os.path.join(self.folder, "check.ini")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(["[redis]", *lines, ""]))
+        done = subprocess.run([harness.DRIPGATED, "--check", "-c", path], check=False,
+                              capture_output=True, text=True)
+        self.assertIn(reason, done.stderr)
+        self.assertEqual(done.returncode, 1)
+
+    def test_what_cannot_work_is_refused(self):
+        self.check_refused("check.ini:2: [redis] topology: needs hosts",
+                           "topology = sentinel")
+        self.check_refused("check.ini:2: [redis] hosts: needs topology = sentinel or sharded",
+                           "hosts = a:1")
+        self.check_refused("check.ini:3: [redis] hosts: a is not HOST:PORT",
+                           "topology = sentinel", "hosts = a b:1")
+        self.check_refused("[redis] hosts: :1 is not HOST:PORT", "hosts = :1")
+        self.check_refused("check.ini:4: [redis] sentinel_tls: needs tls = yes",
+                           "topology = sentinel", "hosts = a:1", "sentinel_tls = yes")
+        self.check_refused("check.ini:4: [redis] unix_socket_path: and hosts exclude each other",
+                           "topology = sentinel", "hosts = a:1", "unix_socket_path = /x")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""Break src/ on purpose, one mutation of mutants.txt at a time, and see whether
+the tests notice: make mutants.
+
+    mutants.py [-j JOBS] [WORD ...]     those with a word in their file or sentence
+
+A mutation is a paragraph of the list: a sentence that says what is then wrong; the
+file and the function, what is replaced (lines with "-") and by what ("+"), once or for
+several places; and perhaps "tests: NAME ...", files of integration tests that are run if
+the others notice nothing.
+White space does not matter.  Text that is not found exactly once in that function, and
+what does not compile, is an error of the list: it must follow the code.
+"""
+
+import argparse
+import concurrent.futures
+import contextlib
+import os
+import pathlib
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIST = pathlib.Path(__file__).with_name("mutants.txt")
+PATIENCE_S = 60
+PATIENCE_INTEGRATION_S = 600
+AT_LEAST = 0.95
+
+
+class ListError(Exception):
+    pass
+
+
+class Place:
+    """What a mutation changes in one function."""
+
+    def __init__(self, line):
+        self.file, self.function = line.split()
+        self.changes = []
+
+    def apply(self, text):
+        """The file's text with the changes in it."""
+        body = re.search(rf"^{self.function}\(.*?^}}", text, re.DOTALL | re.MULTILINE)
+        if not body:
+            raise ListError(f"{self.file} has no {self.function}()")
+        changed = body[0]
+        for old, new in self.changes:
+            words = " ".join(old).split()
+            found = list(re.finditer(r"\s+".join(map(re.escape, words)), changed))
+            if len(found) != 1:
+                raise ListError(f"found {len(found)} times in {self.function}(): "
+                                f"{' '.join(words)}")
+            changed = (changed[:found[0].start()] + "\n".join(new).strip() +
+                       changed[found[0].end():])
+        return text[:body.start()] + changed + text[body.end():]
+
+
+class Mutation:
+    def __init__(self, paragraph):
+        self.sentence, *lines = paragraph.splitlines()
+        self.places = []
+        self.tests = []
+        for line in lines:
+            if line.startswith("src/"):
+                self.places.append(Place(line))
+            elif line.startswith("tests: "):
+                self.tests = line.split()[1:]
+            elif not self.places or line[0] not in "-+":
+                raise ListError(f"{self.sentence}: what is '{line}'?")
+            else:
+                self.add_change(self.places[-1].changes, line)
+        if not self.places or not all(
+                new for place in self.places for _, new in place.changes):
+            raise ListError(f"{self.sentence}: each - needs a +")
+        self.name = f"{self.places[0].function}: {self.sentence}"
+
+    @staticmethod
+    def add_change(changes, line):
+        if line.startswith("-"):
+            if not changes or changes[-1][1]:
+                changes.append(([], []))
+            changes[-1][0].append(line[1:])
+        else:
+            changes[-1][1].append(line[1:])
+
+    def apply(self, root):
+        """{path: the text with the mutation in it}"""
+        texts = {}
+        for place in self.places:
+            path = root / place.file
+            try:
+                text = texts.get(path) or path.read_text(encoding="utf-8")
+                texts[path] = place.apply(text)
+            except (ListError, OSError) as error:
+                raise ListError(f"{self.sentence}: {error}") from None
+        return texts
+
+
+def read_list():
+    text = "\n".join(line for line in LIST.read_text(encoding="utf-8").splitlines()
+                     if not line.startswith("#"))
+    return [Mutation(p) for p in re.split(r"\n\s*\n", text.strip("\n")) if p.strip()]
+
+
+def kill_session(leader):
+    """Kill all processes of a session: a test that hangs is in a group of its own."""
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            session = int((folder / "stat").read_text().rpartition(")")[2].split()[3])
+        except OSError:
+            continue
+        if session == leader:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(folder.name), signal.SIGKILL)
+
+
+def run(command, patience_s, **options):
+    """Return (exit code, output); a command that does not end fails."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True,
+                                   **options)
+        try:
+            process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            pass
+        kill_session(process.pid)
+        process.wait()
+        output.seek(0)
+        return process.returncode, output.read().decode(errors="replace")
+
+
+class Copy:
+    """A copy of the tree, in which mutations are built and tested."""
+
+    def __init__(self, folder):
+        self.root = pathlib.Path(folder)
+        shutil.copytree(ROOT, self.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(
+            ".git", "build", "build-*", "compile_commands.json"))
+
+    def make(self, *targets, patience_s=PATIENCE_INTEGRATION_S):
+        compiler = ["CC=" + os.environ["CC"]] if os.environ.get("CC") else []
+        environment = {name: value for name, value in os.environ.items()
+                       if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+        return run(["make", "-s", *compiler, "CFLAGS=-O1", *targets], patience_s,
+                   cwd=self.root, env=environment)
+
+    def who_fails(self, tests=()):
+        """The name of the first tests that fail, or None."""
+        for name in ("states", "unit"):
+            if run([f"build/{name}"], PATIENCE_S, cwd=self.root)[0]:
+                return name
+        if self.make("SAN=address", "build-address/states")[0] or \
+                run(["build-address/states"], PATIENCE_S, cwd=self.root)[0]:
+            return "states (asan)"
+        for name in tests:
+            if self.make(f"check-{name}")[0]:
+                return f"test_{name}"
+        return None
+
+    def build(self):
+        status, output = self.make("build/unit", "build/states")
+        if status:
+            raise ListError(f"does not compile:\n{output}")
+
+    def who_notices(self, mutation):
+        """The name of what fails with the mutation; None: it survives."""
+        texts = mutation.apply(self.root)
+        before = {path: path.read_text(encoding="utf-8") for path in texts}
+        try:
+            for path, text in texts.items():
+                path.write_text(text, encoding="utf-8")
+            try:
+                self.build()
+            except ListError as error:
+                raise ListError(f"{mutation.sentence}: {error}") from None
+            return self.who_fails(mutation.tests)
+        finally:
+            for path, text in before.items():
+                path.write_text(text, encoding="utf-8")
+
+
+def chosen(mutations, words):
+    return [m for m in mutations if not words or any(
+        w.lower() in f"{m.places[0].file} {m.name}".lower() for w in words)]
+
+
+def check_list(mutations):
+    wrong = []
+    for mutation in mutations:
+        try:
+            mutation.apply(ROOT)
+        except ListError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ListError("\n".join(wrong))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("-n", "--dry-run", action="store_true",
+                        help="only say whether the list follows the code")
+    parser.add_argument("words", nargs="*")
+    arguments = parser.parse_args()
+    mutations = chosen(read_list(), arguments.words)
+    check_list(mutations)
+    if arguments.dry_run:
+        return 0
+
+    survivors, copies = [], queue.Queue()
+
+    def try_one(mutation):
+        copy = copies.get()
+        try:
+            return copy.who_notices(mutation)
+        finally:
+            copies.put(copy)
+
+    with tempfile.TemporaryDirectory(prefix="dripgate-mutants-") as folder:
+        for i in range(max(1, arguments.jobs)):
+            copy = Copy(f"{folder}/{i}")
+            copy.build()
+            if copy.who_fails():
+                raise ListError("tests fail without a mutation: see make check-unit")
+            copies.put(copy)
+        with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+            for mutation, who in zip(mutations, pool.map(try_one, mutations)):
+                print(f"{'killed' if who else 'SURVIVED':8} {who or '':13} "
+                      f"{mutation.name}", flush=True)
+                if not who:
+                    survivors.append(mutation)
+    killed = len(mutations) - len(survivors)
+    print(f"{killed} of {len(mutations)} mutations killed")
+    return 0 if killed >= AT_LEAST * len(mutations) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ListError as error:
+        sys.exit(f"mutants: {error}")

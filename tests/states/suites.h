@@ -1,0 +1,31 @@
+/**
+ * suites: the tests of state machines, in virtual time (tests/fake), one suite
+ * a file: test_NAME.c defines NAME_suite().  A new file gets a line here, and
+ * nothing else.
+ */
+#ifndef STATES_SUITES_H
+#define STATES_SUITES_H
+
+#include <check.h>
+
+#define SUITES(X)                                                              \
+	X(balance)                                                             \
+	X(daemon)                                                              \
+	X(distributor)                                                         \
+	X(link)                                                                \
+	X(listener)                                                            \
+	X(refuser)                                                             \
+	X(saturation)                                                          \
+	X(script_call)                                                         \
+	X(sentinel)                                                            \
+	X(subscriber)                                                          \
+	X(sweep)                                                               \
+	X(worker)                                                              \
+	X(worker_http)                                                         \
+	X(worker_redis)
+
+#define SUITE(name) Suite *name##_suite(void);
+SUITES(SUITE)
+#undef SUITE
+
+#endif

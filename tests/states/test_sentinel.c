@@ -1,0 +1,232 @@
+/*
+ * A link that asks sentinels where its server is.
+ */
+#include "fake/fake.h"
+#include "fake/note.h"
+#include "fake/peer.h"
+#include "redis/link.h"
+#include "suites.h"
+
+#define CONNECT_US INT64_C(300000)
+#define POLL_US    INT64_C(1000000)
+
+#define ASKED "SENTINEL GET-MASTER-ADDR-BY-NAME main"
+#define HELLO(mode, role)                                                      \
+	"*6\r\n$5\r\nproto\r\n:2\r\n$4\r\nmode\r\n" mode "$4\r\nrole\r\n" role
+
+static const struct loop_events no_events;
+static struct link_options options;
+static struct loop *loop;
+static struct dialer *dialer;
+static struct link *link;
+static struct peer *sentinel, *server;
+
+static void
+on_up(void *arg)
+{
+	(void)arg;
+	note("up");
+}
+
+static void
+on_down(void *arg)
+{
+	(void)arg;
+	note("down");
+}
+
+static const struct link_events events = {.up = on_up, .down = on_down};
+
+static void
+set_up(void)
+{
+	fake_start();
+	noted();
+	options = (struct link_options){
+	    .endpoint = {.unix_socket_path = "", .host = "unused", .port = 1},
+	    .password = "",
+	    .connect_timeout_us = CONNECT_US,
+	    .socket_timeout_us = 100000,
+	    .kind = LINK_TO_MASTER,
+	    .sentinel = {.hosts = "one:1 two:2",
+		.master_name = "main",
+		.username = "",
+		.password = ""},
+	};
+	loop = loop_new(&no_events, NULL);
+	dialer = dialer_new(loop);
+	sentinel = server = NULL;
+	link = link_new(loop, dialer, &options, &events, NULL);
+	ck_assert_ptr_nonnull(link);
+}
+
+static void
+tear_down(void)
+{
+	link_free(link);
+	peer_free(sentinel);
+	peer_free(server);
+	dialer_free(dialer);
+	loop_free(loop);
+	fake_end();
+}
+
+/* A sentinel is connected to, and asked. */
+static void
+sentinel_comes(const char *name)
+{
+	peer_free(sentinel);
+	sentinel = peer_accept(name);
+	ck_assert_str_eq(peer_commands(sentinel), "PING, HELLO 2");
+	peer_say(sentinel, "+PONG\r\n%s",
+	    HELLO("$8\r\nsentinel\r\n", "$8\r\nsentinel\r\n"));
+	ck_assert_str_eq(peer_command(sentinel), ASKED);
+}
+
+static void
+sentinel_says(const char *port)
+{
+	peer_say(sentinel, "*2\r\n$2\r\nm%s\r\n$1\r\n%s\r\n", port, port);
+}
+
+/* The master is at NAME, and is one. */
+static void
+master_comes(const char *name)
+{
+	peer_free(server);
+	server = peer_accept(name);
+	peer_greet(server);
+	ck_assert_str_eq(noted(), "up");
+}
+
+START_TEST(server_is_the_one_that_a_sentinel_names)
+{
+	ck_assert_uint_eq(fake_dials(NULL), 1);
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	master_comes("m3:3");
+	ck_assert_str_eq(link_name(link), "m3:3");
+}
+END_TEST
+
+START_TEST(another_sentinel_is_asked_where_one_is_gone)
+{
+	fake_dial_fail("one:1", "refused");
+	fake_pass(POLL_US / 10);
+	sentinel_comes("two:2");
+	sentinel_says("3");
+	master_comes("m3:3");
+}
+END_TEST
+
+START_TEST(link_is_down_if_no_sentinel_replies)
+{
+	fake_pass(CONNECT_US);
+	ck_assert_str_eq(noted(), "down");
+	ck_assert_str_eq(link_name(link), "main");
+}
+END_TEST
+
+START_TEST(link_is_down_if_a_sentinel_knows_no_master)
+{
+	sentinel_comes("one:1");
+	peer_say(sentinel, "*-1\r\n");
+	ck_assert_str_eq(noted(), "down");
+	fake_pass(POLL_US / 10);
+	sentinel_comes("two:2");
+	sentinel_says("3");
+	fake_pass(POLL_US / 10);
+	/* The link asks once more, now that it dials again. */
+	while (peer_command(sentinel))
+		sentinel_says("3");
+	master_comes("m3:3");
+}
+END_TEST
+
+START_TEST(sentinel_that_named_a_replica_is_left)
+{
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	server = peer_accept("m3:3");
+	ck_assert_str_eq(peer_commands(server), "PING, HELLO 2");
+	peer_say(server, "+PONG\r\n%s",
+	    HELLO("$10\r\nstandalone\r\n", "$7\r\nreplica\r\n"));
+	ck_assert_str_eq(noted(), "down");
+	ck_assert(peer_is_left(sentinel));
+	fake_pass(POLL_US / 10);
+	sentinel_comes("two:2");
+	sentinel_says("4");
+	fake_pass(POLL_US / 10);
+	while (peer_command(sentinel))
+		sentinel_says("4");
+	master_comes("m4:4");
+}
+END_TEST
+
+START_TEST(sentinel_is_asked_each_second_and_a_move_ends_the_connection)
+{
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	master_comes("m3:3");
+	for (int i = 0; i < 3; i++) {
+		fake_pass(POLL_US * 6 / 5);
+		ck_assert_str_eq(peer_command(sentinel), ASKED);
+		sentinel_says("3");
+		ck_assert_str_eq(noted(), "");
+	}
+	fake_pass(POLL_US * 6 / 5);
+	ck_assert_str_eq(peer_command(sentinel), ASKED);
+	sentinel_says("4");
+	ck_assert_str_eq(noted(), "down");
+	ck_assert(peer_is_left(server));
+	fake_pass(POLL_US / 10);
+	ck_assert_str_eq(peer_command(sentinel), ASKED);
+	sentinel_says("4");
+	master_comes("m4:4");
+}
+END_TEST
+
+START_TEST(sentinels_that_are_gone_do_not_end_the_connection)
+{
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	master_comes("m3:3");
+	peer_close(sentinel);
+	fake_pass(10 * POLL_US);
+	ck_assert_str_eq(noted(), "");
+	ck_assert(!peer_is_left(server));
+}
+END_TEST
+
+START_TEST(server_that_is_no_sentinel_is_left)
+{
+	sentinel = peer_accept("one:1");
+	ck_assert_str_eq(peer_commands(sentinel), "PING, HELLO 2");
+	peer_say(sentinel, "+PONG\r\n%s",
+	    HELLO("$10\r\nstandalone\r\n", "$6\r\nmaster\r\n"));
+	ck_assert(peer_is_left(sentinel));
+	fake_pass(POLL_US / 10);
+	sentinel_comes("two:2");
+}
+END_TEST
+
+Suite *
+sentinel_suite(void)
+{
+	Suite *suite = suite_create("sentinel");
+	TCase *tcase = tcase_create("sentinel");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, server_is_the_one_that_a_sentinel_names);
+	tcase_add_test(tcase, another_sentinel_is_asked_where_one_is_gone);
+	tcase_add_test(tcase, link_is_down_if_no_sentinel_replies);
+	tcase_add_test(tcase, link_is_down_if_a_sentinel_knows_no_master);
+	tcase_add_test(tcase, sentinel_that_named_a_replica_is_left);
+	tcase_add_test(tcase,
+	    sentinel_is_asked_each_second_and_a_move_ends_the_connection);
+	tcase_add_test(
+	    tcase, sentinels_that_are_gone_do_not_end_the_connection);
+	tcase_add_test(tcase, server_that_is_no_sentinel_is_left);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

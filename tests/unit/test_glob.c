@@ -1,0 +1,149 @@
+#include "limit/glob.h"
+#include "suites.h"
+
+#include "base/attr.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *pattern, *text;
+	bool matches;
+} matches[] = {
+    {"user:?", "user:a", true},
+    {"user:?", "user:é", true},
+    {"user:?", "user:漢", true},
+    {"user:?", "user:😀", true},
+    {"user:?", "user:", false},
+    {"user:?", "user:ab", false},
+    {"user:??", "user:é", false},
+    {"x:[é]", "x:é", true},
+    {"x:[é]", "x:è", false},
+    {"x:[!é]", "x:è", true},
+    {"x:[!é]", "x:é", false},
+    {"x:[^é]*", "x:èé", true},
+    {"[à-ü]", "é", true},
+    {"[à-ü]", "a", false},
+    {"[a-\\é]", "b", true},
+    {"code:????"
+     "-*",
+	"code:漢字漢字-1", true},
+    {"code:????"
+     "-*",
+	"code:漢字漢-1", false},
+    {"*é", "aéé", true},
+    {"*é*", "aéb", true},
+    {"*[é]b", "é漢éb", true},
+    {"é", "é", true},
+    {"é", "\xC3", false},
+    {"?", "\xC3", true},
+    {"?", "\xC3\xC3", false},
+    {"??", "\xE6\xBC", true},
+    {"?", "\xFF", true},
+    {"[!a]", "\xFF", true},
+    {"[\x01-ÿ]", "\xFF", false},
+    {"*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+    {"", "", true},
+    {"*", "", true},
+    {"a*", "a", true},
+    {"[[:digit:]x]", "7", true},
+    {"[[:digit:]x]", "x", true},
+    {"[[:digit:]x]", ":", false},
+    {"[[:digit]x", "dx", true},
+    {"[]-]", "-", true},
+    {"[]-]", "]", true},
+    {"[!]]", "]", false},
+    {"[a-]", "-", true},
+    {"\\*", "*", true},
+    {"\\*", "a", false},
+};
+
+START_TEST(characters_are_matched)
+{
+	const char *text = matches[_i].text;
+
+	ck_assert_ptr_null(glob_fault(matches[_i].pattern));
+	ck_assert_int_eq(glob_matches(matches[_i].pattern, text, strlen(text)),
+	    matches[_i].matches);
+}
+END_TEST
+
+START_TEST(text_may_hold_a_nul)
+{
+	ck_assert(glob_matches("a?b", "a\0b", 3));
+	ck_assert(glob_matches("*b", "a\0b", 3));
+	ck_assert(!glob_matches("a", "a\0", 2));
+	ck_assert(!glob_matches("[!a]", "\0a", 2));
+}
+END_TEST
+
+static const struct {
+	const char *pattern, *fault;
+} faults[] = {
+    {"a\\", "ends in a lone backslash"},
+    {"[", "has a [ without a ]"},
+    {"[a", "has a [ without a ]"},
+    {"[]", "has a [ without a ]"},
+    {"[!]", "has a [ without a ]"},
+    {"[\\]", "has a [ without a ]"},
+    {"[a-", "has a [ without a ]"},
+    {"[a-\\", "has a [ without a ]"},
+    {"[[:alpha:]", "has a [ without a ]"},
+    {"a]", NULL},
+    {"[]]", NULL},
+};
+
+START_TEST(fault_is_found)
+{
+	ck_assert_pstr_eq(glob_fault(faults[_i].pattern), faults[_i].fault);
+}
+END_TEST
+
+/* A text of letters that patterns are made of. */
+static void
+draw(char *to, const char *letters, int most)
+{
+	int len = rand() % (most + 1);
+
+	for (int i = 0; i < len; i++)
+		to[i] = letters[(size_t)rand() % strlen(letters)];
+	to[len] = '\0';
+}
+
+START_TEST(ascii_is_matched_as_by_fnmatch)
+{
+	char pattern[16], text[16];
+	unsigned compared = 0, matched = 0;
+
+	srand(1);
+	while (compared < 300000) {
+		bool does;
+
+		draw(pattern, "ab-]!^\\[*?**", 10);
+		draw(text, "aabb-]![^\\", 8);
+		if (glob_fault(pattern))
+			continue;
+		compared++;
+		does = fnmatch(pattern, text, 0) == 0;
+		matched += does;
+		ck_assert_msg(glob_matches(pattern, text, strlen(text)) == does,
+		    "'%s' on '%s' is %d", pattern, text, does);
+	}
+	ck_assert_uint_gt(matched, 10000);
+}
+END_TEST
+
+Suite *
+glob_suite(void)
+{
+	Suite *suite = suite_create("glob");
+	TCase *tcase = tcase_create("glob");
+
+	tcase_add_loop_test(tcase, characters_are_matched, 0, COUNT(matches));
+	tcase_add_test(tcase, text_may_hold_a_nul);
+	tcase_add_loop_test(tcase, fault_is_found, 0, COUNT(faults));
+	tcase_add_test(tcase, ascii_is_matched_as_by_fnmatch);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

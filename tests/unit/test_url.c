@@ -1,0 +1,159 @@
+#include "config/url.h"
+#include "suites.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The URL as "tls user password host port path db". */
+static const struct {
+	const char *text, *read;
+} good[] = {
+    {"redis://h", "0 [] [] [h] 6379 [] -1"},
+    {"redis://h/", "0 [] [] [h] 6379 [] -1"},
+    {"REDIS://h:1/0", "0 [] [] [h] 1 [] 0"},
+    {"rediss://cache.example:65535/15", "1 [] [] [cache.example] 65535 [] 15"},
+    {"redis://h?db=7", "0 [] [] [h] 6379 [] 7"},
+    {"redis://h/?db=7", "0 [] [] [h] 6379 [] 7"},
+    {"redis://[::1]", "0 [] [] [::1] 6379 [] -1"},
+    {"redis://[fe80::1%25eth0]:2/1", "0 [] [] [fe80::1%eth0] 2 [] 1"},
+    {"redis://10.0.0.1:2", "0 [] [] [10.0.0.1] 2 [] -1"},
+    {"redis://:p@h", "0 [] [p] [h] 6379 [] -1"},
+    {"redis://u@h", "0 [u] [] [h] 6379 [] -1"},
+    {"redis://u:@h", "0 [u] [] [h] 6379 [] -1"},
+    {"redis://u:a:b@h", "0 [u] [a:b] [h] 6379 [] -1"},
+    {"redis://a%3ab:%40%2f%3F%23%25%3A@h:1", "0 [a:b] [@/?#%:] [h] 1 [] -1"},
+    {"redis://u:!\"$&'()*+,-.;<=>[]^_`{|}~ \\@h",
+	"0 [u] [!\"$&'()*+,-.;<=>[]^_`{|}~ \\] [h] 6379 [] -1"},
+    {"redis://u:\xc3\xa4%C3%A4@h", "0 [u] [\xc3\xa4\xc3\xa4] [h] 6379 [] -1"},
+    {"unix:///run/redis.sock", "0 [] [] [] 6379 [/run/redis.sock] -1"},
+    {"unix://u:p@/a%3Fb@c?db=2", NULL},
+    {"unix:///a%3Fb@c?db=2", "0 [] [] [] 6379 [/a?b@c] 2"},
+    {"unix://u:p@/a?db=2", "0 [u] [p] [] 6379 [/a] 2"},
+};
+
+START_TEST(url_is_read)
+{
+	struct url url;
+	const char *reason = url_read(&url, good[_i].text);
+	char read[5000];
+
+	if (!good[_i].read) {
+		ck_assert_ptr_nonnull(reason);
+		return;
+	}
+	ck_assert_ptr_null(reason);
+	snprintf(read, sizeof(read), "%d [%s] [%s] [%s] %d [%s] %d", url.tls,
+	    url.user, url.password, url.host, (int)url.port, url.path,
+	    (int)url.db);
+	ck_assert_str_eq(read, good[_i].read);
+}
+END_TEST
+
+#define SCHEMES  "begins with none of redis://"
+#define ESCAPES  "@ is written %40, / %2F, ? %3F and # %23"
+#define PORT     "its port is not from 1 to 65535"
+#define DATABASE "what follows its host is not /DB"
+#define TOO_LONG "is too long"
+
+static const struct {
+	const char *text, *reason;
+} bad[] = {
+    {"", SCHEMES},
+    {"h:6379", SCHEMES},
+    {"redis:h", SCHEMES},
+    {"http://h", SCHEMES},
+    {"tcp://h:1", SCHEMES},
+    {"redis+sentinel://a:1,b:2/main", "set topology = sentinel, hosts"},
+    {"redis://", "names no host"},
+    {"redis://:p@", "names no host"},
+    {"redis://:1", "names no host"},
+    {"redis:///1", "names no host"},
+    {"redis://h:", PORT},
+    {"redis://h:0", PORT},
+    {"redis://h:65536", PORT},
+    {"redis://h:+1", PORT},
+    {"redis://::1", "no name and no address"},
+    {"redis://[::1", "no name and no address"},
+    {"redis://[h]", "no name and no address"},
+    {"redis://a,b", "no name and no address"},
+    {"redis://h/x", DATABASE},
+    {"redis://h/-1", DATABASE},
+    {"redis://h/1000001", DATABASE},
+    {"redis://h/1/2", DATABASE},
+    {"redis://h/1?db=1", "names the database twice"},
+    {"redis://h?db=", "its db is not a whole number"},
+    {"redis://h?db=1&x=2", "its db is not a whole number"},
+    {"redis://h?timeout=1", "a parameter that is not db"},
+    {"redis://h#x", "it has a #"},
+    {"redis://u:p@ss@h", ESCAPES},
+    {"redis://u:p/ss@h", ESCAPES},
+    {"redis://u:p?ss@h", ESCAPES},
+    {"redis://u:p#ss@h", ESCAPES},
+    {"redis://u:100%@h", "a % in it is written %25"},
+    {"redis://u:%4@h", "a % in it is written %25"},
+    {"redis://u:%g0@h", "a % in it is written %25"},
+    {"redis://u:a%00b@h", "a control character"},
+    {"redis://u:a%0Ab@h", "a control character"},
+    {"unix://run/redis.sock", "its path begins with /"},
+    {"unix://", "its path begins with /"},
+    {"unix:///", "its path begins with /"},
+    {"unix:///a?b=1", "a parameter that is not db"},
+};
+
+START_TEST(what_is_none_is_explained)
+{
+	struct url url;
+	const char *reason = url_read(&url, bad[_i].text);
+
+	ck_assert_ptr_nonnull(reason);
+	ck_assert_msg(strstr(reason, bad[_i].reason), "%s", reason);
+}
+END_TEST
+
+/* "START, ${count} letters, END" */
+static const char *
+read_long(const char *start, int count, const char *end)
+{
+	static struct url url;
+	char text[9000], letters[5000];
+
+	memset(letters, 'a', sizeof(letters));
+	snprintf(text, sizeof(text), "%s%.*s%s", start, count, letters, end);
+	return url_read(&url, text);
+}
+
+START_TEST(each_part_has_room_or_is_refused)
+{
+	static const struct {
+		const char *start, *end;
+		int most;
+	} parts[] = {
+	    {"redis://:", "@h", PASSWORD_MAX},
+	    {"redis://", "@h", URL_USER_MAX},
+	    {"redis://", "", HOST_MAX},
+	    {"unix:///", "", URL_PATH_MAX - 1},
+	};
+
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		ck_assert_ptr_null(
+		    read_long(parts[i].start, parts[i].most, parts[i].end));
+		ck_assert_ptr_nonnull(
+		    read_long(parts[i].start, parts[i].most + 1, parts[i].end));
+	}
+	ck_assert_ptr_nonnull(
+	    strstr(read_long("redis://:", PASSWORD_MAX + 1, "@h"), TOO_LONG));
+}
+END_TEST
+
+Suite *
+url_suite(void)
+{
+	Suite *suite = suite_create("url");
+	TCase *tcase = tcase_create("url");
+
+	tcase_add_loop_test(tcase, url_is_read, 0, COUNT(good));
+	tcase_add_loop_test(tcase, what_is_none_is_explained, 0, COUNT(bad));
+	tcase_add_test(tcase, each_part_has_room_or_is_refused);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

@@ -140,8 +140,11 @@ $(B)/torture-dripgated: $(filter-out $(cli),$(objects)) $(B)/tests/torture/tortu
 $(B)/torture-dripgate: $(B)/src/cli/main.o $(library) $(B)/tests/torture/torture.o
 	$(CC) $(all_ldflags) $(torture_ldflags) -o $@ $^ $(libs)
 
+# What a fuzz target is linked with: all but the clock, which stands still.
+fuzzed = $(B)/tests/fuzz/clock.o $(filter-out $(B)/src/base/clock.o,$(library))
+
 # The corpus of each fuzz target, replayed as an ordinary test.
-$(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(library)
+$(B)/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(fuzzed)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
 check: check-layers check-mandoc check-unit check-corpus check-integration
@@ -251,7 +254,7 @@ fuzz-run: $(fuzzers:%=$(B)/fuzz-%)
 	  $(B)/fuzz-$$f -max_total_time=$(SECONDS) -rss_limit_mb=1024 -timeout=10 \
 	    -artifact_prefix=$(B)/ $(B)/corpus/$$f tests/fuzz/corpus/$$f || exit 1; done
 
-$(B)/fuzz-%: $(B)/tests/fuzz/fuzz_%.o $(library)
+$(B)/fuzz-%: $(B)/tests/fuzz/fuzz_%.o $(fuzzed)
 	$(CC) $(all_ldflags) -fsanitize=fuzzer -o $@ $^ $(libs)
 
 ## benchmarks: ratios against redis-server; BENCH=name for one row, JSON=file

@@ -5,14 +5,15 @@
 #include "protocol/resp/compat.h"
 
 #include "base/attr.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "protocol/resp/multi.h"
 #include "protocol/resp/resp_session.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 /* Clients infer from the version what the server can do. dripgated does what
  * they ask of a Redis 7, and gives its own name and version as well. */
@@ -150,14 +151,13 @@ int
 compat_time(const struct resp_command *command, struct session *session,
     struct buf *out)
 {
-	struct timespec now;
+	int64_t now_us = clock_us() + clock_shift_us();
 	char seconds[NUM_MAX_LEN + 1], micros[NUM_MAX_LEN + 1];
 
 	(void)command;
 	(void)session;
-	clock_gettime(CLOCK_REALTIME, &now);
-	snprintf(seconds, sizeof(seconds), "%lld", (long long)now.tv_sec);
-	snprintf(micros, sizeof(micros), "%ld", now.tv_nsec / 1000);
+	snprintf(seconds, sizeof(seconds), "%" PRId64, now_us / 1000000);
+	snprintf(micros, sizeof(micros), "%" PRId64, now_us % 1000000);
 	if (resp_write_array(out, 2) == -1 ||
 	    resp_write_text(out, seconds) == -1)
 		return -1;

@@ -75,6 +75,8 @@ daemon_on_read(const struct settings_reader_result *result, void *arg)
 static void
 daemon_drain(struct daemon *daemon)
 {
+	size_t clients;
+
 	if (daemon->state == DAEMON_DRAINING) {
 		log_info("second signal: exiting immediately");
 		loop_stop(daemon->loop);
@@ -87,12 +89,14 @@ daemon_drain(struct daemon *daemon)
 		loop_stop(daemon->loop);
 		return;
 	}
-	log_info("draining %zu clients", pool_clients(daemon->pool));
+	clients = pool_clients(daemon->pool);
 	if (daemon->control)
 		control_leave(daemon->control);
 	listeners_close(daemon->listeners);
 	daemon->listeners = NULL;
 	pool_drain(daemon->pool, systemd_keeps_clients());
+	/* Whoever reads this finds the listeners closed and the workers told. */
+	log_info("draining %zu clients", clients);
 }
 
 /* Report a reload to the service manager only after we reported that we are

@@ -102,6 +102,23 @@ put_bulk_number(FILE *to, long number)
 	put_bulk(to, text);
 }
 
+/* How a bucket's text ends under this recharge: as the daemon writes it, since
+ * both sides use the same buckets. */
+static void
+put_recharge(FILE *to)
+{
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz";
+	char text[16];
+	char *at = text + sizeof(text) - 1;
+
+	*at = '\0';
+	for (long rest = options.recharge_us; rest > 0; rest /= 62)
+		*--at = digits[rest % 62];
+	*--at = '/';
+	put_bulk(to, at);
+}
+
 /* The script on one bucket; lua/batch.lua says what the arguments are. */
 static void
 put_evalsha(FILE *to)
@@ -118,7 +135,7 @@ put_evalsha(FILE *to)
 	put_bulk_number(to, options.capacity);
 	put_bulk_number(to, options.recharge_us);
 	put_bulk_number(to, 0);
-	put_bulk(to, "/1"); /* how the recharge is written: any will do */
+	put_recharge(to);
 	put_bulk_number(to, life_ms + HOUR_MS);
 	put_bulk_number(to, 1);
 	put_bulk(to, "1");

@@ -95,7 +95,8 @@ daemon_drain(struct daemon *daemon)
 	listeners_close(daemon->listeners);
 	daemon->listeners = NULL;
 	pool_drain(daemon->pool, systemd_keeps_clients());
-	/* Whoever reads this finds the listeners closed and the workers told. */
+	/* Whoever reads this finds the listeners closed and the workers told.
+	 */
 	log_info("draining %zu clients", clients);
 }
 

@@ -37,7 +37,10 @@ gateway_open_topology(struct gateway *gateway)
 		return 0;
 	where.endpoint = gateway->redis.link.endpoint;
 	gateway->redis.topology = &gateway->topology;
-	return topology_open(&gateway->topology, &where);
+	if (topology_open(&gateway->topology, &where) == -1)
+		return -1;
+	gateway->set_backs = set_backs_new(gateway->topology.server_count);
+	return gateway->set_backs ? 0 : -1;
 }
 
 int
@@ -76,6 +79,7 @@ gateway_clear(struct gateway *gateway)
 	gateway_free_tops(gateway->tops, gateway->workers);
 	recent_free(gateway->recent);
 	servers_free(gateway->servers);
+	set_backs_free(gateway->set_backs);
 	topology_close(&gateway->topology);
 	deny_marks_free(gateway->deny_marks);
 	memory_free(gateway->memory);

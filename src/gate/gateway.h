@@ -20,6 +20,7 @@
 #include "stats/top.h"
 #include "store/deny_cache.h"
 #include "store/memory.h"
+#include "store/redis/set_backs.h"
 #include "store/redis/shard.h"
 
 #include <pthread.h>
@@ -79,10 +80,7 @@ struct gateway {
 	struct topology topology;   /* Redis store */
 	struct shard_options redis; /* as in the options, with these two */
 
-	/* By how much a server's clock was set back, and since when: for
-	 * sweeps_trim().  Zero once that was called. */
-	_Atomic int64_t set_back_us, set_back_since_us;
-	_Atomic size_t set_back_place; /* which server, in the topology */
+	struct set_backs *set_backs; /* what sweeps_trim() is to be told */
 
 	/* the limits in force */
 	_Atomic int unmatched; /* enum unmatched */

@@ -179,12 +179,12 @@ worker_on_sweep_tick(void *arg)
 	struct worker *worker = arg;
 	struct memory *memory = worker->gateway->memory;
 	size_t slots = memory_slots(memory) / SWEEP_TICKS + 1;
-	int64_t back_us;
+	struct set_back back;
 
-	back_us = atomic_exchange(&worker->gateway->set_back_us, 0);
-	if (worker->sweeps && back_us > 0)
-		sweeps_trim(worker->sweeps, worker->gateway->set_back_place,
-		    back_us, worker->gateway->set_back_since_us);
+	while (
+	    worker->sweeps && set_backs_take(worker->gateway->set_backs, &back))
+		sweeps_trim(
+		    worker->sweeps, back.place, back.back_us, back.since_us);
 	memory_follow_clock(memory, gate_now(&worker->gate), clock_shift_us());
 	memory_sweep(memory, slots < SWEEP_SLOTS_MAX ? slots : SWEEP_SLOTS_MAX,
 	    gate_now(&worker->gate));
@@ -251,11 +251,10 @@ worker_on_foreign(void *arg, unsigned buckets)
 static void
 worker_on_set_back(void *arg, size_t place, int64_t back_us, int64_t since_us)
 {
-	struct gateway *gateway = ((struct worker *)arg)->gateway;
+	const struct worker *worker = arg;
+	const struct set_back noted = {place, back_us, since_us};
 
-	gateway->set_back_place = place;
-	gateway->set_back_since_us = since_us;
-	gateway->set_back_us = back_us;
+	set_backs_note(worker->gateway->set_backs, &noted);
 }
 
 static void

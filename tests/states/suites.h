@@ -22,7 +22,8 @@
 	X(sweep)                                                               \
 	X(worker)                                                              \
 	X(worker_http)                                                         \
-	X(worker_redis)
+	X(worker_redis)                                                        \
+	X(worker_sharded)
 
 #define SUITE(name) Suite *name##_suite(void);
 SUITES(SUITE)

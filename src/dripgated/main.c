@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "config/config.h"
+#include "dripgated/connect_check.h"
 #include "dripgated/daemon.h"
 #include "dripgated/limits_source.h"
 
@@ -18,7 +19,7 @@
 
 struct arguments {
 	const char *config_path;
-	bool check, dump, distribute_only;
+	bool check, connect, dump, distribute_only;
 };
 
 static void
@@ -26,9 +27,10 @@ main_usage(FILE *to)
 {
 	fputs(
 	    "usage: dripgated [-c FILE] "
-	    "[--check | --dump-config | --distribute-only]\n"
+	    "[--check [--connect] | --dump-config | --distribute-only]\n"
 	    "  -c, --config FILE      settings (" CONFIG_PATH ")\n"
 	    "      --check            check settings and limits, and exit\n"
+	    "      --connect          with --check: try out Redis as well\n"
 	    "      --dump-config      print the settings in force, and exit\n"
 	    "      --distribute-only  serve no clients, only copy limits from\n"
 	    "                         [master] to each [slave:NAME]\n"
@@ -43,6 +45,7 @@ main_read_arguments(int argc, char **argv, struct arguments *arguments)
 	static const struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
 	    {"check", no_argument, NULL, 'k'},
+	    {"connect", no_argument, NULL, 'n'},
 	    {"dump-config", no_argument, NULL, 'd'},
 	    {"distribute-only", no_argument, NULL, 'o'},
 	    {"help", no_argument, NULL, 'h'},
@@ -59,6 +62,9 @@ main_read_arguments(int argc, char **argv, struct arguments *arguments)
 			break;
 		case 'k':
 			arguments->check = true;
+			break;
+		case 'n':
+			arguments->connect = true;
 			break;
 		case 'd':
 			arguments->dump = true;
@@ -77,7 +83,7 @@ main_read_arguments(int argc, char **argv, struct arguments *arguments)
 			exit(2);
 		}
 	}
-	if (optind < argc) {
+	if (optind < argc || (arguments->connect && !arguments->check)) {
 		main_usage(stderr);
 		exit(2);
 	}
@@ -171,6 +177,8 @@ main_run(const struct arguments *arguments, struct config *config)
 		if (!arguments->check)
 			return daemon_run(config, rules);
 		status = main_check(config, rules);
+		if (arguments->connect && !connect_check(config))
+			status = EXIT_FAILURE;
 	}
 	rules_unref(rules);
 	config_free(config);

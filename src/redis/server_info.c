@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "redis/reply.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,16 @@ server_info_value(const char *text, const char *name)
 		at += len;
 	}
 	return NULL;
+}
+
+bool
+server_info_read(const char *text, const char *name, char *to, size_t size)
+{
+	const char *value = server_info_value(text, name);
+
+	if (value)
+		snprintf(to, size, "%.*s", (int)strcspn(value, "\r\n"), value);
+	return value != NULL;
 }
 
 static void

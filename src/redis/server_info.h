@@ -11,6 +11,7 @@
 #include "redis/link.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct server_info {
@@ -23,6 +24,11 @@ struct server_info {
 /** Ask, now that the link is up, with ${timeout_us} for the reply.  Not if the
  * connection ended at the last INFO: a proxy may close it. */
 void server_info_ask(struct server_info *info, int64_t timeout_us);
+
+/** Copy the value of ${name}, a line of the reply to INFO, to ${to}, cut to
+ * ${size}.  Return false if there is no such line. */
+bool server_info_read(
+    const char *text, const char *name, char *to, size_t size);
 
 /** Free the memory, after the link. */
 void server_info_free(struct server_info *info);

@@ -104,13 +104,15 @@ redis_client_select_database(struct redis_client *client)
 	    client, "SELECT %lld", (long long)client->options.link.db);
 }
 
-/* A file that the user names comes before the settings, a credential after
- * them. */
+/* A file that the user names comes before the settings and the file that they
+ * name, a credential after them. */
 static int
 redis_client_set_password(struct redis_client *client)
 {
 	struct link_options *link = &client->options.link;
 
+	if (!client->tool->password_file && *link->password_file)
+		client->tool->password_file = link->password_file;
 	if (!*link->password || client->tool->password_file)
 		link->password = tool_password(client->tool);
 	return link->password ? 0 : -1;

@@ -109,7 +109,7 @@ config_read_credential(struct config *config, struct reasons *reasons)
 	int result;
 
 	assert(*place); /* "" by default */
-	if (!folder || **place)
+	if (!folder || **place || *config->gate.redis.link.password_file)
 		return 0;
 	snprintf(path, sizeof(path), "%s/" PASSWORD_CREDENTIAL, folder);
 	if (access(path, F_OK) == -1 && errno == ENOENT)
@@ -178,6 +178,7 @@ config_free(struct config *config)
 	if (!config)
 		return;
 	config_close_tls(config);
+	config_close_secrets(config);
 	config_texts_free(&config->texts);
 	free(config->distributor.targets);
 	free(config->path);
@@ -200,9 +201,12 @@ config_subscriber(const struct config *config)
 		link->db = redis->db;
 		link->tls = redis->tls;
 		link->tls_context = redis->tls_context;
-		if (!*link->username && !*link->password) {
+		if (!*link->username && !*link->password &&
+		    !*link->password_file) {
 			link->username = redis->username;
 			link->password = redis->password;
+			link->password_file = redis->password_file;
+			link->secret = redis->secret;
 		}
 	}
 	link->backoff_max_us = CONTROL_BACKOFF_US;

@@ -17,6 +17,7 @@
 #include "net/listeners.h"
 #include "net/tls.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -85,6 +86,18 @@ struct subscriber_options config_subscriber(const struct config *config);
  * Return 0, or -1 with ${reasons} added. */
 int config_open_tls(struct config *config, struct reasons *reasons) MUST_USE;
 
+/** Read the files with passwords of servers, before there are links.  Return 0,
+ * or -1 with ${reasons} added. */
+int config_open_secrets(
+    struct config *config, struct reasons *reasons) MUST_USE;
+
+/** Whether a server has refused a password from a file since the last call. */
+bool config_has_refused_secret(const struct config *config);
+
+/** Read those files again, and let links log in with what they have now.  Any
+ * thread, one at a time. */
+void config_reread_secrets(const struct config *config);
+
 /** Free it; NULL: no-op. */
 void config_free(struct config *config);
 
@@ -94,7 +107,7 @@ int config_dump(const struct config *config, struct buf *out) MUST_USE;
 
 /** Take over from ${new} the settings that can change while the daemon runs,
  * and call ${refused} for each that differs and cannot.  Links connect, from
- * now on, with the certificates that ${new} has read. */
+ * now on, with the certificates and passwords that ${new} has read. */
 typedef void config_refused(const char *section, const char *name);
 void config_take_reloadable(
     struct config *config, const struct config *new, config_refused *refused);

@@ -27,6 +27,14 @@ void config_renew_tls(struct config *config, const struct config *renewed);
 /** Free what config_open_tls() read. */
 void config_close_tls(struct config *config);
 
+/** Let the links of ${config} log in, from now on, with what ${renewed} has
+ * read from the same files. */
+void config_renew_secrets(
+    const struct config *config, const struct config *renewed);
+
+/** Free what config_open_secrets() read. */
+void config_close_secrets(struct config *config);
+
 /** Whether it has the address of a server. */
 bool config_has_endpoint(const struct link_options *link);
 

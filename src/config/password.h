@@ -6,9 +6,10 @@
 
 #include "base/attr.h"
 #include "base/reasons.h"
+#include "base/secret.h"
 
 /** Most characters of a password. */
-#define PASSWORD_MAX 4096
+#define PASSWORD_MAX SECRET_MAX
 
 /** The systemd credential that holds it. */
 #define PASSWORD_CREDENTIAL "dripgate.redis-password"

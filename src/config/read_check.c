@@ -189,9 +189,46 @@ read_check_topology(struct config_reading *reading)
 	    topologies[chosen].has_sentinels ? config->redis_hosts : NULL;
 }
 
+static void
+read_check_password(struct config_reading *reading, unsigned line,
+    const char *section, const struct link_options *link)
+{
+	if (*link->password && *link->password_file)
+		reading_blame(reading, line, section, "password_file",
+		    "and password exclude each other");
+}
+
+static void
+read_check_passwords(struct config_reading *reading)
+{
+	const struct config *config = reading->config;
+	const struct {
+		const char *section;
+		const struct link_options *link;
+	} servers[] = {{"redis", &config->gate.redis.link},
+	    {"control", &config->control.link},
+	    {"master", &config->distributor.master}};
+
+	for (size_t i = 0; i < COUNT(servers); i++)
+		read_check_password(reading,
+		    reading->given[setting_find(
+				       servers[i].section, "password_file") -
+				   settings],
+		    servers[i].section, servers[i].link);
+	for (size_t i = 0; i < config->distributor.target_count; i++) {
+		char section[READING_SHOWN_LEN + 1];
+
+		snprintf(section, sizeof(section), SECTION_TARGET "%s",
+		    config->distributor.targets[i].name);
+		read_check_password(reading, reading->target_lines[i], section,
+		    &config->distributor.targets[i].link);
+	}
+}
+
 void
 reading_check(struct config_reading *reading)
 {
+	read_check_passwords(reading);
 	read_check_topology(reading);
 	read_check_distribution(reading);
 }

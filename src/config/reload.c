@@ -47,4 +47,5 @@ config_take_reloadable(
 			reload_row(config, new, &settings[i], 0, refused);
 	reload_targets(config, new, refused);
 	config_renew_tls(config, new);
+	config_renew_secrets(config, new);
 }

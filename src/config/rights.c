@@ -107,7 +107,7 @@ rights_take_daemon(struct rights *rights, const struct link_options *link)
 	bool named = link->username && *link->username;
 
 	return rights_take_user(rights, link, named ? link->username : DAEMON,
-	    !named || *link->password);
+	    !named || *link->password || *link->password_file);
 }
 
 /* Add "${kind}${text}", unless the user has it. */

@@ -136,6 +136,8 @@ static const struct choice log_levels[] = {
 		.help = "empty: the default user"},                            \
 	    {section, "password", in(password), SECRET(PASSWORD_MAX),          \
 		.help = "empty: none"},                                        \
+	    {section, "password_file", in(password_file), PATH,                \
+		.help = "a file with it, one line, which may change"},         \
 	    {section, "socket_timeout", in(socket_timeout_us),                 \
 		SECONDS(1000, 300 * SECOND), .fallback = "5s",                 \
 		.help = "a call must get its reply within this time"},         \
@@ -241,6 +243,8 @@ const struct setting settings[] = {
 	.help = "empty: the default user"},
     {"redis", "password", REDIS(password), SECRET(PASSWORD_MAX),
 	.help = "empty: none, or systemd's credential " PASSWORD_CREDENTIAL},
+    {"redis", "password_file", REDIS(password_file), PATH,
+	.help = "a file with it, one line, which may change"},
     {"redis", "socket_timeout", REDIS(socket_timeout_us),
 	TIME(1000, 60 * SECOND), .fallback = "50ms",
 	.help = "a call must get its reply within this time"},

@@ -208,6 +208,7 @@ daemon_tick_serving(struct daemon *daemon)
 	if (daemon_is_alive(daemon))
 		systemd_watchdog_pat();
 	daemon_say_status(daemon);
+	passwords_tick(daemon->passwords);
 	if (settings_reader_busy_us(daemon->reader) > READ_PATIENCE_US)
 		log_limited(&daemon->limiter, LOG_LEVEL_WARNING,
 		    "not reloaded yet: reading the files hangs");
@@ -322,7 +323,8 @@ daemon_start(struct daemon *daemon, struct rules *rules)
 	daemon->reader = settings_reader_new(daemon->loop, config,
 	    daemon->pool && !daemon_follows_redis(daemon), daemon_on_read,
 	    daemon);
-	if (!daemon->refuser || !daemon->reader)
+	daemon->passwords = passwords_new(daemon->loop, config);
+	if (!daemon->refuser || !daemon->reader || !daemon->passwords)
 		return -1;
 	daemon_apply_settings(daemon);
 	daemon_set_state(daemon, DAEMON_STARTING);
@@ -342,6 +344,7 @@ daemon_stop(struct daemon *daemon)
 	timer_stop(&daemon->tick);
 	refuser_free(daemon->refuser);
 	hangs = !settings_reader_free(daemon->reader);
+	hangs = !passwords_free(daemon->passwords) || hangs;
 	if (!hangs)
 		config_free(daemon->config);
 	loop_free(daemon->loop);

@@ -34,7 +34,8 @@ settings_reader_read(struct settings_reader *reader)
 		reader->new =
 		    config_load(reader->config->path, &reader->reasons);
 		if (!reader->new ||
-		    config_open_tls(reader->new, &reader->reasons) == -1) {
+		    config_open_tls(reader->new, &reader->reasons) == -1 ||
+		    config_open_secrets(reader->new, &reader->reasons) == -1) {
 			reader->fault = SETTINGS_READER_BAD_SETTINGS;
 			return;
 		}

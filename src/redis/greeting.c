@@ -6,25 +6,42 @@
 #include "redis/greeting.h"
 
 #include "base/attr.h"
+#include "base/secret.h"
 
 #include <string.h>
 
 /* The user's password may be empty ("nopass"); a user without a name is the
  * default one, which needs no AUTH without a password. */
 static bool
-greeting_write_auth(const struct greeting *greeting, struct command *command)
+greeting_write_login(const struct link_options *options, const char *password,
+    struct command *command)
 {
-	const struct link_options *options = greeting->options;
 	bool named = options->username && *options->username;
 
-	if (!named && !*options->password)
+	if (!named && !*password)
 		return false;
 	command_start(command, named ? 3 : 2);
 	command_add_text(command, "AUTH");
 	if (named)
 		command_add_text(command, options->username);
-	command_add_text(command, options->password);
+	command_add_text(command, password);
 	return true;
+}
+
+static bool
+greeting_write_auth(const struct greeting *greeting, struct command *command)
+{
+	const struct link_options *options = greeting->options;
+	char password[SECRET_MAX + 1];
+	bool result;
+
+	if (!options->secret)
+		return greeting_write_login(
+		    options, options->password, command);
+	secret_copy(options->secret, password);
+	result = greeting_write_login(options, password, command);
+	explicit_bzero(password, sizeof(password));
+	return result;
 }
 
 /* Not for database 0, in which every connection starts: a proxy may not know
@@ -74,10 +91,30 @@ greeting_take_fine(struct greeting *greeting, const redisReply *reply)
 		   : NULL;
 }
 
+/* The server takes another password, or wants one. */
+static void
+greeting_refuse_secret(struct greeting *greeting)
+{
+	if (!greeting->options->secret)
+		return;
+	greeting->is_secret_refused = true;
+	secret_refuse(greeting->options->secret);
+}
+
+static const char *
+greeting_take_auth(struct greeting *greeting, const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_ERROR)
+		greeting_refuse_secret(greeting);
+	return greeting_take_fine(greeting, reply);
+}
+
 /* A server that does not let this user PING is ready all the same. */
 static const char *
 greeting_take_pong(struct greeting *greeting, const redisReply *reply)
 {
+	if (reply_is_error(reply, "NOAUTH"))
+		greeting_refuse_secret(greeting);
 	return reply_is_error(reply, "NOPERM")
 		   ? NULL
 		   : greeting_take_fine(greeting, reply);
@@ -131,7 +168,7 @@ static const struct {
 	bool (*write)(const struct greeting *, struct command *);
 	const char *(*take)(struct greeting *, const redisReply *);
 } steps[GREETING_STEPS] = {
-    {greeting_write_auth, greeting_take_fine},
+    {greeting_write_auth, greeting_take_auth},
     {greeting_write_select, greeting_take_fine},
     {greeting_write_ping, greeting_take_pong},
     {greeting_write_hello, greeting_take_hello},

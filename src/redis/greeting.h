@@ -27,6 +27,7 @@ struct greeting {
 	size_t written[GREETING_STEPS]; /* in order */
 	size_t written_count;
 	size_t taken; /* number of these to which the server has replied */
+	bool is_secret_refused; /* its file may have another by now */
 	char reason[REPLY_EXPLAIN_MAX];
 };
 

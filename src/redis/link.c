@@ -89,7 +89,8 @@ struct link {
 static int64_t
 link_backoff_max_us(const struct link *link)
 {
-	return link->options->backoff_max_us && !link->is_unknown
+	return link->options->backoff_max_us && !link->is_unknown &&
+		       !link->greeting.is_secret_refused
 		   ? link->options->backoff_max_us
 		   : LINK_BACKOFF_MAX_US;
 }

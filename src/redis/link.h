@@ -45,11 +45,15 @@ struct sentinel_options {
 	bool tls;             /* as to the server itself */
 };
 
+struct secret;
+
 struct link_options {
 	struct endpoint endpoint;
 	int64_t db;
 	const char *username;       /* "" or NULL: the default user */
 	const char *password;       /* "": none, or an empty one */
+	const char *password_file;  /* where ${secret} is from; "" or NULL */
+	struct secret *secret;      /* instead of the password; NULL: that */
 	int64_t connect_timeout_us; /* until the server has greeted */
 	int64_t socket_timeout_us;  /* a call */
 	int64_t backoff_max_us;     /* 0: LINK_BACKOFF_MAX_US */

@@ -1,3 +1,4 @@
+#include "base/secret.h"
 #include "fake/fake.h"
 #include "fake/note.h"
 #include "fake/peer.h"
@@ -219,6 +220,30 @@ START_TEST(user_may_have_no_password)
 	make_link(&events);
 	accept_link();
 	ck_assert_pstr_eq(peer_command(server), "AUTH gate ");
+}
+END_TEST
+
+/* Its file may have another one soon, however long the link backs off else. */
+START_TEST(password_from_a_file_that_is_refused_is_tried_again_soon)
+{
+	options.backoff_max_us = 100 * LINK_BACKOFF_MAX_US;
+	options.secret = secret_new();
+	secret_set(options.secret, "first");
+	make_link(&events);
+	for (int i = 0; i < 20; i++) {
+		accept_link();
+		ck_assert_pstr_eq(peer_command(server), "AUTH first");
+		ck_assert(!secret_take_refused(options.secret));
+		peer_say(server, "-WRONGPASS no\r\n");
+		ck_assert(secret_take_refused(options.secret));
+		ck_assert_int_le(fake_pass_to_next(), LINK_BACKOFF_MAX_US);
+	}
+	secret_set(options.secret, "second");
+	accept_link();
+	ck_assert_pstr_eq(peer_command(server), "AUTH second");
+	link_free(link);
+	link = NULL;
+	secret_free(options.secret);
 }
 END_TEST
 
@@ -1056,6 +1081,8 @@ link_suite(void)
 	tcase_add_test(tcase, logs_in_and_selects_in_one_go);
 	tcase_add_test(tcase, password_alone_is_the_default_users);
 	tcase_add_test(tcase, user_may_have_no_password);
+	tcase_add_test(
+	    tcase, password_from_a_file_that_is_refused_is_tried_again_soon);
 	tcase_add_test(tcase, server_need_not_know_hello_nor_let_ping);
 	tcase_add_loop_test(
 	    tcase, server_that_will_not_do_is_told, 0, COUNT(servers));

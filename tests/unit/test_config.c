@@ -154,6 +154,7 @@ static const char all_settings[] = "[listen]\n"
 				   "db = 15\n"
 				   "username = gate\n"
 				   "password = sesame=#1\n"
+				   "password_file = \n"
 				   "socket_timeout = 1ms\n"
 				   "connect_timeout = 1m\n"
 				   "inflight = 64\n"
@@ -185,6 +186,7 @@ static const char all_settings[] = "[listen]\n"
 				   "db = 3\n"
 				   "username = follower\n"
 				   "password = open\n"
+				   "password_file = \n"
 				   "socket_timeout = 2\n"
 				   "connect_timeout = 3s\n"
 				   "tls = yes\n"
@@ -667,6 +669,12 @@ static const struct {
 	"test.ini:2: [redis] tls: url says it, too: remove one of them"},
     {"[redis]\nurl = redis://x/1\ndb = 1\n",
 	"test.ini:3: [redis] db: url says it, too: remove one of them"},
+    {"[redis]\npassword = a\npassword_file = /b\n",
+	"test.ini:3: [redis] password_file: and password exclude each other"},
+    {"[redis]\nurl = redis://:a@x\n[control]\npassword_file = /b\n"
+     "password = c\n",
+	"test.ini:4: [control] password_file: and password exclude each "
+	"other"},
     {"[redis]\nurl = redis://:a@x\npassword = a\n",
 	"test.ini:3: [redis] password: url says it, too: remove one of them"},
     {"[redis]\nurl = redis://x\ntopology = sentinel\nhosts = a:1\n",

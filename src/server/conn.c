@@ -32,7 +32,7 @@ conn_make_due(struct conn *conn)
 void
 conn_schedule(struct conn *conn)
 {
-	if (!conn->task.is_queued)
+	if (!conn->task.list)
 		conn->waits_since_us = gate_now(conn->conns->gate);
 	scheduler_add(&conn->conns->scheduler, &conn->task);
 }

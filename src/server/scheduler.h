@@ -1,12 +1,17 @@
 /**
  * scheduler: which client of a worker is served next.
  *
- * Deficit round robin (M.  Shreedhar and G.  Varghese, "Efficient Fair Queuing
+ * Deficit round robin (M. Shreedhar and G. Varghese, "Efficient Fair Queuing
  * Using Deficit Round Robin", 1995), in time.  In each round each client that
  * has something to do gets a quantum of it, and pays for the time that serving
  * it took.  A client whose request took longer is in debt, and skipped until
  * the quanta of the next rounds have paid it back.  So a client that asks for
  * much does not slow clients that ask for little.
+ *
+ * Nor do many of them: a client that has used less than an eighth of its
+ * quantum in this round goes ahead of those that have used more (as sparse
+ * flows do in FQ-CoDel, RFC 8290, section 5).  The others lose at most an
+ * eighth by that.
  *
  * Pure: it has no clock, and knows nothing of clients.
  */
@@ -29,13 +34,19 @@
 /** A field of its client.  All zero at first. */
 struct task {
 	TAILQ_ENTRY(task) entry;
-	bool is_queued;    /* has something to do */
-	int64_t credit_us; /* time that it may take; below 0: debt */
+	struct task_list *list; /* NULL: has nothing to do */
+	int64_t credit_us;      /* time that it may take; below 0: debt */
+	uint64_t round;         /* in which it was last given a quantum */
 };
 
+TAILQ_HEAD(task_list, task);
+
 struct scheduler {
-	TAILQ_HEAD(task_list, task) queue;
-	size_t count; /* of tasks in it */
+	struct task_list light; /* served before the others */
+	struct task_list queue;
+	struct task mark; /* in the queue: when it comes first, a round ends */
+	uint64_t round;
+	size_t count; /* of tasks that have something to do */
 };
 
 void scheduler_init(struct scheduler *scheduler);
@@ -57,7 +68,7 @@ void scheduler_charge(struct task *task, int64_t spent_us);
 static inline bool
 scheduler_is_empty(const struct scheduler *scheduler)
 {
-	return TAILQ_EMPTY(&scheduler->queue);
+	return scheduler->count == 0;
 }
 
 #endif

@@ -24,7 +24,7 @@ timeouts_is_stalled(struct conn *conn, int64_t now_us)
 static bool
 timeouts_is_busy(const struct conn *conn)
 {
-	return conn->task.is_queued || conn->queue.count > 0 ||
+	return conn->task.list || conn->queue.count > 0 ||
 	       buf_len(&conn->stream.out) > 0;
 }
 

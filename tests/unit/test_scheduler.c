@@ -87,11 +87,41 @@ START_TEST(queued_once_and_off_the_queue_once)
 	scheduler_add(&scheduler, &tasks[0]);
 	scheduler_remove(&scheduler, &tasks[0]);
 	scheduler_remove(&scheduler, &tasks[0]);
-	ck_assert(!tasks[0].is_queued);
+	ck_assert_ptr_null(tasks[0].list);
 	ck_assert_ptr_eq(scheduler_next(&scheduler), &tasks[1]);
 	ck_assert_ptr_eq(scheduler_next(&scheduler), &tasks[2]);
 	ck_assert_ptr_null(scheduler_next(&scheduler));
 	ck_assert(scheduler_is_empty(&scheduler));
+}
+END_TEST
+
+START_TEST(who_asks_for_little_goes_ahead_of_those_who_ask_for_much)
+{
+	const int64_t much_us = 3 * SCHEDULER_QUANTUM_US;
+
+	for (int i = 0; i < TASKS; i++) {
+		scheduler_next(&scheduler);
+		scheduler_charge(&tasks[i], i == 0 ? 10 : much_us);
+		scheduler_add(&scheduler, &tasks[i]);
+	}
+	for (int i = 0; i < 10; i++) {
+		ck_assert_ptr_eq(scheduler_next(&scheduler), &tasks[0]);
+		scheduler_charge(&tasks[0], 10);
+		scheduler_add(&scheduler, &tasks[0]);
+	}
+}
+END_TEST
+
+START_TEST(going_ahead_takes_an_eighth_at_most)
+{
+	const int64_t costs_us[] = {
+	    10, SCHEDULER_QUANTUM_US, SCHEDULER_QUANTUM_US};
+
+	for (int i = 0; i < 10000; i++)
+		serve_next(costs_us);
+	ck_assert_int_le(spent_us[0], spent_us[1] / 8 + spent_us[1] / 50);
+	ck_assert_int_ge(spent_us[0], spent_us[1] / 10);
+	ck_assert_int_ge(spent_us[2], spent_us[1] * 95 / 100);
 }
 END_TEST
 
@@ -107,6 +137,9 @@ scheduler_suite(void)
 	    tcase, tasks_that_take_long_get_no_more_time_than_others);
 	tcase_add_test(tcase, alone_a_task_is_served_whatever_it_owes);
 	tcase_add_test(tcase, what_was_not_used_is_not_saved_up);
+	tcase_add_test(
+	    tcase, who_asks_for_little_goes_ahead_of_those_who_ask_for_much);
+	tcase_add_test(tcase, going_ahead_takes_an_eighth_at_most);
 	tcase_add_test(tcase, queued_once_and_off_the_queue_once);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -8,6 +8,7 @@ $REDIS_SERVER, by default redis-server.
 import contextlib
 import itertools
 import os
+import random
 import re
 import resource
 import selectors
@@ -73,10 +74,17 @@ def redis_users(folder, settings):
 
 
 def free_port():
-    """A TCP port that no process listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port that no process listens on just now, and that the kernel gives to
+    no connection: or one that tries in vain to reach it could take it, or reach
+    itself."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def wait_until(condition, what, patience=PATIENCE):

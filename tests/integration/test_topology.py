@@ -16,7 +16,7 @@ recharge = 60s
 match = mail:*
 algorithm = fixed_window
 capacity = 1000
-window = 1s
+window = 30d
 
 [short]
 match = short:*

@@ -110,6 +110,19 @@ const struct command_row command_rows[] = {
 	.more = "One line for each, for redis-cli: put the password in place "
 		"of\n"
 		"PASSWORD."},
+    {"topology show", "", .options = REDIS, .run = topology_show,
+	.help = "what stands in Redis about partitions and hosts",
+	.more = "It counts for all daemons, whatever their settings say."},
+    {"topology plan", "WORD...", WORDS(1, 2), .options = REDIS,
+	.run = topology_plan, .help = "say what another topology would lose",
+	.more = "partitions=N and hosts=HOST:PORT,... say what changes.  A "
+		"bucket\n"
+		"that moves is lost: its key starts with an empty one."},
+    {"topology set", "WORD...", WORDS(1, 2), .options = REDIS,
+	.run = topology_set, .help = "have all daemons use another topology",
+	.more = "The words are those of plan.  Daemons follow within some two "
+		"seconds,\n"
+		"without a restart."},
     {"top", "[LIMIT]", WORDS(0, 1),
 	.options = SOCKET | JSON | OPTION_BIT(OPTION_DENIED) |
 		   OPTION_BIT(OPTION_ALLOWED),

@@ -60,6 +60,11 @@ int why_show(struct tool *tool);
 int tail_run(struct tool *tool);
 int status_show(struct tool *tool);
 
+/* topology.c: where the buckets in Redis are */
+int topology_show(struct tool *tool);
+int topology_plan(struct tool *tool);
+int topology_set(struct tool *tool);
+
 /* acl.c: the users that the settings need in Redis */
 int acl_show(struct tool *tool);
 

@@ -58,8 +58,9 @@ _dripgate()
 	0,*)
 		_dripgate_reply -W "$(cut -d ' ' -f 1 <<<"$commands" | sort -u)"
 		;;
-	1,limits)
-		_dripgate_reply -W "$(sed -n 's/^limits //p' <<<"$commands")"
+	1,limits | 1,topology)
+		_dripgate_reply -W \
+		    "$(sed -n "s/^${words[0]} //p" <<<"$commands")"
 		;;
 	2,"limits check" | 2,"limits load" | 2,"limits diff" | 2,"limits dump")
 		_dripgate_files

@@ -34,6 +34,10 @@ struct redis_client {
 /** Connect, authenticate, select the database.  Return 0, or -1. */
 int redis_client_open(struct redis_client *client, struct tool *tool) MUST_USE;
 
+/** The same, of another server than that of [control]. */
+int redis_client_open_link(struct redis_client *client, struct tool *tool,
+    const struct link_options *link) MUST_USE;
+
 /** Close; one that is closed or zeroed: no-op. */
 void redis_client_close(struct redis_client *client);
 

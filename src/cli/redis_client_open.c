@@ -195,6 +195,32 @@ redis_client_locate(struct redis_client *client)
 	return -1;
 }
 
+/* To the server of its options. */
+static int
+redis_client_start(struct redis_client *client)
+{
+	struct link_options *link = &client->options.link;
+	const struct tool *tool = client->tool;
+
+	if (tool->timeout_us) {
+		link->connect_timeout_us = tool->timeout_us;
+		link->socket_timeout_us = tool->timeout_us;
+	}
+	client->timeout_us = link->socket_timeout_us;
+	if (redis_client_set_password(client) == -1)
+		return -1;
+	return redis_client_locate(client) == 0 ? redis_client_connect(client)
+						: -1;
+}
+
+int
+redis_client_open_link(struct redis_client *client, struct tool *tool,
+    const struct link_options *link)
+{
+	*client = (struct redis_client){.tool = tool, .options.link = *link};
+	return redis_client_start(client);
+}
+
 int
 redis_client_open(struct redis_client *client, struct tool *tool)
 {
@@ -204,13 +230,5 @@ redis_client_open(struct redis_client *client, struct tool *tool)
 	if (!config)
 		return -1;
 	client->options = config_subscriber(config);
-	if (tool->timeout_us) {
-		client->options.link.connect_timeout_us = tool->timeout_us;
-		client->options.link.socket_timeout_us = tool->timeout_us;
-	}
-	client->timeout_us = client->options.link.socket_timeout_us;
-	if (redis_client_set_password(client) == -1)
-		return -1;
-	return redis_client_locate(client) == 0 ? redis_client_connect(client)
-						: -1;
+	return redis_client_start(client);
 }

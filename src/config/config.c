@@ -185,6 +185,20 @@ config_free(struct config *config)
 	free(config);
 }
 
+struct topology_follower_options
+config_topology(const struct config *config)
+{
+	const struct shard_options *redis = &config->gate.redis;
+	struct topology_follower_options options = {
+	    .link = redis->link,
+	    .where = redis->where,
+	    .key = config->topology_key,
+	};
+
+	options.where.endpoint = redis->link.endpoint;
+	return options;
+}
+
 struct subscriber_options
 config_subscriber(const struct config *config)
 {

@@ -13,6 +13,7 @@
 #include "base/reasons.h"
 #include "control/distributor.h"
 #include "control/subscriber.h"
+#include "control/topology_follower.h"
 #include "gate/gateway.h"
 #include "net/listeners.h"
 #include "net/tls.h"
@@ -50,6 +51,7 @@ struct config {
 	struct gateway_options gate;
 	enum redis_topology redis_topology;
 	const char *redis_hosts;
+	const char *topology_key;          /* of the prefix */
 	const char *redis_url;             /* "" once its parts are set */
 	const char *url_of_variable;       /* instead; NULL: none; borrowed */
 	struct subscriber_options control; /* its server as written */
@@ -81,6 +83,9 @@ struct config *config_load(const char *path, struct reasons *reasons) MUST_USE;
  * names or else that of [redis], with the state folder that systemd gives if it
  * names none.  Its strings belong to the config. */
 struct subscriber_options config_subscriber(const struct config *config);
+
+/** How the topology in Redis is followed.  Its strings belong to the config. */
+struct topology_follower_options config_topology(const struct config *config);
 
 /** Read the certificates and keys of the servers, before there are links.
  * Return 0, or -1 with ${reasons} added. */

@@ -6,6 +6,8 @@
 #include "config/internal.h"
 #include "config/reading.h"
 #include "config/value.h"
+#include "redis/topology_record.h"
+#include "store/redis/field.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -176,6 +178,7 @@ read_check_topology(struct config_reading *reading)
 	struct config *config = reading->config;
 	struct shard_options *redis = &config->gate.redis;
 	enum redis_topology chosen = config->redis_topology;
+	char key[FIELD_PREFIX_MAX + sizeof(TOPOLOGY_RECORD_KEY)];
 
 	read_check_hosts(reading, topologies[chosen].has_hosts);
 	read_check_partitions(reading);
@@ -183,6 +186,10 @@ read_check_topology(struct config_reading *reading)
 		read_blame_redis(reading, "sentinel_tls", "needs tls = yes");
 	if (topologies[chosen].has_shards && reading->reasons->count == 0)
 		read_take_shards(reading);
+	snprintf(key, sizeof(key), "%s" TOPOLOGY_RECORD_KEY, redis->prefix);
+	config->topology_key = config_texts_add(&config->texts, key);
+	if (!config->topology_key)
+		read_blame_redis(reading, "topology", "out of memory");
 	redis->where.kind = topologies[chosen].kind;
 	redis->where.hosts = config->redis_hosts;
 	redis->link.sentinel.hosts =

@@ -67,6 +67,9 @@ static const struct needed of_target[] = {{"ping", OF_OPTIONAL},
     {"watch", OF_LIMITS}, {"unwatch", OF_NOTHING}, {"zrange", OF_LIMITS},
     {"multi", OF_NOTHING}, {"zrem", OF_LIMITS}, {"zadd", OF_LIMITS},
     {"publish", OF_CHANNEL}, {"exec", OF_NOTHING}, {0}};
+static const struct needed of_planner[] = {{"get", OF_LIMITS},
+    {"set", OF_LIMITS}, {"scan", OF_NOTHING}, {"hlen", OF_LIMITS},
+    {"hscan", OF_LIMITS}, {0}};
 static const struct needed of_operator[] = {{"eval", OF_SCRIPT},
     {"zrange", OF_LIMITS}, {"multi", OF_NOTHING}, {"unlink", OF_LIMITS},
     {"zadd", OF_LIMITS}, {"exec", OF_NOTHING}, {"hgetall", OF_FLEET},
@@ -304,6 +307,24 @@ rights_add_operator(
 	rights_add_script(rights, user, &script_limits, OF_LIMITS, &none);
 }
 
+/* Who looks at the topology, and changes it, where there is one worth that. */
+static void
+rights_add_planner(struct rights *rights, const struct config *config,
+    const struct endpoint *endpoint)
+{
+	struct link_options link = config->gate.redis.link;
+	const struct names none = {{NULL}};
+	struct rights_user *user;
+
+	link.endpoint = *endpoint;
+	user = rights_take_user(rights, &link, OPERATOR, true);
+	user->is_operator = true;
+	rights_add_names(rights, user, READ, config->gate.redis.prefix, "*");
+	rights_add_names(rights, user, BOTH, config->topology_key, "");
+	rights_add_database(rights, user, &link);
+	rights_add_commands(rights, user, of_planner, &none);
+}
+
 static void
 rights_add_distributor(
     struct rights *rights, const struct distributor_options *options)
@@ -342,6 +363,11 @@ rights_add_all(struct rights *rights, const struct config *config)
 		rights_add_distributor(rights, &config->distributor);
 	if (follows_redis)
 		rights_add_operator(rights, &control);
+	for (size_t i = 0; config->gate.redis.where.partitions > 1 &&
+			   i < rights->topology.server_count;
+	     i++)
+		rights_add_planner(
+		    rights, config, &rights->topology.servers[i]);
 }
 
 int
@@ -356,7 +382,7 @@ rights_open(struct rights *rights, const struct config *config)
 	    topology_open(&rights->topology, &where) == -1)
 		return -1;
 	/* Those of control, operator, master; and one to look at. */
-	most = 4 + rights->topology.server_count +
+	most = 4 + 2 * rights->topology.server_count +
 	       config->distributor.target_count;
 	rights->users = calloc(most, sizeof(*rights->users));
 	if (!rights->users)

@@ -23,8 +23,9 @@
 struct control {
 	struct loop *loop;
 	struct dialer *dialer;
-	struct subscriber *subscriber;   /* NULL: limits come from a file */
-	struct distributor *distributor; /* NULL: nothing is distributed */
+	struct subscriber *subscriber;      /* NULL: limits come from a file */
+	struct distributor *distributor;    /* NULL: nothing is distributed */
+	struct topology_follower *topology; /* NULL: no buckets are in Redis */
 	_Atomic bool reload_wanted, leave_wanted, stop_wanted;
 
 	/* the end */
@@ -106,6 +107,13 @@ control_open_parts(struct control *control,
 		if (!control->distributor)
 			return -1;
 	}
+	if (options->topology) {
+		control->topology =
+		    topology_follower_new(control->loop, control->dialer,
+			options->topology, options->topology_changed, arg);
+		if (!control->topology)
+			return -1;
+	}
 	return 0;
 }
 
@@ -115,6 +123,7 @@ control_free_control(struct control *control)
 	timer_stop(&control->leave_timer);
 	distributor_free(control->distributor);
 	subscriber_free(control->subscriber);
+	topology_follower_free(control->topology);
 	dialer_free(control->dialer);
 	loop_free(control->loop);
 	free(control);
@@ -147,8 +156,10 @@ control_start(const struct control_options *options,
 bool
 control_is_settled(const struct control *control)
 {
-	return !control->subscriber ||
-	       subscriber_is_settled(control->subscriber);
+	return (!control->subscriber ||
+		   subscriber_is_settled(control->subscriber)) &&
+	       (!control->topology ||
+		   topology_follower_is_settled(control->topology));
 }
 
 enum subscriber_state

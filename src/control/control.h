@@ -1,8 +1,9 @@
 /**
  * control: the thread that keeps the limits up to date.
  *
- * Owns: its loop, and on it a subscriber, which loads the limits from
- * Redis, a distributor, which copies limits to other servers, or both.
+ * Owns: its loop, and on it a subscriber, which loads the limits from Redis, a
+ * distributor, which copies limits to other servers, a follower of the
+ * topology; some of these.
  * Never: knows clients, stores or buckets.
  */
 #ifndef CONTROL_CONTROL_H
@@ -11,6 +12,7 @@
 #include "base/attr.h"
 #include "control/distributor.h"
 #include "control/subscriber.h"
+#include "control/topology_follower.h"
 
 #include <stdbool.h>
 
@@ -20,6 +22,8 @@ struct control;
 struct control_options {
 	const struct subscriber_options *subscriber;
 	const struct distributor_options *distributor;
+	const struct topology_follower_options *topology;
+	topology_follower_changed *topology_changed; /* on the thread */
 };
 
 /** Start the thread.  ${options} are borrowed.  The thread calls ${set_rules}
@@ -28,8 +32,8 @@ struct control_options {
 struct control *control_start(const struct control_options *options,
     subscriber_set_rules *set_rules, void *arg) MUST_USE;
 
-/** Whether the first attempt to load limits has succeeded or failed; always
- * true without a subscriber. */
+/** Whether the first attempts to load limits and to read the topology have
+ * succeeded or failed. */
 bool control_is_settled(const struct control *control);
 
 /** The state of the limits in Redis; SUBSCRIBER_CURRENT without a

@@ -275,6 +275,15 @@ daemon_on_rules(struct rules *rules, struct rules_changes *changes, void *arg)
 		pool_note_refused(daemon->pool, changes->text);
 }
 
+/* On the control thread. */
+static int
+daemon_on_topology(const struct topology_options *where, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	return pool_set_topology(daemon->pool, where);
+}
+
 static int
 daemon_start_control(struct daemon *daemon)
 {
@@ -292,7 +301,12 @@ daemon_start_control(struct daemon *daemon)
 	}
 	if (config->distributor.target_count > 0)
 		options.distributor = &config->distributor;
-	if (!options.subscriber && !options.distributor)
+	if (daemon->pool && config->gate.store == STORE_REDIS) {
+		daemon->topology = config_topology(config);
+		options.topology = &daemon->topology;
+		options.topology_changed = daemon_on_topology;
+	}
+	if (!options.subscriber && !options.distributor && !options.topology)
 		return 0;
 	daemon->control = control_start(&options, daemon_on_rules, daemon);
 	return daemon->control ? 0 : -1;

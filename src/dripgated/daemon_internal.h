@@ -53,7 +53,8 @@ struct daemon {
 	/* limits in Redis */
 	struct subscriber_options subscriber;
 	char node_id[NODE_ID_LEN + 1];
-	struct control *control; /* NULL: limits come from a file */
+	struct topology_follower_options topology;
+	struct control *control; /* NULL: nothing is followed in Redis */
 
 	/* reloads */
 	struct settings_reader *reader;

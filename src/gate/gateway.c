@@ -1,3 +1,8 @@
+/*
+ * Holds what the workers share.  What changes while they run is under the lock,
+ * but for the placing, which is replaced whole.  The heart:
+ * gateway_set_rules(), gateway_get_rules().
+ */
 #include "gate/gateway.h"
 
 #include "base/clock.h"
@@ -28,19 +33,31 @@ gateway_new_tops(size_t workers)
 	return tops;
 }
 
+int
+gateway_set_topology(
+    struct gateway *gateway, const struct topology_options *where)
+{
+	struct shard_options settings = gateway->options->redis;
+	struct placing *placing;
+
+	settings.servers = gateway->servers;
+	placing = placing_new(&settings, where);
+	if (!placing)
+		return -1;
+	placing->older = gateway->placing;
+	gateway->placing = placing;
+	return 0;
+}
+
 static int
 gateway_open_topology(struct gateway *gateway)
 {
-	struct topology_options where = gateway->redis.where;
+	struct topology_options where = gateway->options->redis.where;
 
 	if (gateway->options->store != STORE_REDIS)
 		return 0;
-	where.endpoint = gateway->redis.link.endpoint;
-	gateway->redis.topology = &gateway->topology;
-	if (topology_open(&gateway->topology, &where) == -1)
-		return -1;
-	gateway->set_backs = set_backs_new(gateway->topology.server_count);
-	return gateway->set_backs ? 0 : -1;
+	where.endpoint = gateway->options->redis.link.endpoint;
+	return gateway_set_topology(gateway, &where);
 }
 
 int
@@ -53,7 +70,6 @@ gateway_init(struct gateway *gateway, const struct gateway_options *options,
 	    .workers = workers,
 	    .rules = rules,
 	    .loaded_us = clock_us(),
-	    .redis = options->redis,
 	};
 	pthread_mutex_init(&gateway->lock, NULL);
 	gateway->limit_stats = limit_stats_new(rules, workers, NULL);
@@ -62,7 +78,7 @@ gateway_init(struct gateway *gateway, const struct gateway_options *options,
 	gateway->counters = counters_new(workers);
 	gateway->tops = gateway_new_tops(workers);
 	gateway->recent = recent_new();
-	gateway->servers = gateway->redis.servers = servers_new();
+	gateway->servers = servers_new();
 	if (gateway->memory)
 		memory_know_limits(gateway->memory, rules);
 	return gateway->memory && gateway->deny_marks && gateway->counters &&
@@ -79,8 +95,7 @@ gateway_clear(struct gateway *gateway)
 	gateway_free_tops(gateway->tops, gateway->workers);
 	recent_free(gateway->recent);
 	servers_free(gateway->servers);
-	set_backs_free(gateway->set_backs);
-	topology_close(&gateway->topology);
+	placing_free(gateway->placing);
 	deny_marks_free(gateway->deny_marks);
 	memory_free(gateway->memory);
 	limit_stats_unref(gateway->limit_stats);

@@ -10,8 +10,8 @@
 
 #include "base/attr.h"
 #include "gate/outage_cost.h"
+#include "gate/placing.h"
 #include "limit/rules.h"
-#include "redis/topology.h"
 #include "limit/rules_changes.h"
 #include "stats/counters.h"
 #include "stats/limit_stats.h"
@@ -20,7 +20,6 @@
 #include "stats/top.h"
 #include "store/deny_cache.h"
 #include "store/memory.h"
-#include "store/redis/set_backs.h"
 #include "store/redis/shard.h"
 
 #include <pthread.h>
@@ -77,10 +76,7 @@ struct gateway {
 	struct memory *memory;         /* the memory store, and the fallback */
 	struct deny_marks *deny_marks; /* Redis store */
 	struct servers *servers;
-	struct topology topology;   /* Redis store */
-	struct shard_options redis; /* as in the options, with these two */
-
-	struct set_backs *set_backs; /* what sweeps_trim() is to be told */
+	_Atomic(struct placing *) placing; /* Redis store; else NULL */
 
 	/* the limits in force */
 	_Atomic int unmatched; /* enum unmatched */
@@ -114,6 +110,11 @@ void gateway_clear(struct gateway *gateway);
  * is set to what changes by that.  Any thread. */
 void gateway_set_rules(struct gateway *gateway, struct rules *rules,
     struct rules_changes *changes);
+
+/** Have the buckets in Redis be at ${where}, which is borrowed, from the next
+ * turn of each worker on.  One thread.  Return 0, or -1 with errno. */
+int gateway_set_topology(
+    struct gateway *gateway, const struct topology_options *where) MUST_USE;
 
 /** Count a reload that was refused, and remember why; or, with "", that the
  * last one was not.  Any thread. */

@@ -7,6 +7,7 @@
 
 #include "base/attr.h"
 #include "base/secret.h"
+#include "redis/topology_record.h"
 
 #include <string.h>
 
@@ -163,6 +164,29 @@ greeting_take_hello(struct greeting *greeting, const redisReply *reply)
 	return NULL;
 }
 
+static bool
+greeting_write_record(const struct greeting *greeting, struct command *command)
+{
+	if (!greeting->options->record)
+		return false;
+	command_start(command, 2);
+	command_add_text(command, "GET");
+	command_add_text(command, greeting->options->record->key);
+	return true;
+}
+
+/* A server that does not let this user read it, or has something else there,
+ * is accepted. */
+static const char *
+greeting_take_record(struct greeting *greeting, const redisReply *reply)
+{
+	greeting->is_elsewhere =
+	    reply->type == REDIS_REPLY_STRING &&
+	    !topology_record_agrees(
+		greeting->options->record->text, reply->str, reply->len);
+	return greeting->is_elsewhere ? "has another topology" : NULL;
+}
+
 /* The steps in their order; each is skipped if it is not needed. */
 static const struct {
 	bool (*write)(const struct greeting *, struct command *);
@@ -172,6 +196,7 @@ static const struct {
     {greeting_write_select, greeting_take_fine},
     {greeting_write_ping, greeting_take_pong},
     {greeting_write_hello, greeting_take_hello},
+    {greeting_write_record, greeting_take_record},
 };
 
 bool

@@ -4,7 +4,7 @@
  *
  * Logs in, selects the database, asks what the server is (HELLO), and whether
  * it is ready (PING): it is not while it loads its data, or is a replica that
- * lost its master.
+ * lost its master.  Buckets need the topology that stands there, too.
  *
  * A greeting is a field of its link, zeroed at the start of each.
  */
@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define GREETING_STEPS 4
+#define GREETING_STEPS 5
 
 struct greeting {
 	const struct link_options *options;
@@ -28,6 +28,7 @@ struct greeting {
 	size_t written_count;
 	size_t taken; /* number of these to which the server has replied */
 	bool is_secret_refused; /* its file may have another by now */
+	bool is_elsewhere;      /* another topology stands there */
 	char reason[REPLY_EXPLAIN_MAX];
 };
 

@@ -229,11 +229,11 @@ link_release_held(struct link *link)
 }
 
 /* The sentinels named this server.  If it is no master, it became a replica, or
- * is about to become a master. */
+ * is about to become a master.  What follows the topology logs another one. */
 static void
 link_refuse(struct link *link, const char *reason)
 {
-	link_fail(link, reason);
+	link_fail(link, link->greeting.is_elsewhere ? NULL : reason);
 	if (link->sentinel)
 		sentinel_distrust(link->sentinel);
 }

@@ -45,6 +45,11 @@ struct sentinel_options {
 	bool tls;             /* as to the server itself */
 };
 
+/** What must stand in a key of the server, or nothing (topology_record.h). */
+struct link_record {
+	const char *key, *text;
+};
+
 struct secret;
 
 struct link_options {
@@ -62,6 +67,7 @@ struct link_options {
 	struct tls_context *tls_context; /* of these, borrowed; NULL: no TLS */
 	enum link_kind kind;
 	struct sentinel_options sentinel;
+	const struct link_record *record; /* NULL: any will do */
 };
 
 struct link_events {

@@ -15,6 +15,8 @@ outage_add(struct outage *outage, const char *name, const char *reason)
 	char text[REPLY_EXPLAIN_MAX];
 
 	outage->failures++;
+	if (!reason)
+		return;
 	if (log_limited(&outage->limiter, LOG_LEVEL_WARNING, "redis %s: %s",
 		name, reply_explain(reason, strlen(reason), NULL, text)))
 		outage->is_logged = true;

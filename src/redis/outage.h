@@ -18,7 +18,8 @@ struct outage {
 	bool is_logged; /* the log has a failure, and no recovery since */
 };
 
-/** Count a failure of the server called ${name}, and log it, now and then. */
+/** Count a failure of the server called ${name}, and log it, now and then;
+ * NULL: another has logged it. */
 void outage_add(struct outage *outage, const char *name, const char *reason);
 
 /** How long to wait before the next attempt: at random, up to a ceiling that

@@ -113,8 +113,8 @@ topology_place_sharded(const struct topology *topology, unsigned partition)
 }
 
 const struct topology_kind topology_kinds[] = {
-    {"single", topology_open_single, topology_place_single},
-    {"sharded", topology_open_sharded, topology_place_sharded},
+    {"single", false, topology_open_single, topology_place_single},
+    {"sharded", true, topology_open_sharded, topology_place_sharded},
 };
 
 const size_t topology_kind_count = COUNT(topology_kinds);
@@ -127,6 +127,14 @@ topology_find_kind(const char *name)
 			return &topology_kinds[i];
 	errno = EINVAL;
 	return NULL;
+}
+
+bool
+topology_shares_hosts(const char *kind)
+{
+	const struct topology_kind *found = topology_find_kind(kind);
+
+	return found && found->shares_hosts;
 }
 
 static int

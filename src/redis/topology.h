@@ -21,6 +21,7 @@
 #include "net/endpoint.h"
 #include "redis/partition.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,10 @@ struct topology_options {
 
 struct topology_kind {
 	const char *name;
+
+	/** Whether the hosts are the servers, which share the keys: then all
+	 * daemons must have the same. */
+	bool shares_hosts;
 
 	/** Fill in the servers.  Return 0, or -1 with errno. */
 	int (*open)(struct topology *, const struct topology_options *);
@@ -55,6 +60,9 @@ struct topology {
 
 extern const struct topology_kind topology_kinds[];
 extern const size_t topology_kind_count;
+
+/** Whether a kind shares the keys among the hosts. */
+bool topology_shares_hosts(const char *kind);
 
 /** Set up.  ${options} are borrowed.  Return 0, or -1 with errno: ENOMEM,
  * EINVAL (no such kind, or no such list of hosts). */

@@ -166,6 +166,28 @@ pool_set_rules(
 		clock_sleep(PAUSE_US);
 }
 
+static bool
+pool_is_placed(const struct pool *pool)
+{
+	for (size_t i = 0; i < pool->count; i++)
+		if (!worker_is_placed(pool->workers[i]))
+			return false;
+	return true;
+}
+
+int
+pool_set_topology(struct pool *pool, const struct topology_options *where)
+{
+	int64_t patience_us = clock_us() + TAKE_OVER_US;
+
+	if (gateway_set_topology(&pool->gateway, where) == -1)
+		return -1;
+	pool_wake_all(pool);
+	while (!pool_is_placed(pool) && clock_us() < patience_us)
+		clock_sleep(PAUSE_US);
+	return 0;
+}
+
 void
 pool_note_refused(struct pool *pool, const char *reason)
 {

@@ -49,6 +49,12 @@ size_t pool_limits(struct pool *pool);
 void pool_set_rules(
     struct pool *pool, struct rules *rules, struct rules_changes *changes);
 
+/** Have the buckets in Redis be at ${where}, which is borrowed.  Returns once
+ * all workers have moved, or, if one is busy for long, after a tenth of a
+ * second.  From one thread.  Return 0, or -1 with errno. */
+int pool_set_topology(
+    struct pool *pool, const struct topology_options *where) MUST_USE;
+
 /** Count a reload that was refused, and remember why; or, with "", that the
  * last one was not.  Any thread. */
 void pool_note_refused(struct pool *pool, const char *reason);

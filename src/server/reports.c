@@ -71,14 +71,15 @@ reports_explain_place(struct buf *out, struct gate *gate,
     const struct query *query, const struct key *key)
 {
 	const struct gateway *gateway = gate->gateway;
-	const struct topology *topology = &gateway->topology;
+	const struct placing *placing = gateway->placing;
 	char hash[FIELD_HASH_MAX], shown[KEY_SHOWN_MAX];
 
 	if (gateway->options->store == STORE_MEMORY)
 		return buf_printf(out, "store memory\n");
-	field_hash_name(gateway->redis.prefix,
-	    partition_tag(&topology->partitions,
-		topology_partition_of(topology, key->bytes, key->len)),
+	field_hash_name(placing->redis.prefix,
+	    partition_tag(&placing->topology.partitions,
+		topology_partition_of(
+		    &placing->topology, key->bytes, key->len)),
 	    query->limit, hash);
 	return buf_printf(out, "store redis %s, field %s of hash %s%s\n",
 	    query->decided_by == DECIDED_BY_REDIS ? "(replies)"

@@ -74,9 +74,10 @@ struct worker {
 
 	/* touched by all threads */
 	struct arrivals arrivals;
-	_Atomic unsigned generation; /* of the limits in use */
-	_Atomic bool settled;        /* the store connected, or failed to */
-	_Atomic bool done;           /* drained */
+	_Atomic unsigned generation;       /* of the limits in use */
+	_Atomic(struct placing *) placing; /* of the store; NULL: memory */
+	_Atomic bool settled; /* the store connected, or failed to */
+	_Atomic bool done;    /* drained */
 };
 
 /* Hand a client over to the heir. */
@@ -182,7 +183,7 @@ worker_on_sweep_tick(void *arg)
 	struct set_back back;
 
 	while (
-	    worker->sweeps && set_backs_take(worker->gateway->set_backs, &back))
+	    worker->sweeps && set_backs_take(worker->placing->set_backs, &back))
 		sweeps_trim(
 		    worker->sweeps, back.place, back.back_us, back.since_us);
 	memory_follow_clock(memory, gate_now(&worker->gate), clock_shift_us());
@@ -190,6 +191,8 @@ worker_on_sweep_tick(void *arg)
 	    gate_now(&worker->gate));
 	timer_set(&worker->sweep_tick, SWEEP_TICK_US);
 }
+
+static void worker_move_buckets(struct worker *worker);
 
 /* All events of a turn were handled.  Return whether the next turn must follow
  * at once. */
@@ -199,6 +202,7 @@ worker_on_turned(void *arg)
 	struct worker *worker = arg;
 	bool more;
 
+	worker_move_buckets(worker);
 	conns_serve(&worker->conns);
 	store_flush(worker->store);
 	more = conns_flush(&worker->conns);
@@ -254,7 +258,7 @@ worker_on_set_back(void *arg, size_t place, int64_t back_us, int64_t since_us)
 	const struct worker *worker = arg;
 	const struct set_back noted = {place, back_us, since_us};
 
-	set_backs_note(worker->gateway->set_backs, &noted);
+	set_backs_note(worker->placing->set_backs, &noted);
 }
 
 static void
@@ -281,31 +285,71 @@ worker_open_memory_store(struct worker *worker)
 	return worker->store ? 0 : -1;
 }
 
+static struct sweeps *
+worker_open_sweeps(struct worker *worker, const struct shard_options *options)
+{
+	static const struct sweep_events events = {
+	    worker_on_swept, worker_on_sweep_failed};
+	const struct sweep_common common = {.loop = worker->loop,
+	    .dialer = worker->dialer,
+	    .options = options,
+	    .events = &events,
+	    .arg = worker};
+	struct sweeps *sweeps = sweeps_new(&common);
+
+	if (sweeps && worker->gateway->options->inline_limits)
+		sweeps_include_inline(sweeps);
+	return sweeps;
+}
+
+/* Keep the buckets where ${placing} says from now on.  Return 0, or -1 (out of
+ * memory), and all is as before. */
 static int
-worker_open_redis_store(struct worker *worker)
+worker_place_buckets(struct worker *worker, struct placing *placing)
 {
 	static const struct shard_events events = {worker_on_settled,
 	    worker_on_outage, worker_on_sent, worker_on_foreign,
 	    worker_on_set_back};
-	static const struct sweep_events sweep_events = {
-	    worker_on_swept, worker_on_sweep_failed};
-	const struct shard_options *options = &worker->gateway->redis;
-	struct sweep_common sweep_common = {.loop = worker->loop,
-	    .options = options,
-	    .events = &sweep_events,
-	    .arg = worker};
+	struct store *old = worker->store;
+	struct sweeps *old_sweeps = worker->sweeps;
+	struct store *store = redis_store_new(
+	    worker->loop, worker->dialer, &placing->redis, &events, worker);
+	struct sweeps *sweeps =
+	    worker->index == 0 ? worker_open_sweeps(worker, &placing->redis)
+			       : NULL;
 
+	if (!store || (!sweeps && worker->index == 0)) {
+		store_free(store);
+		sweeps_free(sweeps);
+		return -1;
+	}
+	worker->settled = false;
+	worker->placing = placing;
+	worker->sweeps = sweeps;
+	worker->store = worker->gate.store = store;
+	store_free(old);
+	sweeps_free(old_sweeps);
+	return 0;
+}
+
+/* What was asked of the servers of before is decided by on_error. */
+static void
+worker_move_buckets(struct worker *worker)
+{
+	struct placing *placing = worker->gateway->placing;
+
+	if (placing != worker->placing &&
+	    worker_place_buckets(worker, placing) == 0 && worker->sweeps)
+		sweeps_set_rules(worker->sweeps, worker->gate.snapshot->rules);
+}
+
+static int
+worker_open_redis_store(struct worker *worker)
+{
 	worker->dialer = dialer_new(worker->loop);
 	if (!worker->dialer)
 		return -1;
-	sweep_common.dialer = worker->dialer;
-	worker->store = redis_store_new(
-	    worker->loop, worker->dialer, options, &events, worker);
-	if (worker->index == 0)
-		worker->sweeps = sweeps_new(&sweep_common);
-	if (worker->sweeps && worker->gateway->options->inline_limits)
-		sweeps_include_inline(worker->sweeps);
-	return worker->store && (worker->sweeps || worker->index > 0) ? 0 : -1;
+	return worker_place_buckets(worker, worker->gateway->placing);
 }
 
 static void
@@ -426,6 +470,12 @@ unsigned
 worker_generation(const struct worker *worker)
 {
 	return worker->generation;
+}
+
+bool
+worker_is_placed(const struct worker *worker)
+{
+	return worker->placing == worker->gateway->placing;
 }
 
 bool

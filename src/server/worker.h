@@ -38,6 +38,9 @@ bool worker_is_alive(const struct worker *worker);
 /** The generation of the limits that it uses (gateway->generation). */
 unsigned worker_generation(const struct worker *worker);
 
+/** Whether its buckets are where those of the gateway are.  Any thread. */
+bool worker_is_placed(const struct worker *worker);
+
 /** Whether it has drained (clients->draining) and its thread is at its end. */
 bool worker_is_done(const struct worker *worker);
 

@@ -296,10 +296,25 @@ peer_narrow(int fd)
 		fake_die("SO_SNDBUF: %m");
 }
 
+/* Whether it asks for the topology as well. */
+static bool
+peer_takes_record(struct peer *peer)
+{
+	const char *command = peer_coming(peer);
+
+	if (!command || strcmp(command, "GET drip:topology") != 0)
+		return false;
+	peer_command(peer);
+	return true;
+}
+
 void
 peer_greet(struct peer *peer)
 {
 	static const char *const greeting[] = {"PING", "HELLO 2"};
+	static const char greeted[] =
+	    "+PONG\r\n*4\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n"
+	    "$4\r\nrole\r\n$6\r\nmaster\r\n";
 
 	for (size_t i = 0; i < COUNT(greeting); i++) {
 		const char *command = peer_command(peer);
@@ -308,6 +323,6 @@ peer_greet(struct peer *peer)
 			fake_die(
 			    "greeted with %s", command ? command : "nothing");
 	}
-	peer_say(peer, "+PONG\r\n*4\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n"
-		       "$4\r\nrole\r\n$6\r\nmaster\r\n");
+	peer_write(peer, greeted, strlen(greeted));
+	peer_say(peer, "%s", peer_takes_record(peer) ? "$-1\r\n" : "");
 }

@@ -66,8 +66,8 @@ const char *peer_commands(struct peer *peer);
 const char *peer_coming(struct peer *peer);
 
 /** Take the greeting of a link without a login and with database 0, and reply
- * to it as a server of its own, a master, does.  The process ends if it is
- * another. */
+ * to it as a server of its own, a master, without a topology, does.  The
+ * process ends if it is another. */
 void peer_greet(struct peer *peer);
 
 /** Whether the other end is closed, once all that it wrote was looked at. */

@@ -259,5 +259,41 @@ class OperatorTest(harness.Case):
                 self.assertNotEqual(self.run_all(server, less), fine)
 
 
+class PlannerTest(harness.Case):
+    """An operator who changes the topology."""
+
+    COMMANDS = ["show"], ["plan", "partitions=8"], ["set", "partitions=8"]
+
+    def run_all(self, server, rights):
+        """Whether all commands work, as a user with these rights."""
+        with server.connect() as link:
+            link.ask("ACL", "SETUSER", "operator", "reset", "on", ">secret", "resetchannels",
+                     *rights)
+            link.ask("SELECT", 1)
+            link.ask("SET", "drip:topology", "partitions=4")
+            for i in range(4):
+                link.ask("HSET", f"drip:{{{i}}}:login", *sum(
+                    ([f"login:{n}", "1"] for n in range(10)), []))
+        path = os.path.join(self.folder, "planner.ini")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(BUCKETS + f"[redis]\nunix_socket_path = {server.path}\ndb = 1\n"
+                       "username = operator\npassword = secret\n")
+        return all(subprocess.run(
+            [harness.DRIPGATE, "-c", path, "topology", *words], check=False,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+                   for words in self.COMMANDS)
+
+    def test_an_operator_needs_all_of_it_and_nothing_else(self):
+        server = self.redis()
+        name, _, rights = redis_users(
+            self.folder, BUCKETS + OTHER_DATABASE + "partitions = 4\n")[-1]
+        self.assertEqual(name, "operator")
+        self.assertTrue(self.run_all(server, rights))
+        for left_out in rights:
+            with self.subTest(left_out):
+                self.assertFalse(self.run_all(
+                    server, [right for right in rights if right != left_out]))
+
+
 if __name__ == "__main__":
     harness.main()

@@ -175,8 +175,9 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.complete(""), sorted({name.split()[0] for name in COMMANDS}))
         self.assertEqual(self.complete("pe"), ["peek"])
         self.assertEqual(self.complete("-c", "x", "--json", "lim"), ["limits"])
-        self.assertEqual(self.complete("limits", ""), sorted(
-            name.split()[1] for name in COMMANDS if " " in name))
+        for first in "limits", "topology":
+            self.assertEqual(self.complete(first, ""), sorted(
+                name.split()[1] for name in COMMANDS if name.startswith(first + " ")))
         self.assertEqual(self.complete("limits", "l"), ["list", "load"])
 
     def test_options_are_those_of_the_command(self):

@@ -56,7 +56,8 @@ REDIS_COMMANDS = {
     "fleet": [],
 }
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "acl": [], "tail": [],
-            "route": ["GET", "/"]}
+            "route": ["GET", "/"], "topology show": [],
+            "topology plan": ["partitions=2"], "topology set": ["partitions=2"]}
 
 
 # A response of which nothing comes.

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import subprocess
 
 import harness
 from harness import PATIENT, converse, fields, wait_until
@@ -100,6 +101,11 @@ class ShardedTest(harness.Case):
         return {name.decode(): {key.decode() for key in server.ask("HKEYS", name)}
                 for name in server.ask("KEYS", f"drip:*:{limit}")}
 
+    @staticmethod
+    def set_topology(gate, *words):
+        subprocess.run([harness.DRIPGATE, "-c", gate.config_path, "topology", "set", *words],
+                       check=True, stdout=subprocess.DEVNULL)
+
     def consume(self, gate, keys, amount=1):
         """{key: fields of its response}, all asked for at once."""
         text = "".join(f"consume {key} {amount}\n" for key in keys).encode()
@@ -188,8 +194,10 @@ class ShardedTest(harness.Case):
     def test_a_server_that_is_added_takes_its_share(self):
         servers = self.servers(3)
         keys = [f"login:{i}" for i in range(1000)]
-        self.consume(self.gate(servers[:2]), keys)
+        gate = self.gate(servers[:2])
+        self.consume(gate, keys)
         before = self.placed(servers)
+        self.set_topology(gate, "hosts=" + self.hosts(servers).replace(" ", ","))
         said = self.consume(self.gate(servers), keys)
         new = {key for held in self.hashes(servers[2]).values() for key in held}
         self.assertTrue(new)

@@ -196,19 +196,27 @@ END_TEST
 
 START_TEST(listens_once_the_store_is_connected)
 {
-	struct peer *server;
+	struct peer *peers[3]; /* of the store, the sweep and the follower */
 
 	start(
 	    FROM_FILE "[store]\ntype = redis\n[redis]\nhost = redis.example\n");
 	fake_pass(100 * MS);
 	ck_assert(!listens());
-	server = peer_accept(REDIS);
-	peer_greet(server);
+	for (size_t i = 0; i < COUNT(peers); i++) {
+		peers[i] = peer_accept(REDIS);
+		peer_greet(peers[i]);
+	}
+	fake_pass(2 * MS);
+	ck_assert(!listens());
+	ck_assert_pstr_eq(
+	    peer_command(peers[2]), "SET drip:topology partitions=1 NX GET");
+	peer_say(peers[2], "$-1\r\n");
 	fake_pass(2 * MS);
 	ck_assert_str_eq(noted(), "ready");
 	ck_assert(listens());
 	end();
-	peer_free(server);
+	for (size_t i = 0; i < COUNT(peers); i++)
+		peer_free(peers[i]);
 }
 END_TEST
 

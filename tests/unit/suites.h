@@ -72,6 +72,7 @@
 	X(throttle)                                                            \
 	X(top)                                                                 \
 	X(topology)                                                            \
+	X(topology_record)                                                     \
 	X(url)                                                                 \
 	X(verbs)
 

@@ -34,8 +34,9 @@ struct shard_options {
 	const char *prefix;      /* of the names of all hashes */
 	int64_t inflight;        /* calls out at a time, 1..64 */
 	struct servers *servers; /* where what becomes of calls is counted */
-	struct topology_options where;   /* without its endpoint */
-	const struct topology *topology; /* of that, of the whole process */
+	struct topology_options where;    /* without its endpoint */
+	const struct topology *topology;  /* of that, of the whole process */
+	const struct link_record *record; /* of it; NULL: none is needed */
 };
 
 /** How to connect to the server at ${place} in the topology. */
@@ -46,6 +47,7 @@ shard_link_options(const struct shard_options *options, size_t place)
 
 	link.endpoint = options->topology->servers[place];
 	link.kind = LINK_TO_MASTER;
+	link.record = options->record;
 	return link;
 }
 

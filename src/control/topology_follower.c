@@ -1,0 +1,342 @@
+/*
+ * Asks each server what stands there, and turns the reply of the first one that
+ * has any into the topology in use.  Once that is another, all links are made
+ * again, from a timer: no link may be freed by its own event.  The heart is
+ * topology_follower_judge().
+ */
+#include "control/topology_follower.h"
+
+#include "base/clock.h"
+#include "base/host_port.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "net/timer.h"
+#include "redis/reply.h"
+#include "redis/topology_record.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* From one poll to the next, +-20 %. */
+#define POLL_US INT64_C(1000000)
+
+/* No client waits for a reply. */
+#define REPLY_US INT64_C(2000000)
+
+/* What a server says. */
+enum says {
+	SAYS_NOTHING, /* it did not reply yet, or is not there */
+	SAYS_UNKNOWN, /* it does not let us know */
+	SAYS_SAME,
+	SAYS_OTHER,
+};
+
+struct followed {
+	struct topology_follower *follower;
+	struct link_options options;
+	struct link *link;
+	struct command command;
+	bool is_out;    /* a call */
+	bool writes;    /* that call does */
+	bool may_write; /* it has not been refused since the link came up */
+	bool is_heard;  /* it has replied once, or was not there */
+	enum says says;
+};
+
+struct topology_follower {
+	struct loop *loop;
+	struct dialer *dialer;
+	const struct topology_follower_options *options;
+	topology_follower_changed *changed;
+	void *arg;
+
+	/* in use */
+	struct topology_options where;
+	struct topology_record record; /* that it is from; else all zero */
+	struct host_port first;        /* room for its one host */
+	struct topology topology;
+	char *text;   /* as it is to stand in Redis */
+	bool is_read; /* what stands there is known */
+
+	struct followed *servers; /* in the order of the topology's */
+	struct timer poll;
+	struct timer restart; /* the links are to be made again */
+	struct log_limiter limiter;
+	_Atomic bool is_settled;
+};
+
+static void
+topology_follower_close(struct topology_follower *follower)
+{
+	for (size_t i = 0;
+	     follower->servers && i < follower->topology.server_count; i++) {
+		link_free(follower->servers[i].link);
+		command_free(&follower->servers[i].command);
+	}
+	free(follower->servers);
+	follower->servers = NULL;
+	topology_close(&follower->topology);
+}
+
+/* Use what stands at a server. */
+static void
+topology_follower_take(struct topology_follower *follower,
+    const struct followed *server, const redisReply *reply)
+{
+	const struct topology_options *settings = &follower->options->where;
+	struct topology_record record;
+	struct host_port first = {"", ""};
+	struct topology_options where;
+	char *text;
+
+	if (topology_record_read(&record, reply->str, reply->len))
+		return; /* it would not be another one */
+	where = topology_record_apply(&record, settings, &first);
+	text = topology_record_write(&where);
+	if (!text || follower->changed(&where, follower->arg) == -1) {
+		log_limited(&follower->limiter, LOG_LEVEL_ERROR,
+		    "the topology that stands in redis %s is not used: %m",
+		    link_name(server->link));
+		free(text);
+		topology_record_close(&record);
+		return;
+	}
+	log_warning("topology: %s stands in redis %s and is used, instead of "
+		    "%s%s",
+	    text, link_name(server->link), follower->text,
+	    follower->record.hosts ? "" : " of the settings");
+	topology_record_close(&follower->record);
+	follower->record = record;
+	follower->first = first;
+	follower->where = where;
+	if (where.endpoint.host == first.host)
+		follower->where.endpoint.host = follower->first.host;
+	free(follower->text);
+	follower->text = text;
+	timer_set(&follower->restart, 0);
+}
+
+static void
+topology_follower_settle(struct followed *server)
+{
+	struct topology_follower *follower = server->follower;
+
+	server->is_heard = true;
+	for (size_t i = 0; i < follower->topology.server_count; i++)
+		if (!follower->servers[i].is_heard)
+			return;
+	follower->is_settled = true;
+}
+
+/* Whether no server before this one says anything. */
+static bool
+topology_follower_counts(
+    const struct topology_follower *follower, const struct followed *server)
+{
+	for (const struct followed *each = follower->servers; each < server;
+	     each++)
+		if (each->says == SAYS_SAME || each->says == SAYS_OTHER)
+			return false;
+	return true;
+}
+
+static enum says
+topology_follower_hear(struct followed *server, const redisReply *reply)
+{
+	struct topology_follower *follower = server->follower;
+	char text[REPLY_EXPLAIN_MAX];
+
+	if (reply->type == REDIS_REPLY_ERROR) {
+		if (server->says == SAYS_UNKNOWN)
+			return SAYS_UNKNOWN;
+		log_limited(&follower->limiter, LOG_LEVEL_WARNING,
+		    "redis %s: the topology that stands there is not known: %s",
+		    link_name(server->link),
+		    reply_explain(reply->str, reply->len, NULL, text));
+		return SAYS_UNKNOWN;
+	}
+	if (reply->type != REDIS_REPLY_STRING)
+		return SAYS_SAME; /* ours, from now on */
+	return topology_record_agrees(follower->text, reply->str, reply->len)
+		   ? SAYS_SAME
+		   : SAYS_OTHER;
+}
+
+static void
+topology_follower_judge(struct followed *server, const redisReply *reply)
+{
+	struct topology_follower *follower = server->follower;
+
+	server->says = topology_follower_hear(server, reply);
+	link_proven(server->link);
+	if (!topology_follower_counts(follower, server))
+		return;
+	follower->is_read = follower->is_read || server->says == SAYS_SAME;
+	if (server->says == SAYS_OTHER && !timer_is_set(&follower->restart))
+		topology_follower_take(follower, server, reply);
+}
+
+static void topology_follower_on_reply(const redisReply *reply, void *arg);
+
+/* Ours is written where nothing stands: on the first server, and on the others
+ * once it is known what stands on that one. */
+static void
+topology_follower_ask(struct followed *server)
+{
+	struct topology_follower *follower = server->follower;
+	struct command *command = &server->command;
+
+	if (server->is_out || !link_is_up(server->link))
+		return;
+	server->writes = server->may_write &&
+			 (follower->is_read || server == follower->servers);
+	command_start(command, server->writes ? 5 : 2);
+	command_add_text(command, server->writes ? "SET" : "GET");
+	command_add_text(command, follower->options->key);
+	if (server->writes) {
+		command_add_text(command, follower->text);
+		command_add_text(command, "NX");
+		command_add_text(command, "GET");
+	}
+	if (link_call(server->link, command, clock_us() + REPLY_US,
+		topology_follower_on_reply, server) == -1)
+		return;
+	server->is_out = true;
+	link_flush(server->link);
+}
+
+static void
+topology_follower_on_reply(const redisReply *reply, void *arg)
+{
+	struct followed *server = arg;
+
+	server->is_out = false;
+	if (!reply)
+		return; /* topology_follower_on_down() follows */
+	if (reply->type == REDIS_REPLY_ERROR && server->writes) {
+		server->may_write = false;
+		topology_follower_ask(server);
+		return;
+	}
+	topology_follower_judge(server, reply);
+	topology_follower_settle(server);
+}
+
+static void
+topology_follower_on_poll(void *arg)
+{
+	struct topology_follower *follower = arg;
+
+	for (size_t i = 0; i < follower->topology.server_count; i++)
+		topology_follower_ask(&follower->servers[i]);
+	timer_set(&follower->poll, random_near(POLL_US));
+}
+
+static void
+topology_follower_on_up(void *arg)
+{
+	struct followed *server = arg;
+
+	server->may_write = true;
+	topology_follower_ask(server);
+}
+
+static void
+topology_follower_on_down(void *arg)
+{
+	struct followed *server = arg;
+
+	server->says = SAYS_NOTHING;
+	server->is_out = false;
+	topology_follower_settle(server);
+}
+
+/* Make the links to the servers of the topology in use.  Return 0, or -1 with
+ * errno. */
+static int
+topology_follower_open(struct topology_follower *follower)
+{
+	static const struct link_events events = {
+	    .up = topology_follower_on_up, .down = topology_follower_on_down};
+
+	if (topology_open(&follower->topology, &follower->where) == -1)
+		return -1;
+	follower->servers =
+	    calloc(follower->topology.server_count, sizeof(*follower->servers));
+	if (!follower->servers)
+		return -1;
+	for (size_t i = 0; i < follower->topology.server_count; i++) {
+		struct followed *server = &follower->servers[i];
+
+		server->follower = follower;
+		server->options = follower->options->link;
+		server->options.kind = LINK_TO_MASTER;
+		server->options.endpoint = follower->topology.servers[i];
+		if (topology_shares_hosts(follower->where.kind))
+			server->options.sentinel.hosts = NULL;
+		server->link = link_new(follower->loop, follower->dialer,
+		    &server->options, &events, server);
+		if (!server->link)
+			return -1;
+	}
+	timer_set(&follower->poll, random_near(POLL_US));
+	return 0;
+}
+
+static void
+topology_follower_on_restart(void *arg)
+{
+	struct topology_follower *follower = arg;
+
+	topology_follower_close(follower);
+	follower->is_read = false;
+	if (topology_follower_open(follower) == 0)
+		return;
+	topology_follower_close(follower);
+	timer_set(&follower->restart, POLL_US);
+}
+
+struct topology_follower *
+topology_follower_new(struct loop *loop, struct dialer *dialer,
+    const struct topology_follower_options *options,
+    topology_follower_changed *changed, void *arg)
+{
+	struct topology_follower *follower = calloc(1, sizeof(*follower));
+
+	if (!follower)
+		return NULL;
+	follower->loop = loop;
+	follower->dialer = dialer;
+	follower->options = options;
+	follower->changed = changed;
+	follower->arg = arg;
+	follower->where = options->where;
+	timer_init(&follower->poll, loop, topology_follower_on_poll, follower);
+	timer_init(
+	    &follower->restart, loop, topology_follower_on_restart, follower);
+	follower->text = topology_record_write(&options->where);
+	if (follower->text && topology_follower_open(follower) == 0)
+		return follower;
+	topology_follower_free(follower);
+	return NULL;
+}
+
+bool
+topology_follower_is_settled(const struct topology_follower *follower)
+{
+	return follower->is_settled;
+}
+
+void
+topology_follower_free(struct topology_follower *follower)
+{
+	if (!follower)
+		return;
+	timer_stop(&follower->poll);
+	timer_stop(&follower->restart);
+	topology_follower_close(follower);
+	topology_record_close(&follower->record);
+	free(follower->text);
+	free(follower);
+}

@@ -20,6 +20,7 @@
 	X(sentinel)                                                            \
 	X(subscriber)                                                          \
 	X(sweep)                                                               \
+	X(topology_follower)                                                   \
 	X(worker)                                                              \
 	X(worker_http)                                                         \
 	X(worker_redis)                                                        \

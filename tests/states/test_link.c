@@ -294,6 +294,35 @@ START_TEST(server_that_will_not_do_is_told)
 }
 END_TEST
 
+static const struct {
+	const char *reply;
+	bool is_up;
+} records[] = {
+    {"$-1\r\n", true}, /* nothing stands there */
+    {"$12\r\npartitions=4\r\n", true},
+    {"$14\r\n partitions=4 \r\n", true},
+    {"$12\r\npartitions=8\r\n", false},
+    {"$3\r\nfoo\r\n", true}, /* no record */
+    {"-NOPERM no\r\n", true},
+    {"-WRONGTYPE of another kind\r\n", true},
+};
+
+/* Silently: what follows the topology says so. */
+START_TEST(server_with_another_topology_will_not_do)
+{
+	static const struct link_record record = {"topo", "partitions=4"};
+
+	options.record = &record;
+	make_link(&events);
+	accept_link();
+	ck_assert_str_eq(peer_commands(server), "PING, HELLO 2, GET topo");
+	peer_say(
+	    server, "+PONG\r\n" HELLO(ALONE, MASTER) "%s", records[_i].reply);
+	ck_assert_str_eq(noted(), records[_i].is_up ? "up" : "down");
+	ck_assert_str_eq(fake_log(), "");
+}
+END_TEST
+
 /* A proxy that does not know HELLO; but a server may be restarted, too. */
 START_TEST(server_that_closes_at_hello_is_greeted_without)
 {
@@ -1084,6 +1113,8 @@ link_suite(void)
 	tcase_add_test(
 	    tcase, password_from_a_file_that_is_refused_is_tried_again_soon);
 	tcase_add_test(tcase, server_need_not_know_hello_nor_let_ping);
+	tcase_add_loop_test(tcase, server_with_another_topology_will_not_do, 0,
+	    (int)COUNT(records));
 	tcase_add_loop_test(
 	    tcase, server_that_will_not_do_is_told, 0, COUNT(servers));
 	tcase_add_test(tcase, server_that_closes_at_hello_is_greeted_without);

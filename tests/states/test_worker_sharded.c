@@ -102,6 +102,62 @@ START_TEST(clocks_set_back_together_are_noticed_each)
 }
 END_TEST
 
+/* Where the hash is that a server is asked for, or NULL: it is not asked. */
+static const char *
+asked_for(struct peer *peer)
+{
+	const char *command = peer_command(peer);
+
+	return command ? strstr(command, "drip:") : NULL;
+}
+
+/* What is under way is decided by on_error; what comes then goes to the new
+ * servers, once they have greeted. */
+START_TEST(buckets_move_with_the_topology)
+{
+	const struct topology_options where = {.kind = "sharded",
+	    .partitions = 1,
+	    .hosts = names[1],
+	    .endpoint = {"", "", 0}};
+	struct peer *client = client_comes();
+
+	for (int i = 0; i < 10; i++)
+		peer_say(client, "CONSUME key:%d\n", i);
+	ck_assert_int_eq(pool_set_topology(pool, &where), 0);
+	fake_run();
+	for (size_t i = 0; i < SERVERS; i++) {
+		peer_commands(stores[i]);
+		peer_commands(sweepers[i]);
+		ck_assert(peer_is_left(stores[i]));
+		ck_assert(peer_is_left(sweepers[i]));
+		peer_free(stores[i]);
+		peer_free(sweepers[i]);
+		stores[i] = sweepers[i] = NULL;
+	}
+	ck_assert_int_eq(stat_of("fallback"), 10);
+	peer_heard(client);
+	ck_assert_uint_eq(fake_dials(names[0]), 0);
+	accept_links(1);
+	peer_say(client, "CONSUME key:1\n");
+	ck_assert_str_eq(asked_for(stores[1]),
+	    "drip:key 1000 3600000000 0 /3vdES8 "
+	    "3603600000 1 1 key:1");
+}
+END_TEST
+
+START_TEST(pool_may_stop_while_buckets_move)
+{
+	const struct topology_options where = {.kind = "single",
+	    .partitions = 4,
+	    .hosts = "",
+	    .endpoint = {"", "c.example", 3}};
+	struct peer *client = client_comes();
+
+	peer_say(client, "CONSUME key:1\n");
+	ck_assert_int_eq(pool_set_topology(pool, &where), 0);
+}
+END_TEST
+
 Suite *
 worker_sharded_suite(void)
 {
@@ -110,6 +166,8 @@ worker_sharded_suite(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, clocks_set_back_together_are_noticed_each);
+	tcase_add_test(tcase, buckets_move_with_the_topology);
+	tcase_add_test(tcase, pool_may_stop_while_buckets_move);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

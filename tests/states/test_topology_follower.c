@@ -1,0 +1,292 @@
+#include "base/attr.h"
+#include "control/topology_follower.h"
+#include "fake/fake.h"
+#include "fake/note.h"
+#include "fake/peer.h"
+#include "net/loop.h"
+#include "redis/topology_record.h"
+#include "suites.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define A "a.example:1"
+#define B "b.example:2"
+#define C "c.example:3"
+
+#define SECOND INT64_C(1000000)
+#define POLL   (SECOND * 6 / 5) /* the longest */
+
+#define BOTH    "hosts=" A "," B
+#define WRITES  "SET drip:topology "
+#define NOTHING "$-1\r\n"
+
+static const struct loop_events no_events;
+static struct loop *loop;
+static struct dialer *dialer;
+static struct topology_follower_options options;
+static struct topology_follower *follower;
+static struct peer *a, *b;
+static bool refuses; /* what is to change */
+
+static int
+on_changed(const struct topology_options *where, void *arg)
+{
+	char *text = topology_record_write(where);
+
+	(void)arg;
+	note("%s", text);
+	free(text);
+	return refuses ? -1 : 0;
+}
+
+static void
+set_up(void)
+{
+	fake_start();
+	noted();
+	loop = loop_new(&no_events, NULL);
+	dialer = dialer_new(loop);
+	options =
+	    (struct topology_follower_options){.link = {.password = "",
+						   .connect_timeout_us = SECOND,
+						   .socket_timeout_us = SECOND},
+		.where = {.kind = "sharded",
+		    .hosts = A " " B,
+		    .partitions = 4,
+		    .endpoint = {"", "", 0}},
+		.key = "drip:topology"};
+	follower =
+	    topology_follower_new(loop, dialer, &options, on_changed, NULL);
+	ck_assert_ptr_nonnull(follower);
+	a = b = NULL;
+	refuses = false;
+}
+
+static void
+tear_down(void)
+{
+	topology_follower_free(follower);
+	peer_free(a);
+	peer_free(b);
+	dialer_free(dialer);
+	loop_free(loop);
+	fake_end();
+}
+
+static struct peer *
+accept_server(const char *name)
+{
+	struct peer *peer = peer_accept(name);
+
+	peer_greet(peer);
+	return peer;
+}
+
+static void
+say_record(struct peer *peer, const char *text)
+{
+	peer_say(peer, "$%zu\r\n%s\r\n", strlen(text), text);
+}
+
+/* Whether the follower has closed its end. */
+static bool
+is_left(struct peer *peer)
+{
+	peer_commands(peer);
+	return peer_is_left(peer);
+}
+
+/* The first server first: what stands on the others is only read until it is
+ * known what stands there. */
+START_TEST(first_daemon_writes_on_each_server)
+{
+	a = accept_server(A);
+	ck_assert_str_eq(
+	    peer_commands(a), WRITES "partitions=4 " BOTH " NX GET");
+	b = accept_server(B);
+	ck_assert_str_eq(peer_commands(b), "GET drip:topology");
+	peer_say(b, NOTHING);
+	ck_assert(!topology_follower_is_settled(follower));
+	peer_say(a, NOTHING);
+	ck_assert(topology_follower_is_settled(follower));
+	fake_pass(POLL);
+	ck_assert_str_eq(
+	    peer_commands(b), WRITES "partitions=4 " BOTH " NX GET");
+	ck_assert_str_eq(noted(), "");
+	ck_assert_str_eq(fake_log(), "");
+}
+END_TEST
+
+START_TEST(what_stands_there_is_used)
+{
+	static const char text[] = "partitions=8 " BOTH;
+
+	a = accept_server(A);
+	say_record(a, text);
+	ck_assert_str_eq(noted(), text);
+	ck_assert_ptr_nonnull(strstr(fake_log(),
+	    "topology: partitions=8 " BOTH " stands in redis " A
+	    " and is used, instead of partitions=4 " BOTH " of the settings"));
+	ck_assert(is_left(a));
+	peer_free(a);
+	a = accept_server(A);
+	b = accept_server(B);
+	ck_assert_str_eq(
+	    peer_commands(a), WRITES "partitions=8 " BOTH " NX GET");
+	say_record(a, text);
+	say_record(b, text);
+	fake_pass(POLL);
+	ck_assert_str_eq(noted(), "");
+}
+END_TEST
+
+START_TEST(what_means_the_same_is_the_same)
+{
+	a = accept_server(A);
+	say_record(a, "hosts=B.EXAMPLE:2," A " partitions=4");
+	ck_assert_str_eq(noted(), "");
+	ck_assert(!is_left(a));
+}
+END_TEST
+
+/* Half of a change: the first server counts. */
+START_TEST(first_server_that_replies_counts)
+{
+	a = accept_server(A);
+	b = accept_server(B);
+	say_record(a, "partitions=4 " BOTH);
+	say_record(b, "partitions=5 " BOTH);
+	ck_assert_str_eq(noted(), "");
+	for (int i = 0; i < 3; i++) {
+		fake_pass(POLL);
+		say_record(b, "partitions=5 " BOTH);
+		say_record(a, "partitions=4 " BOTH);
+	}
+	ck_assert_str_eq(noted(), "");
+}
+END_TEST
+
+START_TEST(another_server_counts_while_the_first_is_not_there)
+{
+	fake_dial_fail(A, "a test says so");
+	fake_run();
+	b = accept_server(B);
+	ck_assert_str_eq(peer_commands(b), "GET drip:topology");
+	say_record(b, "partitions=5 " BOTH);
+	ck_assert_str_eq(noted(), "partitions=5 " BOTH);
+}
+END_TEST
+
+/* dripgate topology set. */
+START_TEST(change_is_followed_within_a_poll)
+{
+	a = accept_server(A);
+	b = accept_server(B);
+	peer_say(a, NOTHING);
+	peer_say(b, NOTHING);
+	peer_commands(a);
+	fake_pass(POLL);
+	ck_assert_str_eq(
+	    peer_commands(a), WRITES "partitions=4 " BOTH " NX GET");
+	say_record(a, "partitions=4 hosts=" C);
+	ck_assert_str_eq(noted(), "partitions=4 hosts=" C);
+	ck_assert(is_left(b));
+	ck_assert_uint_eq(fake_dials(C), 1);
+	ck_assert_uint_eq(fake_dials(A), 0);
+}
+END_TEST
+
+START_TEST(server_alone_is_the_first_host)
+{
+	a = accept_server(A);
+	say_record(a, "partitions=2");
+	ck_assert_str_eq(noted(), "partitions=2");
+	peer_free(a);
+	a = accept_server(A);
+	ck_assert_str_eq(peer_commands(a), WRITES "partitions=2 NX GET");
+	ck_assert_uint_eq(fake_dials(B), 0);
+	say_record(a, "partitions=2");
+	fake_pass(POLL);
+	ck_assert_str_eq(noted(), "");
+}
+END_TEST
+
+/* There was no memory for it. */
+START_TEST(change_that_cannot_be_made_is_tried_again)
+{
+	refuses = true;
+	a = accept_server(A);
+	say_record(a, "partitions=2");
+	ck_assert_str_eq(noted(), "partitions=2");
+	ck_assert(!is_left(a));
+	refuses = false;
+	fake_pass(POLL);
+	say_record(a, "partitions=2");
+	ck_assert_str_eq(noted(), "partitions=2");
+	ck_assert(is_left(a));
+}
+END_TEST
+
+START_TEST(server_that_lets_no_one_know_is_logged_once)
+{
+	static const char refused[] = "-NOPERM no\r\n";
+	const char *log;
+
+	a = accept_server(A);
+	b = accept_server(B);
+	peer_commands(a);
+	peer_commands(b);
+	peer_say(a, refused);
+	ck_assert_str_eq(peer_commands(a), "GET drip:topology");
+	fake_log();
+	peer_say(a, refused);
+	log = fake_log();
+	ck_assert_ptr_nonnull(
+	    strstr(log, A ": the topology that stands there is not known"));
+	peer_say(b, NOTHING);
+	ck_assert(topology_follower_is_settled(follower));
+	for (int i = 0; i < 20; i++) {
+		fake_pass(POLL);
+		ck_assert_str_eq(peer_commands(a), "GET drip:topology");
+		peer_say(a, refused);
+		peer_commands(b);
+		peer_say(b, NOTHING);
+	}
+	ck_assert_str_eq(fake_log(), "");
+	ck_assert_str_eq(noted(), "");
+}
+END_TEST
+
+START_TEST(follower_may_end_at_any_time)
+{
+	a = accept_server(A);
+	peer_write(a, "$12\r\npartitions=2\r\n", 19);
+	fake_turn();
+	topology_follower_free(follower);
+	follower = NULL;
+	fake_pass(POLL);
+}
+END_TEST
+
+Suite *
+topology_follower_suite(void)
+{
+	Suite *suite = suite_create("topology_follower");
+	TCase *tcase = tcase_create("topology_follower");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, first_daemon_writes_on_each_server);
+	tcase_add_test(tcase, what_stands_there_is_used);
+	tcase_add_test(tcase, what_means_the_same_is_the_same);
+	tcase_add_test(tcase, first_server_that_replies_counts);
+	tcase_add_test(
+	    tcase, another_server_counts_while_the_first_is_not_there);
+	tcase_add_test(tcase, change_is_followed_within_a_poll);
+	tcase_add_test(tcase, server_alone_is_the_first_host);
+	tcase_add_test(tcase, change_that_cannot_be_made_is_tried_again);
+	tcase_add_test(tcase, server_that_lets_no_one_know_is_logged_once);
+	tcase_add_test(tcase, follower_may_end_at_any_time);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

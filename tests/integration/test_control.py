@@ -378,7 +378,7 @@ class MessageTest(control.ControlCase):
         for _ in range(200):
             self.put_next()
             self.publish(random.choice(("reload", "reload:immediate", "reload:spread:0.01")))
-        self.wait_for_version(self.gate, patience=5)
+        self.wait_for_version(self.gate)
 
 
 class SpreadTest(control.ControlCase):
@@ -386,16 +386,23 @@ class SpreadTest(control.ControlCase):
         """Seconds from each order to each load that came of it."""
         times = []
         for _ in range(rounds):
-            before, start = self.calls(), time.monotonic()
-            self.publish(order)
-            seen = 0
-            while seen < daemons:
-                now = self.calls() - before
-                times += [time.monotonic() - start] * (now - seen)
-                seen = now
-                self.assertLess(time.monotonic() - start, harness.PATIENCE)
-                time.sleep(0.002)
+            times += wait_until(lambda: self.round_times(daemons, order),
+                                "a round without a halt", 2 * harness.PATIENCE)
         return times
+
+    def round_times(self, daemons, order):
+        """None if the machine halted meanwhile: the times would be its own."""
+        before, start = self.calls(), time.monotonic()
+        self.publish(order)
+        times, now, halted = [], start, False
+        while len(times) < daemons:
+            seen = self.calls() - before
+            halted |= time.monotonic() - now > 0.15
+            now = time.monotonic()
+            times += [now - start] * (seen - len(times))
+            self.assertLess(now - start, harness.PATIENCE)
+            time.sleep(0.002)
+        return None if halted else times
 
     def check_uniform(self, times):
         """Within a second, and all over it; wrong by chance once in 10^4 runs."""
@@ -419,7 +426,9 @@ class SpreadTest(control.ControlCase):
     def test_a_plain_reload_without_a_spread_is_at_once(self):
         for _ in range(5):
             self.follower()
-        self.assertLess(sorted(self.spread_times(5, "reload", 4))[10], 0.25)
+        # A busy machine may be late; by chance, all come so soon in no round of many.
+        self.assertTrue(any(max(self.spread_times(5, "reload", 1)) < 0.25
+                            for _ in range(10)))
 
     def test_an_immediate_reload_overtakes_one_that_waits(self):
         daemon = self.follower({"control": {"reload_spread": "1d"}})
@@ -427,11 +436,11 @@ class SpreadTest(control.ControlCase):
             self.publish(first)
             self.put_next()
             self.publish("reload:immediate")
-            self.wait_for_version(daemon, patience=5)
+            self.wait_for_version(daemon)
             # It has taken the other's place.
             self.put_next()
             self.publish("reload:spread:0.1")
-            self.wait_for_version(daemon, patience=5)
+            self.wait_for_version(daemon)
 
     def test_the_earlier_of_two_reloads_stands(self):
         daemon = self.follower()
@@ -439,14 +448,14 @@ class SpreadTest(control.ControlCase):
             self.publish("reload:spread:0.2")
             self.publish("reload:spread:86400")
             self.put_next()
-            self.wait_for_version(daemon, patience=5)
+            self.wait_for_version(daemon)
 
     def test_a_poll_does_not_wait_behind_a_spread(self):
         daemon = self.follower({"control": {"poll": "1s"}})
         for _ in range(3):
             self.publish("reload:spread:86400")
             self.put_next()
-            self.wait_for_version(daemon, patience=10)
+            self.wait_for_version(daemon)
 
 
 class FleetTest(control.ControlCase):
@@ -760,7 +769,7 @@ class ServerTest(control.ControlCase):
         end = time.monotonic() + 3
         while time.monotonic() < end:
             self.put_next()
-            self.wait_for_version(daemon, patience=5)
+            self.wait_for_version(daemon)
         # With full jitter up to 50, 100, 200 ms ...: some 10 in that time.
         self.assertLess(daemon.log().count(": WAITING -> DIALING"), 40)
 

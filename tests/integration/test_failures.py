@@ -381,9 +381,9 @@ class Refusal(Outage):
         with self.server.connect() as link:
             link.send("SHUTDOWN", "SAVE")
             self.server.wait()
-        # 200 us a key: four seconds, if it does not hurry.
+        # 2 ms a key: forty seconds, if it does not hurry.
         self.server = self.started(harness.Redis(
-            self.folder, "--key-load-delay", "200",
+            self.folder, "--key-load-delay", "2000",
             "--loading-process-events-interval-bytes", "1024",
             port=self.server.port, path=self.server.path))
         self.wait_for_fallback()

@@ -845,7 +845,7 @@ class AlgorithmTest(Fleet):
                     self.assertTrue(client.ask(f"consume {key}").startswith("ALLOW"))
 
     def test_a_block_refuses_until_it_ends_whatever_leaks(self):
-        daemon = self.daemon(limit(capacity=2, recharge="1ms", block="300ms"))
+        daemon = self.daemon(limit(capacity=2, recharge="140ms", block="300ms"))
         with daemon.connect() as client:
             start = time.monotonic()
             # At once, before anything leaks.

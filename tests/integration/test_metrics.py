@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -159,7 +160,7 @@ class MeaningTest(MetricsCase):
     def test_why_redis_did_not_decide(self):
         redis = self.redis()
         self.start(settings={"store": {"type": "redis"}, "redis": {
-            "unix_socket_path": redis.path, **PATIENT["redis"], "socket_timeout": "200ms"}})
+            "unix_socket_path": redis.path, **PATIENT["redis"], "socket_timeout": "2s"}})
         daemon = self.processes[-1]
         daemon.ask("CONSUME login:1")
         for name in redis.ask("KEYS", "*login"):
@@ -256,8 +257,9 @@ class LogTest(MetricsCase):
         daemon = self.redis_daemon(redis, LIMITS, {"redis": {
             **PATIENT["redis"], "socket_timeout": "100ms"}})
         wait_until(lambda: daemon.ask("CONSUME login:1").endswith("=redis"), "Redis")
-        redis.ask("CLIENT", "PAUSE", "1000")
+        redis.send(signal.SIGSTOP)
         wait_until(lambda: daemon.ask("CONSUME lock:1").endswith("=fallback"), "a time-out")
+        redis.send(signal.SIGCONT)
         wait_until(lambda: daemon.ask("PEEK login:1").endswith("=redis"), "Redis")
         self.assertRegex(self.cost(daemon, 1)[0][1], r"\block [1-9]")
 

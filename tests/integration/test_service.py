@@ -151,6 +151,11 @@ class ServiceCase(harness.Case):
         """It says so when its listeners are closed and its workers know."""
         wait_until(lambda: "draining" in daemon.log(), "the drain")
 
+    def check_none_was_cut_off(self, daemon):
+        """All clients were done before the ten seconds were over."""
+        self.assertTrue(daemon.log().endswith("stopped\n"), daemon.log())
+        self.assertNotIn("that are not done", daemon.log())
+
 
 class NotifyTest(ServiceCase):
     def test_ready_is_said_with_a_status_when_clients_are_served(self):
@@ -643,10 +648,8 @@ class DrainTest(ServiceCase):
                        for i in range(100)]
             for client in clients[::2]:
                 self.assertEqual(client.ask("PING"), "PONG")
-            start = time.monotonic()
             self.assertEqual(daemon.stop(), 0)
-            # Well under 10 s.
-            self.assertLess(time.monotonic() - start, 5)
+            self.check_none_was_cut_off(daemon)
             for client in clients:
                 self.assertEqual(client.rest(), b"")
 
@@ -662,9 +665,8 @@ class DrainTest(ServiceCase):
         thread = threading.Thread(target=ask)
         thread.start()
         asked.wait(harness.PATIENCE)
-        start = time.monotonic()
         self.assertEqual(daemon.stop(), 0)
-        self.assertLess(time.monotonic() - start, 8)
+        self.check_none_was_cut_off(daemon)
         thread.join(harness.PATIENCE)
         self.assertFalse(thread.is_alive())
 
@@ -678,9 +680,8 @@ class DrainTest(ServiceCase):
                     stuck.socket.send(b"HELP\n" * 10_000)
             # Its buffers are full on both sides.
             wait_until(lambda: daemon.stats()["clients"] == 3, "the clients")
-            start = time.monotonic()
             self.assertEqual(daemon.stop(), 0)
-            self.assertLess(time.monotonic() - start, 20)
+            self.assertIn("warning: closing 1 clients that are not done", daemon.log())
 
     def test_a_second_sigterm_ends_it_at_once(self):
         redis = self.redis()
@@ -692,9 +693,9 @@ class DrainTest(ServiceCase):
             wait_until(lambda: daemon.stats()["bad_lines"] == 0, "an answer")
             daemon.send(signal.SIGTERM)
             self.wait_for_drain(daemon)
-            start = time.monotonic()
             self.assertEqual(daemon.stop(), 0)
-            self.assertLess(time.monotonic() - start, 5)
+            self.assertIn("second signal: exiting immediately", daemon.log())
+            self.assertNotIn("that are not done", daemon.log())
             with contextlib.suppress(ConnectionResetError):
                 client.rest()
 
@@ -922,12 +923,11 @@ class RestartTest(ServiceCase):
             quitter.send("PING\nQUIT\nPING\n")
             ended.send("PING\n")
             ended.finish()
-            start = time.monotonic()
             daemon.send(signal.SIGTERM)
             self.assertEqual(half.rest(), b"")
             half.close()
             self.assertEqual(daemon.wait(), 0)
-            self.assertLess(time.monotonic() - start, 8) # well under 10 s
+            self.check_none_was_cut_off(daemon)
             manager.start()
             self.assertEqual(quitter.rest(), b"PONG\n")
             self.assertEqual(ended.rest(), b"PONG\n")

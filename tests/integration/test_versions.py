@@ -144,15 +144,19 @@ class EitherStore:
 
     def test_counts_end_with_the_new_window(self):
         gate = self.gate(window(1, "1s"))
-        keys = [f"CONSUME a:{i}" for i in range(199)]
-        start_of_window(2)
-        self.assertTrue(all(r.startswith("ALLOW") for r in gate.ask(*keys)))
-        reload(gate, window(1, "2s"))
-        last = fields(gate.ask(*keys)[-1])
+        for attempt in range(20):
+            keys = [f"CONSUME a:{attempt}.{i}" for i in range(199)]
+            start_of_window(2)
+            self.assertTrue(all(r.startswith("ALLOW") for r in gate.ask(*keys)))
+            reload(gate, window(1, "2s"))
+            last = fields(gate.ask(*keys)[-1])
+            if last["verdict"] == "DENY":
+                break
+            # The machine was so busy that the new window is over.
+            reload(gate, window(1, "1s"))
         time.sleep(float(last["retry"]) + 0.01)
         self.assertTrue(all(r.startswith("ALLOW") for r in gate.ask(*keys)))
         self.check_gone_once_over(gate)
-
 
     def test_fast_rates_are_kept(self):
         """What is admitted while a bucket is asked all the time."""
@@ -288,9 +292,12 @@ class Clocks(harness.Case):
         gate.ask("CONSUME a:2 5")
         gate.stop()
         set_clock(self.clock, -HOUR)
+        begun = time.monotonic()
         gate = self.redis_daemon(server, limits, PATIENT)
         with gate.connect() as client, harness.RedisClient(gate.path) as throttle:
-            self.assertTrue(client.ask("CONSUME a:2").startswith("DENY"))
+            reply = client.ask("CONSUME a:2")
+            # Once the machine halted for long enough, a drop has leaked.
+            self.assertTrue(reply.startswith("DENY") or time.monotonic() - begun > 1)
             wait_until(lambda: client.ask("CONSUME a:2").startswith("ALLOW"), "a drop")
             wait_until(lambda: throttle.ask("CL.THROTTLE", "u", 4, 1, 1, 1)[0] == 0,
                        "another")

@@ -1,3 +1,4 @@
+#include "base/attr.h"
 #include "fake/fake.h"
 #include "server/conn.h"
 #include "server/serve.h"
@@ -64,10 +65,16 @@ accept_store(void)
 }
 
 static void
+start_with(const char *settings, const char *limits)
+{
+	serve(settings, limits);
+	accept_store();
+}
+
+static void
 start(const char *settings)
 {
-	serve(settings, LIMITS);
-	accept_store();
+	start_with(settings, LIMITS);
 }
 
 static void
@@ -662,6 +669,159 @@ START_TEST(request_after_a_deadline_goes_into_a_new_batch)
 END_TEST
 
 /*
+ * Several keys in one decision.
+ */
+
+#define CHECK "GET /check/two HTTP/1.1\r\nHost: x\r\n\r\n"
+
+#define TWO_LIMITS(on_error)                                                   \
+	LIMITS "[a]\nmatch = a:*\nalgorithm = fixed_window\ncapacity = 9\n"    \
+	       "window = 1h\non_error = " on_error                             \
+	       "\n[b]\nmatch = b:*\nalgorithm = fixed_window\ncapacity = 9\n"  \
+	       "window = 1h\non_error = " on_error                             \
+	       "\n[route:two]\npath = /two\nkeys = a:1 b:1\n"
+
+static const struct {
+	const char *limits;
+	bool denies;
+} on_errors[] = {
+    {TWO_LIMITS("allow"), false},
+    {TWO_LIMITS("deny"), true},
+    {TWO_LIMITS("memory"), false},
+};
+
+/* The keys of the next call of a script, with commas between; "" if there is
+ * none. */
+static const char *
+call_heard(void)
+{
+	static const char *const keys[] = {"a:1", "b:1", "key:8", "key:9"};
+	static char text[40];
+	const char *command = peer_command(server);
+
+	text[0] = '\0';
+	for (size_t i = 0; command && i < COUNT(keys); i++)
+		if (strstr(command, keys[i]))
+			sprintf(text + strlen(text), "%s%s",
+			    text[0] ? ", " : "", keys[i]);
+	return text;
+}
+
+/* Of the one response that came; 0: none did. */
+static int
+status_heard(struct peer *client)
+{
+	const char *text = peer_heard(client);
+
+	if (!*text)
+		return 0;
+	ck_assert_int_eq(strncmp(text, "HTTP/1.1 ", 9), 0);
+	ck_assert_ptr_null(strstr(text + 1, "HTTP/1.1 "));
+	return atoi(text + 9);
+}
+
+static void
+expect_call(const char *keys)
+{
+	ck_assert_str_eq(call_heard(), keys);
+	reply_buckets(1);
+}
+
+/* The check's first query waits, in a batch that is being filled, while two
+ * calls take their time; then its time is over, and the link is still up. */
+static struct peer *
+give_up_a_check(struct peer *other)
+{
+	struct peer *client = client_comes();
+
+	peer_say(other, "CONSUME key:9\n");
+	fake_pass(2 * MS);
+	peer_say(other, "CONSUME key:8\n");
+	peer_say(client, CHECK);
+	fake_pass(47 * MS);
+	expect_call("key:9");
+	ck_assert_str_eq(call_heard(), "key:8");
+	fake_pass(3 * MS);
+	ck_assert_str_eq(levels_heard(other), "1 redis, 1 fallback");
+	ck_assert_int_eq(status_heard(client), 0);
+	return client;
+}
+
+/* What follows a query that was given up goes into a batch with a time of its
+ * own: each key is charged once. */
+START_TEST(check_goes_on_in_a_new_batch_when_one_is_given_up)
+{
+	bool denies = on_errors[_i].denies;
+	struct peer *client, *other;
+
+	stop();
+	start_with(ONE_AT_A_TIME, on_errors[_i].limits);
+	other = client_comes();
+	client = give_up_a_check(other);
+	reply_buckets(1); /* key:8, late and of no use */
+	/* The one that its peek refused is charged first. */
+	expect_call(denies ? "b:1" : "a:1");
+	ck_assert_int_eq(status_heard(client), 0);
+	expect_call(denies ? "a:1" : "b:1");
+	ck_assert_int_eq(status_heard(client), 200);
+	fake_pass(SECOND);
+	ck_assert_str_eq(call_heard(), "");
+	ck_assert_str_eq(peer_heard(client), "");
+	ck_assert_str_eq(peer_heard(other), "");
+	ck_assert_int_eq(stat_of("redis_ready"), 1);
+}
+END_TEST
+
+/* And if Redis stays silent, the link ends: nothing is charged there. */
+START_TEST(check_falls_back_when_the_new_batch_is_given_up_too)
+{
+	struct peer *client, *other;
+
+	stop();
+	start_with(ONE_AT_A_TIME, on_errors[_i].limits);
+	other = client_comes();
+	client = give_up_a_check(other);
+	fake_pass(46 * MS);
+	ck_assert_int_eq(status_heard(client), 0);
+	fake_pass(MS);
+	ck_assert_int_eq(
+	    status_heard(client), on_errors[_i].denies ? 429 : 200);
+	ck_assert_str_eq(call_heard(), "");
+	ck_assert(peer_is_left(server));
+	fake_pass(30 * MS);
+	accept_store();
+	peer_say(other, "CONSUME key:8\n");
+	expect_call("key:8");
+	ck_assert_str_eq(levels_heard(other), "1 redis");
+	fake_pass(SECOND);
+	ck_assert_str_eq(call_heard(), "");
+	ck_assert_str_eq(peer_heard(client), "");
+}
+END_TEST
+
+/* Else it would see, or take, what the check is about to charge. */
+START_TEST(request_behind_a_check_begins_once_that_has_ended)
+{
+	struct peer *client;
+
+	stop();
+	start_with(SETTINGS, on_errors[0].limits);
+	client = client_comes();
+	peer_say(
+	    client, CHECK "GET /peek?key=key:9 HTTP/1.1\r\nHost: x\r\n\r\n");
+	expect_call("b:1"); /* has it room? */
+	expect_call("a:1");
+	ck_assert_str_eq(call_heard(), "b:1");
+	ck_assert_str_eq(call_heard(), "");
+	ck_assert_int_eq(status_heard(client), 0);
+	reply_buckets(1);
+	ck_assert_int_eq(status_heard(client), 200);
+	expect_call("key:9");
+	ck_assert_int_eq(status_heard(client), 200);
+}
+END_TEST
+
+/*
  * Trouble.
  */
 
@@ -1072,6 +1232,14 @@ worker_redis_suite(void)
 	tcase_add_test(tcase, request_that_waited_does_not_bring_the_link_down);
 	tcase_add_test(tcase, batch_that_no_request_waits_for_is_not_sent);
 	tcase_add_test(tcase, request_after_a_deadline_goes_into_a_new_batch);
+	tcase_add_loop_test(tcase,
+	    check_goes_on_in_a_new_batch_when_one_is_given_up, 0,
+	    (int)COUNT(on_errors));
+	tcase_add_loop_test(tcase,
+	    check_falls_back_when_the_new_batch_is_given_up_too, 0,
+	    (int)COUNT(on_errors));
+	tcase_add_test(
+	    tcase, request_behind_a_check_begins_once_that_has_ended);
 	tcase_add_test(tcase, lost_link_answers_all_requests_once);
 	tcase_add_test(tcase, request_waits_for_an_idle_link_to_reconnect);
 	tcase_add_test(

@@ -263,6 +263,12 @@ gate_client_line(struct gate_client *client)
 	return head;
 }
 
+void
+gate_client_be_patient(struct gate_client *client)
+{
+	client->until_us = 0;
+}
+
 const char *
 gate_client_why(const struct gate_client *client)
 {

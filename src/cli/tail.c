@@ -1,11 +1,10 @@
 /*
  * tail: shows the decisions of one dripgated as they are made.
- * Holds: it asks again and again for what came since, and says how many
- * decisions it does not show because there were too many.
+ * Holds: dripgated says how many decisions it does not show because they were
+ * too many, and so does this.
  * The heart is tail_loop().
  */
 #include "base/attr.h"
-#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/gate_client.h"
@@ -13,6 +12,7 @@
 #include "cli/json.h"
 #include "cli/text.h"
 #include "limit/glob.h"
+#include "limit/key.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,17 +20,10 @@
 #include <string.h>
 #include <time.h>
 
-#define TICK_US INT64_C(200000)
-
-/* Ask at once after so many decisions: there may be more. */
-#define MANY 60
-
 struct tail {
 	const struct tool *tool;
-	const char *glob; /* keys that are shown; NULL: all */
+	const char *address;
 	struct gate_client client;
-	char next[40];  /* the number of the next decision; "": not known */
-	unsigned heard; /* decisions in the last response */
 	int64_t shown;
 };
 
@@ -77,116 +70,101 @@ tail_show(const struct tail *tail, const char *line, const char *key)
 	putchar('\n');
 }
 
-static bool
-tail_is_wanted(const struct tail *tail, const char *line, const char *key)
-{
-	const struct tool *tool = tail->tool;
-	bool denied = strncmp(line, "DENY ", 5) == 0;
-
-	if (!denied && strncmp(line, "ALLOW ", 6) != 0)
-		return false;
-	return !(tool->denied && !denied) && !(tool->allowed && denied) &&
-	       (!tail->glob || glob_matches(tail->glob, key, strlen(key)));
-}
-
-/* "next number=N dropped=M" */
+/* "DROPPED n" */
 static void
-tail_take_next(struct tail *tail, const char *fields)
+tail_show_dropped(const struct tail *tail, const char *count)
 {
-	struct field field;
-
-	while (fields_next(&fields, &field)) {
-		if (field_is(&field, "number"))
-			snprintf(tail->next, sizeof(tail->next), "%.*s",
-			    (int)field.value_len, field.value);
-		else if (field_is(&field, "dropped") && *field.value != '0' &&
-			 !tail->tool->json)
-			text_line("... %.*s decisions were too many",
-			    (int)field.value_len, field.value);
-	}
+	if (!tail->tool->json)
+		text_line("... %s decisions were too many", count);
 }
 
-/* A decision, with its key at the end, or what comes next. */
+/* A decision, with its key at the end, or how many are not shown. */
 static void
 tail_take_line(struct tail *tail, const char *line)
 {
 	char copy[4096];
 	char *key;
 
-	if (strncmp(line, "next ", 5) == 0) {
-		tail_take_next(tail, line + 5);
+	if (strncmp(line, "DROPPED ", 8) == 0) {
+		tail_show_dropped(tail, line + 8);
 		return;
 	}
 	snprintf(copy, sizeof(copy), "%s", line);
 	key = strstr(copy, " key=");
 	if (!key)
 		return;
-	tail->heard++;
 	*key = '\0';
 	key += strlen(" key=");
-	if (!tail_is_wanted(tail, copy, key) ||
-	    (tail->tool->count && tail->shown == tail->tool->count))
-		return;
 	tail_show(tail, copy, key);
 	tail->shown++;
 }
 
-/* Return 0, or -1: the error was printed, or the user interrupted. */
+/* No line came. */
 static int
-tail_ask(struct tail *tail, const char *address)
+tail_end(const struct tail *tail)
 {
-	char request[60];
-	const char *line = NULL;
-
-	tail->heard = 0;
-	snprintf(request, sizeof(request), "RECENT %s", tail->next);
-	if (gate_client_send(&tail->client, request) == 0)
-		while ((line = gate_client_line(&tail->client)) &&
-		       strcmp(line, "END") != 0) {
-			if (strncmp(line, "ERR ", 4) == 0) {
-				tool_error("%s", line + 4);
-				return -1;
-			}
-			tail_take_line(tail, line);
-		}
-	if (line)
-		return 0;
-	if (errno != EINTR)
-		tool_error("%s: %s", address, gate_client_why(&tail->client));
-	return -1;
+	return errno == EINTR ? STATUS_FINE
+			      : tool_error("%s: %s", tail->address,
+				    gate_client_why(&tail->client));
 }
 
 static int
-tail_loop(struct tail *tail, const char *address)
+tail_start(struct tail *tail)
 {
-	interrupt_catch();
-	for (;;) {
-		if (tail_ask(tail, address) == -1)
-			return errno == EINTR ? STATUS_FINE : STATUS_ERROR;
+	const struct tool *tool = tail->tool;
+	char request[600];
+	const char *line;
+
+	snprintf(request, sizeof(request), "MONITOR %s%s",
+	    tool->word_count > 0 ? tool->words[0] : "*",
+	    tool->denied    ? " denied"
+	    : tool->allowed ? " allowed"
+			    : "");
+	if (gate_client_send(&tail->client, request) == -1)
+		return tail_end(tail);
+	line = gate_client_line(&tail->client);
+	if (!line)
+		return tail_end(tail);
+	if (strncmp(line, "ERR ", 4) == 0)
+		return tool_error("%s", line + 4);
+	gate_client_be_patient(&tail->client);
+	return STATUS_FINE;
+}
+
+/* Until the user interrupts, or as many as the user wants are shown. */
+static int
+tail_loop(struct tail *tail)
+{
+	const struct tool *tool = tail->tool;
+	int status = tail_start(tail);
+
+	while (status == STATUS_FINE &&
+	       !(tool->count && tail->shown == tool->count)) {
+		const char *line = gate_client_line(&tail->client);
+
+		if (!line)
+			return tail_end(tail);
+		tail_take_line(tail, line);
 		if (fflush(stdout) == EOF)
-			return STATUS_ERROR;
-		if (tail->tool->count && tail->shown == tail->tool->count)
-			return STATUS_FINE;
-		if (tail->heard < MANY &&
-		    interrupt_wait(-1, clock_us() + TICK_US) ==
-			WAIT_INTERRUPTED)
-			return STATUS_FINE;
+			status = STATUS_ERROR;
 	}
+	return status;
 }
 
 int
 tail_run(struct tool *tool)
 {
-	struct tail tail = {
-	    .tool = tool, .glob = tool->word_count > 0 ? tool->words[0] : NULL};
 	const struct gate_address address = {
 	    tool_address(tool), tool_certificate(tool)};
-	const char *fault = tail.glob ? glob_fault(tail.glob) : NULL;
+	struct tail tail = {.tool = tool, .address = address.text};
+	const char *glob = tool->word_count > 0 ? tool->words[0] : "*";
 	char reason[400];
 	int status;
 
-	if (fault)
-		return tool_error("%s %s", tail.glob, fault);
+	if (strlen(glob) > KEY_MAX)
+		return tool_error("%s is too long", glob);
+	if (glob_fault(glob))
+		return tool_error("%s %s", glob, glob_fault(glob));
 	if (tool->denied && tool->allowed)
 		return tool_error("--denied or --allowed, not both");
 	if (!address.text)
@@ -194,7 +172,8 @@ tail_run(struct tool *tool)
 	if (gate_client_open(&tail.client, &address, tool_timeout_us(tool),
 		reason, sizeof(reason)) == -1)
 		return tool_error("%s; is dripgated running there?", reason);
-	status = tail_loop(&tail, address.text);
+	interrupt_catch();
+	status = tail_loop(&tail);
 	gate_client_close(&tail.client);
 	return status;
 }

@@ -223,7 +223,7 @@ check_on_result(struct query *query)
 	check->done(check);
 }
 
-/* Have it looked at when it is decided: for TOP, for RECENT, or both. */
+/* Have it looked at when it is decided: for TOP, for MONITOR, or both. */
 static void
 check_take_sample(struct check *check, const struct query *query)
 {

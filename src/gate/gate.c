@@ -33,6 +33,7 @@ gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
 	    .worker = worker,
 	    .counters = &gateway->counters[worker],
 	    .store = store,
+	    .record_left = RECORDS_MAX,
 	};
 	top_pace_start(&gate->pace);
 	gate->scratch = rules_scratch_new();
@@ -66,8 +67,10 @@ void
 gate_end_second(struct gate *gate)
 {
 	top_pace_end_second(&gate->pace);
-	gate->records = recent_is_wanted(gate->gateway->recent, gate_now(gate));
 	gate->record_left = RECORDS_MAX;
+	if (gate->unrecorded > 0)
+		recent_skip(gate->gateway->recent, gate->unrecorded);
+	gate->unrecorded = 0;
 	top_age(gate->gateway->tops[gate->worker], gate_now(gate));
 }
 

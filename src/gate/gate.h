@@ -44,7 +44,7 @@ struct gate {
 	struct top_pace pace; /* of what is counted for TOP */
 	struct samples samples;
 
-	/* of what is recorded for RECENT */
+	/* of what is recorded for MONITOR */
 	bool records;         /* someone wants it */
 	unsigned record_left; /* decisions that still may be, in this second */
 	unsigned unrecorded;  /* since the last one that was */
@@ -73,6 +73,7 @@ gate_note_read(struct gate *gate)
 {
 	if (gate->deny_cache)
 		deny_cache_renew_time(gate->deny_cache);
+	gate->records = recent_is_wanted(gate->gateway->recent, gate_now(gate));
 }
 
 /** Whether the store can give results to more queries in time. */

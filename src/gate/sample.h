@@ -21,7 +21,7 @@ struct check;
 struct sample {
 	struct spare spare;
 	unsigned weight;  /* of how many it is one; 0: not for TOP */
-	bool is_recorded; /* for RECENT */
+	bool is_recorded; /* for MONITOR */
 	size_t len;
 	char bytes[KEY_MAX];
 };

@@ -20,6 +20,7 @@
 	X(BADAMOUNT, "badamount",                                              \
 	    "amount must be a whole number from -1000000000 to 1000000000")    \
 	X(BADCOUNT, "badcount", "a count is a whole number from 1 to 1000")    \
+	X(BADGLOB, "badglob", "the glob of keys is not one")                   \
 	X(SURPLUS, "surplus", "too many words")                                \
 	X(HTTP, "http", "this is not an HTTP server")                          \
 	X(NOLIMIT, "nolimit", "no limit matches this key")                     \

@@ -51,6 +51,7 @@ struct rows {
 	size_t len;
 	size_t count;     /* of rows in the whole response */
 	bool first, last; /* of its parts */
+	bool is_feed; /* there may be more at any time; count is not known */
 };
 
 struct protocol {

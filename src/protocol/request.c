@@ -1,8 +1,12 @@
 #include "protocol/request.h"
 
 #include "base/num.h"
+#include "limit/glob.h"
 #include "limit/key.h"
 #include "limit/limit.h"
+
+#include <string.h>
+#include <strings.h>
 
 static enum protocol_error
 request_set_key(struct request *request, const char *bytes, size_t len)
@@ -34,12 +38,54 @@ request_set_amount(struct request *request, const char *bytes, size_t len)
 }
 
 static enum protocol_error
-request_set_count(
-    struct request *request, int64_t max, const char *bytes, size_t len)
+request_set_count(struct request *request, const char *bytes, size_t len)
 {
-	return num_read_int(bytes, len, 1, max, &request->count) == -1
+	return num_read_int(
+		   bytes, len, 1, REQUEST_COUNT_MAX, &request->count) == -1
 		   ? ERROR_BADCOUNT
 		   : ERROR_NONE;
+}
+
+static enum protocol_error
+request_set_glob(struct request *request, const char *bytes, size_t len)
+{
+	char glob[KEY_MAX + 1];
+
+	if (request->key)
+		return ERROR_SURPLUS;
+	if (len > KEY_MAX)
+		return ERROR_BADGLOB;
+	memcpy(glob, bytes, len);
+	glob[len] = '\0';
+	if (strlen(glob) < len || glob_fault(glob))
+		return ERROR_BADGLOB;
+	request->key = bytes;
+	request->key_len = len;
+	return ERROR_NONE;
+}
+
+static bool
+request_is_word(const char *bytes, size_t len, const char *word)
+{
+	return len == strlen(word) && strncasecmp(bytes, word, len) == 0;
+}
+
+/* A verdict, or a glob, in any order. */
+static enum protocol_error
+request_set_filter(struct request *request, const char *bytes, size_t len)
+{
+	enum request_verdict verdict = VERDICT_ANY;
+
+	if (request_is_word(bytes, len, "denied"))
+		verdict = VERDICT_DENIED;
+	else if (request_is_word(bytes, len, "allowed"))
+		verdict = VERDICT_ALLOWED;
+	if (verdict == VERDICT_ANY)
+		return request_set_glob(request, bytes, len);
+	if (request->verdict != VERDICT_ANY)
+		return ERROR_SURPLUS;
+	request->verdict = verdict;
+	return ERROR_NONE;
 }
 
 enum protocol_error
@@ -54,11 +100,9 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 	case ARGUMENT_AMOUNT:
 		return request_set_amount(request, bytes, len);
 	case ARGUMENT_COUNT:
-		return request_set_count(
-		    request, REQUEST_COUNT_MAX, bytes, len);
-	case ARGUMENT_NUMBER:
-		return request_set_count(
-		    request, REQUEST_NUMBER_MAX, bytes, len);
+		return request_set_count(request, bytes, len);
+	case ARGUMENT_FILTER:
+		return request_set_filter(request, bytes, len);
 	}
 	return ERROR_SURPLUS;
 }

@@ -15,14 +15,18 @@ struct routed_request; /* limit/routes.h */
 /** Most lines that a client may ask for. */
 #define REQUEST_COUNT_MAX 1000
 
-/** The highest number of a decision. */
-#define REQUEST_NUMBER_MAX INT64_MAX
+/** Which decisions a client wants to see. */
+enum request_verdict {
+	VERDICT_ANY,
+	VERDICT_ALLOWED,
+	VERDICT_DENIED,
+};
 
 struct request {
 	enum verb verb;
 	unsigned encoding; /* of the response: a number of the protocol's own */
 
-	/* if the verb has a key */
+	/* if the verb has a key; a filter has a glob here, or NULL */
 	enum op op;      /* on its bucket */
 	const char *key; /* borrowed from the bytes read */
 	size_t key_len;
@@ -30,7 +34,10 @@ struct request {
 	    amount; /* within +-LIMIT_AMOUNT_MAX; 1 if the client left it out */
 
 	/* if the verb has a count */
-	int64_t count; /* or a number; 0: the client left it out */
+	int64_t count; /* 0: the client left it out */
+
+	/* if the verb has a filter */
+	enum request_verdict verdict;
 
 	/* the limit that came with it, as limit_init_inline() takes it;
 	 * capacity 0: none did, and the key determines it */
@@ -52,6 +59,7 @@ request_init(struct request *request, enum verb verb)
 	request->key_len = 0;
 	request->amount = 1;
 	request->count = 0;
+	request->verdict = VERDICT_ANY;
 	request->capacity = 0;
 	request->recharge_ns = 0;
 	request->routed = NULL;

@@ -20,8 +20,8 @@ enum argument {
 	ARGUMENT_NONE,
 	ARGUMENT_KEY,
 	ARGUMENT_AMOUNT,
-	ARGUMENT_COUNT, /* of lines */
-	ARGUMENT_NUMBER,
+	ARGUMENT_COUNT,  /* of lines */
+	ARGUMENT_FILTER, /* of decisions: a glob of keys, or a verdict */
 };
 
 /** Most arguments that are described one by one. */
@@ -40,7 +40,8 @@ enum argument {
  */
 #define VERB_SHAPES(X)                                                         \
 	X(NONE, 0, 0, "", ARGUMENT_NONE)                                       \
-	X(NUMBER, 0, 1, " [number]", ARGUMENT_NUMBER)                          \
+	X(FILTER, 0, 2, " [glob] [denied|allowed]", ARGUMENT_FILTER,           \
+	    ARGUMENT_FILTER)                                                   \
 	X(COUNT, 0, 1, " [n]", ARGUMENT_COUNT)                                 \
 	X(KEY, 1, 1, " key", ARGUMENT_KEY)                                     \
 	X(KEY_AMOUNT, 1, 2, " key [amount]", ARGUMENT_KEY, ARGUMENT_AMOUNT)    \
@@ -79,8 +80,8 @@ enum verb_family {
 	    "how the daemon, its limits and its Redis are")                    \
 	X(TOP, "top", COUNT, 0, EXPENSIVE, DRIPGATE,                           \
 	    "the n (10) keys denied most, and allowed most")                   \
-	X(RECENT, "recent", NUMBER, 0, EXPENSIVE, DRIPGATE,                    \
-	    "decisions from that number on, while someone asks")               \
+	X(MONITOR, "monitor", FILTER, 0, EXPENSIVE, DRIPGATE,                  \
+	    "decisions as they are made, until you send anything")             \
 	X(PING, "ping", NONE, 0, EXPENSIVE, DRIPGATE, "PONG")                  \
 	X(READY, "ready", NONE, 0, EXPENSIVE, DRIPGATE,                        \
 	    "READY and what decides: redis, memory or fallback")               \

@@ -130,6 +130,17 @@ conn_write_responses(struct conn *conn)
 	conn_make_due(conn);
 }
 
+/* A feed goes on until the client sends anything, if only its end. */
+static bool
+conn_wants_feed_to_end(struct conn *conn)
+{
+	char byte;
+
+	return conn->conns->sessions.draining || conn->ended ||
+	       buf_len(&conn->in) > 0 ||
+	       stream_peek(&conn->stream, &byte, 1) >= 0 || errno != EAGAIN;
+}
+
 /* Write decisions as they come; a response that costs more waits for the
  * client's turn. */
 static void
@@ -137,6 +148,8 @@ conn_on_ready(struct queue *queue)
 {
 	struct conn *conn = CONTAINER_OF(queue, struct conn, queue);
 
+	if (queue_is_in_feed(queue) && conn_wants_feed_to_end(conn))
+		queue->head->report.ends = true;
 	while (conn_may_write(conn) && !queue_is_expensive(queue))
 		if (queue_write(queue, &conn->stream.out) == -1)
 			conn_die(conn);

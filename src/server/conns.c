@@ -35,6 +35,7 @@ conns_init(struct conns *conns, struct loop *loop, struct gate *gate,
 	};
 	if (options->trusted_proxies)
 		networks_read(&conns->trusted, options->trusted_proxies);
+	feeds_init(&conns->slots.feeds, loop);
 	TAILQ_INIT(&conns->all);
 	TAILQ_INIT(&conns->due);
 	scheduler_init(&conns->scheduler);

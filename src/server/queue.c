@@ -147,6 +147,12 @@ slot_copy(struct slot *slot, const char *bytes, size_t len)
 	return 0;
 }
 
+bool
+queue_is_in_feed(const struct queue *queue)
+{
+	return queue->in_report && queue->head->handler->report->is_feed;
+}
+
 int
 queue_write(struct queue *queue, struct buf *out)
 {
@@ -178,6 +184,7 @@ queue_clear(struct queue *queue)
 
 		queue->head = slot->next;
 		slot->queue = NULL;
+		feeds_forget(slot);
 		if (slot->ready)
 			queue_end_slot(slot);
 	}
@@ -195,6 +202,7 @@ slot_cache_trim(struct slot_cache *cache)
 void
 slot_cache_clear(struct slot_cache *cache)
 {
+	feeds_clear(&cache->feeds);
 	spares_clear(&cache->spares, free);
 	buf_free(&cache->text);
 }

@@ -10,9 +10,11 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/spares.h"
 #include "gate/check.h"
 #include "protocol/protocol.h"
+#include "server/feeds.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +32,7 @@ struct slot_cache {
 	const struct clients *clients;
 	struct spares spares; /* slots */
 	struct buf text;      /* rows on their way into a response */
+	struct feeds feeds;
 };
 
 /** Append to ${out} for a slot whose turn it is.  Return 0, or -1 (out of
@@ -79,6 +82,13 @@ struct slot_report {
 	size_t next, count;              /* rows */
 	size_t family, sample;           /* of server/metrics.c */
 	bool written;                    /* all of them */
+
+	/* of a feed */
+	TAILQ_ENTRY(slot) waiting;
+	bool waits;        /* for something new */
+	bool ends;         /* the next piece is the last */
+	uint64_t decision; /* number of the next one to show */
+	enum request_verdict verdict;
 };
 
 /** One request. */
@@ -94,7 +104,7 @@ struct slot {
 	bool ready;                      /* it can be written */
 
 	char *bytes; /* copied: the response itself, if it was known at once, or
-		      * the keys that it is about; or NULL */
+		      * the keys that it is about, or their glob; or NULL */
 	size_t len;
 	int64_t count; /* of lines, that TOP asked for; 0: it did not say */
 	struct check check; /* ENDED: the request needs none */
@@ -170,6 +180,9 @@ queue_is_expensive(const struct queue *queue)
 {
 	return queue->head->handler->report != NULL;
 }
+
+/** Whether that response is a feed of which a piece was written. */
+bool queue_is_in_feed(const struct queue *queue);
 
 /** Write that response to ${out}, or a piece of it, and take it off once all of
  * it is written.  Return 0, or -1 (out of memory: the response is lost). */

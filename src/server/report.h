@@ -26,7 +26,7 @@
 struct report {
 	/** Append all rows to ${out}: for reports that are short.  NULL: they
 	 * are written in pieces, by the functions below. */
-	int (*text)(const struct slot *slot, struct buf *out);
+	int (*text)(struct slot *slot, struct buf *out);
 
 	/** Number of rows, which is asked for once, before the first. */
 	size_t (*count)(const struct slot *slot);
@@ -34,6 +34,10 @@ struct report {
 	/** Append row ${i} to ${text}: one line, with its end.  Called once for
 	 * each, in order.  Return 0, or -1 (out of memory). */
 	int (*row)(struct slot *slot, size_t i, struct buf *text);
+
+	/** It goes on until slot->report.ends is set: ${text} appends what is
+	 * new, and is called again and again. */
+	bool is_feed;
 };
 
 /** Write the next piece; the last one sets slot->report.written. */

@@ -10,7 +10,7 @@
 #include "server/joint.h"
 #include "server/key_commands.h"
 #include "server/metrics.h"
-#include "server/recent_report.h"
+#include "server/monitor.h"
 #include "server/reports.h"
 #include "server/status_report.h"
 #include "server/top_report.h"
@@ -109,6 +109,14 @@ serve_take_count(struct slot *slot, const struct request *request)
 	return 0;
 }
 
+static int
+serve_take_filter(struct slot *slot, const struct request *request)
+{
+	slot->report.verdict = request->verdict;
+	return request->key ? slot_copy(slot, request->key, request->key_len)
+			    : 0;
+}
+
 /*
  * All of it.
  */
@@ -145,9 +153,9 @@ static const struct handler handlers[VERB_COUNT] = {
     [VERB_TOP] = {.write = report_write,
 	.begin = serve_take_count,
 	.report = &top_report},
-    [VERB_RECENT] = {.write = report_write,
-	.begin = serve_take_count,
-	.report = &recent_report},
+    [VERB_MONITOR] = {.write = report_write,
+	.begin = serve_take_filter,
+	.report = &monitor_report},
     [VERB_METRICS] = {.write = report_write, .report = &metrics_report},
     [VERB_OPENMETRICS] = {.write = report_write,
 	.report = &metrics_report_open},

@@ -110,7 +110,7 @@ status_report_requests(const struct status *status)
 }
 
 static int
-status_report_text(const struct slot *slot, struct buf *out)
+status_report_text(struct slot *slot, struct buf *out)
 {
 	struct gate *gate = slot->cache->gate;
 	const struct status status = {slot, gate->gateway, out, gate_now(gate)};

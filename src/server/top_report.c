@@ -67,7 +67,7 @@ top_report_list(
 }
 
 static int
-top_report_text(const struct slot *slot, struct buf *out)
+top_report_text(struct slot *slot, struct buf *out)
 {
 	struct gate *gate = slot->cache->gate;
 	size_t count = slot->count > 0 ? (size_t)slot->count : TOP_REPORT_LINES;

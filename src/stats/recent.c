@@ -62,6 +62,14 @@ recent_add(struct recent *recent, struct recent_entry *entry,
 	pthread_mutex_unlock(&recent->lock);
 }
 
+void
+recent_skip(struct recent *recent, unsigned count)
+{
+	pthread_mutex_lock(&recent->lock);
+	recent->next += count;
+	pthread_mutex_unlock(&recent->lock);
+}
+
 uint64_t
 recent_next(struct recent *recent)
 {

@@ -46,6 +46,9 @@ bool recent_is_wanted(const struct recent *recent, int64_t now_us);
 void recent_add(struct recent *recent, struct recent_entry *entry,
     const struct key *key, unsigned skipped);
 
+/** Note ${count} decisions that are not recorded. */
+void recent_skip(struct recent *recent, unsigned count);
+
 /** The number of the next one. */
 uint64_t recent_next(struct recent *recent);
 

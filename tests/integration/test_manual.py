@@ -137,12 +137,13 @@ class ManualTest(harness.Case):
     def test_the_manual_lists_the_verbs_and_their_arguments(self):
         manual = read("src", "protocol", "dripgate-protocol.7")
         listed = [line.replace(" Ar", "") for line in re.findall(
-            r"(?m)^\.It Ic ([A-Z.]+\b.*)", re.sub(r" Op Ar (\w+)", r" [\1]", manual))]
+            r"(?m)^\.It Ic ([A-Z.]+\b.*)", re.sub(r" Op Ar (\w+)", r" [\1]", re.sub(
+                r" Oo Ar (\w+) Oc Op Cm (\w+) \| (\w+)", r" [\1] [\2|\3]", manual)))]
         self.assertEqual(listed, [name.upper() + usage for name, usage in verbs()])
 
     def test_each_verb_is_a_command_of_the_tool_too(self):
         names = {name for name, _ in verbs()}
-        self.assertEqual(names - {"limits", "recent", "ready", "help", "quit", "cl.throttle", "del", "exists",
+        self.assertEqual(names - {"limits", "monitor", "ready", "help", "quit", "cl.throttle", "del", "exists",
                                   "ttl", "pttl"},
                          set(DAEMON_COMMANDS) - {"watch", "why", "tail"})
 

@@ -71,6 +71,7 @@ ERRORS = {
     "badamount": "ERR badamount amount must be a whole number"
                  " from -1000000000 to 1000000000",
     "badcount": "ERR badcount a count is a whole number from 1 to 1000",
+    "badglob": "ERR badglob the glob of keys is not one",
     "surplus": "ERR surplus too many words",
     "http": "ERR http this is not an HTTP server",
     "nolimit": "ERR nolimit no limit matches this key",
@@ -300,7 +301,7 @@ class VerbsTest(ProtocolCase):
             self.assertEqual(
                 [line.split()[0] for line in lines],
                 ["CONSUME", "PEEK", "RESET", "EXPLAIN", "LIMITS", "STATS", "STATUS", "TOP",
-                 "RECENT",
+                 "MONITOR",
                  "PING", "READY", "HELP", "QUIT"])
 
     def test_quit_closes_after_all_is_answered_and_what_follows_is_not_done(self):

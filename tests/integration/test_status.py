@@ -2,7 +2,9 @@
 
 import json
 import signal
+import socket
 import subprocess
+import time
 
 import harness
 from harness import DRIPGATE, PATIENT, wait_until
@@ -139,62 +141,115 @@ class StatusTest(StatusCase):
         self.assertEqual(self.tool(daemon, "status", "--json").returncode, 2)
 
 
+class MonitorTest(StatusCase):
+    def monitor(self, daemon, filters=""):
+        client = daemon.connect()
+        self.addCleanup(client.close)
+        self.assertEqual(client.ask(f"MONITOR {filters}"), "OK")
+        return client
+
+    def lines(self, client, count):
+        return [harness.fields(client.line()) for _ in range(count)]
+
+    def test_decisions_are_shown_as_they_are_made(self):
+        daemon = self.start(settings={"workers": {"count": 3}})
+        client = self.monitor(daemon)
+        for _ in range(2):
+            daemon.ask("CONSUME login:7", "PEEK login:7", "CONSUME nothing")
+        daemon.ask(*["CONSUME login:7"] * 4)
+        found = self.lines(client, 6)
+        self.assertEqual([(line["verdict"], line["limit"], line["level"], line["key"])
+                          for line in found],
+                         [("ALLOW", "login", str(i), "login:7") for i in range(1, 6)] +
+                         [("DENY", "login", "5", "login:7")])
+        self.assertEqual({line["from"] for line in found}, {"memory"})
+        self.assertLess(abs(float(found[0]["at"]) - time.time()), harness.PATIENCE)
+
+    def test_anything_that_the_client_sends_ends_it(self):
+        daemon = self.start()
+        for rest in "PING\n", "PING", "QUIT\n":
+            client = self.monitor(daemon)
+            client.send(rest)
+            self.assertEqual(client.line(), "END")
+            if rest == "PING":
+                client.send("\n")
+            self.assertEqual(client.line(), "" if rest == "QUIT\n" else "PONG")
+        client = self.monitor(daemon)
+        client.finish()
+        self.assertEqual(client.rest(), b"END\n")
+        client = daemon.connect()
+        self.addCleanup(client.close)
+        client.send("MONITOR\nPING\n")
+        self.assertEqual([client.line() for _ in range(3)], ["OK", "END", "PONG"])
+
+    def test_filters(self):
+        daemon = self.start()
+        client = self.monitor(daemon, "login:[78] denied")
+        other = self.monitor(daemon, "ALLOWED *:9")
+        daemon.ask(*["CONSUME login:7"] * 6, "CONSUME login:9", "CONSUME login:8 6")
+        self.assertEqual([(line["verdict"], line["key"]) for line in self.lines(client, 2)],
+                         [("DENY", "login:7"), ("DENY", "login:8")])
+        self.assertEqual([(line["verdict"], line["key"]) for line in self.lines(other, 1)],
+                         [("ALLOW", "login:9")])
+        for wrong, code in [("[", "badglob"), ("a b", "surplus"), ("denied allowed", "surplus"),
+                            ("a denied b", "surplus"), ("x" * 600, "badglob")]:
+            self.assertTrue(daemon.ask(f"MONITOR {wrong}").startswith(f"ERR {code} "), wrong)
+
+    def test_by_redis_s_protocol(self):
+        daemon = self.start()
+        with daemon.connect() as client:
+            client.send("*2\r\n$7\r\nMONITOR\r\n$6\r\ndenied\r\n")
+            self.assertEqual(client.line(), "+OK\r")
+            daemon.ask(*["CONSUME login:7"] * 6)
+            self.assertRegex(client.line(), r"^\+DENY limit=login .* key=login:7\r$")
+            client.send("*1\r\n$4\r\nPING\r\n")
+            self.assertEqual(client.line(), "+PONG\r")
+            client.send("*1\r\n$5\r\nMULTI\r\n*1\r\n$7\r\nMONITOR\r\n*1\r\n$4\r\nEXEC\r\n")
+            self.assertEqual([client.line()[:5] for _ in range(3)], ["+OK\r", "-ERR ", "-EXEC"])
+
+    def test_what_is_too_much_is_dropped_and_counted(self):
+        daemon = self.start()
+        client = self.monitor(daemon)
+        with daemon.connect() as busy:
+            for _ in range(30):
+                busy.ask(*["CONSUME login:7"] * 100)
+        shown = dropped = 0
+        while shown + dropped < 3000:
+            line = client.line()
+            if line.startswith("DROPPED "):
+                dropped += int(line[8:])
+            else:
+                shown += 1
+        self.assertEqual(shown + dropped, 3000)
+        self.assertGreater(shown, 0)
+
+    def test_a_client_that_does_not_read_is_closed_and_others_do_not_wait(self):
+        daemon = self.start()
+        client = self.monitor(daemon)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with daemon.connect() as busy:
+            def is_closed():
+                busy.ask(*["CONSUME login:7"] * 1000)
+                return daemon.stats()["clients"] == 2
+            wait_until(is_closed, "the end of the client", 3 * harness.PATIENCE)
+
+    def test_a_drain_ends_it(self):
+        daemon = self.start()
+        client = self.monitor(daemon)
+        daemon.send(signal.SIGTERM)
+        self.assertEqual(client.rest(), b"END\n")
+        self.assertEqual(daemon.wait(), 0)
+
+
 class TailTest(StatusCase):
     def start_tail(self, daemon, *arguments):
         process = self.started(harness.Process(self.folder, f"tail-{len(self.processes)}", [
             DRIPGATE, "-c", daemon.config_path, "tail", *arguments]))
         return process
 
-    def recording(self, daemon):
-        """Wait until decisions are recorded."""
-        def is_recorded():
-            before = self.next(daemon)
-            daemon.ask("CONSUME other:1", "CONSUME lock:warm")
-            return self.next(daemon) > before
-        wait_until(is_recorded, "the recording")
-
-    def next(self, daemon, number=""):
-        with daemon.connect() as client:
-            last = client.ask_many(f"RECENT {number}")[-1]
-        return int(harness.fields(last)["number"])
-
-    def test_decisions_since_a_number(self):
-        daemon = self.start()
-        self.recording(daemon)
-        first = self.next(daemon)
-        daemon.ask(*["CONSUME login:7"] * 6, "PEEK login:7", "CONSUME nothing")
-        with daemon.connect() as client:
-            *lines, last = client.ask_many(f"RECENT {first}")
-            self.assertEqual(last, f"next number={first + 6} dropped=0")
-            found = [harness.fields(line) for line in lines]
-            self.assertEqual(client.ask_many(f"RECENT {first + 6}"), [last])
-            self.assertEqual(client.ask_many("RECENT 9223372036854775807"), [last])
-            for wrong in "RECENT 0", "RECENT x", "RECENT 9223372036854775808":
-                self.assertTrue(client.ask(wrong).startswith("ERR badcount "), wrong)
-        self.assertEqual([(entry["verdict"], entry["limit"], entry["level"], entry["key"])
-                          for entry in found],
-                         [("ALLOW", "login", str(i), "login:7") for i in range(1, 6)] +
-                         [("DENY", "login", "5", "login:7")])
-        self.assertEqual({entry["from"] for entry in found}, {"memory"})
-
-    def test_what_is_too_much_is_dropped_and_counted(self):
-        daemon = self.start()
-        self.recording(daemon)
-        first = self.next(daemon)
-        with daemon.connect() as client:
-            for _ in range(30):
-                client.ask(*["CONSUME login:7"] * 100)
-            client.ask("CONSUME login:8")
-            *lines, last = client.ask_many(f"RECENT {first}")
-        fields = harness.fields(last)
-        self.assertLessEqual(len(lines), 1024)
-        self.assertEqual(len(lines) + int(fields["dropped"]), int(fields["number"]) - first)
-        self.assertGreater(int(fields["dropped"]), 0)
-
     def test_the_command(self):
         daemon = self.start()
         tail = self.start_tail(daemon, "log*", "--denied", "--count", "2")
-        wait_until(lambda: self.next(daemon) > 0, "a daemon")
         def has_ended():
             daemon.ask("CONSUME lock:1", *["CONSUME login:7"] * 6)
             return not tail.is_running()

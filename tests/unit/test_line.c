@@ -378,6 +378,7 @@ static const char *const codes[ERROR_COUNT] = {
     [ERROR_BADBYTES] = "badkey",
     [ERROR_BADAMOUNT] = "badamount",
     [ERROR_BADCOUNT] = "badcount",
+    [ERROR_BADGLOB] = "badglob",
     [ERROR_SURPLUS] = "surplus",
     [ERROR_HTTP] = "http",
     [ERROR_NOLIMIT] = "nolimit",

@@ -81,6 +81,20 @@ START_TEST(they_are_wanted_for_a_while)
 }
 END_TEST
 
+START_TEST(skipped_ones_have_numbers_too)
+{
+	uint64_t number = 1;
+	struct recent_entry entry;
+
+	add(1, 0);
+	recent_skip(recent, 5);
+	ck_assert_uint_eq(recent_next(recent), 7);
+	ck_assert(recent_get(recent, &number, &entry));
+	number++;
+	ck_assert(!recent_get(recent, &number, &entry));
+}
+END_TEST
+
 Suite *
 recent_suite(void)
 {
@@ -91,6 +105,7 @@ recent_suite(void)
 	tcase_add_test(tcase, what_was_added_is_found_by_its_number);
 	tcase_add_test(tcase, what_was_overwritten_is_gone);
 	tcase_add_test(tcase, they_are_wanted_for_a_while);
+	tcase_add_test(tcase, skipped_ones_have_numbers_too);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

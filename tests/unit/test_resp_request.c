@@ -232,7 +232,7 @@ static const struct {
     {"COMMAND LIST",
 	"*34\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$5\r\nreset\r\n"
 	"$7\r\nexplain\r\n$6\r\nlimits\r\n$5\r\nstats\r\n$6\r\nstatus\r\n$"
-	"3\r\ntop\r\n$6\r\nrecent\r\n$"
+	"3\r\ntop\r\n$7\r\nmonitor\r\n$"
 	"4\r\nping\r\n"
 	"$5\r\nready\r\n$4\r\nhelp\r\n$4\r\nquit\r\n$11\r\ncl.throttle\r\n"
 	"$3\r\ndel\r\n$6\r\nexists\r\n$3\r\nttl\r\n$4\r\npttl\r\n"

@@ -104,6 +104,9 @@ int resp_write_map(struct buf *out, size_t pairs, int version) MUST_USE;
 /** The lines of ${text}, each with its end, as strings. */
 int resp_write_lines(struct buf *out, const char *text, size_t len) MUST_USE;
 
+/** The same, each as a word of its own, as Redis's MONITOR has them. */
+int resp_write_words(struct buf *out, const char *text, size_t len) MUST_USE;
+
 /** A decision: an array of allowed, level, capacity, next, retry, blocked, and
  * the strings limit, from and shadow ("deny" or "").  New fields are added at
  * its end. */

@@ -54,6 +54,13 @@ resp_protocol_store(struct session *session, const char *bytes, size_t len,
 		multi_abort(session);
 		return resp_request_refuse(command, session);
 	}
+	if (resp_word_is(&command->words[0], "MONITOR")) {
+		multi_abort(session);
+		return resp_write_error(response,
+			   "ERR MONITOR inside MULTI is not allowed") == -1
+			   ? READ_FAILED
+			   : READ_BAD;
+	}
 	if (multi_store(session, bytes, len, response) == -1)
 		return READ_FAILED;
 	return *buf_data(response) == '-' ? READ_BAD : READ_RESPONDED;
@@ -184,6 +191,8 @@ static int
 resp_protocol_rows(struct buf *out, unsigned encoding, const struct rows *rows)
 {
 	(void)encoding;
+	if (rows->is_feed)
+		return resp_write_words(out, rows->text, rows->len);
 	if (rows->first && resp_write_array(out, rows->count) == -1)
 		return -1;
 	return resp_write_lines(out, rows->text, rows->len);

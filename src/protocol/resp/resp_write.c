@@ -126,6 +126,20 @@ resp_write_lines(struct buf *out, const char *text, size_t len)
 	return 0;
 }
 
+int
+resp_write_words(struct buf *out, const char *text, size_t len)
+{
+	const char *end;
+
+	for (; len > 0; len -= (size_t)(end - text), text = end) {
+		end = (const char *)memchr(text, '\n', len) + 1;
+		if (buf_printf(out, "+%.*s\r\n", (int)(end - 1 - text), text) ==
+		    -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* Rounded up: a client that waits that long has waited long enough. */
 static int64_t
 resp_write_ms(int64_t us)

@@ -69,7 +69,7 @@ $(B)/dripgated: $(filter-out $(cli),$(objects))
 $(B)/dripgate: $(B)/src/cli/main.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
-$(B)/%.o: %.c | $(B)/lua/scripts.inc
+$(B)/%.o: %.c | $(B)/lua/scripts.inc $(B)/src/protocol/http/page.inc
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
 
@@ -87,6 +87,16 @@ $(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	  for a in $(algorithms); do for part in batch sweep; do \
 	    row $${a}_$$part lua/common.lua lua/algorithm/$$a.lua lua/$$part.lua; \
 	  done; done; } > $@
+
+# The status page as text of C, and the hashes of its style and its script, base64.
+page_hash = $$(env printf "$$({ echo; sed '1,/^<$1>$$/d; /^<\/$1>$$/,$$d' $<; } | sha256sum | \
+              sed 's/ .*//; s/../\\x&/g')" | base64)
+$(B)/src/protocol/http/page.inc: src/protocol/http/page.html
+	@mkdir -p $(@D)
+	{ echo "#define STYLE_HASH \"$(call page_hash,style)\""; \
+	  echo "#define SCRIPT_HASH \"$(call page_hash,script)\""; \
+	  echo 'static const char page[] ='; \
+	  sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $<; echo ';'; } > $@
 
 ## tests
 
@@ -180,6 +190,10 @@ check-proxies: $(test_programs)
 	CADDY=$(abspath $(B)/proxies/bin/caddy) ENVOY=$(abspath $(B)/proxies/bin/envoy) \
 	  $(test_env) python3 tests/integration/test_proxies.py -v
 
+# The status page in a browser: Debian's chromium-driver.
+check-browser: $(test_programs)
+	CHROMEDRIVER=chromedriver $(test_env) python3 tests/integration/test_browser.py -v
+
 # Tests that take too long for every run: 10^7 operations, a minute of saturation,
 # failovers.
 check-long: $(test_programs)
@@ -227,7 +241,7 @@ lint: compile_commands.json
 # How each file is compiled, for clang-tidy and editors.
 compile_command = {"directory": "$(CURDIR)", "file": "$1", \
   "command": "$(lastword $(CC)) $(subst ",\",$(filter-out -f%,$(all_cflags))) -c $1"}
-compile_commands.json: | $(B)/lua/scripts.inc
+compile_commands.json: | $(B)/lua/scripts.inc $(B)/src/protocol/http/page.inc
 	$(file >$@,[$(subst } {,}$(comma) {,$(foreach f,$(filter \
 	  %.c,$(styled)),$(call compile_command,$f)))])
 

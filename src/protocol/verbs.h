@@ -100,6 +100,8 @@ enum verb_family {
 	    "counters, for Prometheus")                                        \
 	X(OPENMETRICS, "openmetrics", NONE, 0, EXPENSIVE, HTTP,                \
 	    "the same, as OpenMetrics")                                        \
+	X(EVENTS, "events", NONE, 0, EXPENSIVE, HTTP,                          \
+	    "what the status page shows, each second")                         \
 	X(CHECK, "check", NONE, OP_CONSUME, EXPENSIVE, HTTP,                   \
 	    "may this request go ahead? its route says under which keys")
 

@@ -45,20 +45,20 @@ monitor_shows(const struct slot *slot, const struct recent_entry *entry)
 static int64_t
 monitor_write_new(struct slot *slot, struct recent *recent, struct buf *out)
 {
-	uint64_t next = recent_next(recent), at = slot->report.decision;
+	uint64_t next = recent_next(recent), at = slot->report.seen;
 	int64_t dropped = 0;
 	struct recent_entry entry;
 
-	while (slot->report.decision < next && buf_len(out) < REPORT_TEXT_MAX) {
+	while (slot->report.seen < next && buf_len(out) < REPORT_TEXT_MAX) {
 		if (!recent_get(recent, &at, &entry) || at >= next)
 			at = next;
-		dropped += (int64_t)(at - slot->report.decision);
+		dropped += (int64_t)(at - slot->report.seen);
 		if (at < next && monitor_shows(slot, &entry) &&
 		    monitor_write_entry(out, &entry) == -1)
 			return -1;
 		if (at < next)
 			at++;
-		slot->report.decision = at;
+		slot->report.seen = at;
 	}
 	return dropped;
 }
@@ -69,7 +69,7 @@ monitor_start(struct slot *slot, struct buf *out)
 {
 	struct gate *gate = slot->cache->gate;
 
-	slot->report.decision = recent_next(gate->gateway->recent);
+	slot->report.seen = recent_next(gate->gateway->recent);
 	gate->records = true;
 	return buf_printf(out, "OK\n");
 }
@@ -81,7 +81,7 @@ monitor_text(struct slot *slot, struct buf *out)
 	int64_t dropped;
 
 	recent_want(gate->gateway->recent, gate_now(gate));
-	if (slot->report.decision == 0)
+	if (slot->report.seen == 0)
 		return monitor_start(slot, out);
 	dropped = monitor_write_new(slot, gate->gateway->recent, out);
 	if (dropped > 0)

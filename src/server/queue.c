@@ -203,6 +203,7 @@ void
 slot_cache_clear(struct slot_cache *cache)
 {
 	feeds_clear(&cache->feeds);
+	buf_free(&cache->event.text);
 	spares_clear(&cache->spares, free);
 	buf_free(&cache->text);
 }

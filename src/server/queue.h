@@ -14,6 +14,7 @@
 #include "base/spares.h"
 #include "gate/check.h"
 #include "protocol/protocol.h"
+#include "server/page_events.h"
 #include "server/feeds.h"
 
 #include <stdbool.h>
@@ -33,6 +34,7 @@ struct slot_cache {
 	struct spares spares; /* slots */
 	struct buf text;      /* rows on their way into a response */
 	struct feeds feeds;
+	struct page_event event; /* the last one of the status page */
 };
 
 /** Append to ${out} for a slot whose turn it is.  Return 0, or -1 (out of
@@ -85,9 +87,10 @@ struct slot_report {
 
 	/* of a feed */
 	TAILQ_ENTRY(slot) waiting;
-	bool waits;        /* for something new */
-	bool ends;         /* the next piece is the last */
-	uint64_t decision; /* number of the next one to show */
+	bool waits;    /* for something new */
+	bool ends;     /* the next piece is the last */
+	uint64_t seen; /* number of the next decision to show, or of the last
+			* event */
 	enum request_verdict verdict;
 };
 

@@ -9,6 +9,7 @@
 #include "gate/gate.h"
 #include "server/joint.h"
 #include "server/key_commands.h"
+#include "server/page_events.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
 #include "server/reports.h"
@@ -159,6 +160,7 @@ static const struct handler handlers[VERB_COUNT] = {
     [VERB_METRICS] = {.write = report_write, .report = &metrics_report},
     [VERB_OPENMETRICS] = {.write = report_write,
 	.report = &metrics_report_open},
+    [VERB_EVENTS] = {.write = report_write, .report = &page_events_report},
     [VERB_HELP] = {.write = report_write, .report = &reports_help},
     [VERB_PING] = {.write = serve_write_pong},
     [VERB_READY] = {.write = serve_write_ready},

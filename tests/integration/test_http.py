@@ -1,7 +1,9 @@
 """HTTP: what is asked and what is responded with, as clients, pages and proxies do."""
 
+import base64
 import contextlib
 import email.utils
+import hashlib
 import http.client
 import json
 import os
@@ -549,6 +551,74 @@ class AdminTest(HttpCase):
         daemon = self.daemon(LIMITS, {"admin": {"listen": f"127.0.0.1:{self.admin_port}"}})
         self.assertRegex(daemon.log(), r"warning: \[admin\] listen = .*: goes on without it")
         self.assertEqual(daemon.ask("PING"), "PONG")
+
+
+class PageTest(HttpCase):
+    def events(self):
+        """A client to which events come; what came so far was its head."""
+        client = self.raw(("127.0.0.1", self.admin_port))
+        client.send(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += client.file.readline()
+        self.assertIn(b"\r\nContent-Type: text/event-stream\r\n", head)
+        return client
+
+    def event(self, client):
+        """The lines of the next one."""
+        length = int(client.file.readline(), 16)
+        chunk = client.file.read(length + 2).decode()
+        self.assertTrue(chunk.endswith("\n\n\r\n"), chunk)
+        lines = chunk[:-4].split("\n")
+        self.assertTrue(all(line.startswith("data: ") for line in lines), lines)
+        return [line[6:] for line in lines]
+
+    def test_the_page_runs_nothing_but_what_its_policy_names(self):
+        self.start()
+        connection = self.connection(self.admin_port)
+        response = self.ask(connection, "/")
+        page, policy = response.content.decode(), response.headers["Content-Security-Policy"]
+        self.assertEqual(response.headers["Content-Type"], "text/html; charset=utf-8")
+        self.assertTrue(policy.startswith("default-src 'none'; "))
+        for name in "style", "script":
+            text, = re.findall(rf"(?s)<{name}>(.*?)</{name}>", page)
+            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+            self.assertIn(f"; {name}-src 'sha256-{digest}'; ", policy)
+        self.assertNotRegex(page, r"https?://(?!www\.w3\.org/2000/svg)")
+        self.assertEqual(self.ask(connection, "/", method="HEAD").status, 200)
+        self.assertEqual(self.ask(connection, "/", b"x").status, 405)
+        for port in self.http_port, self.admin_port:
+            self.assertEqual(self.ask(self.connection(port), "/page").status, 404)
+        self.assertEqual(self.ask(self.connection(self.http_port), "/").status, 404)
+
+    def test_events_come_each_second_until_the_client_sends_more(self):
+        daemon = self.start()
+        client = self.events()
+        self.event(client)
+        daemon.ask(*["CONSUME login:7"] * 7)
+        lines = self.event(client)
+        while "requests allowed=5 denied=2 fallback=0" not in lines:
+            lines = self.event(client)
+        self.assertIn("limit allowed=5 denied=2 name=login", lines)
+        self.assertTrue(any(re.match(r"denied limit=login .* key=login:7$", line) for line in lines))
+        times = [line for line in lines if line.startswith("decided ")]
+        self.assertEqual(sum(int(harness.fields(line)["count"]) for line in times), 7)
+        client.send(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        while (length := int(client.file.readline(), 16)) > 0:
+            client.file.read(length + 2)
+        self.assertEqual(client.file.readline(), b"\r\n")
+        self.assertEqual(client.response()[2], b"PONG\n")
+
+    def test_many_viewers_and_such_as_do_not_read(self):
+        daemon = self.start()
+        viewers = [self.events() for _ in range(200)]
+        for viewer in viewers[::2]:
+            self.event(viewer)
+        self.assertEqual(daemon.ask("PING"), "PONG")
+        daemon.send(signal.SIGTERM)
+        for viewer in viewers:
+            self.assertTrue(viewer.rest().endswith(b"0\r\n\r\n"))
+        self.assertEqual(daemon.wait(), 0)
 
 
 class DrainTest(HttpCase):

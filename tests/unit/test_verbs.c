@@ -80,6 +80,7 @@ START_TEST(help_is_one_line_a_verb)
 	static const char http[] =
 	    "METRICS               counters, for Prometheus\n"
 	    "OPENMETRICS           the same, as OpenMetrics\n"
+	    "EVENTS                what the status page shows, each second\n"
 	    "CHECK                 may this request go ahead? its route says "
 	    "under which keys\n";
 	static const char redis[] =

@@ -13,6 +13,7 @@
 #define KEY     HTTP_TAKES_KEY
 #define EACH    HTTP_TAKES_EACH
 #define ROUTE   HTTP_TAKES_ROUTE
+#define PAGE    HTTP_TAKES_PAGE
 
 #define ANY                                                                    \
 	(HTTP_GET | HTTP_HEAD | HTTP_POST | HTTP_PUT | HTTP_DELETE |           \
@@ -31,6 +32,8 @@ const struct http_path http_paths[] = {
     {"/stats", HTTP_GET, ADMIN, NOTHING, VERB_STATS, HTTP_PLAIN, false},
     {"/status", HTTP_GET, ADMIN, NOTHING, VERB_STATUS, HTTP_PLAIN, false},
     {"/top", HTTP_GET, ADMIN, NOTHING, VERB_TOP, HTTP_PLAIN, false},
+    {"/", HTTP_GET, ADMIN, PAGE, VERB_EVENTS, HTTP_HTML, false},
+    {"/events", HTTP_GET, ADMIN, NOTHING, VERB_EVENTS, HTTP_EVENTS, false},
     {"/metrics", HTTP_GET, ADMIN, NOTHING, VERB_OPENMETRICS, HTTP_OPENMETRICS,
 	true},
     {"/metrics", HTTP_GET, ADMIN, NOTHING, VERB_METRICS, HTTP_METRICS, false},

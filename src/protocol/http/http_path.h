@@ -16,6 +16,10 @@
 /** The type of plain text. */
 #define HTTP_PLAIN "text/plain; charset=utf-8"
 
+/** Those of the status page and of its events. */
+#define HTTP_HTML   "text/html; charset=utf-8"
+#define HTTP_EVENTS "text/event-stream"
+
 /** Those of metrics. */
 #define HTTP_METRICS "text/plain; version=0.0.4; charset=utf-8"
 #define HTTP_OPENMETRICS                                                       \
@@ -27,6 +31,7 @@
 /** Which parameters there are. */
 enum http_takes {
 	HTTP_TAKES_NONE,
+	HTTP_TAKES_PAGE, /* the same; the status page is the response */
 	HTTP_TAKES_KEY,
 	HTTP_TAKES_EACH,  /* a key, or many in JSON */
 	HTTP_TAKES_ROUTE, /* deny; the original request says the keys.  What is

@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "protocol/http/http_ask.h"
 #include "protocol/http/http_json.h"
+#include "protocol/http/http_page.h"
 #include "protocol/http/http_path.h"
 #include "protocol/http/http_routed.h"
 #include "protocol/http/http_session.h"
@@ -224,7 +225,7 @@ http_protocol_finish(struct session *session, struct request *request,
 	struct http_ask ask = http_protocol_ask(session, request, opened);
 	const struct http_problem *problem = NULL;
 
-	if (takes != HTTP_TAKES_NONE)
+	if (takes != HTTP_TAKES_NONE && takes != HTTP_TAKES_PAGE)
 		problem =
 		    http_protocol_read_parameters(&ask, opened, query, body);
 	if (!problem && ask.each_count > 0 && takes != HTTP_TAKES_EACH)
@@ -237,7 +238,9 @@ http_protocol_finish(struct session *session, struct request *request,
 	session->last |= !(opened->encoding & HTTP_KEEPS);
 	request->encoding |= (unsigned)ask.deny << HTTP_DENY_SHIFT;
 	http_session_drop(session);
-	return READ_REQUEST;
+	return takes == HTTP_TAKES_PAGE
+		   ? http_page_respond(session, opened->encoding)
+		   : READ_REQUEST;
 }
 
 /* Go on with a request that is stored: its body. */

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "limit/limit.h"
 #include "protocol/http/http_ask.h"
+#include "protocol/http/http_page.h"
 #include "protocol/http/http_path.h"
 #include "protocol/http/http_head.h"
 
@@ -81,6 +82,8 @@ http_put_common(char *to, unsigned encoding, const char *type)
 	to = http_put(PUT(to, "Content-Type: "), type);
 	to = PUT(to, "\r\nCache-Control: no-store\r\n"
 		     "X-Content-Type-Options: nosniff\r\n");
+	if (strcmp(type, HTTP_HTML) == 0)
+		to = http_put(to, http_page_policy);
 	if (!(encoding & HTTP_KEEPS))
 		return PUT(to, "Connection: close\r\n");
 	return encoding & HTTP_IS_OLD ? PUT(to, "Connection: keep-alive\r\n")
@@ -430,10 +433,12 @@ http_write_text(struct buf *out, unsigned encoding, const char *type,
 static int
 http_write_part(struct buf *out, unsigned encoding, const struct rows *rows)
 {
-	if (encoding & HTTP_NO_BODY)
+	if (encoding & HTTP_NO_BODY || (rows->len == 0 && !rows->last))
 		return 0;
 	if (encoding & HTTP_IS_OLD)
 		return buf_add(out, rows->text, rows->len);
+	if (rows->len == 0)
+		return buf_printf(out, "0\r\n\r\n");
 	if (buf_printf(out, "%zx\r\n", rows->len) == -1 ||
 	    buf_add(out, rows->text, rows->len) == -1)
 		return -1;

@@ -1,0 +1,207 @@
+"""The status page in a browser: headless Chromium, by WebDriver.  Runs where
+CHROMEDRIVER says which program that is: make check-browser."""
+
+import base64
+import contextlib
+import http.client
+import http.server
+import json
+import os
+import shutil
+import threading
+import unittest
+
+import harness
+from harness import free_port, wait_until
+from test_http import HttpCase
+
+CHROMEDRIVER = os.environ.get("CHROMEDRIVER")
+LIMITS = """
+[login]
+match = login:*
+capacity = 5
+recharge = 60s
+
+[odd]
+match = *
+capacity = 1
+recharge = 1d
+"""
+EVIL = "<img/src=x/onerror=document.title='evil'>"
+
+
+class Browser:
+    """A session of WebDriver."""
+
+    def __init__(self, port):
+        self.port = port
+        self.path = ""
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu",
+                            "--disable-dev-shm-usage"]}
+        self.path = "/session/" + self.post("/session", {"capabilities": {"alwaysMatch": {
+            "browserName": "chrome", "goog:chromeOptions": options,
+            "goog:loggingPrefs": {"browser": "ALL"}}}})["sessionId"]
+
+    def call(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, self.path + path, body and json.dumps(body),
+                               {"Content-Type": "application/json"})
+            value = json.load(connection.getresponse())["value"]
+        finally:
+            connection.close()
+        if isinstance(value, dict) and "error" in value:
+            raise AssertionError(value["message"])
+        return value
+
+    def post(self, path, body):
+        return self.call("POST", path, body)
+
+    def open(self, url):
+        self.post("/url", {"url": url})
+
+    def run(self, script):
+        return self.post("/execute/sync", {"script": script, "args": []})
+
+    def text(self, css):
+        return self.run(f"return document.querySelector({css!r})?.textContent ?? ''")
+
+    def resize(self, width, height):
+        """What the page sees, not the window."""
+        self.post("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": {
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}})
+
+    def prefer(self, scheme):
+        self.post("/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {
+            "features": [{"name": "prefers-color-scheme", "value": scheme}]}})
+
+    def console(self):
+        return [line["message"] for line in self.post("/se/log", {"type": "browser"})]
+
+    def screenshot(self):
+        return base64.b64decode(self.call("GET", "/screenshot"))
+
+
+@unittest.skipUnless(CHROMEDRIVER and shutil.which(CHROMEDRIVER), "no CHROMEDRIVER")
+class PageTest(HttpCase):
+    def browser(self):
+        port = free_port()
+        log = os.path.join(self.folder, "chromedriver.log")
+        self.started(harness.Process(self.folder, "chromedriver", [
+            CHROMEDRIVER, f"--port={port}", f"--log-path={log}"]))
+        def answers():
+            with contextlib.closing(http.client.HTTPConnection(
+                    "127.0.0.1", port, timeout=harness.PATIENCE)) as connection:
+                try:
+                    connection.request("GET", "/status")
+                    return json.load(connection.getresponse())["value"]["ready"]
+                except OSError:
+                    return False
+        wait_until(answers, "chromedriver")
+        browser = Browser(port)
+        self.addCleanup(browser.call, "DELETE", "")
+        return browser
+
+    def opened(self):
+        daemon = self.start(LIMITS)
+        browser = self.browser()
+        browser.open(f"http://127.0.0.1:{self.admin_port}/")
+        wait_until(lambda: browser.text("#state").startswith("ready"), "an event")
+        return daemon, browser
+
+    def test_what_happens_is_shown(self):
+        daemon, browser = self.opened()
+        self.assertEqual(browser.text("#state"), "ready, buckets in memory")
+        self.assertRegex(browser.text("#set"), r"^2 in force for \d+ s, digest [0-9a-f]{8}$")
+        def is_shown():
+            daemon.ask(*["CONSUME login:7"] * 20)
+            return (browser.text("#top td.key") == "login:7"
+                    and browser.text("#rate") not in ("–", "0")
+                    and browser.run("return document.querySelectorAll('#limits polyline').length") == 4)
+        wait_until(is_shown, "the denials")
+        self.assertRegex(browser.text("#denied"), r"^\d+(\.\d)? %$")
+        self.assertRegex(browser.text("#half"), "µs|ms|s$")
+        daemon.stop()
+        wait_until(lambda: browser.text("#state") == "no connection to the daemon", "the end")
+
+    def test_a_key_is_text(self):
+        daemon, browser = self.opened()
+        def is_shown():
+            daemon.ask(*[f"CONSUME {EVIL}"] * 3)
+            return browser.text("#top td.key") == EVIL
+        wait_until(is_shown, "the key")
+        self.assertEqual(browser.run("return document.images.length"), 0)
+        self.assertEqual(browser.run("return document.title"), "dripgate")
+
+    def test_narrow_wide_light_and_dark(self):
+        daemon, browser = self.opened()
+        grounds = set()
+        long = "login:" + "x" * 200
+        def is_shown():
+            daemon.ask(*[f"CONSUME {long}"] * 8)
+            return browser.text("#top td.key") == long
+        wait_until(is_shown, "the key")
+        for width in 360, 1200:
+            browser.resize(width, 800)
+            for scheme in "light", "dark":
+                browser.prefer(scheme)
+                self.assertEqual(browser.run("return document.documentElement.scrollWidth"), width)
+                grounds.add(browser.run("return getComputedStyle(document.body).backgroundColor"))
+                if "SCREENSHOTS" in os.environ:
+                    with open(os.path.join(os.environ["SCREENSHOTS"], f"{width}-{scheme}.png"),
+                              "wb") as file:
+                        file.write(browser.screenshot())
+        self.assertEqual(len(grounds), 2)
+        self.assertEqual(browser.console(), [])
+
+    def test_its_structure(self):
+        _, browser = self.opened()
+        self.assertEqual(browser.run(
+            "return [...document.querySelectorAll('th')].filter(th => !th.scope).length"), 0)
+        self.assertEqual(browser.run(
+            "return [...document.querySelectorAll('[aria-labelledby]')].filter("
+            "e => !document.getElementById(e.getAttribute('aria-labelledby'))).length"), 0)
+        self.assertEqual(browser.run("return document.documentElement.lang"), "en")
+        self.assertEqual(browser.run("return document.querySelectorAll('main').length"), 1)
+
+    def test_pages_of_others_neither_read_nor_drive_it(self):
+        daemon, _ = self.opened()
+        browser = self.browser()
+        page = b"<!DOCTYPE html><title>other</title><p>other"
+
+        class Other(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.send_header("Content-Length", str(len(page)))
+                self.end_headers()
+                self.wfile.write(page)
+
+            def log_message(self, *arguments):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser.open(f"http://127.0.0.1:{server.server_port}/")
+        admin, port = f"http://127.0.0.1:{self.admin_port}", daemon.port
+        script = """
+            const done = arguments[arguments.length - 1], heard = [];
+            const ask = (url, options) => fetch(url, options).then(
+                async response => heard.push(response.type === 'opaque' ? 'opaque' : await response.text()),
+                () => heard.push('refused'));
+            Promise.all([
+                ask('%s/top'), ask('%s/events'),
+                ask('http://127.0.0.1:%d/consume', {method: 'POST', mode: 'no-cors', body: 'key=login:evil'}),
+                ask('http://127.0.0.1:%d/consume?key=login:evil', {mode: 'no-cors'}),
+            ]).then(() => done(heard.sort()));
+        """ % (admin, admin, port, port)
+        heard = browser.post("/execute/async", {"script": script, "args": []})
+        self.assertEqual(set(heard) - {"opaque", "refused"}, set())
+        self.assertEqual(heard.count("refused"), 2)
+        self.assertTrue(daemon.ask("PEEK login:evil").startswith("ALLOW limit=login level=0 "))
+
+
+if __name__ == "__main__":
+    harness.main()

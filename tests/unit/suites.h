@@ -14,6 +14,7 @@
 	X(buf)                                                                 \
 	X(choice)                                                              \
 	X(check)                                                               \
+	X(cluster_map)                                                         \
 	X(command)                                                             \
 	X(config)                                                              \
 	X(deny_cache)                                                          \

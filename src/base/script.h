@@ -9,6 +9,12 @@
 
 #include <stdbool.h>
 
+/** How a server is given scripts. */
+enum script_mode {
+	SCRIPT_EVALSHA,
+	SCRIPT_FUNCTION, /* as libraries, which it keeps */
+};
+
 struct script {
 	const char *name;
 	const char *text;

@@ -223,6 +223,7 @@ config_subscriber(const struct config *config)
 			link->secret = redis->secret;
 		}
 	}
+	link->script = redis->script;
 	link->backoff_max_us = CONTROL_BACKOFF_US;
 	link->reply_max_bytes = CONTROL_REPLY_BYTES;
 	if (!*options.state_dir && state)

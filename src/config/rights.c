@@ -32,6 +32,7 @@
 enum needed_of {
 	OF_NOTHING,
 	OF_OPTIONAL, /* it works without this one: it is not tried out */
+	OF_LIBRARY,  /* a subcommand, and a text */
 	OF_SCRIPT,   /* and its number of keys */
 	OF_BUCKETS,
 	OF_LIMITS,
@@ -56,10 +57,17 @@ struct needed {
 /* The commands outside scripts that each user needs. */
 static const struct needed of_buckets[] = {{"info", OF_OPTIONAL},
     {"ping", OF_OPTIONAL}, {"eval", OF_SCRIPT}, {"evalsha", OF_SCRIPT}, {0}};
+static const struct needed of_bucket_functions[] = {{"info", OF_OPTIONAL},
+    {"ping", OF_OPTIONAL}, {"eval", OF_OPTIONAL}, {"fcall", OF_SCRIPT},
+    {"function|load", OF_LIBRARY}, {0}};
+static const struct needed of_control_functions[] = {{"ping", OF_OPTIONAL},
+    {"eval_ro", OF_OPTIONAL}, {"fcall_ro", OF_SCRIPT},
+    {"function|load", OF_LIBRARY}, {0}};
 static const struct needed of_control[] = {{"ping", OF_OPTIONAL},
-    {"eval_ro", OF_SCRIPT}, {"evalsha_ro", OF_SCRIPT}, {"hset", OF_FLEET},
-    {"hdel", OF_FLEET}, {"hscan", OF_FLEET}, {"expire", OF_FLEET},
-    {"sadd", OF_ERRORS}, {"srem", OF_ERRORS}, {"subscribe", OF_CHANNEL},
+    {"eval_ro", OF_SCRIPT}, {"evalsha_ro", OF_SCRIPT}, {0}};
+static const struct needed of_fleet[] = {{"hset", OF_FLEET}, {"hdel", OF_FLEET},
+    {"hscan", OF_FLEET}, {"expire", OF_FLEET}, {"sadd", OF_ERRORS},
+    {"srem", OF_ERRORS}, {"subscribe", OF_CHANNEL},
     {"publish", OF_ERRORS_CHANNEL}, {"publish", OF_PONGS}, {0}};
 static const struct needed of_master[] = {{"ping", OF_OPTIONAL},
     {"zrange", OF_LIMITS}, {"subscribe", OF_CHANNEL}, {0}};
@@ -183,11 +191,15 @@ rights_add_command(struct rights *rights, struct rights_user *user,
 	if (of == OF_OPTIONAL || (of > OF_SCRIPT && !names->of[of]) ||
 	    user->call_count == RIGHTS_MAX)
 		return;
+	user->call_count++;
+	if (of == OF_LIBRARY) {
+		*call = (struct server_call){{"function", "load", "-"}};
+		return;
+	}
 	call->words[0] = rights_keep(rights, user, command);
 	call->words[1] =
 	    of == OF_SCRIPT ? "-" : rights_keep(rights, user, names->of[of]);
 	call->words[2] = of == OF_SCRIPT ? "0" : NULL;
-	user->call_count++;
 }
 
 static void
@@ -253,7 +265,9 @@ rights_add_buckets(struct rights *rights, const struct shard_options *options,
 	user->has_buckets = true;
 	rights_add_names(rights, user, BOTH, options->prefix, "*");
 	rights_add_database(rights, user, &options->link);
-	rights_add_commands(rights, user, of_buckets, &names);
+	rights_add_commands(rights, user,
+	    link.script == SCRIPT_FUNCTION ? of_bucket_functions : of_buckets,
+	    &names);
 	for (size_t i = 0; i < ALGORITHM_COUNT; i++) {
 		rights_add_script(
 		    rights, user, algorithm_at(i)->batch, OF_BUCKETS, &names);
@@ -285,7 +299,11 @@ rights_add_control(
 	rights_add_names(rights, user, BOTH, options->limits_key, ":fleet");
 	rights_add_names(rights, user, WRITE, options->errors_key, "");
 	rights_add_database(rights, user, &options->link);
-	rights_add_commands(rights, user, of_control, &names);
+	rights_add_commands(rights, user,
+	    options->link.script == SCRIPT_FUNCTION ? of_control_functions
+						    : of_control,
+	    &names);
+	rights_add_commands(rights, user, of_fleet, &names);
 	rights_add_script(rights, user, &script_limits, OF_LIMITS, &names);
 }
 

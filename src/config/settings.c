@@ -35,6 +35,12 @@ static const struct choice redis_topologies[] = {
     {NULL, 0},
 };
 
+static const struct choice script_modes[] = {
+    {"evalsha", SCRIPT_EVALSHA},
+    {"function", SCRIPT_FUNCTION},
+    {NULL, 0},
+};
+
 static const struct choice unmatched_words[] = {
     {"allow", UNMATCHED_ALLOW},
     {"deny", UNMATCHED_DENY},
@@ -253,6 +259,9 @@ const struct setting settings[] = {
 	.help = "the server must accept a connection within this time"},
     {"redis", "inflight", CONFIG(gate.redis.inflight), NUMBER(1, 64),
 	.fallback = "4", .help = "calls of one worker on their way at a time"},
+    {"redis", "script", REDIS(script), CHOICE(script_modes),
+	.fallback = "evalsha",
+	.help = "how scripts are called: by digest, or as functions"},
     TLS("redis", REDIS),
     {"redis", "topology", CONFIG(redis_topology), CHOICE(redis_topologies),
 	.fallback = "single",

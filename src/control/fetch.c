@@ -138,7 +138,7 @@ static bool
 fetch_is_temporary(const redisReply *reply)
 {
 	return reply_is_wrong_server(reply) || reply_is_error(reply, "BUSY") ||
-	       reply_is_error(reply, "NOSCRIPT");
+	       reply_is_no_script(reply);
 }
 
 static void
@@ -195,7 +195,7 @@ fetch_new(struct link *link, const struct subscriber_options *options,
 	fetch->options = options;
 	fetch->done = done;
 	fetch->arg = arg;
-	script_calls_init(&fetch->calls, link);
+	script_calls_init(&fetch->calls, link, options->link.script);
 	fetch->call = (struct script_call){.script = &script_limits,
 	    .timeout_us = options->link.socket_timeout_us,
 	    .write = fetch_write,

@@ -18,6 +18,7 @@
 #define REDIS_LINK_H
 
 #include "base/attr.h"
+#include "base/script.h"
 #include "net/dial.h"
 #include "net/tls.h"
 #include "redis/command.h"
@@ -66,6 +67,7 @@ struct link_options {
 	struct tls_options tls;
 	struct tls_context *tls_context; /* of these, borrowed; NULL: no TLS */
 	enum link_kind kind;
+	enum script_mode script; /* for script_call */
 	struct sentinel_options sentinel;
 	const struct link_record *record; /* NULL: any will do */
 };

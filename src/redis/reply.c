@@ -29,6 +29,24 @@ reply_is_error(const redisReply *reply, const char *word)
 }
 
 bool
+reply_is_no_script(const redisReply *reply)
+{
+	return reply_is_error(reply, "NOSCRIPT") ||
+	       reply_is_error(reply, "ERR Function not found");
+}
+
+bool
+reply_is_unknown_command(const redisReply *reply, const char *command)
+{
+	const char *at;
+
+	if (!reply_is_error(reply, "ERR unknown command"))
+		return false;
+	at = strpbrk(reply->str, "'`");
+	return at && strncasecmp(at + 1, command, strlen(command)) == 0;
+}
+
+bool
 reply_is_wrong_server(const redisReply *reply)
 {
 	static const char *const words[] = {"READONLY", "LOADING", "MASTERDOWN",
@@ -81,18 +99,18 @@ reply_find_line(const struct script *script, unsigned number)
 }
 
 /* The command that the script called: the one in the line that the error names,
- * "on @user_script:48."; if it names none, the one in the script's only try(),
- * which is Redis's pcall(). */
+ * "on @user_script:48." or "on @user_function:48."; if it names none, the one
+ * in the script's only try(), which is Redis's pcall(). */
 static struct reply_word
 reply_scripted_command(const char *error, const struct script *script)
 {
-	static const char place[] = "@user_script:", call[] = "('";
+	static const char place[] = "@user_", call[] = "('";
 	const char *at = strstr(error, place), *line = NULL;
 	unsigned number = 0;
 
 	if (!script)
 		return (struct reply_word){0};
-	if (at && sscanf(at + strlen(place), "%u", &number) == 1)
+	if (at && sscanf(at, "@user_%*[a-z]:%u", &number) == 1)
 		line = reply_find_line(script, number);
 	else if (!at)
 		line = strstr(script->text, "try('");
@@ -136,6 +154,7 @@ static const struct meaning meanings[] = {
     HAS("ERR unknown command", "does not know ",
 	": it is renamed there, or this is no Redis of version 7 or later",
 	reply_quoted_command),
+    STARTS("ERR Function not found", "does not keep the library of a script"),
     STARTS("NOAUTH", "wants a password: set it, and username if need be"),
     STARTS("WRONGPASS", "takes another username or password than is set"),
     STARTS("ERR invalid password", "takes another password than is set"),

@@ -14,6 +14,12 @@
 /** Whether the reply is an error whose first word is ${word}. */
 bool reply_is_error(const redisReply *reply, const char *word);
 
+/** Whether the server has no such script, or no such function. */
+bool reply_is_no_script(const redisReply *reply);
+
+/** Whether it does not know a command that starts with ${command}. */
+bool reply_is_unknown_command(const redisReply *reply, const char *command);
+
 /** Whether the reply is an error which means that this is the wrong server: the
  * caller uses link_drop(), and the link looks the name up again. */
 bool reply_is_wrong_server(const redisReply *reply);

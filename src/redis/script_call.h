@@ -8,6 +8,13 @@
  * NOSCRIPT proves that the call did not run, and script_call sends it once
  * more, with the text of the script.
  *
+ * SCRIPT_FUNCTION: each script is a library with one function.  The name of
+ * both is made of the script's digest, so that versions of a script have
+ * libraries of their own, side by side.  The server keeps them, and gives them
+ * to its replicas.  If it has no such function, script_call loads the library
+ * before it sends the call once more.  A server that does not know FCALL is
+ * given scripts by EVALSHA from then on.
+ *
  * Calls of one script keep their order.  While a call waits to be sent again,
  * later ones wait behind it.  If a later one that was sent before ran, because
  * another client brought the script back meanwhile, the waiting one is not
@@ -17,6 +24,7 @@
 #define REDIS_SCRIPT_CALL_H
 
 #include "base/attr.h"
+#include "base/log.h"
 #include "base/script.h"
 #include "redis/command.h"
 #include "redis/link.h"
@@ -45,19 +53,23 @@ struct script_call {
 	/* script_call's own */
 	struct script_calls *calls;
 	struct script_call *next; /* while it waits */
-	bool refused;             /* by NOSCRIPT: the text goes with it */
+	enum script_mode mode;    /* in which it is sent */
+	bool refused;             /* the server has no such script */
 };
 
 /** A field of the owner of the link. */
 struct script_calls {
 	struct link *link;
+	enum script_mode mode;
 	struct script_call *head; /* those that wait, oldest first */
 	unsigned sent;            /* and not yet replied to */
 	struct command command;
+	struct log_limiter limiter;
 };
 
 /** Prepare, with no calls. */
-void script_calls_init(struct script_calls *calls, struct link *link);
+void script_calls_init(
+    struct script_calls *calls, struct link *link, enum script_mode mode);
 
 /** Free the memory; also if all zero.  The link is freed first, which ends all
  * calls. */

@@ -192,7 +192,7 @@ server_check_write_right(struct server_check *check)
 		command_add_text(&check->command, call->words[i]);
 }
 
-/* "HSET of drip:check" */
+/* "HSET of drip:check", "FUNCTION LOAD" */
 static void
 server_check_name_call(const struct server_call *call, char *to, size_t size)
 {
@@ -202,8 +202,10 @@ server_check_name_call(const struct server_call *call, char *to, size_t size)
 
 	if (of)
 		log_escape(name, sizeof(name), of, strlen(of));
+	if (call->words[2] && isalpha((unsigned char)*call->words[1]))
+		snprintf(name, sizeof(name), " %s", call->words[1]);
 	snprintf(to, size, "%s%s%s", call->words[0], of ? " of " : "", name);
-	for (i = 0; i < strlen(call->words[0]); i++)
+	for (i = 0; to[i] && (!of || i < strlen(call->words[0])); i++)
 		to[i] = (char)toupper((unsigned char)to[i]);
 }
 

@@ -97,7 +97,7 @@ set_up(void)
 	dialer = dialer_new(loop);
 	link = link_new(loop, dialer, &options, &events, NULL);
 	ck_assert_ptr_nonnull(link);
-	script_calls_init(&calls, link);
+	script_calls_init(&calls, link, SCRIPT_EVALSHA);
 	server = peer_accept("/redis");
 	peer_greet(server);
 }
@@ -140,6 +140,68 @@ START_TEST(forgotten_script_is_sent_with_the_call)
 	ck_assert_str_eq(peer_commands(server),
 	    "EVALSHA_RO reader b, EVAL_RO reader text b");
 	ck_assert_str_eq(noted(), "a=1 b=2");
+}
+END_TEST
+
+#define NO_FUNCTION "-ERR Function not found\r\n"
+
+#define FCALL_TALLY "FCALL dripgate_tally "
+
+#define LOAD_TALLY "FUNCTION LOAD ..." /* it is long */
+
+START_TEST(function_is_loaded_once_it_is_missing)
+{
+	struct named a = named("a", &tally), b = named("b", &tally),
+		     c = named("c", &reader);
+
+	calls.mode = SCRIPT_FUNCTION;
+	send_named(&a);
+	send_named(&b);
+	ck_assert_str_eq(
+	    peer_commands(server), FCALL_TALLY "a, " FCALL_TALLY "b");
+	peer_say(server, NO_FUNCTION NO_FUNCTION);
+	ck_assert_str_eq(peer_commands(server),
+	    LOAD_TALLY ", " FCALL_TALLY "a, " FCALL_TALLY "b");
+	peer_say(server, "$14\r\ndripgate_tally\r\n:1\r\n:2\r\n");
+	send_named(&c);
+	ck_assert_str_eq(peer_commands(server), "FCALL_RO dripgate_reader c");
+	peer_say(server, ":3\r\n");
+	ck_assert_str_eq(noted(), "a=1 b=2 c=3");
+}
+END_TEST
+
+START_TEST(function_that_cannot_be_loaded_is_an_error)
+{
+	struct named a = named("a", &tally);
+
+	calls.mode = SCRIPT_FUNCTION;
+	send_named(&a);
+	peer_say(server, NO_FUNCTION);
+	peer_say(server, "-NOPERM no\r\n" NO_FUNCTION);
+	ck_assert_str_eq(noted(), "a=ERR Func");
+	ck_assert_str_eq(peer_commands(server),
+	    FCALL_TALLY "a, " LOAD_TALLY ", " FCALL_TALLY "a");
+}
+END_TEST
+
+START_TEST(server_without_functions_gets_scripts)
+{
+	struct named a = named("a", &tally), b = named("b", &tally),
+		     c = named("c", &tally);
+
+	calls.mode = SCRIPT_FUNCTION;
+	send_named(&a);
+	send_named(&b);
+	peer_commands(server);
+	peer_say(server, "-ERR unknown command 'FCALL', with args\r\n"
+			 "-ERR unknown command 'FCALL', with args\r\n");
+	ck_assert_str_eq(
+	    peer_commands(server), "EVAL tally text a, EVAL tally text b");
+	peer_say(server, ":1\r\n:2\r\n");
+	send_named(&c);
+	ck_assert_str_eq(peer_commands(server), "EVALSHA tally c");
+	peer_say(server, ":3\r\n");
+	ck_assert_str_eq(noted(), "a=1 b=2 c=3");
 }
 END_TEST
 
@@ -322,6 +384,9 @@ script_call_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, script_is_called_by_its_digest);
 	tcase_add_test(tcase, forgotten_script_is_sent_with_the_call);
+	tcase_add_test(tcase, function_is_loaded_once_it_is_missing);
+	tcase_add_test(tcase, function_that_cannot_be_loaded_is_an_error);
+	tcase_add_test(tcase, server_without_functions_gets_scripts);
 	tcase_add_test(tcase, second_refusal_is_the_reply);
 	tcase_add_test(tcase, other_errors_are_replies);
 	tcase_add_test(tcase, calls_keep_their_order_when_sent_again);

@@ -158,6 +158,7 @@ static const char all_settings[] = "[listen]\n"
 				   "socket_timeout = 1ms\n"
 				   "connect_timeout = 1m\n"
 				   "inflight = 64\n"
+				   "script = function\n"
 				   "tls = yes\n"
 				   "ca_file = /etc/ca.pem\n"
 				   "cert_file = /etc/cert.pem\n"
@@ -255,6 +256,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(redis->link.socket_timeout_us, 1000);
 	ck_assert_int_eq(redis->link.connect_timeout_us, 60000000);
 	ck_assert_int_eq(redis->inflight, 64);
+	ck_assert_int_eq(redis->link.script, SCRIPT_FUNCTION);
 	check_tls(&redis->link.tls);
 	for (int i = 0; i < LISTENER_KINDS; i++)
 		check_tls_of_clients(&config->tls[i]);
@@ -995,7 +997,8 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	    "limits.allow_empty store.type store.prefix store.max_buckets "
 	    "store.on_full redis.host redis.port "
 	    "redis.db redis.username redis.password redis.socket_timeout "
-	    "redis.connect_timeout redis.inflight redis.tls redis.ca_file "
+	    "redis.connect_timeout redis.inflight redis.script redis.tls "
+	    "redis.ca_file "
 	    "redis.cert_file redis.key_file redis.server_name redis.verify "
 	    "redis.topology redis.hosts redis.partitions redis.master_name "
 	    "redis.sentinel_username redis.sentinel_password "

@@ -39,9 +39,8 @@ struct shard {
 	unsigned inflight;
 
 	/* Whether the server has run the script of each algorithm since the
-	 * link came up.  Until then one call of it is out at a time: if several
-	 * were, a first one refused by NOSCRIPT could not be sent again once
-	 * another daemon brought the script and a second one ran. */
+	 * link came up.  Until then one call of it is out at a time: a refused
+	 * one could not be sent again once another brought it and ran. */
 	bool proven[ALGORITHM_COUNT];
 	bool proving[ALGORITHM_COUNT]; /* a call of it is out */
 
@@ -495,6 +494,7 @@ shard_new(const struct shard_common *common, size_t place)
 	}
 	shard->server = servers_attach(
 	    common->options->servers, NULL, link_name(shard->link), clock_us());
-	script_calls_init(&shard->calls, shard->link);
+	script_calls_init(
+	    &shard->calls, shard->link, shard->link_options.script);
 	return shard;
 }

@@ -367,7 +367,8 @@ sweep_new(const struct sweep_common *common, size_t place)
 		sweep_free(sweep);
 		return NULL;
 	}
-	script_calls_init(&sweep->calls, sweep->link);
+	script_calls_init(
+	    &sweep->calls, sweep->link, sweep->link_options.script);
 	sweep->info.link = sweep->link;
 	sweep->call = (struct script_call){.timeout_us = DEADLINE_US,
 	    .write = sweep_write_step,

@@ -5,7 +5,9 @@
 -- ARGV  for each hash in turn: the parameters of the limit (the algorithm says how
 --       many, and which), the time to live of the hash in milliseconds, the number
 --       of buckets n, the operations ("" if they differ), n fields, and, if the
---       operations differ, n times the operations on that bucket.  No field of a
+--       operations differ, n times the operations on that bucket.  Instead of n,
+--       "n m": each field has m older names, and m times n of those come behind
+--       the fields; what is under one of them moves to the field.  No field of a
 --       hash twice; a hash more than once only with the same time to live; n at
 --       most 1000: Lua passes some 8000 words to a command and no more.
 -- Reply: seconds and microseconds of the server's clock, then each bucket as it
@@ -23,17 +25,48 @@ local LONGEST = 64 -- bytes of a bucket: three numbers, and zeros before them
 local reply, replies = {time[1], time[2]}, 2
 local set, forget, ttl = {}, {}, {}
 
+-- Look for the n buckets that are missing in ${texts} under their m older names.
+-- Return those names, by the place of the bucket.
+local function find_older(key, texts, field, n, m)
+	local found = {}
+	for first = field + n - 1, field + m * n - 1, n do
+		local names, places, count = {}, {}, 0
+		for i = 1, n do
+			if not texts[i] then
+				count = count + 1
+				names[count], places[count] = argv[first + i], i
+			end
+		end
+		local older = count > 0 and call('HMGET', key, unpack(names)) or {}
+		for k = 1, count do
+			if older[k] then
+				texts[places[k]], found[places[k]] = older[k], names[k]
+			end
+		end
+	end
+	return found
+end
+
 local at = 1
 for k = 1, #KEYS do
 	local rest = at + PARAMETERS
 	local n, same = tonumber(argv[rest + 1]), tonumber(argv[rest + 2]) or argv[rest + 2]
+	local m, moved = 0, nil
+	if not n then
+		n, m = match(argv[rest + 1], '^(%d+) (%d+)$')
+		n, m = n + 0, m + 0
+	end
 	local field = rest + 3
+	local behind = field + n + m * n
 	local texts = try('HMGET', KEYS[k], unpack(argv, field, field + n - 1))
+	if m > 0 and not texts.err then
+		moved = find_older(KEYS[k], texts, field, n, m)
+	end
 	local values, sets, fields, forgets = {}, 0, {}, 0
 
 	prepare(argv, at)
 	ttl[k] = argv[rest]
-	at = field + (same == '' and 2 * n or n)
+	at = behind + (same == '' and n or 0)
 	for i = 0, n - 1 do
 		local text = texts[i + 1]
 		local new
@@ -42,13 +75,18 @@ for k = 1, #KEYS do
 		elseif text and #text > LONGEST then
 			text = 'a value of ' .. #text .. ' bytes'
 		else
-			new = decide(text, same == '' and argv[field + n + i] or same)
+			new = decide(text, same == '' and argv[behind + i] or same)
 		end
 		reply[replies + 1 + i] = text
-		if new == '' then
+		local older = moved and moved[i + 1]
+		if older then
+			new = new or texts[i + 1]
+		end
+		if older or new == '' then
 			forgets = forgets + 1
-			fields[forgets] = argv[field + i]
-		elseif new then
+			fields[forgets] = older or argv[field + i]
+		end
+		if new and new ~= '' then
 			values[sets + 1], values[sets + 2] = argv[field + i], new
 			sets = sets + 2
 		end

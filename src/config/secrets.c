@@ -1,11 +1,14 @@
 /*
  * Reads the passwords that the settings name as files, for each server.  A
- * secret that is open stays where it is: links have a pointer to it.
+ * secret that is open stays where it is: links have a pointer to it.  So do the
+ * secrets that hide keys.  The heart: config_open_secrets(),
+ * config_renew_secrets().
  */
 #include "base/log.h"
 #include "base/secret.h"
 #include "config/internal.h"
 #include "config/password.h"
+#include "store/redis/key_secrets.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -71,7 +74,20 @@ config_open_secrets(struct config *config, struct reasons *reasons)
 		if (*link->password_file && !link->secret)
 			secrets_open(link, reasons);
 	}
+	if (*config->gate.redis.key_secrets && !config->gate.redis.secrets)
+		config->gate.redis.secrets =
+		    key_secrets_read(config->gate.redis.key_secrets, reasons);
 	return reasons->count == before ? 0 : -1;
+}
+
+/* Another file counts from the next start on. */
+static void
+secrets_renew_keys(
+    const struct shard_options *options, const struct shard_options *from)
+{
+	if (options->secrets && from->secrets &&
+	    strcmp(options->key_secrets, from->key_secrets) == 0)
+		key_secrets_take(options->secrets, from->secrets);
 }
 
 void
@@ -79,6 +95,7 @@ config_renew_secrets(const struct config *config, const struct config *renewed)
 {
 	char text[SECRET_MAX + 1];
 
+	secrets_renew_keys(&config->gate.redis, &renewed->gate.redis);
 	if (secrets_count(config) != secrets_count(renewed))
 		return;
 	for (size_t i = 0; i < secrets_count(config); i++) {
@@ -142,4 +159,5 @@ config_close_secrets(struct config *config)
 {
 	for (size_t i = 0; i < secrets_count(config); i++)
 		secret_free(secrets_link(config, i)->secret);
+	key_secrets_free(config->gate.redis.secrets);
 }

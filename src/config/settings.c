@@ -226,6 +226,8 @@ const struct setting settings[] = {
     {"store", "prefix", CONFIG(gate.redis.prefix), TEXT(0, FIELD_PREFIX_MAX),
 	.fallback = "drip:",
 	.help = "start of the names of the hashes in Redis"},
+    {"store", "key_secrets", CONFIG(gate.redis.key_secrets), PATH,
+	.help = "a file of secrets that hide keys in Redis; empty: none"},
     {"store", "max_buckets", CONFIG(gate.memory.max_buckets),
 	NUMBER(1, 1000000000), .fallback = "1000000",
 	.help = "buckets in memory at a time"},

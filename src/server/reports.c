@@ -10,6 +10,7 @@
 #include "limit/algorithm.h"
 #include "server/clients.h"
 #include "store/redis/field.h"
+#include "store/redis/key_secrets.h"
 #include "store/redis/redis_store.h"
 
 static const char *
@@ -72,6 +73,7 @@ reports_explain_place(struct buf *out, struct gate *gate,
 {
 	const struct gateway *gateway = gate->gateway;
 	const struct placing *placing = gateway->placing;
+	struct key_secrets *secrets = gateway->options->redis.secrets;
 	char hash[FIELD_HASH_MAX], shown[KEY_SHOWN_MAX];
 
 	if (gateway->options->store == STORE_MEMORY)
@@ -81,11 +83,14 @@ reports_explain_place(struct buf *out, struct gate *gate,
 		topology_partition_of(
 		    &placing->topology, key->bytes, key->len)),
 	    query->limit, hash);
+	if (secrets)
+		key_secrets_show(secrets, query->limit, key, shown);
+	else
+		key_show(shown, key->bytes, key->len);
 	return buf_printf(out, "store redis %s, field %s of hash %s%s\n",
 	    query->decided_by == DECIDED_BY_REDIS ? "(replies)"
 						  : "(does not reply)",
-	    key_show(shown, key->bytes, key->len), hash,
-	    query->limit->deny_cache ? "" : ", no deny cache");
+	    shown, hash, query->limit->deny_cache ? "" : ", no deny cache");
 }
 
 static int

@@ -438,6 +438,9 @@ def other_settings(folder):
     authority = Authority(folder)
     certificate, key = authority.issue("DNS:other")
     settings = dict(OTHER_SETTINGS)
+    settings["store", "key_secrets"] = os.path.join(folder, "secrets")
+    with open(settings["store", "key_secrets"], "w", encoding="utf-8") as file:
+        file.write(32 * "x" + "\n")
     for section in "listen", "http", "admin":
         settings.update({(section, "tls"): "yes", (section, "cert_file"): certificate,
                          (section, "key_file"): key,

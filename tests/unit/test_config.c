@@ -144,6 +144,7 @@ static const char all_settings[] = "[listen]\n"
 				   "[store]\n"
 				   "type = redis\n"
 				   "prefix = \n"
+				   "key_secrets = /etc/secrets\n"
 				   "max_buckets = 1000000000\n"
 				   "on_full = allow\n"
 				   "[redis]\n"
@@ -246,6 +247,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(config->unmatched, UNMATCHED_ERROR);
 	ck_assert_int_eq(config->gate.store, STORE_REDIS);
 	ck_assert_str_eq(redis->prefix, "");
+	ck_assert_str_eq(redis->key_secrets, "/etc/secrets");
 	ck_assert_int_eq(config->gate.memory.max_buckets, 1000000000);
 	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_ALLOW);
 	ck_assert_str_eq(redis->link.endpoint.host, "redis.example");
@@ -994,7 +996,8 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	    "http.key_file http.client_ca_file "
 	    "admin.listen admin.ready_on_fallback admin.tls admin.cert_file "
 	    "admin.key_file admin.client_ca_file workers.count limits.source "
-	    "limits.allow_empty store.type store.prefix store.max_buckets "
+	    "limits.allow_empty store.type store.prefix store.key_secrets "
+	    "store.max_buckets "
 	    "store.on_full redis.host redis.port "
 	    "redis.db redis.username redis.password redis.socket_timeout "
 	    "redis.connect_timeout redis.inflight redis.script redis.tls "

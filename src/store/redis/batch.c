@@ -18,68 +18,6 @@
  * daemon is left to sweep it. */
 #define AFTERLIFE_MS 3600000
 
-struct batch *
-batch_new(void)
-{
-	return calloc(1, sizeof(struct batch));
-}
-
-void
-batch_clear(struct batch *batch)
-{
-	batch->next = NULL;
-	batch->rules = NULL;
-	batch->count = 0;
-	batch->queries = 0;
-	buf_consume(&batch->keys, buf_len(&batch->keys));
-	memset(batch->index, 0, sizeof(batch->index));
-}
-
-void
-batch_free(struct batch *batch)
-{
-	if (!batch)
-		return;
-	assert(batch->queries == 0);
-	buf_free(&batch->keys);
-	buf_free(&batch->ops);
-	free(batch);
-}
-
-struct batch *
-batch_take(struct spares *spares)
-{
-	struct batch *batch = spares_take(spares);
-
-	return batch ? batch : batch_new();
-}
-
-void
-batch_put(struct spares *spares, struct batch *batch)
-{
-	batch_clear(batch);
-	spares_put(spares, batch);
-}
-
-static void
-batch_free_block(void *block)
-{
-	batch_free(block);
-}
-
-size_t
-batch_trim(struct spares *spares)
-{
-	return spares_trim(spares, sizeof(struct batch), batch_free_block) *
-	       sizeof(struct batch);
-}
-
-void
-batch_clear_spares(struct spares *spares)
-{
-	spares_clear(spares, batch_free_block);
-}
-
 /* The place in the index of the query's bucket, or the free one where it
  * belongs. */
 static unsigned
@@ -113,14 +51,37 @@ batch_has_conflict(const struct batch *batch, const struct query *query)
 	return found > 0 && batch->entries[found - 1].limit != query->limit;
 }
 
+/* Whether its fields have their names by the secrets that are in use now: a
+ * batch of another algorithm may have looked at them since. */
+static bool
+batch_has_names(const struct batch *batch)
+{
+	return !batch->names ||
+	       batch->names_version == key_names_version(batch->names);
+}
+
 bool
 batch_has_room(const struct batch *batch, const struct query *query)
 {
 	return batch->count < BATCH_ENTRIES && batch->queries < BATCH_QUERIES &&
 	       (batch->count == 0 ||
-		   (batch->rules == query->rules &&
+		   (batch->rules == query->rules && batch_has_names(batch) &&
 		       batch->algorithm == query->limit->algorithm &&
 		       !batch_has_conflict(batch, query)));
+}
+
+/* Add the key as a field, or the names that it has instead. */
+static int
+batch_add_field(
+    struct batch *batch, struct entry *entry, const struct query *query)
+{
+	const struct key *key = &query->key;
+
+	if (!batch->names)
+		return buf_add(&batch->keys, key->bytes, key->len);
+	entry->key_len = KEY_NAME_LEN;
+	return key_names_add(
+	    batch->names, query->limit, key->bytes, key->len, &batch->keys);
 }
 
 static int
@@ -137,10 +98,21 @@ batch_add_entry(struct batch *batch, struct query *query, uint16_t *place)
 	    .first = query,
 	    .last = query,
 	};
-	if (buf_add(&batch->keys, query->key.bytes, query->key.len) == -1)
+	if (batch_add_field(batch, entry, query) == -1)
 		return -1;
 	*place = (uint16_t)++batch->count;
 	return 0;
+}
+
+/* The first bucket decides by which secrets all have their names. */
+static void
+batch_start_names(struct batch *batch)
+{
+	batch->olds = 0;
+	if (!batch->names)
+		return;
+	batch->names_version = key_names_renew(batch->names);
+	batch->olds = key_names_count(batch->names) - 1;
 }
 
 int
@@ -153,6 +125,7 @@ batch_add(struct batch *batch, struct query *query)
 		batch->rules = query->rules;
 		batch->algorithm = query->limit->algorithm;
 		batch->call.script = batch->algorithm->batch;
+		batch_start_names(batch);
 	}
 	if (*place) {
 		struct entry *entry = &batch->entries[*place - 1];
@@ -279,8 +252,9 @@ batch_count_arguments(const struct batch *batch)
 	for (unsigned i = 0; i < batch->group_count; i++) {
 		const struct group *group = &batch->groups[i];
 
-		arguments += batch->algorithm->parameters + 3 +
-			     group->count * (group->same ? 1 : 2);
+		arguments +=
+		    batch->algorithm->parameters + 3 +
+		    group->count * (batch->olds + (group->same ? 1 : 2));
 	}
 	return arguments;
 }
@@ -331,6 +305,36 @@ batch_write_ops(
 	buf_consume(ops, buf_len(ops));
 }
 
+/* The number of buckets and, if there are any, that of older names. */
+static void
+batch_write_count(
+    const struct batch *batch, unsigned count, struct command *command)
+{
+	char text[2 * NUM_MAX_LEN + 2];
+	size_t len = num_write_int(text, count);
+
+	if (batch->olds > 0) {
+		text[len++] = ' ';
+		len += num_write_int(text + len, batch->olds);
+	}
+	command_add(command, text, len);
+}
+
+/* The fields of a group, by the name at place ${name} of each. */
+static void
+batch_write_fields(struct batch *batch, const struct group *group,
+    unsigned name, struct command *command)
+{
+	for (unsigned i = 0; i < group->count; i++) {
+		const struct entry *entry =
+		    batch_entry_at(batch, group->first + i);
+		size_t at = entry->key_at + (size_t)name * KEY_NAME_LEN;
+
+		command_add(
+		    command, buf_data(&batch->keys) + at, entry->key_len);
+	}
+}
+
 static void
 batch_write_group(
     struct batch *batch, const struct group *group, struct command *command)
@@ -344,14 +348,10 @@ batch_write_group(
 	for (size_t i = 0; i < parameters.count; i++)
 		command_add(command, parameters.text[i], parameters.len[i]);
 	command_add_int(command, limit_life_us(limit) / 1000 + AFTERLIFE_MS);
-	command_add_int(command, group->count);
+	batch_write_count(batch, group->count, command);
 	batch_write_ops(command, ops, group->same);
-	for (unsigned i = group->first; i < end; i++) {
-		const struct entry *entry = batch_entry_at(batch, i);
-
-		command_add(command, buf_data(&batch->keys) + entry->key_at,
-		    entry->key_len);
-	}
+	for (unsigned name = 0; name <= batch->olds; name++)
+		batch_write_fields(batch, group, name, command);
 	for (unsigned i = group->first; i < end && !group->same; i++)
 		batch_write_ops(command, ops, batch_entry_at(batch, i)->first);
 }

@@ -14,6 +14,7 @@
 #include "base/spares.h"
 #include "redis/partition.h"
 #include "redis/script_call.h"
+#include "store/redis/key_secrets.h"
 #include "store/store.h"
 
 #include <hiredis/hiredis.h>
@@ -30,9 +31,9 @@
 
 struct entry {
 	const struct limit *limit;
-	struct hash128 hash; /* of the key */
-	uint32_t key_at;     /* in ${keys} of the batch */
-	uint16_t key_len;
+	struct hash128 hash;        /* of the key */
+	uint32_t key_at;            /* in ${keys} of the batch */
+	uint16_t key_len;           /* of one name */
 	uint16_t partition;         /* of the key */
 	struct query *first, *last; /* chained by query->next */
 };
@@ -57,10 +58,13 @@ struct batch {
 	int64_t sent_us;
 	int64_t decided_us; /* by the clock of Redis, once it replied */
 
-	unsigned count;   /* entries */
-	unsigned queries; /* without a result */
-	struct buf keys;
-	struct buf ops; /* on one bucket, as they are written */
+	unsigned count;          /* entries */
+	unsigned queries;        /* without a result */
+	struct key_names *names; /* of fields, borrowed; NULL: the keys */
+	unsigned names_version;
+	unsigned olds;   /* older names of each field */
+	struct buf keys; /* the fields, each with its older names behind */
+	struct buf ops;  /* on one bucket, as they are written */
 	struct entry entries[BATCH_ENTRIES];
 	uint16_t order[BATCH_ENTRIES]; /* entries, in the order of the call */
 	struct group groups[BATCH_ENTRIES];

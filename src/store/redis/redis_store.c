@@ -5,6 +5,8 @@
  */
 #include "store/redis/redis_store.h"
 
+#include "store/redis/key_secrets.h"
+
 #include <stdlib.h>
 
 struct redis_store {
@@ -123,6 +125,7 @@ redis_store_free(struct store *store)
 	     i++)
 		shard_free(redis->shards[i]);
 	free(redis->shards);
+	key_names_free(redis->common.names);
 	free(redis);
 }
 
@@ -141,6 +144,16 @@ redis_store_open_shards(struct redis_store *redis)
 			return -1;
 	}
 	return 0;
+}
+
+static int
+redis_store_open_names(struct redis_store *redis)
+{
+	struct key_secrets *secrets = redis->common.options->secrets;
+
+	if (secrets)
+		redis->common.names = key_names_new(secrets);
+	return secrets && !redis->common.names ? -1 : 0;
 }
 
 struct store *
@@ -166,9 +179,10 @@ redis_store_new(struct loop *loop, struct dialer *dialer,
 	redis->events = events;
 	redis->arg = arg;
 	redis->topology = options->topology;
-	redis->common =
-	    (struct shard_common){loop, dialer, options, &shard_events, redis};
-	if (redis_store_open_shards(redis) == 0)
+	redis->common = (struct shard_common){
+	    loop, dialer, options, &shard_events, redis, NULL};
+	if (redis_store_open_names(redis) == 0 &&
+	    redis_store_open_shards(redis) == 0)
 		return &redis->store;
 	redis_store_free(&redis->store);
 	return NULL;

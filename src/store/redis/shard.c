@@ -399,8 +399,8 @@ shard_open_batch(struct shard *shard, const struct query *query)
 
 	if (!batch)
 		return NULL;
-	batch->next = NULL;
 	batch->owner = shard;
+	batch->names = shard->common->names;
 	batch->deadline_us =
 	    query->now_us + shard->link_options.socket_timeout_us;
 	shard->open[query->limit->algorithm->place] = batch;

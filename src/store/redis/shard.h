@@ -28,11 +28,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct key_secrets;
+struct key_names;
+
 /** How servers are used. */
 struct shard_options {
 	struct link_options link;
-	const char *prefix;      /* of the names of all hashes */
-	int64_t inflight;        /* calls out at a time, 1..64 */
+	const char *prefix;          /* of the names of all hashes */
+	const char *key_secrets;     /* a file; "": fields are keys */
+	struct key_secrets *secrets; /* of that, or NULL */
+	int64_t inflight;            /* calls out at a time, 1..64 */
 	struct servers *servers; /* where what becomes of calls is counted */
 	struct topology_options where;    /* without its endpoint */
 	const struct topology *topology;  /* of that, of the whole process */
@@ -79,7 +84,8 @@ struct shard_common {
 	struct dialer *dialer;
 	const struct shard_options *options; /* borrowed */
 	const struct shard_events *events;
-	void *arg; /* of the events */
+	void *arg;               /* of the events */
+	struct key_names *names; /* of fields; NULL: the keys */
 };
 
 struct shard;

@@ -1,0 +1,73 @@
+/**
+ * key_secrets: names of fields in Redis that do not tell their keys.
+ *
+ * A field is named by HMAC-SHA256 of the limit's name, a zero byte, and the
+ * key: the first 128 bits, in base64url.  The first secret makes the name that
+ * a bucket is written under; the others make its older names, under which it is
+ * still found.
+ *
+ * Owns: the secrets, which it wipes.  A set of them is shared: any thread may
+ * use it, while another one changes it.  Each thread has makers of names of its
+ * own, with the keys prepared.
+ */
+#ifndef STORE_REDIS_KEY_SECRETS_H
+#define STORE_REDIS_KEY_SECRETS_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/reasons.h"
+#include "limit/key.h"
+#include "limit/limit.h"
+
+#include <stddef.h>
+
+/** Fewest and most bytes of a secret, and most secrets. */
+#define KEY_SECRET_MIN  32
+#define KEY_SECRET_MAX  1024
+#define KEY_SECRETS_MAX 8
+
+/** Characters of a name. */
+#define KEY_NAME_LEN 22
+
+struct key_secrets;
+
+/** Read a file of secrets, one a line.  NULL: add to ${reasons} why. */
+struct key_secrets *key_secrets_read(
+    const char *path, struct reasons *reasons) MUST_USE;
+
+/** Free them; NULL: no-op.  No maker of names is left. */
+void key_secrets_free(struct key_secrets *secrets);
+
+/** Change ${secrets} to those of ${from}. */
+void key_secrets_take(struct key_secrets *secrets, struct key_secrets *from);
+
+/** One thread's maker of names. */
+struct key_names;
+
+/** NULL: out of memory. */
+struct key_names *key_names_new(struct key_secrets *secrets) MUST_USE;
+
+/** Free it; NULL: no-op. */
+void key_names_free(struct key_names *names);
+
+/** Use the secrets as they are now, if they changed.  Return a number that is
+ * another one after a change. */
+unsigned key_names_renew(struct key_names *names);
+
+/** That number, without a look at the secrets. */
+unsigned key_names_version(const struct key_names *names);
+
+/** How many names a field has: 1 or more. */
+unsigned key_names_count(const struct key_names *names);
+
+/** Append all names of a field, the one to write under first, KEY_NAME_LEN
+ * characters each.  Return 0, or -1: out of memory. */
+int key_names_add(struct key_names *names, const struct limit *limit,
+    const char *key, size_t len, struct buf *to) MUST_USE;
+
+/** Write the first name to ${to}, as text, from any thread; or "?": out of
+ * memory. */
+void key_secrets_show(struct key_secrets *secrets, const struct limit *limit,
+    const struct key *key, char to[KEY_NAME_LEN + 1]);
+
+#endif

@@ -328,6 +328,13 @@ num_write_seconds(char *to, int64_t us)
 	return len + 7;
 }
 
+const char *
+num_seconds(char *to, int64_t us)
+{
+	to[num_write_seconds(to, us)] = '\0';
+	return to;
+}
+
 size_t
 num_write_duration(char *to, int64_t us)
 {

@@ -61,4 +61,8 @@ size_t num_write_duration(char *to, int64_t us);
  * for none, without a terminating NUL; return the length. */
 size_t num_write_seconds(char *to, int64_t us);
 
+/** The same as a string of at most NUM_MAX_LEN bytes and a NUL; return ${to}.
+ */
+const char *num_seconds(char *to, int64_t us);
+
 #endif

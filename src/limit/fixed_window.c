@@ -48,8 +48,8 @@ fixed_window_describe(const struct limit *limit, struct buf *out)
 {
 	char window[NUM_MAX_LEN + 1];
 
-	window[num_write_seconds(window, limit->window_us)] = '\0';
-	return buf_printf(out, "window=%s", window);
+	return buf_printf(
+	    out, "window=%s", num_seconds(window, limit->window_us));
 }
 
 static int64_t

@@ -103,10 +103,9 @@ leaky_bucket_describe(const struct limit *limit, struct buf *out)
 {
 	char recharge[NUM_MAX_LEN + 1], nanos[4] = "", block[NUM_MAX_LEN + 1];
 
-	recharge[num_write_seconds(recharge, limit->recharge_us)] = '\0';
 	if (limit->recharge_ns > 0)
 		snprintf(nanos, sizeof(nanos), "%03d", (int)limit->recharge_ns);
-	block[num_write_seconds(block, limit->block_us)] = '\0';
-	return buf_printf(
-	    out, "recharge=%s%s block=%s", recharge, nanos, block);
+	return buf_printf(out, "recharge=%s%s block=%s",
+	    num_seconds(recharge, limit->recharge_us), nanos,
+	    num_seconds(block, limit->block_us));
 }

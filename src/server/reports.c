@@ -26,14 +26,6 @@ reports_kind_name(enum match_kind kind)
 	return names[kind];
 }
 
-/* Times are as in decisions: seconds with six decimals. */
-static const char *
-reports_seconds(char *to, int64_t us)
-{
-	to[num_write_seconds(to, us)] = '\0';
-	return to;
-}
-
 /* Limits before the one that applies; all, if none does. */
 static size_t
 reports_count_passed_over(const struct check *check)
@@ -103,8 +95,8 @@ reports_explain_bucket(struct buf *out, const struct query *query)
 	return buf_printf(out,
 	    "bucket level=%lld capacity=%lld empty=%s blocked=%s from=%s\n",
 	    (long long)decision->level, (long long)limit->capacity,
-	    reports_seconds(empty, decision->empty_us),
-	    reports_seconds(blocked, decision->blocked_us),
+	    num_seconds(empty, decision->empty_us),
+	    num_seconds(blocked, decision->blocked_us),
 	    decided_by_name(query->decided_by));
 }
 

@@ -19,8 +19,7 @@ status_ago(char *to, const struct status *status, int64_t then_us)
 {
 	int64_t us = status->now_us - then_us;
 
-	to[num_write_seconds(to, us > 0 ? us : 0)] = '\0';
-	return to;
+	return num_seconds(to, us > 0 ? us : 0);
 }
 
 static int

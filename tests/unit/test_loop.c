@@ -15,7 +15,7 @@ static void
 note(const char *what)
 {
 	strcat(order, what);
-	if (strlen(order) == 3)
+	if (strlen(order) == 4)
 		loop_stop(loop);
 }
 
@@ -26,6 +26,13 @@ note_timer(void *arg)
 }
 
 static void
+note_wake_up(void *arg)
+{
+	(void)arg;
+	note("w");
+}
+
+static void
 note_and_stop_io(void *arg)
 {
 	io_stop(arg);
@@ -33,9 +40,9 @@ note_and_stop_io(void *arg)
 }
 
 /* Whichever of them was started first. */
-START_TEST(timers_and_servers_go_before_clients)
+START_TEST(timers_servers_and_wake_ups_go_before_clients)
 {
-	static const struct loop_events events = {NULL};
+	static const struct loop_events events = {.woken = note_wake_up};
 	struct timer timer;
 	char timer_name[] = "t";
 	int ends[2];
@@ -52,8 +59,10 @@ START_TEST(timers_and_servers_go_before_clients)
 	io_init(&server, loop, ends[1], IO_WRITE);
 	io_hurry(&server);
 	io_start(&server, note_and_stop_io, &server);
+	loop_wake(loop);
 	loop_run(loop);
-	ck_assert_int_eq(order[2], 'c');
+	ck_assert_int_eq(order[3], 'c');
+	ck_assert_ptr_nonnull(strchr(order, 'w'));
 	ck_assert_ptr_nonnull(strchr(order, 's'));
 	ck_assert_ptr_nonnull(strchr(order, 't'));
 	ck_assert(loop_is_alive(loop, 60000000));
@@ -69,7 +78,7 @@ loop_suite(void)
 	Suite *suite = suite_create("loop");
 	TCase *tcase = tcase_create("loop");
 
-	tcase_add_test(tcase, timers_and_servers_go_before_clients);
+	tcase_add_test(tcase, timers_servers_and_wake_ups_go_before_clients);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

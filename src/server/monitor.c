@@ -8,10 +8,7 @@
 static const char *
 monitor_seconds(char *to, int64_t us)
 {
-	if (us == RETRY_NEVER)
-		return "never";
-	to[num_write_seconds(to, us)] = '\0';
-	return to;
+	return us == RETRY_NEVER ? "never" : num_seconds(to, us);
 }
 
 static int

@@ -71,8 +71,7 @@ page_events_write_times(struct buf *out, const struct gateway *gateway)
 		char le[NUM_MAX_LEN + 1] = "more";
 
 		if (i < HISTOGRAM_BOUND_COUNT)
-			le[num_write_seconds(le, histogram_bounds_us[i])] =
-			    '\0';
+			num_seconds(le, histogram_bounds_us[i]);
 		if (buf_printf(out, "decided le=%s count=%llu\n", le,
 			(unsigned long long)all.counts[i]) == -1)
 			return -1;

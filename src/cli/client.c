@@ -32,14 +32,13 @@ client_print_silence(const struct gate_client *client, const char *address)
 static const char *
 client_send(struct tool *tool, struct gate_client *client, const char *request)
 {
-	struct gate_address address = {.text = tool_address(tool)};
+	struct gate_address address;
 	const char *line;
 	char reason[400];
 
 	*client = (struct gate_client){.fd = -1};
-	if (!address.text)
+	if (tool_find_gate(tool, &address) == -1)
 		return NULL;
-	address.certificate = tool_certificate(tool);
 	if (gate_client_open(client, &address, tool_timeout_us(tool), reason,
 		sizeof(reason)) == -1) {
 		tool_error("%s; is dripgated running there? (--socket says "

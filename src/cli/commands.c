@@ -1,8 +1,15 @@
+/*
+ * The commands of the tool.  Invariant: what help and the completion say of a
+ * command, and which options it takes, is in its row alone.  The heart:
+ * command_rows[].
+ */
 #include "cli/commands.h"
 
 #include "base/attr.h"
 
-#define SOCKET OPTION_BIT(OPTION_SOCKET)
+#define SOCKET                                                                 \
+	(OPTION_BIT(OPTION_SOCKET) | OPTION_BIT(OPTION_USER) |                 \
+	    OPTION_BIT(OPTION_SECRET_FILE))
 #define JSON   OPTION_BIT(OPTION_JSON)
 #define RELOAD (OPTION_BIT(OPTION_IMMEDIATE) | OPTION_BIT(OPTION_SPREAD))
 #define LOAD                                                                   \
@@ -123,6 +130,11 @@ const struct command_row command_rows[] = {
 	.more = "The words are those of plan.  Daemons follow within some two "
 		"seconds,\n"
 		"without a restart."},
+    {"hash", "", .run = hash_print,
+	.help = "make what the file of users has of a secret",
+	.more = "Reads the secret from standard input, one line, and prints "
+		"secret=...,\nfor a line of the file that [listen] users "
+		"names."},
     {"top", "[LIMIT]", WORDS(0, 1),
 	.options = SOCKET | JSON | OPTION_BIT(OPTION_DENIED) |
 		   OPTION_BIT(OPTION_ALLOWED),

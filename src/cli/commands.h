@@ -68,4 +68,7 @@ int topology_set(struct tool *tool);
 /* acl.c: the users that the settings need in Redis */
 int acl_show(struct tool *tool);
 
+/* hash.c: secrets of users of dripgated */
+int hash_print(struct tool *tool);
+
 #endif

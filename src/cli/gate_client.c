@@ -122,25 +122,6 @@ gate_client_start_tls(struct gate_client *client,
 	return -1;
 }
 
-int
-gate_client_open(struct gate_client *client, const struct gate_address *address,
-    int64_t timeout_us, char *reason, size_t size)
-{
-	const char *text = address->text;
-	const char *why = NULL;
-
-	*client = (struct gate_client){.fd = -1, .timeout_us = timeout_us};
-	client->fd = strchr(text, '/')
-			 ? gate_client_connect_unix(text, timeout_us)
-			 : gate_client_connect_tcp(text, timeout_us, &why);
-	if (client->fd != -1)
-		return address->certificate ? gate_client_start_tls(
-						  client, address, reason, size)
-					    : 0;
-	snprintf(reason, size, "%s: %s", text, why ? why : strerror(errno));
-	return -1;
-}
-
 /* Wait until the connection can go on.  Return 0, or -1 with errno. */
 static int
 gate_client_wait(const struct gate_client *client, bool to_write)
@@ -284,6 +265,47 @@ gate_client_why(const struct gate_client *client)
 	time[num_write_duration(time, client->timeout_us)] = '\0';
 	snprintf(late, sizeof(late), "no whole response within %s", time);
 	return late;
+}
+
+/* Return 0, or -1 with the reason. */
+static int
+gate_client_log_in(struct gate_client *client,
+    const struct gate_address *address, char *reason, size_t size)
+{
+	const char *line = NULL;
+
+	if (gate_client_send(client, address->login) == 0)
+		line = gate_client_line(client);
+	if (line && strcmp(line, "OK") == 0)
+		return 0;
+	snprintf(reason, size, "%s: not logged in: %s", address->text,
+	    line ? line : gate_client_why(client));
+	gate_client_close(client);
+	return -1;
+}
+
+int
+gate_client_open(struct gate_client *client, const struct gate_address *address,
+    int64_t timeout_us, char *reason, size_t size)
+{
+	const char *text = address->text;
+	const char *why = NULL;
+
+	*client = (struct gate_client){.fd = -1, .timeout_us = timeout_us};
+	client->fd = strchr(text, '/')
+			 ? gate_client_connect_unix(text, timeout_us)
+			 : gate_client_connect_tcp(text, timeout_us, &why);
+	if (client->fd == -1) {
+		snprintf(
+		    reason, size, "%s: %s", text, why ? why : strerror(errno));
+		return -1;
+	}
+	if (address->certificate &&
+	    gate_client_start_tls(client, address, reason, size) == -1)
+		return -1;
+	return address->login
+		   ? gate_client_log_in(client, address, reason, size)
+		   : 0;
 }
 
 void

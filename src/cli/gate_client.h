@@ -31,9 +31,10 @@ struct gate_address {
 	const char *text;        /* with a slash: the path of a Unix socket;
 				  * otherwise HOST:PORT */
 	const char *certificate; /* its file, PEM; NULL: it has no TLS */
+	const char *login;       /* the line that logs in; NULL: none */
 };
 
-/** Connect.  Return 0, or -1 and the reason in ${reason}. */
+/** Connect, and log in.  Return 0, or -1 and the reason in ${reason}. */
 int gate_client_open(struct gate_client *client,
     const struct gate_address *address, int64_t timeout_us, char *reason,
     size_t size) MUST_USE;

@@ -4,6 +4,7 @@
  */
 #include "base/suggest.h"
 #include "cli/commands.h"
+#include "cli/login.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,7 @@ main(int argc, char **argv)
 		return STATUS_ERROR;
 	status = cli_run(&tool, given);
 	config_free(tool.config);
+	login_free(tool.login);
 	free(tool.password);
 	/* If output could not be written, the command failed. */
 	if (fflush(stdout) == EOF || ferror(stdout))

@@ -20,6 +20,9 @@ const struct option_row option_rows[OPTION_ROWS] = {
     [OPTION_VERSION] = {"version", 'V', NULL, "the version"},
     [OPTION_SOCKET] = {"socket", 's', "PATH|HOST:PORT",
 	"where dripgated listens (as the settings say)"},
+    [OPTION_USER] = {"user", 'u', "NAME", "log in to dripgated as this user"},
+    [OPTION_SECRET_FILE] = {"secret-file", 0, "FILE",
+	"the secret of that user, one line (DRIPGATE_SECRET)"},
     [OPTION_JSON] = {"json", 'j', NULL, "print JSON"},
     [OPTION_REDIS] = {"redis", 0, NULL,
 	"those in Redis, even if dripgated uses a file"},
@@ -88,6 +91,12 @@ options_set_option(struct tool *tool, enum option_id id, const char *argument)
 		break;
 	case OPTION_SOCKET:
 		tool->socket = argument;
+		break;
+	case OPTION_USER:
+		tool->user = argument;
+		break;
+	case OPTION_SECRET_FILE:
+		tool->secret_file = argument;
 		break;
 	case OPTION_JSON:
 		tool->json = true;

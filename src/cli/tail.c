@@ -154,9 +154,8 @@ tail_loop(struct tail *tail)
 int
 tail_run(struct tool *tool)
 {
-	const struct gate_address address = {
-	    tool_address(tool), tool_certificate(tool)};
-	struct tail tail = {.tool = tool, .address = address.text};
+	struct gate_address address;
+	struct tail tail = {.tool = tool};
 	const char *glob = tool->word_count > 0 ? tool->words[0] : "*";
 	char reason[400];
 	int status;
@@ -167,8 +166,9 @@ tail_run(struct tool *tool)
 		return tool_error("%s %s", glob, glob_fault(glob));
 	if (tool->denied && tool->allowed)
 		return tool_error("--denied or --allowed, not both");
-	if (!address.text)
+	if (tool_find_gate(tool, &address) == -1)
 		return STATUS_ERROR;
+	tail.address = address.text;
 	if (gate_client_open(&tail.client, &address, tool_timeout_us(tool),
 		reason, sizeof(reason)) == -1)
 		return tool_error("%s; is dripgated running there?", reason);

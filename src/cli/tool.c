@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 
+#include "cli/login.h"
 #include "config/password.h"
 
 #include <errno.h>
@@ -128,6 +129,18 @@ tool_certificate(struct tool *tool)
 		return NULL;
 	tls = &config->tls[LISTENER_LINE];
 	return tls->on ? tls->cert_file : NULL;
+}
+
+int
+tool_find_gate(struct tool *tool, struct gate_address *address)
+{
+	*address = (struct gate_address){.text = tool_address(tool)};
+	if (!address->text ||
+	    (!tool->login && login_make(tool, &tool->login) == -1))
+		return -1;
+	address->certificate = tool_certificate(tool);
+	address->login = tool->login;
+	return 0;
 }
 
 int64_t

@@ -6,6 +6,7 @@
 #define CLI_TOOL_H
 
 #include "base/attr.h"
+#include "cli/gate_client.h"
 #include "config/config.h"
 
 #include <stdbool.h>
@@ -23,6 +24,8 @@ struct tool {
 	/* options */
 	const char *config_path;   /* NULL: not given */
 	const char *socket;        /* of dripgated; NULL: as configured */
+	const char *user;          /* of dripgated; NULL: not given */
+	const char *secret_file;   /* with its secret; NULL: not given */
 	const char *password_file; /* of Redis; NULL: not given */
 	const char *listen;        /* a channel; NULL: none */
 	int64_t spread_us;         /* 0: not given */
@@ -48,6 +51,7 @@ struct tool {
 	bool is_terminal; /* standard output is one that knows cursor codes */
 	bool colours;     /* whether to use colours */
 	struct config *config;           /* NULL: not read yet */
+	char *login;                     /* as such a user; NULL: none */
 	char *password;                  /* from a file of its own, or NULL */
 	const char *unreadable_password; /* a credential that this user may not
 					    read; NULL: none */
@@ -76,6 +80,10 @@ const char *tool_address(struct tool *tool) MUST_USE;
 /** The certificate's file of the dripgated at tool_address(); NULL: it has no
  * TLS there. */
 const char *tool_certificate(struct tool *tool) MUST_USE;
+
+/** Set where dripgated is, and how to log in.  Return 0, or -1: the error was
+ * printed. */
+int tool_find_gate(struct tool *tool, struct gate_address *address) MUST_USE;
 
 /** How long dripgated may take to connect, and to respond. */
 int64_t tool_timeout_us(const struct tool *tool);

@@ -310,9 +310,7 @@ watch_show(struct tool *tool)
 	};
 	int status;
 
-	watch.address =
-	    (struct gate_address){tool_address(tool), tool_certificate(tool)};
-	if (!watch.address.text)
+	if (tool_find_gate(tool, &watch.address) == -1)
 		return STATUS_ERROR;
 	if (watch_get_limits(&watch) == -1) {
 		rates_free(&watch.now);

@@ -42,6 +42,7 @@ struct config {
 	struct listeners_options listeners;
 	struct tls_options
 	    tls[LISTENER_KINDS]; /* of these, Unix sockets aside */
+	const char *users_file;  /* "": none */
 	int64_t max_clients;
 	int64_t workers; /* 0: one a core */
 	enum limits_source limits_source;

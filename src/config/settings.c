@@ -178,6 +178,9 @@ const struct setting settings[] = {
     {"listen", "allow_inline_limits", CONFIG(gate.inline_limits), FLAG,
 	.fallback = "yes",
 	.help = "a request may bring its limit along (CL.THROTTLE)"},
+    {"listen", "users", CONFIG(users_file), PATH,
+	.help = "who may ask what, at all listeners; empty: whoever reaches "
+		"them"},
     TLS_OF_CLIENTS("listen", LISTENER_LINE),
 
     {"http", "listen", CONFIG(listeners.http), .type = SETTING_ADDRESS,

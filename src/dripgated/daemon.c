@@ -152,6 +152,7 @@ daemon_open_listeners(struct daemon *daemon)
 		return false;
 	}
 	daemon_say_what_is_missing(daemon);
+	daemon_say_who_may_ask(daemon);
 	return true;
 }
 
@@ -330,6 +331,8 @@ daemon_start(struct daemon *daemon, struct rules *rules)
 		    pool_start(&config->gate, daemon->workers, rules);
 		if (!daemon->pool)
 			return -1;
+		if (daemon->users)
+			pool_set_users(daemon->pool, users_ref(daemon->users));
 	}
 	if (daemon_open_loop(daemon) == -1)
 		return -1;
@@ -359,6 +362,7 @@ daemon_stop(struct daemon *daemon)
 	refuser_free(daemon->refuser);
 	hangs = !settings_reader_free(daemon->reader);
 	hangs = !passwords_free(daemon->passwords) || hangs;
+	users_unref(daemon->users);
 	if (!hangs)
 		config_free(daemon->config);
 	loop_free(daemon->loop);
@@ -366,9 +370,9 @@ daemon_stop(struct daemon *daemon)
 }
 
 int
-daemon_run(struct config *config, struct rules *rules)
+daemon_run(struct config *config, struct rules *rules, struct users *users)
 {
-	struct daemon daemon = {.config = config};
+	struct daemon daemon = {.config = config, .users = users};
 	bool failed = true, hangs;
 	int status;
 

@@ -7,9 +7,11 @@
 
 #include "config/config.h"
 #include "limit/rules.h"
+#include "protocol/users.h"
 
 /** Run until a signal says to stop, with ${rules} in force at the start; if
- * NULL, only distribute limits.  Takes over both.  Return the exit status. */
-int daemon_run(struct config *config, struct rules *rules);
+ * NULL, only distribute limits.  ${users}, or NULL, say who may ask
+ * what.  Takes over all.  Return the exit status. */
+int daemon_run(struct config *config, struct rules *rules, struct users *users);
 
 #endif

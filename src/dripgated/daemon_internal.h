@@ -46,6 +46,7 @@ struct daemon {
 	/* clients */
 	struct pool *pool;           /* NULL: limits are only distributed */
 	struct listeners *listeners; /* NULL: closed again, or no pool */
+	struct users *users;         /* at the start; NULL: none */
 	struct refuser *refuser;     /* for clients above the maximum */
 	size_t workers;
 	size_t client_max; /* max_clients, or what fits */
@@ -90,6 +91,9 @@ void daemon_say_status(const struct daemon *daemon);
 
 /** Log a request to try, for a person who started it by hand. */
 void daemon_say_what_to_try(const struct daemon *daemon);
+
+/** Warn of listeners at which anyone in a network may ask. */
+void daemon_say_who_may_ask(const struct daemon *daemon);
 
 /** Log which limits are in force until the key in Redis can be read. */
 void daemon_say_what_is_missing(const struct daemon *daemon);

@@ -97,10 +97,16 @@ daemon_take_reload(
 		daemon_refuse_reload(
 		    daemon, "limits not reloaded", result->reasons, follows);
 		return;
+	case SETTINGS_READER_BAD_USERS:
+		daemon_refuse_reload(daemon, "users not reloaded",
+		    result->reasons, "the previous ones stay in force");
+		return;
 	case SETTINGS_READER_FINE:
 		break;
 	}
 	daemon_take_settings(daemon, result->config);
+	if (result->users && daemon->pool)
+		pool_set_users(daemon->pool, users_ref(result->users));
 	if (result->rules) {
 		reasons_log_warnings(result->reasons);
 		count = rules_count(result->rules);

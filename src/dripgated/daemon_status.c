@@ -84,6 +84,20 @@ daemon_say_what_to_try(const struct daemon *daemon)
 }
 
 void
+daemon_say_who_may_ask(const struct daemon *daemon)
+{
+	for (int kind = 0; kind < LISTENER_KINDS && !daemon->users; kind++) {
+		const char *address = listeners_exposed(
+		    daemon->listeners, (enum listener_kind)kind);
+
+		if (address && !daemon->config->tls[kind].on)
+			log_warning("whoever reaches %s may ask anything: set "
+				    "users or tls, see dripgate.ini(5)",
+			    address);
+	}
+}
+
+void
 daemon_say_what_is_missing(const struct daemon *daemon)
 {
 	static const char *const unmatched[] = {

@@ -8,6 +8,7 @@
 #include "dripgated/connect_check.h"
 #include "dripgated/daemon.h"
 #include "dripgated/limits_source.h"
+#include "protocol/users.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -161,6 +162,7 @@ main_run(const struct arguments *arguments, struct config *config)
 {
 	struct reasons reasons;
 	struct rules *rules = NULL;
+	struct users *users = NULL;
 	int status;
 
 	reasons_clear(&reasons);
@@ -172,15 +174,19 @@ main_run(const struct arguments *arguments, struct config *config)
 	else if (!arguments->distribute_only &&
 		 !(rules = limits_source_start(config, &reasons)))
 		status = main_fail_all(&reasons);
+	else if (*config->users_file &&
+		 !(users = users_read_file(config->users_file, &reasons)))
+		status = main_fail_all(&reasons);
 	else {
 		reasons_log_warnings(&reasons);
 		if (!arguments->check)
-			return daemon_run(config, rules);
+			return daemon_run(config, rules, users);
 		status = main_check(config, rules);
 		if (arguments->connect && !connect_check(config))
 			status = EXIT_FAILURE;
 	}
 	rules_unref(rules);
+	users_unref(users);
 	config_free(config);
 	return status;
 }

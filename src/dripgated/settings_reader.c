@@ -20,9 +20,25 @@ struct settings_reader {
 	/* what was read; only the thread uses it while it works */
 	struct config *new;
 	struct rules *rules;
+	struct users *users;
 	struct reasons reasons;
 	enum settings_reader_fault fault;
 };
+
+/* Return whether they are fine, or not wanted. */
+static bool
+settings_reader_read_users(struct settings_reader *reader)
+{
+	const char *path = reader->config->users_file;
+
+	if (!*path)
+		return true;
+	reasons_clear(&reader->reasons);
+	reader->users = users_read_file(path, &reader->reasons);
+	if (!reader->users)
+		reader->fault = SETTINGS_READER_BAD_USERS;
+	return reader->users != NULL;
+}
 
 /* Set the fault, if there is one. */
 static void
@@ -41,7 +57,7 @@ settings_reader_read(struct settings_reader *reader)
 		}
 		path = reader->new->limits_file;
 	}
-	if (!reader->limits)
+	if (!settings_reader_read_users(reader) || !reader->limits)
 		return;
 	reader->rules = limits_source_read_file(path, &reader->reasons);
 	if (!reader->rules)
@@ -61,11 +77,13 @@ static void
 settings_reader_on_done(void *arg)
 {
 	struct settings_reader *reader = arg;
-	const struct settings_reader_result result = {
-	    reader->new, reader->rules, reader->fault, &reader->reasons};
+	const struct settings_reader_result result = {reader->new,
+	    reader->rules, reader->users, reader->fault, &reader->reasons};
 
 	reader->rules = NULL;
 	reader->done(&result, reader->arg);
+	users_unref(reader->users);
+	reader->users = NULL;
 	config_free(reader->new);
 	reader->new = NULL;
 	if (reader->again)
@@ -123,6 +141,7 @@ settings_reader_free(struct settings_reader *reader)
 	if (background_free(reader->background))
 		return false;
 	rules_unref(reader->rules);
+	users_unref(reader->users);
 	config_free(reader->new);
 	free(reader);
 	return true;

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "limit/rules.h"
 #include "net/loop.h"
+#include "protocol/users.h"
 
 #include <stdbool.h>
 
@@ -20,6 +21,7 @@ enum settings_reader_fault {
 	SETTINGS_READER_FINE,
 	SETTINGS_READER_BAD_SETTINGS,
 	SETTINGS_READER_BAD_LIMITS,
+	SETTINGS_READER_BAD_USERS,
 };
 
 /** What was read, valid during the call, except the rules, whose reference the
@@ -29,6 +31,7 @@ struct settings_reader_result {
 	const struct config
 	    *config;         /* NULL: there is no file, or it is wrong */
 	struct rules *rules; /* NULL: not wanted, or wrong */
+	struct users *users; /* the same */
 	enum settings_reader_fault fault;
 	const struct reasons *reasons; /* for it; or, of rules, what may be a
 					* mistake in them */

@@ -282,6 +282,28 @@ listeners_address(const struct listeners *listeners, enum listener_kind *kind)
 	return listener_address(first->listener);
 }
 
+/* Whether only this host reaches it: a path, or a loopback address. */
+static bool
+listeners_is_local(const char *address)
+{
+	return *address == '/' || *address == '@' ||
+	       strncmp(address, "127.", 4) == 0 ||
+	       strncmp(address, "[::1]", 5) == 0;
+}
+
+const char *
+listeners_exposed(const struct listeners *listeners, enum listener_kind kind)
+{
+	for (size_t i = 0; i < listeners->count; i++) {
+		const struct listening *place = &listeners->places[i];
+		const char *address = listener_address(place->listener);
+
+		if (place->kind == kind && !listeners_is_local(address))
+			return address;
+	}
+	return NULL;
+}
+
 void
 listeners_close(struct listeners *listeners)
 {

@@ -58,6 +58,11 @@ int listeners_open(struct listeners *listeners, struct loop *loop,
 const char *listeners_address(
     const struct listeners *listeners, enum listener_kind *kind);
 
+/** The first address of this kind that other hosts may reach, as above; NULL:
+ * there is none. */
+const char *listeners_exposed(
+    const struct listeners *listeners, enum listener_kind kind);
+
 /** Close them; NULL: no-op.  Clients that wait are let in first, except at
  * systemd's sockets, where they wait for our successor. */
 void listeners_close(struct listeners *listeners);

@@ -29,3 +29,16 @@ peer_address(int fd)
 	}
 	return address;
 }
+
+bool
+peer_uid(int fd, uid_t *uid)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (peer_address(fd).kind != ADDRESS_UNIX ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == -1)
+		return false;
+	*uid = peer.uid;
+	return true;
+}

@@ -413,6 +413,31 @@ tls_is_ready(const struct tls *tls)
 	return SSL_is_init_finished(tls->ssl);
 }
 
+void
+tls_peer_name(const struct tls *tls, char *to, size_t size)
+{
+	X509 *peer = SSL_get1_peer_certificate(tls->ssl);
+	const X509_NAME *subject = peer ? X509_get_subject_name(peer) : NULL;
+	int at = subject
+		     ? X509_NAME_get_index_by_NID(subject, NID_commonName, -1)
+		     : -1;
+	unsigned char *text = NULL;
+	int len = -1;
+
+	to[0] = '\0';
+	if (at != -1 && SSL_get_verify_result(tls->ssl) == X509_V_OK)
+		len = ASN1_STRING_to_UTF8(&text,
+		    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	/* A NUL within would hide what follows. */
+	if (len > 0 && (size_t)len < size && !memchr(text, '\0', (size_t)len)) {
+		memcpy(to, text, (size_t)len);
+		to[len] = '\0';
+	}
+	OPENSSL_free(text);
+	X509_free(peer);
+	ERR_clear_error();
+}
+
 const char *
 tls_reason(const struct tls *tls)
 {

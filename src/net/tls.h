@@ -79,6 +79,10 @@ bool tls_wants_write(const struct tls *tls);
 /** Whether the handshake is over. */
 bool tls_is_ready(const struct tls *tls);
 
+/** The name of a peer, the common name in the certificate that was verified, or
+ * ""; "" as well if it does not fit in ${size} bytes. */
+void tls_peer_name(const struct tls *tls, char *to, size_t size);
+
 /** After EPROTO: what is wrong, for people; valid until the next call. */
 const char *tls_reason(const struct tls *tls);
 

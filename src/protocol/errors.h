@@ -24,6 +24,11 @@
 	X(SURPLUS, "surplus", "too many words")                                \
 	X(HTTP, "http", "this is not an HTTP server")                          \
 	X(NOLIMIT, "nolimit", "no limit matches this key")                     \
+	X(NOSECRET, "nosecret", "a secret must follow, perhaps after a name")  \
+	X(NOUSERS, "nousers", "there are no users here; leave AUTH out")       \
+	X(NOAUTH, "noauth", "log in first")                                    \
+	X(WRONGPASS, "wrongpass", "no user has this name and secret")          \
+	X(NOPERM, "noperm", "this user may not ask that")                      \
 	X(UNAVAILABLE, "unavailable", "the bucket could not be reset now")     \
 	X(NOMEMORY, "unavailable", "out of memory")                            \
 	X(CLIENTS, "clients", "too many clients")                              \

@@ -88,6 +88,14 @@ request_set_filter(struct request *request, const char *bytes, size_t len)
 	return ERROR_NONE;
 }
 
+static enum protocol_error
+request_set_word(struct request *request, const char *bytes, size_t len)
+{
+	request->words[request->word_count++] =
+	    (struct request_word){bytes, len};
+	return ERROR_NONE;
+}
+
 enum protocol_error
 request_set(struct request *request, enum argument argument, const char *bytes,
     size_t len)
@@ -103,6 +111,8 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 		return request_set_count(request, bytes, len);
 	case ARGUMENT_FILTER:
 		return request_set_filter(request, bytes, len);
+	case ARGUMENT_SECRET:
+		return request_set_word(request, bytes, len);
 	}
 	return ERROR_SURPLUS;
 }

@@ -39,6 +39,13 @@ struct request {
 	/* if the verb has a filter */
 	enum request_verdict verdict;
 
+	/* of AUTH: the secret, or the name and the secret; borrowed */
+	struct request_word {
+		const char *bytes;
+		size_t len;
+	} words[2];
+	unsigned word_count;
+
 	/* the limit that came with it, as limit_init_inline() takes it;
 	 * capacity 0: none did, and the key determines it */
 	int64_t capacity;
@@ -60,6 +67,7 @@ request_init(struct request *request, enum verb verb)
 	request->amount = 1;
 	request->count = 0;
 	request->verdict = VERDICT_ANY;
+	request->word_count = 0;
 	request->capacity = 0;
 	request->recharge_ns = 0;
 	request->routed = NULL;

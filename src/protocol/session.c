@@ -22,6 +22,8 @@ session_end(struct session *session)
 {
 	if (session->protocol && session->protocol->end)
 		session->protocol->end(session);
+	users_unref(session->login.users);
+	session->login.users = NULL;
 }
 
 bool
@@ -85,4 +87,6 @@ void
 session_common_clear(struct session_common *common)
 {
 	buf_free(&common->response);
+	users_unref(common->users);
+	common->users = NULL;
 }

@@ -9,9 +9,11 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/network.h"
 #include "limit/routes.h"
 #include "protocol/protocol.h"
+#include "protocol/users.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +27,10 @@
 /** What the sessions of one thread share.  All zero at first, except the
  * settings. */
 struct session_common {
+	/* who may ask what; NULL: whoever reaches a listener; a reference */
+	struct users *users;
+	struct log_limiter login_limiter; /* of lines on wrong secrets */
+
 	/* settings */
 	bool inline_limits;        /* a request may bring its limit along */
 	const char *http_hosts;    /* names that HTTP clients may call us */
@@ -44,6 +50,25 @@ struct session_common {
 	struct routed_request routed; /* the request just read */
 };
 
+/** Who a client is, for protocol/login.c. */
+struct login {
+	struct users *users; /* that the following are of, a reference; NULL:
+			      * nothing is known yet */
+	const struct user *user;    /* in force; NULL: none */
+	const struct user *initial; /* before it logs in */
+	bool by_secret;             /* AUTH: only this process knows it */
+	unsigned pause;             /* read nothing more for so many seconds */
+
+	/* what the connection says */
+	bool has_uid;
+	uid_t uid;
+	char cert[USER_CERT_MAX + 1]; /* "": none */
+
+	/* what HTTP said last */
+	const struct user *remembered; /* of this header; NULL: none */
+	unsigned char digest[SECRET_HASH_LEN];
+};
+
 /** A field of its conn. */
 struct session {
 	const struct protocol *protocol; /* NULL: not known yet */
@@ -51,6 +76,7 @@ struct session {
 	uint64_t id;      /* tells the client from all others of this process */
 	enum offer offer; /* of the listener that it came by */
 	struct ip_address peer;
+	struct login login;
 	bool last; /* no request follows: close once all is responded to */
 	_Alignas(8) char state[SESSION_STATE_MAX]; /* the protocol's own; all
 						    * zero at first */

@@ -22,6 +22,7 @@ enum argument {
 	ARGUMENT_AMOUNT,
 	ARGUMENT_COUNT,  /* of lines */
 	ARGUMENT_FILTER, /* of decisions: a glob of keys, or a verdict */
+	ARGUMENT_SECRET, /* or the name before it */
 };
 
 /** Most arguments that are described one by one. */
@@ -43,6 +44,7 @@ enum argument {
 	X(FILTER, 0, 2, " [glob] [denied|allowed]", ARGUMENT_FILTER,           \
 	    ARGUMENT_FILTER)                                                   \
 	X(COUNT, 0, 1, " [n]", ARGUMENT_COUNT)                                 \
+	X(SECRET, 1, 2, " [name] secret", ARGUMENT_SECRET, ARGUMENT_SECRET)    \
 	X(KEY, 1, 1, " key", ARGUMENT_KEY)                                     \
 	X(KEY_AMOUNT, 1, 2, " key [amount]", ARGUMENT_KEY, ARGUMENT_AMOUNT)    \
 	X(CELL, 0, ARGUMENTS_ANY, " key max_burst count period [quantity]",    \
@@ -53,6 +55,7 @@ enum verb_family {
 	VERBS_DRIPGATE = 1,   /* ours */
 	VERBS_REDIS_CELL = 2, /* the command of that module for Redis */
 	VERBS_REDIS = 4,      /* Redis's own, on the key's buckets */
+	VERBS_LINE = 16,      /* of lines; other protocols have forms of them */
 	VERBS_HTTP = 8,       /* paths of HTTP, without a name elsewhere */
 };
 
@@ -82,6 +85,7 @@ enum verb_family {
 	    "the n (10) keys denied most, and allowed most")                   \
 	X(MONITOR, "monitor", FILTER, 0, EXPENSIVE, DRIPGATE,                  \
 	    "decisions as they are made, until you send anything")             \
+	X(AUTH, "auth", SECRET, 0, EXPENSIVE, LINE, "log in")                  \
 	X(PING, "ping", NONE, 0, EXPENSIVE, DRIPGATE, "PONG")                  \
 	X(READY, "ready", NONE, 0, EXPENSIVE, DRIPGATE,                        \
 	    "READY and what decides: redis, memory or fallback")               \

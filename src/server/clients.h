@@ -6,12 +6,14 @@
 #ifndef SERVER_CLIENTS_H
 #define SERVER_CLIENTS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct balance;
+struct users;
 struct worker;
 
 struct clients {
@@ -19,6 +21,11 @@ struct clients {
 	struct balance *balance;               /* of the workers' loads */
 	struct worker *const *_Atomic workers; /* all of them; NULL: not all
 						* have started yet */
+
+	/* who may ask what; NULL: whoever reaches a listener */
+	pthread_mutex_t users_lock;
+	struct users *users;               /* a reference */
+	_Atomic unsigned users_generation; /* counts the sets in force */
 
 	_Atomic size_t count;     /* connected, or on the way to a worker */
 	_Atomic uint64_t last_id; /* given to the last one */

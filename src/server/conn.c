@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "net/peer_address.h"
+#include "protocol/login.h"
 #include "server/move.h"
 #include "server/serve.h"
 
@@ -162,8 +163,8 @@ static bool
 conn_may_take_more(const struct conn *conn)
 {
 	return conn->state == CONN_OPEN && !conn->conns->quantum_over &&
-	       !conn->is_leaving && !conn->queue.blocker &&
-	       !conn->queue.in_report &&
+	       !conn->is_leaving && !conn->session.login.pause &&
+	       !conn->queue.blocker && !conn->queue.in_report &&
 	       queue_bytes(&conn->queue) + buf_len(&conn->stream.out) <
 		   CONN_HELD_MAX;
 }
@@ -278,6 +279,19 @@ conn_receive(struct conn *conn, char *to, size_t held)
 	return stream_read(&conn->stream, to + held, len);
 }
 
+/* Tell the session whom the connection is from, once its handshake is over. */
+static void
+conn_introduce(struct conn *conn)
+{
+	char cert[USER_CERT_MAX + 1] = "";
+	uid_t uid;
+	bool has_uid = peer_uid(conn->stream.fd, &uid);
+
+	if (conn->stream.tls)
+		tls_peer_name(conn->stream.tls, cert, sizeof(cert));
+	login_introduce(&conn->session, has_uid ? &uid : NULL, cert);
+}
+
 static void
 conn_read(struct conn *conn)
 {
@@ -300,6 +314,8 @@ conn_read(struct conn *conn)
 		conn_on_end(conn);
 	} else if (conn->state == CONN_OPEN) {
 		conn->last_read_us = gate_now(conn->conns->gate);
+		if (login_is_new(&conn->session))
+			conn_introduce(conn);
 		conn_take_bytes(conn, scratch, held + (size_t)len);
 	}
 }

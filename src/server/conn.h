@@ -82,6 +82,10 @@ int conns_init(struct conns *conns, struct loop *loop, struct gate *gate,
  * counted already in clients->count, which goes down when it is freed. */
 void conn_open(struct conns *conns, int fd, enum offer offer);
 
+/** Use the users in force from now on; before the clients of a turn are
+ * served. */
+void conns_update_users(struct conns *conns);
+
 /** The loop has made its callbacks: serve the clients that have something to
  * do, in turn, while the loop turn's time lasts and the store has room. */
 void conns_serve(struct conns *conns);

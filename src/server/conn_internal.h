@@ -118,11 +118,12 @@ conn_is_whole(const struct conn *conn)
 }
 
 /** Whether it will be handed over to a successor of this process, which then
- * reads its next request. */
+ * reads its next request, and knows nothing of a login. */
 static inline bool
 conn_is_for_successor(const struct conn *conn)
 {
 	return conn->conns->hands_over && !conn->stream.tls &&
+	       !conn->session.login.by_secret &&
 	       session_can_hand_over(&conn->session);
 }
 

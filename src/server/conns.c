@@ -44,6 +44,20 @@ conns_init(struct conns *conns, struct loop *loop, struct gate *gate,
 	return conns->scratch ? 0 : -1;
 }
 
+void
+conns_update_users(struct conns *conns)
+{
+	struct clients *clients = conns->clients;
+	struct users *old = conns->sessions.users;
+
+	if (clients->users_generation == (old ? old->generation : 0))
+		return;
+	pthread_mutex_lock(&clients->users_lock);
+	conns->sessions.users = users_ref(clients->users);
+	pthread_mutex_unlock(&clients->users_lock);
+	users_unref(old);
+}
+
 static void
 conns_note_turn(struct conns *conns, int64_t now_us)
 {

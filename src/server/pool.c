@@ -7,6 +7,7 @@
 #include "server/pool.h"
 
 #include "base/clock.h"
+#include "protocol/users.h"
 #include "server/balance.h"
 #include "server/clients.h"
 #include "server/worker.h"
@@ -58,6 +59,7 @@ pool_start(
 		rules_unref(rules);
 		return NULL;
 	}
+	pthread_mutex_init(&pool->clients.users_lock, NULL);
 	if (gateway_init(&pool->gateway, options, workers, rules) == 0 &&
 	    pool_start_workers(pool, workers) == 0)
 		return pool;
@@ -80,6 +82,8 @@ pool_stop(struct pool *pool)
 		worker_free(pool->workers[i]);
 	free(pool->workers);
 	free(pool->clients.balance);
+	users_unref(pool->clients.users);
+	pthread_mutex_destroy(&pool->clients.users_lock);
 	gateway_clear(&pool->gateway);
 	free(pool);
 }
@@ -186,6 +190,22 @@ pool_set_topology(struct pool *pool, const struct topology_options *where)
 	while (!pool_is_placed(pool) && clock_us() < patience_us)
 		clock_sleep(PAUSE_US);
 	return 0;
+}
+
+void
+pool_set_users(struct pool *pool, struct users *users)
+{
+	struct clients *clients = &pool->clients;
+	struct users *old;
+
+	users->generation = clients->users_generation + 1;
+	pthread_mutex_lock(&clients->users_lock);
+	old = clients->users;
+	clients->users = users;
+	clients->users_generation = users->generation;
+	pthread_mutex_unlock(&clients->users_lock);
+	users_unref(old);
+	pool_wake_all(pool);
 }
 
 void

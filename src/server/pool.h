@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 struct pool;
+struct users;
 
 /** Start ${workers} threads with ${rules} in force, whose reference it takes
  * over, also on failure.  ${options} are borrowed.  NULL with errno. */
@@ -54,6 +55,10 @@ void pool_set_rules(
  * second.  From one thread.  Return 0, or -1 with errno. */
 int pool_set_topology(
     struct pool *pool, const struct topology_options *where) MUST_USE;
+
+/** Put ${users}, whose reference it takes over, in force: workers use them from
+ * their next turn on. */
+void pool_set_users(struct pool *pool, struct users *users);
 
 /** Count a reload that was refused, and remember why; or, with "", that the
  * last one was not.  Any thread. */

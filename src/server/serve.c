@@ -7,6 +7,7 @@
 #include "server/serve.h"
 
 #include "gate/gate.h"
+#include "protocol/login.h"
 #include "server/joint.h"
 #include "server/key_commands.h"
 #include "server/page_events.h"
@@ -216,6 +217,21 @@ serve_drop_response(struct session *session)
 	buf_consume(response, buf_len(response));
 }
 
+/* The client may not ask that. */
+static enum serve_result
+serve_forbid(struct session *session, struct queue *queue,
+    const struct request *request, enum protocol_error error)
+{
+	int result = session->protocol->error(
+	    &session->common->response, request->encoding, error);
+
+	if (result == -1)
+		serve_drop_response(session);
+	return result == -1 || serve_respond(session, queue) == -1
+		   ? SERVE_FAILED
+		   : SERVED;
+}
+
 static int
 serve_refuse(struct session *session, struct queue *queue)
 {
@@ -262,10 +278,14 @@ serve_one(struct session *session, struct queue *queue, const char *bytes,
 	enum read_result read =
 	    session_read(session, bytes, len, used, &request);
 	enum serve_result result;
+	enum protocol_error error;
 
 	if (read != READ_REQUEST)
 		return serve_other(session, queue, read);
-	result = serve_begin(session, queue, &request);
+	error = session->common->users ? login_check(session, &request)
+				       : ERROR_NONE;
+	result = error ? serve_forbid(session, queue, &request, error)
+		       : serve_begin(session, queue, &request);
 	if (!serve_key_stays(&request, bytes, *used))
 		queue_start(queue);
 	return result;
@@ -289,7 +309,7 @@ serve_next(struct session *session, struct queue *queue, const char *bytes,
 		*used += step;
 		count++;
 	} while (result == SERVED && count < SERVE_BATCH && *used < len &&
-		 !session->last);
+		 !session->last && !session->login.pause);
 	queue_start(queue);
 	return result;
 }

@@ -53,6 +53,14 @@ timeouts_is_idle(const struct conn *conn, int64_t now_us)
 	       silent_us >= options->idle_timeout_us;
 }
 
+/* A client that may not be read for some seconds, after a wrong secret. */
+static void
+timeouts_end_pause(struct conn *conn)
+{
+	if (conn->session.login.pause > 0 && --conn->session.login.pause == 0)
+		conn_schedule(conn);
+}
+
 void
 timeouts_check(struct conns *conns)
 {
@@ -64,6 +72,7 @@ timeouts_check(struct conns *conns)
 		bool stalled = timeouts_is_stalled(conn, now_us);
 		bool late = timeouts_is_late(conn, now_us);
 
+		timeouts_end_pause(conn);
 		if (!stalled && !late && !timeouts_is_idle(conn, now_us))
 			continue;
 		/* One that lingers has had its end counted. */

@@ -203,6 +203,7 @@ worker_on_turned(void *arg)
 	bool more;
 
 	worker_move_buckets(worker);
+	conns_update_users(&worker->conns);
 	conns_serve(&worker->conns);
 	store_flush(worker->store);
 	more = conns_flush(&worker->conns);

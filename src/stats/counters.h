@@ -44,6 +44,8 @@
 	X(fallback, COUNTER, NONE,                                             \
 	    "requests decided without the Redis that should have")             \
 	X(bad_lines, COUNTER, NONE, "requests that were wrong")                \
+	X(wrong_secrets, COUNTER, NONE, "logins with a wrong secret")          \
+	X(forbidden, COUNTER, NONE, "requests that their user may not make")   \
 	X(connections, COUNTER, NONE, "connections accepted")                  \
 	X(clients_stalled, COUNTER, NONE,                                      \
 	    "connections closed for not reading")                              \

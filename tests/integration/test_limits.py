@@ -441,6 +441,9 @@ def other_settings(folder):
     settings["store", "key_secrets"] = os.path.join(folder, "secrets")
     with open(settings["store", "key_secrets"], "w", encoding="utf-8") as file:
         file.write(32 * "x" + "\n")
+    settings["listen", "users"] = os.path.join(folder, "users")
+    with open(settings["listen", "users"], "w", encoding="utf-8") as file:
+        file.write("default nopass verbs=all keys=*\n")
     for section in "listen", "http", "admin":
         settings.update({(section, "tls"): "yes", (section, "cert_file"): certificate,
                          (section, "key_file"): key,

@@ -137,13 +137,13 @@ class ManualTest(harness.Case):
     def test_the_manual_lists_the_verbs_and_their_arguments(self):
         manual = read("src", "protocol", "dripgate-protocol.7")
         listed = [line.replace(" Ar", "") for line in re.findall(
-            r"(?m)^\.It Ic ([A-Z.]+\b.*)", re.sub(r" Op Ar (\w+)", r" [\1]", re.sub(
+            r"(?m)^\.It Ic ([A-Z.]+\b.*)", re.sub(r" (?:Op Ar (\w+)|Oo Ar (\w+) Oc)", r" [\1\2]", re.sub(
                 r" Oo Ar (\w+) Oc Op Cm (\w+) \| (\w+)", r" [\1] [\2|\3]", manual)))]
         self.assertEqual(listed, [name.upper() + usage for name, usage in verbs()])
 
     def test_each_verb_is_a_command_of_the_tool_too(self):
         names = {name for name, _ in verbs()}
-        self.assertEqual(names - {"limits", "monitor", "ready", "help", "quit", "cl.throttle", "del", "exists",
+        self.assertEqual(names - {"auth", "limits", "monitor", "ready", "help", "quit", "cl.throttle", "del", "exists",
                                   "ttl", "pttl"},
                          set(DAEMON_COMMANDS) - {"watch", "why", "tail"})
 
@@ -184,7 +184,7 @@ class CompletionTest(unittest.TestCase):
     def test_options_are_those_of_the_command(self):
         self.assertEqual(self.complete("--v"), ["--version"])
         self.assertEqual(self.complete("limits", "load", "x", "--s"), ["--spread"])
-        self.assertEqual(self.complete("consume", "--s"), ["--socket"])
+        self.assertEqual(self.complete("consume", "--s"), ["--secret-file", "--socket"])
         self.assertEqual(self.complete("ping", "--j"), [])
         self.assertEqual(self.complete("nodes", "-"), [
             "--config", "--help", "--json", "--password-file", "--timeout", "--version",

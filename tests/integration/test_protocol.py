@@ -75,6 +75,11 @@ ERRORS = {
     "surplus": "ERR surplus too many words",
     "http": "ERR http this is not an HTTP server",
     "nolimit": "ERR nolimit no limit matches this key",
+    "nosecret": "ERR nosecret a secret must follow, perhaps after a name",
+    "nousers": "ERR nousers there are no users here; leave AUTH out",
+    "noauth": "ERR noauth log in first",
+    "wrongpass": "ERR wrongpass no user has this name and secret",
+    "noperm": "ERR noperm this user may not ask that",
     "unavailable": "ERR unavailable the bucket could not be reset now",
     "clients": "ERR clients too many clients",
     "draining": "ERR draining the server is about to end",
@@ -301,7 +306,7 @@ class VerbsTest(ProtocolCase):
             self.assertEqual(
                 [line.split()[0] for line in lines],
                 ["CONSUME", "PEEK", "RESET", "EXPLAIN", "LIMITS", "STATS", "STATUS", "TOP",
-                 "MONITOR",
+                 "MONITOR", "AUTH",
                  "PING", "READY", "HELP", "QUIT"])
 
     def test_quit_closes_after_all_is_answered_and_what_follows_is_not_done(self):

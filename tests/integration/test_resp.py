@@ -130,7 +130,9 @@ class RequestsTest(RespCase):
                 self.assertEqual(client.ask(*request.split()),
                                  line_client.ask_many(request))
             *same, throttle, delete, _, _, _ = client.ask("HELP")
-            self.assertEqual(same, line_client.ask_many("HELP"))
+            # AUTH of RESP is no verb, nor are the commands around it.
+            self.assertEqual(same, [line for line in line_client.ask_many("HELP")
+                                    if not line.startswith("AUTH ")])
             self.assertIn("CL.THROTTLE key", throttle)
             self.assertIn("DEL key", delete)
             stats = dict(line.split() for line in client.ask("STATS"))

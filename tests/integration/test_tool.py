@@ -56,6 +56,7 @@ REDIS_COMMANDS = {
     "fleet": [],
 }
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "acl": [], "tail": [],
+            "hash": [],
             "route": ["GET", "/"], "topology show": [],
             "topology plan": ["partitions=2"], "topology set": ["partitions=2"]}
 

@@ -63,7 +63,7 @@ run_daemon(void *arg)
 		rules = limits_source_start(config, &reasons);
 		ck_assert_msg(rules, "%s", reasons_first(&reasons));
 	}
-	return daemon_run(config, rules);
+	return daemon_run(config, rules, NULL);
 }
 
 /* Start it, as far as to loop_run(). */

@@ -75,6 +75,7 @@
 	X(topology)                                                            \
 	X(topology_record)                                                     \
 	X(url)                                                                 \
+	X(users)                                                               \
 	X(verbs)
 
 #define SUITE(name) Suite *name##_suite(void);

@@ -181,7 +181,8 @@ START_TEST(each_verb_is_served_in_each_protocol)
 		offered++;
 	}
 	ck_assert_uint_gt(offered, 0);
-	ck_assert_uint_eq(gate.counters->bad_lines, 0);
+	/* There are no users to log in as. */
+	ck_assert_uint_eq(gate.counters->bad_lines, _i == VERB_AUTH);
 }
 END_TEST
 

@@ -123,7 +123,9 @@ static const struct {
     {COMMAND "PEEK a\r\n" COMMAND, "resp",
 	"consume a 1\n-ERR Protocol error: expected '*', got 'P'\r\n"},
     {COMMAND "ping\r\n" COMMAND, "resp", "consume a 1\nping\nconsume a 1\n"},
-    {"AUTH x\nPING\r\n" COMMAND, "resp",
+    {"AUTH x\nPING\n", "line",
+	"ERR nousers there are no users here; leave AUTH out\nping\n"},
+    {"AUTH x\r\nPING\r\n" COMMAND, "resp",
 	"-ERR AUTH: there is no password here; leave it out\r\nping\n"
 	"consume a 1\n"},
     {"hello 4\r\n", "resp", "-NOPROTO unsupported protocol version\r\n"},

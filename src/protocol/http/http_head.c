@@ -307,6 +307,16 @@ http_field_origin(struct http_head *head, const struct http_line *value)
 	return NULL;
 }
 
+static const struct http_problem *
+http_field_login(struct http_head *head, const struct http_line *value)
+{
+	if (head->has_login)
+		return HTTP_PROBLEM(TWICE);
+	head->has_login = true;
+	head->login = http_span(value->at, value->len);
+	return NULL;
+}
+
 /* "same-site" is another port of this host, or its neighbour. */
 static const struct http_problem *
 http_field_site(struct http_head *head, const struct http_line *value)
@@ -355,6 +365,7 @@ static const struct {
     ROW("connection", http_field_connection),
     ROW("accept", http_field_accept),
     ROW("expect", http_field_expect),
+    ROW("authorization", http_field_login),
     ROW("origin", http_field_origin),
     ROW("sec-fetch-site", http_field_site),
     ROW("content-type", http_field_type),
@@ -415,4 +426,21 @@ http_head_finish(struct http_head *head)
 	head->keeps = !head->says_close && (!head->is_old || head->says_keep);
 	head->expects &= !head->is_old;
 	return NULL;
+}
+
+const struct http_problem *
+http_head_check_body(const struct http_head *head)
+{
+	if (!http_head_has_body(head)) {
+		bool ambiguous = head->method == HTTP_POST &&
+				 !head->has_length &&
+				 (head->is_old || head->type != HTTP_TYPE_NONE);
+
+		return ambiguous ? HTTP_PROBLEM(NOLENGTH) : NULL;
+	}
+	if (head->method != HTTP_POST)
+		return HTTP_PROBLEM(BADBODY);
+	return head->type == HTTP_TYPE_FORM || head->type == HTTP_TYPE_JSON
+		   ? NULL
+		   : HTTP_PROBLEM(BADTYPE);
 }

@@ -51,7 +51,8 @@ struct http_head {
 
 	struct http_span host; /* of an absolute URL, or else the header */
 	struct http_span origin;
-	bool has_host, has_origin;
+	struct http_span login; /* the value of Authorization */
+	bool has_host, has_origin, has_login;
 	bool is_other_site; /* Sec-Fetch-Site says so */
 
 	bool keeps;   /* the client wants to send another request */
@@ -91,6 +92,11 @@ const struct http_problem *http_head_field(
 
 /** There are no more: check them as a whole.  Return as above. */
 const struct http_problem *http_head_finish(struct http_head *head) MUST_USE;
+
+/** Check whether a body goes with the method, and its length is known.  Return
+ * as above. */
+const struct http_problem *http_head_check_body(
+    const struct http_head *head) MUST_USE;
 
 /** Divide a header into its name and its value, which is set.  Return as above.
  */

@@ -34,9 +34,12 @@ static const struct {
 
 /* Those that are no fault of the request. */
 #define STATUS_OF(error)                                                       \
-	((error) == ERROR_NOLIMIT                                              \
-		? 404                                                          \
-		: ((error) >= ERROR_UNAVAILABLE ? 503 : 400))
+	((error) == ERROR_NOLIMIT          ? 404                               \
+	    : (error) == ERROR_NOAUTH      ? 401                               \
+	    : (error) == ERROR_WRONGPASS   ? 401                               \
+	    : (error) == ERROR_NOPERM      ? 403                               \
+	    : (error) >= ERROR_UNAVAILABLE ? 503                               \
+					   : 400)
 
 const struct http_problem *
 http_problem_of(enum protocol_error error)

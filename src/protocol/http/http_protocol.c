@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "protocol/http/http_ask.h"
 #include "protocol/http/http_json.h"
+#include "protocol/http/http_login.h"
 #include "protocol/http/http_page.h"
 #include "protocol/http/http_path.h"
 #include "protocol/http/http_routed.h"
@@ -96,24 +97,6 @@ http_protocol_split(const struct http_head *head, const char *bytes,
 	    .len = sign ? (size_t)(end - sign - 1) : 0};
 }
 
-/* Whether a body goes with the method, and its length is known. */
-static const struct http_problem *
-http_protocol_check_body(const struct http_head *head)
-{
-	if (!http_head_has_body(head)) {
-		bool ambiguous = head->method == HTTP_POST &&
-				 !head->has_length &&
-				 (head->is_old || head->type != HTTP_TYPE_NONE);
-
-		return ambiguous ? HTTP_PROBLEM(NOLENGTH) : NULL;
-	}
-	if (head->method != HTTP_POST)
-		return HTTP_PROBLEM(BADBODY);
-	return head->type == HTTP_TYPE_FORM || head->type == HTTP_TYPE_JSON
-		   ? NULL
-		   : HTTP_PROBLEM(BADTYPE);
-}
-
 /* Find out what a head asks for, of the path ${path}.  Return NULL, or what is
  * wrong. */
 static const struct http_problem *
@@ -141,7 +124,7 @@ http_protocol_open(const struct session *session, const struct http_head *head,
 		opened->encoding &= ~HTTP_KEEPS;
 	if (!http_path_takes(&http_paths[row], head->method))
 		return HTTP_PROBLEM(METHOD);
-	return is_routed ? NULL : http_protocol_check_body(head);
+	return is_routed ? NULL : http_head_check_body(head);
 }
 
 /*
@@ -321,6 +304,9 @@ http_protocol_take_head(struct session *session, const struct http_piece *head,
 	http_protocol_split(&reader->head, bytes, &path, query);
 	problem =
 	    http_protocol_open(session, &reader->head, bytes, &path, opened);
+	if (!problem)
+		problem =
+		    http_login(session, &reader->head, bytes, opened->path);
 	if (!problem && http_routed_is(opened))
 		problem = http_routed_open(session, head, &path, query, opened);
 	if (!problem)

@@ -390,6 +390,10 @@ http_write_response(struct buf *out, unsigned encoding, int status,
 	to = http_put_common(http_put_status(to, status), encoding, type);
 	if (status == 405)
 		to = http_put_allow(to, encoding);
+	if (status == 401)
+		to = PUT(to, "WWW-Authenticate: Basic realm=\"dripgate\", "
+			     "charset=\"UTF-8\"\r\n"
+			     "WWW-Authenticate: Bearer realm=\"dripgate\"\r\n");
 	to = http_put_length(to, body->len);
 	if (buf_add(out, head, (size_t)(to - head)) == -1)
 		return -1;

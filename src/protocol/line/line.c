@@ -99,14 +99,17 @@ line_read_arguments(const char *at, const char *end, struct request *request)
 		count++;
 		word = line_next_word(&at, end);
 	}
-	return count < shape->fewest ? ERROR_NOKEY : ERROR_NONE;
+	if (count >= shape->fewest)
+		return ERROR_NONE;
+	return verb_has_key(&verb_rows[request->verb]) ? ERROR_NOKEY
+						       : ERROR_NOSECRET;
 }
 
 static enum protocol_error
 line_read_request(const char *at, const char *end, struct request *request)
 {
 	struct line_word name = line_next_word(&at, end);
-	enum verb verb = verb_find(name.bytes, name.len, VERBS_DRIPGATE);
+	enum verb verb = verb_find(name.bytes, name.len, LINE_VERBS);
 
 	if (verb == VERB_COUNT)
 		return line_name_error(&name);

@@ -15,6 +15,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** The verbs that lines offer. */
+#define LINE_VERBS (VERBS_DRIPGATE | VERBS_LINE)
+
 /** Longest line, its end not counted. */
 #define LINE_MAX_LEN 4096
 

@@ -1,6 +1,6 @@
 #include "protocol/line/line.h"
 
-#include "protocol/session.h"
+#include "protocol/login.h"
 
 #include <string.h>
 
@@ -27,6 +27,20 @@ line_protocol_refuse(struct session *session, enum protocol_error error)
 }
 
 static enum read_result
+line_protocol_log_in(struct session *session, const struct request *request)
+{
+	bool has_name = request->word_count > 1;
+	enum protocol_error error = login_with_secret(session,
+	    has_name ? &request->words[0] : NULL, &request->words[has_name]);
+	struct buf *response = &session->common->response;
+
+	if (error)
+		return line_protocol_refuse(session, error);
+	return buf_printf(response, "OK\n") == -1 ? READ_FAILED
+						  : READ_RESPONDED;
+}
+
+static enum read_result
 line_protocol_read(struct session *session, const char *bytes, size_t len,
     size_t *used, struct request *request)
 {
@@ -36,7 +50,9 @@ line_protocol_read(struct session *session, const char *bytes, size_t len,
 	case LINE_MORE:
 		return READ_MORE;
 	case LINE_REQUEST:
-		return READ_REQUEST;
+		return request->verb == VERB_AUTH
+			   ? line_protocol_log_in(session, request)
+			   : READ_REQUEST;
 	case LINE_BAD:
 		break;
 	}
@@ -116,7 +132,7 @@ line_protocol_rows(struct buf *out, unsigned encoding, const struct rows *rows)
 
 const struct protocol line_protocol = {
     .name = "line",
-    .families = VERBS_DRIPGATE,
+    .families = LINE_VERBS,
     .detect = line_protocol_detect,
     .read = line_protocol_read,
     .first_len = line_protocol_first_len,

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "protocol/login.h"
 #include "protocol/resp/multi.h"
 #include "protocol/resp/resp_session.h"
 
@@ -21,6 +22,25 @@
 
 #define NO_PASSWORD "ERR AUTH: there is no password here; leave it out"
 
+/* Log in with ${count} words: the secret, perhaps a name before it.  Return
+ * what is wrong, or NULL. */
+static const char *
+compat_log_in(
+    struct session *session, const struct resp_word *words, size_t count)
+{
+	const struct request_word name = {words[0].bytes, words[0].len};
+	const struct resp_word *last = &words[count - 1];
+	const struct request_word secret = {last->bytes, last->len};
+	enum protocol_error error;
+
+	error = login_with_secret(session, count > 1 ? &name : NULL, &secret);
+	if (error == ERROR_NOUSERS)
+		return NO_PASSWORD;
+	return error ? "WRONGPASS invalid username-password pair or user is "
+		       "disabled."
+		     : NULL;
+}
+
 int
 compat_unknown_subcommand(struct buf *out, const struct resp_command *command)
 {
@@ -32,19 +52,25 @@ compat_unknown_subcommand(struct buf *out, const struct resp_command *command)
 	return resp_write_error(out, text);
 }
 
-/* What is wrong with the words behind HELLO's version, or NULL. */
+/* Carry out the words behind HELLO's version.  Return what is wrong with them,
+ * or NULL. */
 static const char *
-compat_check_options(const struct resp_command *command)
+compat_read_options(const struct resp_command *command, struct session *session)
 {
+	const struct resp_word *login = NULL;
+
 	for (size_t i = 2; i < command->count; i += 2) {
 		const struct resp_word *word = &command->words[i];
 
-		if (resp_word_is(word, "AUTH") && i + 2 < command->count)
-			return NO_PASSWORD;
+		if (resp_word_is(word, "AUTH") && i + 2 < command->count) {
+			login = word + 1;
+			i++;
+			continue;
+		}
 		if (!resp_word_is(word, "SETNAME") || i + 1 == command->count)
 			return "ERR Syntax error in HELLO";
 	}
-	return NULL;
+	return login ? compat_log_in(session, login, 2) : NULL;
 }
 
 static int
@@ -59,12 +85,12 @@ compat_hello(const struct resp_command *command, struct session *session,
     struct buf *out)
 {
 	int64_t version = resp_version(session);
-	const char *wrong = compat_check_options(command);
+	const char *wrong = "NOPROTO unsupported protocol version";
 
-	if (command->count > 1 &&
+	if (command->count == 1 ||
 	    num_read_int(command->words[1].bytes, command->words[1].len, 2, 3,
-		&version) == -1)
-		wrong = "NOPROTO unsupported protocol version";
+		&version) == 0)
+		wrong = compat_read_options(command, session);
 	if (wrong)
 		return resp_write_error(out, wrong);
 	resp_session_of(session)->resp3 = version == 3;
@@ -86,9 +112,11 @@ int
 compat_auth(const struct resp_command *command, struct session *session,
     struct buf *out)
 {
-	(void)command;
-	(void)session;
-	return resp_write_error(out, NO_PASSWORD);
+	const char *wrong =
+	    compat_log_in(session, &command->words[1], command->count - 1);
+
+	return wrong ? resp_write_error(out, wrong)
+		     : resp_write_status(out, "OK");
 }
 
 int
@@ -247,6 +275,7 @@ compat_reset(const struct resp_command *command, struct session *session,
 {
 	(void)command;
 	multi_end(session);
+	login_forget(session);
 	resp_session_of(session)->resp3 = false;
 	return resp_write_status(out, "RESET");
 }

@@ -11,7 +11,7 @@ static const struct {
 	bool tells; /* no other protocol has it */
 } commands[] = {
     {"HELLO", true},
-    {"AUTH", true},
+    {"AUTH", false},
     {"PING", false},
 };
 
@@ -54,7 +54,17 @@ resp_inline_find(const char *bytes, size_t len, bool telling)
 enum resp_result
 resp_inline_detect(const char *bytes, size_t len)
 {
-	return resp_inline_find(bytes, len, true);
+	enum resp_result result = resp_inline_find(bytes, len, true);
+	const char *end = memchr(bytes, '\n', len);
+
+	if (result != RESP_BAD)
+		return result;
+	result = resp_inline_compare(bytes, len, "AUTH");
+	if (result != RESP_COMMAND)
+		return result;
+	if (!end)
+		return len < RESP_INLINE_MAX ? RESP_MORE : RESP_BAD;
+	return end[-1] == '\r' ? RESP_COMMAND : RESP_BAD;
 }
 
 /* Note where the words of a line of ${len} bytes are. */

@@ -18,7 +18,8 @@
 /** Whether a client whose first ${len} bytes, at least one, are these speaks
  * RESP, by lines.  RESP_COMMAND: it does; RESP_BAD: it does not; RESP_MORE: its
  * next bytes will show it.  PING shows nothing: it is a verb of the line
- * protocol too. */
+ * protocol too.  AUTH is one as well, and of RESP if its line ends with CR LF,
+ * as health checks of Redis send it. */
 enum resp_result resp_inline_detect(const char *bytes, size_t len);
 
 /** Read a line at the start of ${len} bytes, at least one, into ${reader}, as

@@ -68,6 +68,16 @@ resp_write_error(struct buf *out, const char *text)
 int
 resp_write_protocol_error(struct buf *out, enum protocol_error error)
 {
+	/* Clients of Redis know these by their first word. */
+	static const char *const known[ERROR_COUNT] = {
+	    [ERROR_NOAUTH] = "NOAUTH Authentication required.",
+	    [ERROR_WRONGPASS] = "WRONGPASS invalid username-password pair or "
+				"user is disabled.",
+	    [ERROR_NOPERM] = "NOPERM this user has no permissions to ask that",
+	};
+
+	if (known[error])
+		return resp_write_error(out, known[error]);
 	return buf_printf(out, "-ERR %s\r\n", protocol_error_text(error));
 }
 

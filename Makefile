@@ -200,6 +200,7 @@ check-long: $(test_programs)
 	$(test_env) OPERATIONS=10000000 python3 tests/integration/test_arithmetic.py
 	$(test_env) SECONDS_EXACT=60 python3 tests/integration/test_exact.py
 	$(test_env) LONG=1 python3 tests/integration/test_sentinel.py
+	$(test_env) LONG=1 python3 tests/integration/test_cluster.py
 
 # Each call that may fail does so once: malloc, read, write, connect...  EVERY=50 for
 # each fiftieth (make check has those), TORTURE='daemon' for one scenario.

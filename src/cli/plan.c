@@ -219,9 +219,13 @@ plan_count(struct plan *plan, struct tool *tool)
 
 	for (size_t i = 0; i < plan->old.topology.server_count; i++) {
 		struct link_options link = plan_link(config, &plan->old, i);
+		const char *slot_key =
+		    topology_slot_key(&plan->old.topology, i);
 		struct redis_client client;
 		int result;
 
+		if (slot_key)
+			link.sentinel.cluster_key = slot_key;
 		if (redis_client_open_link(&client, tool, &link) == -1)
 			return -1;
 		result = plan_count_server(

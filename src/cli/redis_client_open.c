@@ -6,6 +6,8 @@
 #include "cli/redis_client.h"
 
 #include "base/host_port.h"
+#include "redis/cluster_map.h"
+#include "redis/partition.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -130,6 +132,46 @@ redis_client_connect(struct redis_client *client)
 	return -1;
 }
 
+/* Take the address of the slot's master from the reply of a cluster's node. */
+static int
+redis_client_take_slots(struct redis_client *client, const redisReply *reply,
+    const struct redis_client *node)
+{
+	const struct link_options *link = &client->options.link;
+	const struct cluster_asked asked = {
+	    node->options.link.endpoint.host, link->tls.on};
+	const char *key = link->sentinel.cluster_key;
+	struct cluster_server at;
+
+	if (cluster_map_find(reply, partition_slot(key, strlen(key)), &asked,
+		&at) != CLUSTER_FOUND) {
+		tool_error("Redis at %s: knows no master of a slot: see "
+			   "redis-cli --cluster check",
+		    node->name);
+		return -1;
+	}
+	snprintf(client->master, sizeof(client->master), "%s", at.host);
+	client->options.link.endpoint =
+	    (struct endpoint){"", client->master, at.port};
+	return 0;
+}
+
+static int
+redis_client_ask_node(struct redis_client *client, struct redis_client *node)
+{
+	redisReply *reply;
+	int result = -1;
+
+	if (redis_client_connect(node) == -1)
+		return -1;
+	reply = redis_client_call(node, "CLUSTER SHARDS");
+	if (reply)
+		result = redis_client_take_slots(client, reply, node);
+	freeReplyObject(reply);
+	redis_client_close(node);
+	return result;
+}
+
 /* Take the address of the master from a sentinel's reply. */
 static int
 redis_client_take_master(
@@ -165,6 +207,8 @@ redis_client_ask_sentinel(
 	*own = *link;
 	own->endpoint =
 	    (struct endpoint){"", at->host, strtol(at->port, NULL, 10)};
+	if (link->sentinel.cluster_key)
+		return redis_client_ask_node(client, &sentinel);
 	own->username = link->sentinel.username;
 	own->password = link->sentinel.password;
 	own->tls.on = link->sentinel.tls;

@@ -210,6 +210,10 @@ config_subscriber(const struct config *config)
 	if (!config_has_endpoint(link)) {
 		link->endpoint = redis->endpoint;
 		link->sentinel = redis->sentinel;
+		if (redis->sentinel.cluster_key) {
+			link->endpoint = (struct endpoint){"cluster", "", 0};
+			link->sentinel.cluster_key = options.limits_key;
+		}
 		link->kind =
 		    redis->sentinel.hosts ? LINK_TO_MASTER : LINK_TO_ANY;
 		link->db = redis->db;

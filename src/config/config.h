@@ -30,7 +30,12 @@
 
 enum limits_source { LIMITS_FILE, LIMITS_REDIS };
 
-enum redis_topology { REDIS_SINGLE, REDIS_SENTINEL, REDIS_SHARDED };
+enum redis_topology {
+	REDIS_SINGLE,
+	REDIS_SENTINEL,
+	REDIS_SHARDED,
+	REDIS_CLUSTER
+};
 
 /** The strings that were read. */
 struct config_texts {

@@ -111,6 +111,7 @@ static const struct {
 	bool has_hosts;
 	bool has_sentinels; /* the hosts are these */
 	bool has_shards;    /* the hosts are servers, which share the keys */
+	bool has_slots;     /* the hosts are nodes of a cluster */
 } topologies[] = {
     [REDIS_SINGLE] = {.kind = "single"},
     [REDIS_SENTINEL] = {.kind = "single",
@@ -119,6 +120,7 @@ static const struct {
     [REDIS_SHARDED] = {.kind = "sharded",
 	.has_hosts = true,
 	.has_shards = true},
+    [REDIS_CLUSTER] = {.kind = "cluster", .has_hosts = true, .has_slots = true},
 };
 
 static void
@@ -130,8 +132,8 @@ read_check_hosts(struct config_reading *reading, bool has_hosts)
 		read_blame_redis(
 		    reading, "topology", "needs hosts, which are missing");
 	if (!has_hosts && *config->redis_hosts)
-		read_blame_redis(
-		    reading, "hosts", "needs topology = sentinel or sharded");
+		read_blame_redis(reading, "hosts",
+		    "needs topology = sentinel, sharded or cluster");
 	if (has_hosts && *config->gate.redis.link.endpoint.unix_socket_path)
 		read_blame_redis(reading, "unix_socket_path",
 		    "and hosts exclude each other");
@@ -172,6 +174,30 @@ read_take_shards(struct config_reading *reading)
 		    "the whole fleet");
 }
 
+/* Its names have a tag for their slot, and all that the limits need must be in
+ * one slot. */
+static void
+read_check_cluster(struct config_reading *reading)
+{
+	struct config *config = reading->config;
+	struct shard_options *redis = &config->gate.redis;
+	const char *limits = config->control.limits_key;
+	const char *errors = config->control.errors_key;
+
+	redis->link.sentinel.cluster_key = config->topology_key;
+	if (redis->link.db != 0)
+		read_blame_redis(reading, "db", "is always 0 on a cluster");
+	if (strchr(redis->prefix, '{'))
+		read_blame_redis(reading, "topology",
+		    "cluster needs a [store] prefix without {");
+	if (config->limits_source == LIMITS_REDIS &&
+	    partition_slot(limits, strlen(limits)) !=
+		partition_slot(errors, strlen(errors)))
+		read_blame_redis(reading, "topology",
+		    "cluster needs a [control] limits_key and errors_key "
+		    "with the same {tag}");
+}
+
 static void
 read_check_topology(struct config_reading *reading)
 {
@@ -193,7 +219,11 @@ read_check_topology(struct config_reading *reading)
 	redis->where.kind = topologies[chosen].kind;
 	redis->where.hosts = config->redis_hosts;
 	redis->link.sentinel.hosts =
-	    topologies[chosen].has_sentinels ? config->redis_hosts : NULL;
+	    topologies[chosen].has_sentinels || topologies[chosen].has_slots
+		? config->redis_hosts
+		: NULL;
+	if (topologies[chosen].has_slots)
+		read_check_cluster(reading);
 }
 
 static void

@@ -32,6 +32,7 @@ static const struct choice redis_topologies[] = {
     {"single", REDIS_SINGLE},
     {"sentinel", REDIS_SENTINEL},
     {"sharded", REDIS_SHARDED},
+    {"cluster", REDIS_CLUSTER},
     {NULL, 0},
 };
 
@@ -270,10 +271,12 @@ const struct setting settings[] = {
     TLS("redis", REDIS),
     {"redis", "topology", CONFIG(redis_topology), CHOICE(redis_topologies),
 	.fallback = "single",
-	.help = "one server, the master that sentinels name, or several"},
+	.help = "one server, the master that sentinels name, several, or a "
+		"cluster"},
     {"redis", "hosts", CONFIG(redis_hosts), .type = SETTING_HOSTS,
 	FROM(0, INI_LINE_MAX), .fallback = "",
-	.help = "the sentinels, or the servers, HOST:PORT with blanks between"},
+	.help = "the sentinels, the servers, or nodes, HOST:PORT with blanks "
+		"between"},
     {"redis", "partitions", CONFIG(gate.redis.where.partitions),
 	NUMBER(1, PARTITIONS_MAX), .fallback = "1",
 	.help = "shares of all keys, each on one server; the same everywhere"},

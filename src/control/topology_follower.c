@@ -60,6 +60,7 @@ struct topology_follower {
 	bool is_read; /* what stands there is known */
 
 	struct followed *servers; /* in the order of the topology's */
+	size_t server_count;      /* one on a cluster: who has the key */
 	struct timer poll;
 	struct timer restart; /* the links are to be made again */
 	struct log_limiter limiter;
@@ -69,8 +70,8 @@ struct topology_follower {
 static void
 topology_follower_close(struct topology_follower *follower)
 {
-	for (size_t i = 0;
-	     follower->servers && i < follower->topology.server_count; i++) {
+	for (size_t i = 0; follower->servers && i < follower->server_count;
+	     i++) {
 		link_free(follower->servers[i].link);
 		command_free(&follower->servers[i].command);
 	}
@@ -123,7 +124,7 @@ topology_follower_settle(struct followed *server)
 	struct topology_follower *follower = server->follower;
 
 	server->is_heard = true;
-	for (size_t i = 0; i < follower->topology.server_count; i++)
+	for (size_t i = 0; i < follower->server_count; i++)
 		if (!follower->servers[i].is_heard)
 			return;
 	follower->is_settled = true;
@@ -228,7 +229,7 @@ topology_follower_on_poll(void *arg)
 {
 	struct topology_follower *follower = arg;
 
-	for (size_t i = 0; i < follower->topology.server_count; i++)
+	for (size_t i = 0; i < follower->server_count; i++)
 		topology_follower_ask(&follower->servers[i]);
 	timer_set(&follower->poll, random_near(POLL_US));
 }
@@ -262,17 +263,23 @@ topology_follower_open(struct topology_follower *follower)
 
 	if (topology_open(&follower->topology, &follower->where) == -1)
 		return -1;
+	follower->server_count = topology_slot_key(&follower->topology, 0)
+				     ? 1
+				     : follower->topology.server_count;
 	follower->servers =
-	    calloc(follower->topology.server_count, sizeof(*follower->servers));
+	    calloc(follower->server_count, sizeof(*follower->servers));
 	if (!follower->servers)
 		return -1;
-	for (size_t i = 0; i < follower->topology.server_count; i++) {
+	for (size_t i = 0; i < follower->server_count; i++) {
 		struct followed *server = &follower->servers[i];
 
 		server->follower = follower;
 		server->options = follower->options->link;
 		server->options.kind = LINK_TO_MASTER;
 		server->options.endpoint = follower->topology.servers[i];
+		if (topology_slot_key(&follower->topology, i))
+			server->options.sentinel.cluster_key =
+			    follower->options->key;
 		if (topology_shares_hosts(follower->where.kind))
 			server->options.sentinel.hosts = NULL;
 		server->link = link_new(follower->loop, follower->dialer,

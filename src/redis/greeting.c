@@ -140,6 +140,14 @@ greeting_says(const redisReply *reply, const char *name, const char *value)
 	return false;
 }
 
+/* Whether the server is to be a node of a cluster. */
+static bool
+greeting_is_of_cluster(const struct link_options *options)
+{
+	return options->kind == LINK_TO_CLUSTER ||
+	       (options->sentinel.hosts && options->sentinel.cluster_key);
+}
+
 /* A server that does not know HELLO, or replies in another form, is
  * accepted. */
 static const char *
@@ -156,9 +164,15 @@ greeting_take_hello(struct greeting *greeting, const redisReply *reply)
 		return "is a sentinel: set topology = sentinel, and hosts";
 	if (kind == LINK_TO_ANY)
 		return NULL;
-	if (greeting_says(reply, "mode", "cluster"))
-		return "is a node of a cluster: buckets need a server that is "
-		       "none (cluster-enabled no)";
+	if (greeting_is_of_cluster(greeting->options)) {
+		if (greeting_says(reply, "mode", "standalone"))
+			return "is no node of a cluster (cluster-enabled)";
+	} else if (greeting_says(reply, "mode", "cluster")) {
+		return "is a node of a cluster: set topology = cluster, and "
+		       "hosts";
+	}
+	if (kind == LINK_TO_CLUSTER)
+		return NULL;
 	if (greeting_says(reply, "role", "replica"))
 		return "is a replica: buckets need its master";
 	return NULL;

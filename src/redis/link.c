@@ -359,7 +359,7 @@ link_on_unknown(const char *reason, void *arg)
 
 	(void)reason; /* the sentinel's link logs it */
 	if (link->state == LINK_DIALING && !link->dial)
-		link_fail(link, "no sentinel knows the master");
+		link_fail(link, sentinel_blame(link->sentinel, true));
 }
 
 /* The replies of this server cannot be trusted any more, and what it was sent
@@ -385,8 +385,9 @@ link_on_timer(void *arg)
 	if (link->state == LINK_WAITING)
 		link_start_dialing(link);
 	else /* DIALING, without a dial */
-		link_fail(link,
-		    link->sentinel ? "no sentinel replies" : strerror(ENOMEM));
+		link_fail(link, link->sentinel
+				    ? sentinel_blame(link->sentinel, false)
+				    : strerror(ENOMEM));
 }
 
 static int
@@ -395,10 +396,10 @@ link_open_sentinel(struct link *link)
 	static const struct sentinel_events events = {
 	    link_on_found, link_on_unknown, link_on_moved};
 
-	snprintf(link->name, sizeof(link->name), "%s",
-	    link->options->sentinel.master_name);
 	link->sentinel = sentinel_new(
 	    link->loop, link->dialer, link->options, &events, link);
+	snprintf(link->name, sizeof(link->name), "%s",
+	    sentinel_sought(&link->options->sentinel));
 	return link->sentinel ? 0 : -1;
 }
 

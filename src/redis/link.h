@@ -33,13 +33,18 @@
 /** What sort of server will do. */
 enum link_kind {
 	LINK_TO_ANY,
-	LINK_TO_MASTER, /* outside of clusters */
+	LINK_TO_MASTER, /* of a cluster only if there is a cluster_key */
 	LINK_TO_SENTINEL,
+	LINK_TO_CLUSTER,
 };
 
 /** Where to find out which server it is (sentinel.h). */
 struct sentinel_options {
 	const char *hosts; /* a list (host_port.h); NULL: the endpoint is it */
+
+	/* The hosts are nodes of a cluster, and it is the master of this key's
+	 * slot; NULL: they are sentinels. */
+	const char *cluster_key;
 	const char *master_name;
 	const char *username; /* of the sentinels; "": the default user */
 	const char *password; /* "": none */

@@ -82,10 +82,10 @@ partition_find_tags(struct partitions *partitions)
 }
 
 int
-partitions_open(struct partitions *partitions, unsigned count)
+partitions_open(struct partitions *partitions, unsigned count, bool tagged)
 {
 	*partitions = (struct partitions){.count = count};
-	if (count == 1)
+	if (count == 1 && !tagged)
 		return 0;
 	partitions->tags = calloc(count, sizeof(*partitions->tags));
 	if (!partitions->tags)

@@ -7,13 +7,15 @@
  *
  * The hashes of a partition have the tag "{T}:" in their names, where T is the
  * smallest decimal number whose slot is in that range: so the partitions are as
- * even as the slots of a cluster are.  A single partition has no tag.
+ * even as the slots of a cluster are.  A single partition has no tag, except on
+ * a cluster.
  */
 #ifndef REDIS_PARTITION_H
 #define REDIS_PARTITION_H
 
 #include "base/attr.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PARTITIONS_MAX    1024
@@ -25,8 +27,10 @@ struct partitions {
 	char (*tags)[PARTITION_TAG_MAX + 1]; /* one a partition; NULL: none */
 };
 
-/** Make ${count} of them.  Return 0, or -1 (out of memory). */
-int partitions_open(struct partitions *partitions, unsigned count) MUST_USE;
+/** Make ${count} of them; with ${tagged}, a single one has a tag, too.  Return
+ * 0, or -1 (out of memory). */
+int partitions_open(
+    struct partitions *partitions, unsigned count, bool tagged) MUST_USE;
 
 /** Free what it holds; also if all zero. */
 void partitions_close(struct partitions *partitions);

@@ -50,7 +50,7 @@ bool
 reply_is_wrong_server(const redisReply *reply)
 {
 	static const char *const words[] = {"READONLY", "LOADING", "MASTERDOWN",
-	    "MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "NOAUTH"};
+	    "MOVED", "CLUSTERDOWN", "NOAUTH"};
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (reply_is_error(reply, words[i]))
@@ -131,7 +131,7 @@ struct meaning {
 };
 
 #define ACL     "; dripgate acl prints the rights that are needed"
-#define CLUSTER "is a node of a cluster: set a server that is none"
+#define CLUSTER "is a node of a cluster, which has not this slot now"
 
 /* Rows for errors that start with a text, and for those that have it anywhere
  * and are about a command. */

@@ -1,5 +1,5 @@
 /*
- * Asks sentinels for the address of the master.
+ * Asks sentinels for the address of the master, or nodes of a cluster.
  * At most one call is under way; a poll is one that nothing waits for.
  * The heart is sentinel_take().
  */
@@ -9,17 +9,34 @@
 #include "base/host_port.h"
 #include "base/random.h"
 #include "net/timer.h"
+#include "redis/cluster_map.h"
+#include "redis/partition.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* From one poll to the next, +-20 %. */
-#define POLL_US INT64_C(1000000)
+/* From one poll to the next, +-20 %.  A sentinel may name another master while
+ * the old one still replies; in a cluster that one says so itself. */
+#define POLL_US         INT64_C(1000000)
+#define CLUSTER_POLL_US INT64_C(60000000)
+
+/* A kind of hosts: what they are asked, and what they say. */
+struct sentinel_kind {
+	int64_t poll_us;
+	const char *unknown, *silent; /* why there is no master */
+	void (*write)(const struct sentinel *, struct command *);
+
+	/* Read a reply.  Return NULL if it says where the master is, or why it
+	 * does not. */
+	const char *(*take)(const struct sentinel *, const redisReply *,
+	    struct cluster_server *);
+};
 
 struct sentinel {
 	const struct link_options *options;
 	const struct sentinel_events *events;
 	void *arg;
+	const struct sentinel_kind *kind;
 	struct link_options link_options; /* to the sentinel in use */
 	struct host_port at;              /* where it is */
 	const char *next;                 /* of the list: those after it */
@@ -27,10 +44,11 @@ struct sentinel {
 	struct command command; /* reused, for its memory */
 	struct timer timer;     /* the next poll */
 
-	bool is_asked; /* sentinel_ask() has had no event yet */
-	bool is_out;   /* a call is under way */
+	bool is_asked;      /* sentinel_ask() has had no event yet */
+	bool is_out;        /* a call is under way */
+	bool has_no_shards; /* the node did not know CLUSTER SHARDS */
 
-	char host[sizeof(((struct host_port *)0)->host)]; /* of the master */
+	char host[sizeof(((struct cluster_server *)0)->host)]; /* its */
 	struct endpoint master; /* without a port: none was found */
 };
 
@@ -94,13 +112,95 @@ sentinel_fail(struct sentinel *sentinel, const char *reason)
 	link_drop(sentinel->link, reason);
 }
 
-static bool
-sentinel_is_address(const redisReply *reply)
+static void
+sentinel_write_name(const struct sentinel *sentinel, struct command *command)
 {
-	return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-	       reply->element[0]->type == REDIS_REPLY_STRING &&
-	       reply->element[1]->type == REDIS_REPLY_STRING &&
-	       *reply->element[0]->str;
+	command_start(command, 3);
+	command_add_text(command, "SENTINEL");
+	command_add_text(command, "GET-MASTER-ADDR-BY-NAME");
+	command_add_text(command, sentinel->options->sentinel.master_name);
+}
+
+static const char *
+sentinel_take_address(const struct sentinel *sentinel, const redisReply *reply,
+    struct cluster_server *to)
+{
+	(void)sentinel;
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING ||
+	    reply->element[1]->type != REDIS_REPLY_STRING ||
+	    !*reply->element[0]->str)
+		return "does not know this master_name";
+	snprintf(to->host, sizeof(to->host), "%s", reply->element[0]->str);
+	to->port = strtol(reply->element[1]->str, NULL, 10);
+	return NULL;
+}
+
+static void
+sentinel_write_slots(const struct sentinel *sentinel, struct command *command)
+{
+	command_start(command, 2);
+	command_add_text(command, "CLUSTER");
+	command_add_text(command, sentinel->has_no_shards ? "SLOTS" : "SHARDS");
+}
+
+static const char *
+sentinel_take_slots(const struct sentinel *sentinel, const redisReply *reply,
+    struct cluster_server *to)
+{
+	const struct cluster_asked asked = {
+	    sentinel->at.host, sentinel->link_options.tls_context != NULL};
+	const char *key = sentinel->options->sentinel.cluster_key;
+
+	switch (cluster_map_find(
+	    reply, partition_slot(key, strlen(key)), &asked, to)) {
+	case CLUSTER_FOUND:
+		return NULL;
+	case CLUSTER_UNSERVED:
+		return "knows no master of a slot: see redis-cli --cluster "
+		       "check";
+	case CLUSTER_STRANGE:
+		break;
+	}
+	return "sent a reply that is not to CLUSTER SHARDS";
+}
+
+static const struct sentinel_kind sentinel_kind = {POLL_US,
+    "no sentinel knows the master", "no sentinel replies", sentinel_write_name,
+    sentinel_take_address};
+static const struct sentinel_kind cluster_kind = {CLUSTER_POLL_US,
+    "no node of the cluster knows the master of a slot",
+    "no node of the cluster replies", sentinel_write_slots,
+    sentinel_take_slots};
+
+/* Whether the node is of a version that has only CLUSTER SLOTS. */
+static bool
+sentinel_must_ask_slots(struct sentinel *sentinel, const redisReply *reply)
+{
+	if (sentinel->kind != &cluster_kind || sentinel->has_no_shards ||
+	    reply->type != REDIS_REPLY_ERROR)
+		return false;
+	sentinel->has_no_shards = true;
+	return true;
+}
+
+static void sentinel_send(struct sentinel *sentinel);
+
+static void
+sentinel_judge(struct sentinel *sentinel, const redisReply *reply)
+{
+	struct cluster_server at;
+	const char *reason = reply->type == REDIS_REPLY_ERROR
+				 ? reply->str
+				 : sentinel->kind->take(sentinel, reply, &at);
+	const struct endpoint master = {"", at.host, at.port};
+
+	if (reason) {
+		sentinel_fail(sentinel, reason);
+		return;
+	}
+	link_proven(sentinel->link);
+	sentinel_take(sentinel, &master);
 }
 
 static void
@@ -111,19 +211,11 @@ sentinel_on_reply(const redisReply *reply, void *arg)
 	sentinel->is_out = false;
 	if (!reply)
 		return; /* sentinel_on_down() follows */
-	timer_set(
-	    &sentinel->timer, POLL_US * 4 / 5 + random_below(POLL_US * 2 / 5));
-	if (sentinel_is_address(reply)) {
-		const struct endpoint master = {"", reply->element[0]->str,
-		    strtol(reply->element[1]->str, NULL, 10)};
-
-		link_proven(sentinel->link);
-		sentinel_take(sentinel, &master);
-	} else {
-		sentinel_fail(sentinel, reply->type == REDIS_REPLY_ERROR
-					    ? reply->str
-					    : "does not know this master_name");
-	}
+	timer_set(&sentinel->timer, random_near(sentinel->kind->poll_us));
+	if (sentinel_must_ask_slots(sentinel, reply))
+		sentinel_send(sentinel);
+	else
+		sentinel_judge(sentinel, reply);
 }
 
 static void
@@ -135,10 +227,7 @@ sentinel_send(struct sentinel *sentinel)
 
 	if (sentinel->is_out || !link_is_up(sentinel->link))
 		return;
-	command_start(command, 3);
-	command_add_text(command, "SENTINEL");
-	command_add_text(command, "GET-MASTER-ADDR-BY-NAME");
-	command_add_text(command, sentinel->options->sentinel.master_name);
+	sentinel->kind->write(sentinel, command);
 	if (link_call(sentinel->link, command, deadline_us, sentinel_on_reply,
 		sentinel) == -1)
 		return;
@@ -158,6 +247,7 @@ sentinel_on_down(void *arg)
 	struct sentinel *sentinel = arg;
 
 	timer_stop(&sentinel->timer);
+	sentinel->has_no_shards = false;
 	sentinel_choose(sentinel);
 }
 
@@ -167,6 +257,31 @@ sentinel_on_timer(void *arg)
 	sentinel_send(arg);
 }
 
+/* Nodes of a cluster are logged in to as its masters are. */
+static void
+sentinel_set_login(struct sentinel *sentinel)
+{
+	const struct link_options *options = sentinel->options;
+	const struct sentinel_options *own = &options->sentinel;
+	struct link_options *link = &sentinel->link_options;
+
+	if (own->cluster_key) {
+		sentinel->kind = &cluster_kind;
+		*link = *options;
+		link->sentinel = (struct sentinel_options){0};
+		link->record = NULL;
+		link->kind = LINK_TO_CLUSTER;
+		return;
+	}
+	sentinel->kind = &sentinel_kind;
+	*link = (struct link_options){.username = own->username,
+	    .password = own->password,
+	    .connect_timeout_us = options->connect_timeout_us,
+	    .socket_timeout_us = options->socket_timeout_us,
+	    .tls_context = own->tls ? options->tls_context : NULL,
+	    .kind = LINK_TO_SENTINEL};
+}
+
 struct sentinel *
 sentinel_new(struct loop *loop, struct dialer *dialer,
     const struct link_options *options, const struct sentinel_events *events,
@@ -174,7 +289,6 @@ sentinel_new(struct loop *loop, struct dialer *dialer,
 {
 	static const struct link_events link_events = {
 	    .up = sentinel_on_up, .down = sentinel_on_down};
-	const struct sentinel_options *own = &options->sentinel;
 	struct sentinel *sentinel = calloc(1, sizeof(*sentinel));
 
 	if (!sentinel)
@@ -182,14 +296,8 @@ sentinel_new(struct loop *loop, struct dialer *dialer,
 	sentinel->options = options;
 	sentinel->events = events;
 	sentinel->arg = arg;
-	sentinel->link_options =
-	    (struct link_options){.username = own->username,
-		.password = own->password,
-		.connect_timeout_us = options->connect_timeout_us,
-		.socket_timeout_us = options->socket_timeout_us,
-		.tls_context = own->tls ? options->tls_context : NULL,
-		.kind = LINK_TO_SENTINEL};
-	sentinel->next = own->hosts;
+	sentinel_set_login(sentinel);
+	sentinel->next = options->sentinel.hosts;
 	timer_init(&sentinel->timer, loop, sentinel_on_timer, sentinel);
 	sentinel_choose(sentinel);
 	sentinel->link = link_new(
@@ -222,4 +330,16 @@ void
 sentinel_distrust(struct sentinel *sentinel)
 {
 	link_drop(sentinel->link, "named a server that is no master");
+}
+
+const char *
+sentinel_sought(const struct sentinel_options *options)
+{
+	return options->cluster_key ? "cluster" : options->master_name;
+}
+
+const char *
+sentinel_blame(const struct sentinel *sentinel, bool replied)
+{
+	return replied ? sentinel->kind->unknown : sentinel->kind->silent;
 }

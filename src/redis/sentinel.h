@@ -1,9 +1,10 @@
 /**
- * sentinel: which server is the master now, by Redis Sentinel.
+ * sentinel: which server is the master now, by Redis Sentinel; or which has a
+ * slot, by a node of a Redis Cluster.
  *
  * Keeps a link to one of the sentinels, the next one if that is lost or was
- * wrong.  Asks it at sentinel_ask(), and once a second, since a master may be
- * replaced while the old one still replies
+ * wrong.  Asks it at sentinel_ask(), and once a second (a cluster: a minute),
+ * since a master may be replaced while the old one still replies
  * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
  */
 #ifndef REDIS_SENTINEL_H
@@ -38,6 +39,12 @@ void sentinel_free(struct sentinel *sentinel);
 /** Ask, as soon as a sentinel can be asked; found or unknown is called once,
  * later. */
 void sentinel_ask(struct sentinel *sentinel);
+
+/** What to call the server before it is found. */
+const char *sentinel_sought(const struct sentinel_options *options);
+
+/** Why it is not known which server it is: whether somebody ${replied}. */
+const char *sentinel_blame(const struct sentinel *sentinel, bool replied);
 
 /** The server that was found is no master: ask another sentinel from now on. */
 void sentinel_distrust(struct sentinel *sentinel);

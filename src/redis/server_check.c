@@ -275,11 +275,12 @@ server_check_look_at_kind(struct server_check *check, const char *text)
 
 	if (check->options->link.kind != LINK_TO_MASTER)
 		return;
-	if (server_info_read(text, "redis_mode", value, sizeof(value)) &&
+	if (!check->options->link.sentinel.cluster_key &&
+	    server_info_read(text, "redis_mode", value, sizeof(value)) &&
 	    strcmp(value, "cluster") == 0)
 		server_check_blame(check,
-		    "is a node of a cluster: buckets need a server that is "
-		    "none (cluster-enabled no)");
+		    "is a node of a cluster: set topology = cluster, and "
+		    "hosts");
 	if (server_info_read(text, "role", value, sizeof(value)) &&
 	    strcmp(value, "slave") == 0)
 		server_check_blame(check,

@@ -112,9 +112,38 @@ topology_place_sharded(const struct topology *topology, unsigned partition)
 	return place;
 }
 
+/*
+ * cluster: the hosts are seeds, and a server is whoever has a partition's slot.
+ */
+
+static int
+topology_open_cluster(
+    struct topology *topology, const struct topology_options *options)
+{
+	/* It is never connected to: the nodes say where the slot is. */
+	static const struct endpoint named = {"cluster", "", 0};
+	size_t count = (size_t)options->partitions;
+
+	topology->servers = calloc(count, sizeof(*topology->servers));
+	if (!topology->servers)
+		return -1;
+	topology->server_count = count;
+	for (size_t i = 0; i < count; i++)
+		topology->servers[i] = named;
+	return 0;
+}
+
+static size_t
+topology_place_cluster(const struct topology *topology, unsigned partition)
+{
+	(void)topology;
+	return partition;
+}
+
 const struct topology_kind topology_kinds[] = {
-    {"single", false, topology_open_single, topology_place_single},
-    {"sharded", true, topology_open_sharded, topology_place_sharded},
+    {"single", false, false, topology_open_single, topology_place_single},
+    {"sharded", true, false, topology_open_sharded, topology_place_sharded},
+    {"cluster", false, true, topology_open_cluster, topology_place_cluster},
 };
 
 const size_t topology_kind_count = COUNT(topology_kinds);
@@ -141,8 +170,8 @@ static int
 topology_open_partitions(struct topology *topology, unsigned count)
 {
 	topology->places = calloc(count, sizeof(*topology->places));
-	if (!topology->places ||
-	    partitions_open(&topology->partitions, count) == -1)
+	if (!topology->places || partitions_open(&topology->partitions, count,
+				     topology->kind->follows_slots) == -1)
 		return -1;
 	for (unsigned i = 0; i < count; i++)
 		topology->places[i] =
@@ -175,6 +204,14 @@ topology_close(struct topology *topology)
 	free(topology->servers);
 	free(topology->hosts);
 	*topology = (struct topology){0};
+}
+
+const char *
+topology_slot_key(const struct topology *topology, size_t server)
+{
+	return topology->kind->follows_slots
+		   ? partition_tag(&topology->partitions, (unsigned)server)
+		   : NULL;
 }
 
 unsigned

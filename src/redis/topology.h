@@ -8,6 +8,10 @@
  *
  * A topology is made once, and does not change: any thread may read it.
  *
+ * cluster: a server is the master of one partition's slot, wherever that is. It
+ * has a link of its own, which follows the slot (sentinel.h): so trouble with a
+ * slot touches only its partition, and no call is about two slots.
+ *
  * sharded: partition p is on the server that scores highest, where the score is
  * the first half of SipHash-2-4 with 128 bits of "P HOST:PORT" (p in decimal,
  * the host in lower case) under the key zero, as a number.  So a server that is
@@ -41,6 +45,10 @@ struct topology_kind {
 	/** Whether the hosts are the servers, which share the keys: then all
 	 * daemons must have the same. */
 	bool shares_hosts;
+
+	/** Whether each partition has a server of its own, the master of its
+	 * slot, which the hosts name. */
+	bool follows_slots;
 
 	/** Fill in the servers.  Return 0, or -1 with errno. */
 	int (*open)(struct topology *, const struct topology_options *);
@@ -86,6 +94,9 @@ topology_server_of(const struct topology *topology, unsigned partition)
 {
 	return topology->places[partition];
 }
+
+/** A key in the slot whose master the server is; NULL: it is not found so. */
+const char *topology_slot_key(const struct topology *topology, size_t server);
 
 /** How many partitions a server has. */
 unsigned topology_count_partitions(

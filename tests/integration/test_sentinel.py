@@ -253,7 +253,7 @@ class CheckTest(harness.Case):
     def test_what_cannot_work_is_refused(self):
         self.check_refused("check.ini:2: [redis] topology: needs hosts",
                            "topology = sentinel")
-        self.check_refused("check.ini:2: [redis] hosts: needs topology = sentinel or sharded",
+        self.check_refused("check.ini:2: [redis] hosts: needs topology = sentinel, sharded or cluster",
                            "hosts = a:1")
         self.check_refused("check.ini:3: [redis] hosts: a is not HOST:PORT",
                            "topology = sentinel", "hosts = a b:1")

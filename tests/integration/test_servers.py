@@ -129,8 +129,7 @@ class OtherServers(ServersCase):
         node = self.redis("--cluster-enabled", "yes", "--cluster-port", str(free_port()))
         node.ask("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         gate = self.over_tcp(node.port)
-        self.check_fallback(gate, "is a node of a cluster: buckets need a server that is "
-                            "none (cluster-enabled no)")
+        self.check_fallback(gate, "is a node of a cluster: set topology = cluster, and hosts")
 
     def test_a_replica(self):
         master = self.redis()

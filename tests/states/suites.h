@@ -10,6 +10,7 @@
 
 #define SUITES(X)                                                              \
 	X(balance)                                                             \
+	X(cluster)                                                             \
 	X(daemon)                                                              \
 	X(distributor)                                                         \
 	X(link)                                                                \

@@ -269,8 +269,9 @@ static const struct {
 	"<4>redis " NAME ": is a replica: buckets need its master\n"},
     {false, HELLO(ALONE, REPLICA), ""},
     {true, HELLO(CLUSTER, MASTER),
-	"<4>redis " NAME ": is a node of a cluster: buckets need a server that "
-	"is none (cluster-enabled no)\n"},
+	"<4>redis " NAME
+	": is a node of a cluster: set topology = cluster, and "
+	"hosts\n"},
     {false, HELLO(CLUSTER, MASTER), ""},
     {false, "*2\r\n$4\r\nmode\r\n$8\r\nsentinel\r\n",
 	"<4>redis " NAME

@@ -48,7 +48,7 @@ make_batch(void)
 	batch = batch_new();
 	ck_assert_ptr_nonnull(batch);
 	answers = 0;
-	ck_assert_int_eq(partitions_open(&partitions, 1), 0);
+	ck_assert_int_eq(partitions_open(&partitions, 1, false), 0);
 }
 
 static void
@@ -289,7 +289,7 @@ START_TEST(entries_of_one_partition_stand_together)
 	static const uint16_t of[] = {2, 2, 0, 2};
 
 	partitions_close(&partitions);
-	ck_assert_int_eq(partitions_open(&partitions, 3), 0);
+	ck_assert_int_eq(partitions_open(&partitions, 3, false), 0);
 	for (size_t i = 0; i < COUNT(queries); i++)
 		queries[i].partition = of[i];
 	ADD(queries);

@@ -692,8 +692,8 @@ static const struct {
 	"and the same in the whole fleet"},
     {"[redis]\ntopology = sharded\nhosts = a:1 a:1\npartitions = 8\n",
 	"test.ini:3: [redis] hosts: a:1 is there twice"},
-    {"[redis]\nhosts = a:1\n",
-	"test.ini:2: [redis] hosts: needs topology = sentinel or sharded"},
+    {"[redis]\nhosts = a:1\n", "test.ini:2: [redis] hosts: needs topology = "
+			       "sentinel, sharded or cluster"},
     {"[redis]\npartitions = 1025\n",
 	"test.ini:2: [redis] partitions: 1025 is not a whole number from 1 to "
 	"1024"},

@@ -52,7 +52,8 @@ START_TEST(each_partition_has_the_smallest_tag_in_its_range)
 	struct partitions partitions;
 
 	for (size_t i = 0; i < COUNT(counts); i++) {
-		ck_assert_int_eq(partitions_open(&partitions, counts[i]), 0);
+		ck_assert_int_eq(
+		    partitions_open(&partitions, counts[i], false), 0);
 		for (unsigned p = 0; p < counts[i]; p++) {
 			const char *tag = partition_tag(&partitions, p);
 
@@ -71,7 +72,7 @@ START_TEST(one_partition_has_no_tag)
 {
 	struct partitions partitions;
 
-	ck_assert_int_eq(partitions_open(&partitions, 1), 0);
+	ck_assert_int_eq(partitions_open(&partitions, 1, false), 0);
 	ck_assert_str_eq(partition_tag(&partitions, 0), "");
 	ck_assert_uint_eq(partition_of(&partitions, "foo", 3), 0);
 	partitions_close(&partitions);
@@ -84,7 +85,7 @@ START_TEST(partitions_are_even)
 	struct partitions partitions;
 	unsigned keys[16] = {0};
 
-	ck_assert_int_eq(partitions_open(&partitions, 16), 0);
+	ck_assert_int_eq(partitions_open(&partitions, 16, false), 0);
 	for (unsigned i = 0; i < 16000; i++) {
 		char key[20];
 		int len = sprintf(key, "login:%u", i);

@@ -41,8 +41,8 @@ static const struct {
     {"READONLY You can't write against a read only replica.",
 	"is a read-only replica: set its master "
 	"(READONLY You can't write against a read only replica.)"},
-    {"MOVED 12772 10.0.0.1:6379", "is a node of a cluster: set a server that "
-				  "is none (MOVED 12772 10.0.0.1:6379)"},
+    {"MOVED 12772 10.0.0.1:6379", "is a node of a cluster, which has not "
+				  "this slot now (MOVED 12772 10.0.0.1:6379)"},
     {"READONLYNESS", "READONLYNESS"},
     {"ERR unknown command 'EVAL', with args beginning with: '#!lua' 'x' ",
 	"does not know EVAL: it is renamed there, or this is no Redis of "

@@ -51,8 +51,10 @@ shard_link_options(const struct shard_options *options, size_t place)
 	struct link_options link = options->link;
 
 	link.endpoint = options->topology->servers[place];
+	link.sentinel.cluster_key = topology_slot_key(options->topology, place);
 	link.kind = LINK_TO_MASTER;
-	link.record = options->record;
+	if (!link.sentinel.cluster_key) /* there it has a slot of its own */
+		link.record = options->record;
 	return link;
 }
 

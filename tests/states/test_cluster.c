@@ -1,0 +1,232 @@
+/*
+ * A link that asks nodes of a cluster where the master of its slot is.
+ */
+#include "fake/fake.h"
+#include "fake/note.h"
+#include "fake/peer.h"
+#include "redis/link.h"
+#include "suites.h"
+
+#define CONNECT_US INT64_C(300000)
+#define POLL_US    INT64_C(60000000)
+#define RETRY_US   INT64_C(100000)
+
+#define HELLO(mode, role)                                                      \
+	"*6\r\n$5\r\nproto\r\n:2\r\n$4\r\nmode\r\n" mode "$4\r\nrole\r\n" role
+
+static const struct loop_events no_events;
+static struct link_options options;
+static struct loop *loop;
+static struct dialer *dialer;
+static struct link *link;
+static struct peer *node, *server;
+
+static void
+on_up(void *arg)
+{
+	(void)arg;
+	note("up");
+}
+
+static void
+on_down(void *arg)
+{
+	(void)arg;
+	note("down");
+}
+
+static const struct link_events events = {.up = on_up, .down = on_down};
+
+static void
+set_up(void)
+{
+	fake_start();
+	noted();
+	options = (struct link_options){
+	    .endpoint = {.unix_socket_path = "", .host = "unused", .port = 1},
+	    .password = "",
+	    .connect_timeout_us = CONNECT_US,
+	    .socket_timeout_us = 100000,
+	    .kind = LINK_TO_MASTER,
+	    .sentinel = {.hosts = "one:1 two:2", .cluster_key = "{0}:"},
+	};
+	loop = loop_new(&no_events, NULL);
+	dialer = dialer_new(loop);
+	node = server = NULL;
+	link = link_new(loop, dialer, &options, &events, NULL);
+	ck_assert_ptr_nonnull(link);
+}
+
+static void
+tear_down(void)
+{
+	link_free(link);
+	peer_free(node);
+	peer_free(server);
+	dialer_free(dialer);
+	loop_free(loop);
+	fake_end();
+}
+
+/* The slot of {0}: is 13907. */
+#define SHARDS                                                                 \
+	"*1\r\n*4\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n$5\r\nnodes\r\n"     \
+	"*1\r\n*6\r\n$8\r\nendpoint\r\n$2\r\nm%s\r\n$4\r\nport\r\n:%s\r\n"     \
+	"$4\r\nrole\r\n$6\r\nmaster\r\n"
+
+/* A node is connected to. */
+static void
+node_comes(const char *name)
+{
+	peer_free(node);
+	node = peer_accept(name);
+	ck_assert_str_eq(peer_commands(node), "PING, HELLO 2");
+	peer_say(node, "+PONG\r\n%s",
+	    HELLO("$7\r\ncluster\r\n", "$6\r\nmaster\r\n"));
+}
+
+/* It was asked, and names the master at a port. */
+static void
+node_says_to(const char *asked, const char *port)
+{
+	ck_assert_ptr_nonnull(asked);
+	ck_assert_str_eq(asked, "CLUSTER SHARDS");
+	peer_say(node, SHARDS, port, port);
+}
+
+static void
+node_says(const char *port)
+{
+	node_says_to(peer_command(node), port);
+}
+
+/* The same at the next poll, whenever that is. */
+static void
+poll_says(const char *port)
+{
+	const char *asked = NULL;
+
+	for (int64_t us = 0; !asked && us < 2 * POLL_US; us += RETRY_US) {
+		fake_pass(RETRY_US);
+		asked = peer_command(node);
+	}
+	node_says_to(asked, port);
+}
+
+static void
+greet(const char *name, const char *mode)
+{
+	peer_free(server);
+	server = peer_accept(name);
+	ck_assert_str_eq(peer_commands(server), "PING, HELLO 2");
+	peer_say(server, "+PONG\r\n*4\r\n$4\r\nmode\r\n%s$4\r\nrole\r\n%s",
+	    mode, "$6\r\nmaster\r\n");
+}
+
+static void
+master_comes(const char *name)
+{
+	greet(name, "$7\r\ncluster\r\n");
+	ck_assert_str_eq(noted(), "up");
+}
+
+START_TEST(server_is_the_master_of_the_slot)
+{
+	ck_assert_str_eq(link_name(link), "cluster");
+	node_comes("one:1");
+	node_says("3");
+	master_comes("m3:3");
+	ck_assert_str_eq(link_name(link), "m3:3");
+}
+END_TEST
+
+START_TEST(node_without_shards_is_asked_for_slots)
+{
+	node_comes("one:1");
+	ck_assert_str_eq(peer_command(node), "CLUSTER SHARDS");
+	peer_say(node, "-ERR unknown subcommand 'SHARDS'\r\n");
+	ck_assert_str_eq(peer_command(node), "CLUSTER SLOTS");
+	peer_say(node, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$2\r\nm3\r\n:3\r\n");
+	master_comes("m3:3");
+}
+END_TEST
+
+START_TEST(server_that_is_no_node_is_passed_over)
+{
+	peer_free(node);
+	node = peer_accept("one:1");
+	ck_assert_str_eq(peer_commands(node), "PING, HELLO 2");
+	peer_say(node, "+PONG\r\n%s",
+	    HELLO("$10\r\nstandalone\r\n", "$6\r\nmaster\r\n"));
+	ck_assert(peer_is_left(node));
+	fake_pass(RETRY_US);
+	node_comes("two:2");
+	node_says("3");
+	master_comes("m3:3");
+}
+END_TEST
+
+START_TEST(link_is_down_while_the_slot_has_no_master)
+{
+	node_comes("one:1");
+	ck_assert_str_eq(peer_command(node), "CLUSTER SHARDS");
+	peer_say(node, "*0\r\n");
+	ck_assert_str_eq(noted(), "down");
+	ck_assert(peer_is_left(node));
+}
+END_TEST
+
+START_TEST(slot_that_moved_is_looked_up_again)
+{
+	node_comes("one:1");
+	node_says("3");
+	master_comes("m3:3");
+	link_drop(link, "MOVED");
+	ck_assert_str_eq(noted(), "down");
+	fake_pass(RETRY_US);
+	node_says("4");
+	master_comes("m4:4");
+}
+END_TEST
+
+START_TEST(node_is_asked_each_minute)
+{
+	node_comes("one:1");
+	node_says("3");
+	master_comes("m3:3");
+	fake_pass(POLL_US * 3 / 4);
+	ck_assert_ptr_null(peer_command(node));
+	poll_says("3");
+	ck_assert_str_eq(noted(), "");
+	poll_says("4");
+	ck_assert_str_eq(noted(), "down");
+	ck_assert(peer_is_left(server));
+}
+END_TEST
+
+START_TEST(server_must_be_a_node_too)
+{
+	node_comes("one:1");
+	node_says("3");
+	greet("m3:3", "$10\r\nstandalone\r\n");
+	ck_assert_str_eq(noted(), "down");
+}
+END_TEST
+
+Suite *
+cluster_suite(void)
+{
+	Suite *suite = suite_create("cluster");
+	TCase *tcase = tcase_create("link");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, server_is_the_master_of_the_slot);
+	tcase_add_test(tcase, node_without_shards_is_asked_for_slots);
+	tcase_add_test(tcase, server_that_is_no_node_is_passed_over);
+	tcase_add_test(tcase, link_is_down_while_the_slot_has_no_master);
+	tcase_add_test(tcase, slot_that_moved_is_looked_up_again);
+	tcase_add_test(tcase, node_is_asked_each_minute);
+	tcase_add_test(tcase, server_must_be_a_node_too);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

@@ -216,6 +216,8 @@ class ChangeTest(Case):
         self.levels(gate)
         gone = max(servers, key=lambda server: f"127.0.0.1:{server.port}")
         left = [server for server in servers if server is not gone]
+        for server in left:
+            wait_until(lambda s=server: self.record(s), "the record")
         gone.kill()
         self.tool(gate, "set", self.hosts(left))
         self.wait_for(gate, "partitions=16 " + self.hosts(left))

@@ -5,6 +5,7 @@
 #include "net/dial.h"
 #include "net/loop.h"
 #include "redis/server_check.h"
+#include "redis/topology_record.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@ struct connect_check {
 	struct loop *loop;
 	struct dialer *dialer;
 	struct tried *tried;
-	size_t open; /* of these, not done yet */
+	struct link_record record; /* of the settings */
+	size_t open;               /* of these, not done yet */
 	bool is_fine;
 };
 
@@ -44,8 +46,8 @@ connect_check_start(struct tried *tried)
 {
 	const struct rights_user *user = tried->user;
 	const struct server_check_options options = {user->link,
-	    user->has_buckets, rights_eval(user), user->calls,
-	    user->call_count};
+	    user->has_buckets, &tried->check->record, rights_eval(user),
+	    user->calls, user->call_count};
 
 	tried->options = options;
 	tried->server =
@@ -100,14 +102,18 @@ connect_check_run(struct connect_check *check, const struct rights *rights)
 bool
 connect_check(const struct config *config)
 {
-	struct connect_check check = {0};
+	const struct topology_follower_options topology =
+	    config_topology(config);
+	char *text = topology_record_write(&topology.where);
+	struct connect_check check = {.record = {topology.key, text}};
 	struct rights rights;
 
 	log_set_level(LOG_LEVEL_WARNING);
-	if (rights_open(&rights, config) == 0)
+	if (rights_open(&rights, config) == 0 && text)
 		connect_check_run(&check, &rights);
 	else
 		log_error("out of memory");
 	rights_close(&rights);
+	free(text);
 	return check.is_fine;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "redis/reply.h"
 #include "redis/server_info.h"
+#include "redis/topology_record.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -167,6 +168,36 @@ server_check_take_time(struct server_check *check, const redisReply *reply)
 		    reply_read_time(reply->element[0], reply->element[1]);
 	if (server_us != -1)
 		server_check_compare(check, server_us);
+}
+
+/*
+ * The topology.
+ */
+
+static void
+server_check_write_record(struct server_check *check)
+{
+	command_start(&check->command, 2);
+	command_add_text(&check->command, "GET");
+	command_add_text(&check->command, check->options->record->key);
+}
+
+/* It is not wrong to have another one in the settings; but people want to know.
+ */
+static void
+server_check_take_record(struct server_check *check, const redisReply *reply)
+{
+	const struct link_record *record = check->options->record;
+	char text[200];
+
+	if (reply->type != REDIS_REPLY_STRING ||
+	    topology_record_agrees(record->text, reply->str, reply->len))
+		return;
+	log_warning("redis %s: the topology that stands there counts: %s, not "
+		    "%s as in the settings",
+	    link_name(check->link),
+	    log_escape(text, sizeof(text), reply->str, reply->len),
+	    record->text);
 }
 
 /*
@@ -347,6 +378,7 @@ static const struct {
 } steps[] = {
     {server_check_write_ping, server_check_take_ping, PINGS, false},
     {server_check_write_time, server_check_take_time, 1, true},
+    {server_check_write_record, server_check_take_record, 1, true},
     {server_check_write_right, server_check_take_right, 0, false},
     {server_check_write_info, server_check_take_info, 1, false},
 };

@@ -102,6 +102,15 @@ class FineTest(Case):
         for server in servers:
             self.assertIn(f"redis 127.0.0.1:{server.port}: a call takes", said)
 
+    def test_another_topology_that_stands_there_is_no_mistake(self):
+        server = self.redis()
+        server.ask("SET", "drip:topology", "partitions=4")
+        _, lines = self.check_fine(unix_socket_path=server.path)
+        self.assertEqual(len(lines), 1)
+        self.assertIn("counts: partitions=4, not partitions=1 as in the settings", lines[0])
+        _, lines = self.check_fine(unix_socket_path=server.path, partitions=4)
+        self.assertEqual(lines, [])
+
     def test_it_connects_only_with_check(self):
         done = subprocess.run([harness.DRIPGATED, "--connect"], check=False, text=True,
                               capture_output=True)

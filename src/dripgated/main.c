@@ -171,11 +171,10 @@ main_run(const struct arguments *arguments, struct config *config)
 	else if (arguments->distribute_only &&
 		 config->distributor.target_count == 0)
 		status = main_fail("--distribute-only: there is no [master]");
-	else if (!arguments->distribute_only &&
-		 !(rules = limits_source_start(config, &reasons)))
-		status = main_fail_all(&reasons);
-	else if (*config->users_file &&
-		 !(users = users_read_file(config->users_file, &reasons)))
+	else if ((!arguments->distribute_only &&
+		     !(rules = limits_source_start(config, &reasons))) ||
+		 (*config->users_file &&
+		     !(users = users_read_file(config->users_file, &reasons))))
 		status = main_fail_all(&reasons);
 	else {
 		reasons_log_warnings(&reasons);

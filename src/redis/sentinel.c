@@ -189,7 +189,7 @@ static void sentinel_send(struct sentinel *sentinel);
 static void
 sentinel_judge(struct sentinel *sentinel, const redisReply *reply)
 {
-	struct cluster_server at;
+	struct cluster_server at = {0};
 	const char *reason = reply->type == REDIS_REPLY_ERROR
 				 ? reply->str
 				 : sentinel->kind->take(sentinel, reply, &at);

@@ -71,8 +71,8 @@ resp_write_protocol_error(struct buf *out, enum protocol_error error)
 	/* Clients of Redis know these by their first word. */
 	static const char *const known[ERROR_COUNT] = {
 	    [ERROR_NOAUTH] = "NOAUTH Authentication required.",
-	    [ERROR_WRONGPASS] = "WRONGPASS invalid username-password pair or "
-				"user is disabled.",
+	    [ERROR_WRONGPASS] = ("WRONGPASS invalid username-password pair or "
+				 "user is disabled."),
 	    [ERROR_NOPERM] = "NOPERM this user has no permissions to ask that",
 	};
 

@@ -46,6 +46,7 @@ request_set_count(struct request *request, const char *bytes, size_t len)
 		   : ERROR_NONE;
 }
 
+/* It is written as keys are: another matches none that a line can have. */
 static enum protocol_error
 request_set_glob(struct request *request, const char *bytes, size_t len)
 {
@@ -53,11 +54,11 @@ request_set_glob(struct request *request, const char *bytes, size_t len)
 
 	if (request->key)
 		return ERROR_SURPLUS;
-	if (len > KEY_MAX)
+	if (!key_is_valid(bytes, len))
 		return ERROR_BADGLOB;
 	memcpy(glob, bytes, len);
 	glob[len] = '\0';
-	if (strlen(glob) < len || glob_fault(glob))
+	if (glob_fault(glob))
 		return ERROR_BADGLOB;
 	request->key = bytes;
 	request->key_len = len;

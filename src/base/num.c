@@ -295,6 +295,15 @@ num_write_backwards(char *end, uint64_t value)
 		end[-1] = (char)('0' + value);
 }
 
+int
+num_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | ' ');
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 size_t
 num_write_int(char *to, int64_t value)
 {

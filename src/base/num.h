@@ -41,6 +41,9 @@ int num_read_fine_duration(const char *text, size_t len, int64_t *ns) MUST_USE;
  * is never exceeded.  Less than one microsecond a drop is ERANGE. */
 int num_read_rate(const char *text, size_t len, int64_t *recharge_ns) MUST_USE;
 
+/** The value of a hexadecimal digit; -1: it is none. */
+int num_hex(char c);
+
 /** Write ${value} in decimal, without a terminating NUL; return the length. */
 size_t num_write_int(char *to, int64_t value);
 

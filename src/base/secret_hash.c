@@ -46,22 +46,13 @@ secret_hash_is(
 	return is;
 }
 
-static int
-secret_hash_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 /* Read ${len} bytes from twice as many digits.  Return 0 or -1. */
 static int
 secret_hash_read_hex(const char *text, unsigned char *to, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		int high = secret_hash_digit(text[2 * i]);
-		int low = high == -1 ? -1 : secret_hash_digit(text[2 * i + 1]);
+		int high = num_hex(text[2 * i]);
+		int low = high == -1 ? -1 : num_hex(text[2 * i + 1]);
 
 		if (low == -1)
 			return -1;

@@ -4,9 +4,9 @@
  *
  *   pbkdf2-sha256:2000:<32 hex digits of salt>:<64 hex digits of hash>
  *
- * Who verifies a secret serves nobody meanwhile: 2,000 rounds take about a
- * millisecond.  No number of rounds helps a secret that can be guessed, and a
- * token of 128 random bits needs none.
+ * A worker serves no other client while it verifies a secret: 2,000 rounds take
+ * about a millisecond.  No number of rounds helps a secret that can be guessed,
+ * and a token of 128 random bits needs none.
  */
 #ifndef BASE_SECRET_HASH_H
 #define BASE_SECRET_HASH_H

@@ -4,6 +4,7 @@
  */
 #include "base/secret_hash.h"
 #include "cli/commands.h"
+#include "cli/login.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -47,16 +48,6 @@ hash_read(char *to, int size)
 	return line ? strcspn(to, "\r\n") : 0;
 }
 
-/* Whether a line can carry it, behind "AUTH" and a name. */
-static bool
-hash_is_word(const char *secret, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (secret[i] <= ' ' || secret[i] > '~')
-			return false;
-	return len <= TOKEN_MAX;
-}
-
 int
 hash_print(struct tool *tool)
 {
@@ -68,7 +59,7 @@ hash_print(struct tool *tool)
 	(void)tool;
 	if (len == 0)
 		return tool_error("standard input has no secret");
-	if (hash_is_word(secret, len))
+	if (len <= TOKEN_MAX && login_is_word(secret, len))
 		status = secret_hash_make(&hash, secret, len);
 	explicit_bzero(secret, sizeof(secret));
 	if (status == -1)

@@ -48,13 +48,13 @@ login_find_secret(const struct tool *tool)
 	return NULL;
 }
 
-static bool
-login_is_word(const char *text)
+bool
+login_is_word(const char *bytes, size_t len)
 {
-	for (const char *at = text; *at; at++)
-		if (*at <= ' ' || *at > '~')
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] <= ' ' || bytes[i] > '~')
 			return false;
-	return *text != '\0';
+	return len > 0;
 }
 
 int
@@ -69,7 +69,8 @@ login_make(const struct tool *tool, char **login)
 	secret = login_find_secret(tool);
 	if (!secret)
 		return -1;
-	if (login_is_word(tool->user) && login_is_word(secret))
+	if (login_is_word(tool->user, strlen(tool->user)) &&
+	    login_is_word(secret, strlen(secret)))
 		made = asprintf(login, "AUTH %s %s", tool->user, secret);
 	else
 		tool_error("a user and a secret are printable ASCII without "

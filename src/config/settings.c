@@ -180,8 +180,8 @@ const struct setting settings[] = {
 	.fallback = "yes",
 	.help = "a request may bring its limit along (CL.THROTTLE)"},
     {"listen", "users", CONFIG(users_file), PATH,
-	.help = "who may ask what, at all listeners; empty: whoever reaches "
-		"them"},
+	.help = "a file of users and what each may ask; empty: every client "
+		"may ask anything"},
     TLS_OF_CLIENTS("listen", LISTENER_LINE),
 
     {"http", "listen", CONFIG(listeners.http), .type = SETTING_ADDRESS,

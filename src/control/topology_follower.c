@@ -1,6 +1,6 @@
 /*
- * Asks each server what stands there, and turns the reply of the first one that
- * has any into the topology in use.  Once that is another, all links are made
+ * Asks each server for its record of the topology, and uses the first record
+ * that it finds.  Once that is another, all links are made
  * again, from a timer: no link may be freed by its own event.  The heart is
  * topology_follower_judge().
  */

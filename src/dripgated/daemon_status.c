@@ -91,7 +91,8 @@ daemon_say_who_may_ask(const struct daemon *daemon)
 		    daemon->listeners, (enum listener_kind)kind);
 
 		if (address && !daemon->config->tls[kind].on)
-			log_warning("whoever reaches %s may ask anything: set "
+			log_warning("every client that reaches %s may ask "
+				    "anything: set "
 				    "users or tls, see dripgate.ini(5)",
 			    address);
 	}

@@ -126,7 +126,7 @@ gateway_set_rules(
 	gateway->limit_stats =
 	    limit_stats_new(rules, gateway->workers, old_stats);
 	gateway->loaded_us = clock_us();
-	gateway->users = 0;
+	gateway->adopters = 0;
 	gateway->generation++;
 	pthread_mutex_unlock(&gateway->lock);
 	rules_unref(old);
@@ -155,7 +155,7 @@ gateway_get_rules(struct gateway *gateway, struct limit_stats **limit_stats,
 	rules = rules_ref(gateway->rules);
 	*limit_stats = limit_stats_ref(gateway->limit_stats);
 	*generation = gateway->generation;
-	if (++gateway->users == gateway->workers)
+	if (++gateway->adopters == gateway->workers)
 		gateway->reloads = gateway->generation;
 	pthread_mutex_unlock(&gateway->lock);
 	return rules;

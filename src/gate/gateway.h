@@ -89,7 +89,7 @@ struct gateway {
 	    refused; /* why the last reload was; "": it was not */
 	int64_t refused_us;
 	struct outage_cost outage_cost;
-	size_t users;                /* workers that have this set already */
+	size_t adopters;             /* workers that have this set already */
 	_Atomic unsigned generation; /* counts the sets that were in force */
 
 	/* what became of reloads */

@@ -231,15 +231,6 @@ route_path_covers(const struct route_path *path, const struct route_path *other)
  * Cleaning.
  */
 
-static int
-route_path_hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | ' ');
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What is no %XX stays. */
 static size_t
 route_path_decode(char *to, const char *path, size_t len)
@@ -250,8 +241,8 @@ route_path_decode(char *to, const char *path, size_t len)
 		int high = -1, low = -1;
 
 		if (path[i] == '%' && len - i > 2) {
-			high = route_path_hex(path[i + 1]);
-			low = route_path_hex(path[i + 2]);
+			high = num_hex(path[i + 1]);
+			low = num_hex(path[i + 2]);
 		}
 		if (high == -1 || low == -1) {
 			to[out++] = path[i];

@@ -27,7 +27,8 @@
 /** What the sessions of one thread share.  All zero at first, except the
  * settings. */
 struct session_common {
-	/* who may ask what; NULL: whoever reaches a listener; a reference */
+	/* what each user may ask; NULL: every client may ask anything; a
+	 * reference */
 	struct users *users;
 	struct log_limiter login_limiter; /* of lines on wrong secrets */
 

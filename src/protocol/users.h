@@ -1,5 +1,5 @@
 /**
- * users: who may ask what: the file that [listen] users names.
+ * users: the file that [listen] users names: users, and what each may ask.
  *
  *   # name   ways to log in                 what it may ask
  *   web      secret=pbkdf2-sha256:2000:...  verbs=decide keys=ip:*,login:*
@@ -7,7 +7,8 @@
  *   default  nopass                         verbs=peek keys=public:*
  *
  * A set of users never changes, and is counted: any thread may use it.  The
- * user "default" with nopass is who has not logged in.  Knows no sockets.
+ * user "default" with nopass is that of clients that have not logged in.  Knows
+ * no sockets.
  */
 #ifndef PROTOCOL_USERS_H
 #define PROTOCOL_USERS_H
@@ -77,7 +78,7 @@ const struct user *users_find(
 const struct user *users_find_cert(const struct users *users, const char *cert);
 const struct user *users_find_uid(const struct users *users, uid_t uid);
 
-/** Who has not logged in; NULL: nobody. */
+/** The user of clients that have not logged in; NULL: they have none. */
 const struct user *users_anonymous(const struct users *users);
 
 /** The user that this name and secret are of, or NULL.  Takes as long for

@@ -198,17 +198,31 @@ users_text_keys(struct users_text *text, char *value)
 	}
 }
 
+enum users_word {
+	WORD_SECRET,
+	WORD_NOPASS,
+	WORD_CERT,
+	WORD_UID,
+	WORD_VERBS,
+	WORD_KEYS,
+};
+
+/* Those that say how to log in. */
+#define WAYS                                                                   \
+	(1u << WORD_SECRET | 1u << WORD_NOPASS | 1u << WORD_CERT |             \
+	    1u << WORD_UID)
+
 static const struct {
 	const char *name;
 	bool has_value;
 	void (*take)(struct users_text *text, char *value);
 } words[] = {
-    {"secret", true, users_text_secret},
-    {"nopass", false, users_text_nopass},
-    {"cert", true, users_text_cert},
-    {"uid", true, users_text_uid},
-    {"verbs", true, users_text_set_verbs},
-    {"keys", true, users_text_keys},
+    [WORD_SECRET] = {"secret", true, users_text_secret},
+    [WORD_NOPASS] = {"nopass", false, users_text_nopass},
+    [WORD_CERT] = {"cert", true, users_text_cert},
+    [WORD_UID] = {"uid", true, users_text_uid},
+    [WORD_VERBS] = {"verbs", true, users_text_set_verbs},
+    [WORD_KEYS] = {"keys", true, users_text_keys},
 };
 
 /* Take a word, the first time in its line.  ${given} has a bit for each row. */
@@ -246,15 +260,15 @@ users_text_check(struct users_text *text, unsigned given)
 	for (unsigned v = 0; v < VERB_COUNT; v++)
 		needs_key |= user_may_ask(user, (enum verb)v) &&
 			     (verb_has_key(&verb_rows[v]) || v == VERB_CHECK);
-	if (!(given & 0xF))
+	if (!(given & WAYS))
 		users_text_fail(text,
 		    "%s needs a way to log in: secret=, nopass, cert= or uid=",
 		    user->name);
 	if (user->has_secret && user->nopass)
 		users_text_fail(text, "%s has secret and nopass", user->name);
-	if (!(given & 1u << 4))
+	if (!(given & 1u << WORD_VERBS))
 		users_text_fail(text, "%s needs verbs=", user->name);
-	if (needs_key && !(given & 1u << 5))
+	if (needs_key && !(given & 1u << WORD_KEYS))
 		users_text_fail(
 		    text, "%s needs keys=, as keys=login:*", user->name);
 }

@@ -43,7 +43,8 @@ void sentinel_ask(struct sentinel *sentinel);
 /** What to call the server before it is found. */
 const char *sentinel_sought(const struct sentinel_options *options);
 
-/** Why it is not known which server it is: whether somebody ${replied}. */
+/** Why it is not known which server it is; ${replied}: one of the hosts did
+ * reply. */
 const char *sentinel_blame(const struct sentinel *sentinel, bool replied);
 
 /** The server that was found is no master: ask another sentinel from now on. */

@@ -113,7 +113,8 @@ topology_place_sharded(const struct topology *topology, unsigned partition)
 }
 
 /*
- * cluster: the hosts are seeds, and a server is whoever has a partition's slot.
+ * cluster: the hosts are seeds, and a server is the node that has a
+ * partition's slot.
  */
 
 static int

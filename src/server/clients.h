@@ -22,7 +22,7 @@ struct clients {
 	struct worker *const *_Atomic workers; /* all of them; NULL: not all
 						* have started yet */
 
-	/* who may ask what; NULL: whoever reaches a listener */
+	/* what each user may ask; NULL: every client may ask anything */
 	pthread_mutex_t users_lock;
 	struct users *users;               /* a reference */
 	_Atomic unsigned users_generation; /* counts the sets in force */

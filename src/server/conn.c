@@ -149,13 +149,14 @@ conn_on_ready(struct queue *queue)
 {
 	struct conn *conn = CONTAINER_OF(queue, struct conn, queue);
 
-	if (queue_is_in_feed(queue) && conn_wants_feed_to_end(conn))
-		queue->head->report.ends = true;
 	while (conn_may_write(conn) && !queue_is_expensive(queue))
 		if (queue_write(queue, &conn->stream.out) == -1)
 			conn_die(conn);
-	if (conn_may_write(conn))
+	if (conn_may_write(conn)) {
+		if (queue_is_in_feed(queue) && conn_wants_feed_to_end(conn))
+			queue->head->report.ends = true;
 		conn_schedule(conn);
+	}
 	conn_make_due(conn);
 }
 

@@ -192,31 +192,6 @@ worker_on_sweep_tick(void *arg)
 	timer_set(&worker->sweep_tick, SWEEP_TICK_US);
 }
 
-static void worker_move_buckets(struct worker *worker);
-
-/* All events of a turn were handled.  Return whether the next turn must follow
- * at once. */
-static bool
-worker_on_turned(void *arg)
-{
-	struct worker *worker = arg;
-	bool more;
-
-	worker_move_buckets(worker);
-	conns_update_users(&worker->conns);
-	conns_serve(&worker->conns);
-	store_flush(worker->store);
-	more = conns_flush(&worker->conns);
-	if (gate_update_rules(&worker->gate)) {
-		if (worker->sweeps)
-			sweeps_set_rules(
-			    worker->sweeps, worker->gate.snapshot->rules);
-		worker->generation = worker->gate.generation;
-	}
-	gate_end_turn(&worker->gate);
-	return more;
-}
-
 static void
 worker_on_settled(void *arg)
 {
@@ -342,6 +317,29 @@ worker_move_buckets(struct worker *worker)
 	if (placing != worker->placing &&
 	    worker_place_buckets(worker, placing) == 0 && worker->sweeps)
 		sweeps_set_rules(worker->sweeps, worker->gate.snapshot->rules);
+}
+
+/* All events of a turn were handled.  Return whether the next turn must follow
+ * at once. */
+static bool
+worker_on_turned(void *arg)
+{
+	struct worker *worker = arg;
+	bool more;
+
+	worker_move_buckets(worker);
+	conns_update_users(&worker->conns);
+	conns_serve(&worker->conns);
+	store_flush(worker->store);
+	more = conns_flush(&worker->conns);
+	if (gate_update_rules(&worker->gate)) {
+		if (worker->sweeps)
+			sweeps_set_rules(
+			    worker->sweeps, worker->gate.snapshot->rules);
+		worker->generation = worker->gate.generation;
+	}
+	gate_end_turn(&worker->gate);
+	return more;
 }
 
 static int

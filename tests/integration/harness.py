@@ -517,6 +517,17 @@ class Case(unittest.TestCase):
     def daemon(self, limits=LIMITS, settings=None, **options):
         return self.started(Daemon(self.folder, limits, settings, **options))
 
+    def redis_level(self, gate, key="login:1"):
+        """The level after one more drop, once Redis decides."""
+        said = {}
+
+        def decided():
+            said.update(fields(gate.ask(f"consume {key}")))
+            return said["from"] == "redis"
+
+        wait_until(decided, f"Redis; {gate.log()}")
+        return int(said["level"])
+
     def redis_daemon(self, redis, limits=LIMITS, settings=None, **options):
         """A daemon whose buckets are in that Redis."""
         merged = {"store": {"type": "redis"},

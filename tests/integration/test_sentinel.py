@@ -67,17 +67,6 @@ class Case(harness.Case):
             "redis": {"topology": "sentinel", "hosts": self.hosts, "connect_timeout": "2s",
                       "socket_timeout": "500ms", **settings}})
 
-    def level(self, gate, key="login:1"):
-        """The level after one more, by Redis."""
-        said = {}
-
-        def decided():
-            said.update(fields(gate.ask(f"consume {key}")))
-            return said["from"] == "redis"
-
-        wait_until(decided, f"Redis; {gate.log()}")
-        return int(said["level"])
-
     def promote(self):
         """What an election comes to: on a busy machine it may take minutes, since
         sentinels do nothing for half of one after each halt."""
@@ -113,32 +102,32 @@ for_long = unittest.skipUnless(LONG, "make check-long runs it")
 class FailoverTest(Case):
     def test_the_master_is_killed(self):
         gate = self.gate()
-        self.level(gate)
+        self.redis_level(gate)
         self.master.kill()
         self.assertIn("from=fallback", gate.ask("consume login:1"))
         self.wait_for_promotion()
-        self.level(gate, "login:2")
+        self.redis_level(gate, "login:2")
         self.assertEqual(self.replica.ask("HEXISTS", "drip:login", "login:2"), 1)
 
     @for_long
     def test_the_master_hangs_and_wakes_up(self):
         """What hung is a replica by then, and never written to."""
         gate = self.gate()
-        self.level(gate)
+        self.redis_level(gate)
         self.master.send(signal.SIGSTOP)
         self.wait_for_promotion()
-        self.level(gate, "login:2")
+        self.redis_level(gate, "login:2")
         self.master.send(signal.SIGCONT)
         wait_until(lambda: self.is_master(self.master) is False, "its demotion")
         for i in range(3, 50):
-            self.level(gate, f"login:{i}")
+            self.redis_level(gate, f"login:{i}")
         self.assertEqual(self.replica.ask("HLEN", "drip:login"), 49)
 
     @for_long
     def test_failovers_under_load(self):
         """Each request has its response, and both take turns as the master."""
         gate = self.gate()
-        self.level(gate)
+        self.redis_level(gate)
         ended = threading.Event()
         counts = {"redis": 0, "fallback": 0, "denycache": 0}
 
@@ -173,9 +162,9 @@ class FailoverTest(Case):
     def test_a_move_is_seen_while_the_old_master_still_replies(self):
         """By polling the sentinels: nothing else says so to a link that is fine."""
         gate = self.gate()
-        self.level(gate)
+        self.redis_level(gate)
         self.promote()
-        wait_until(lambda: self.level(gate, "login:9") and
+        wait_until(lambda: self.redis_level(gate, "login:9") and
                    self.replica.ask("HEXISTS", "drip:login", "login:9") == 1,
                    "the new master")
         self.assertIn(f"the master is now 127.0.0.1:{self.replica.port}", gate.log())
@@ -212,18 +201,18 @@ class SentinelTest(Case):
 
         with self.subTest("a server that is none"):
             gate = self.gate(hosts=f"127.0.0.1:{self.replica.port} {self.hosts}")
-            self.level(gate)
+            self.redis_level(gate)
             self.assertIn("is no sentinel", gate.log())
 
         with self.subTest("one that is behind: it names what is a replica"):
             stale = self.started(Sentinel(self.folder, self.replica.port))
             gate = self.gate(hosts=f"127.0.0.1:{stale.port} {self.hosts}")
-            self.level(gate)
+            self.redis_level(gate)
 
         with self.subTest("those that are gone"):
             for sentinel in self.sentinels[:2]:
                 sentinel.kill()
-            self.level(self.gate())
+            self.redis_level(self.gate())
 
     def test_a_password_of_their_own(self):
         for sentinel in self.sentinels:
@@ -231,10 +220,10 @@ class SentinelTest(Case):
                          "+sentinel|get-master-addr-by-name")
             sentinel.ask("ACL", "SETUSER", "default", "off")
         gate = self.gate(sentinel_username="watcher", sentinel_password='"of their own"')
-        self.level(gate)
+        self.redis_level(gate)
         for sentinel in self.sentinels:
             sentinel.kill()
-        self.level(gate)  # the master is there all the same
+        self.redis_level(gate)  # the master is there all the same
         self.master.ask("CLIENT", "KILL", "TYPE", "normal")
         wait_until(lambda: "no sentinel replies" in gate.log(), "the log")
         self.assertIn("from=fallback", gate.ask("consume login:1"))

@@ -257,7 +257,7 @@ class ToolTest(Case):
         text = "may ask anything: set users or tls"
         line = f"0.0.0.0:{harness.free_port()}"
         exposed = self.daemon(settings={"listen": {"line": line}})
-        self.assertIn(f"whoever reaches {line} {text}", exposed.log())
+        self.assertIn(f"every client that reaches {line} {text}", exposed.log())
         self.assertNotIn(text, self.daemon().log())
         line = f"0.0.0.0:{harness.free_port()}"
         self.assertNotIn(text, self.gate(self.web(), {"listen": {"line": line}}).log())

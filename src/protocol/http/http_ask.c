@@ -115,8 +115,8 @@ http_ask_decode(
 		char c = *at++;
 
 		if (c == '%') {
-			int high = end - at < 2 ? -1 : http_hex(at[0]);
-			int low = end - at < 2 ? -1 : http_hex(at[1]);
+			int high = end - at < 2 ? -1 : num_hex(at[0]);
+			int low = end - at < 2 ? -1 : num_hex(at[1]);
 
 			if (high == -1 || low == -1)
 				return HTTP_PROBLEM(BADPERCENT);

@@ -6,6 +6,7 @@
  */
 #include "protocol/http/http_check.h"
 
+#include "base/num.h"
 #include "limit/rules.h"
 #include "protocol/http/http_client.h"
 
@@ -309,8 +310,8 @@ http_check_query(const struct route_request *request,
 	for (size_t i = 0; i < value.len && len <= KEY_TEXT_MAX; i++) {
 		const char *at = value.bytes + i;
 		int high =
-		    *at == '%' && value.len - i > 2 ? http_hex(at[1]) : -1;
-		int low = high == -1 ? -1 : http_hex(at[2]);
+		    *at == '%' && value.len - i > 2 ? num_hex(at[1]) : -1;
+		int low = high == -1 ? -1 : num_hex(at[2]);
 		char c = *at;
 
 		if (low != -1) {

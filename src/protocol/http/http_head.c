@@ -16,15 +16,6 @@ http_is(const char *bytes, size_t len, const char *text)
 	return len == strlen(text) && strncasecmp(bytes, text, len) == 0;
 }
 
-int
-http_hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | ' ');
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* RFC 9110, section 5.6.2. */
 static bool
 http_is_token(const char *bytes, size_t len)

@@ -106,9 +106,6 @@ const struct http_problem *http_head_split(
 /** Whether it may be part of a header: no control characters but tabs. */
 bool http_is_text(const char *bytes, size_t len);
 
-/** The value of a hexadecimal digit; -1: it is none. */
-int http_hex(char c);
-
 /** Whether two texts are the same in any case. */
 bool http_is(const char *bytes, size_t len, const char *text);
 

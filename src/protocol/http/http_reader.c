@@ -6,6 +6,8 @@
  */
 #include "protocol/http/http_reader.h"
 
+#include "base/num.h"
+
 #include <string.h>
 
 static enum http_event
@@ -125,11 +127,11 @@ http_read_chunk_line(struct http_reader *reader, const struct http_line *line)
 	const char *at = line->head + line->at, *end = at + line->len;
 	uint32_t size = 0;
 
-	if (at == end || http_hex(*at) == -1)
+	if (at == end || num_hex(*at) == -1)
 		return HTTP_PROBLEM(BADCHUNK);
-	for (; at < end && http_hex(*at) != -1; at++)
+	for (; at < end && num_hex(*at) != -1; at++)
 		if (size <= HTTP_BODY_MAX)
-			size = 16 * size + (uint32_t)http_hex(*at);
+			size = 16 * size + (uint32_t)num_hex(*at);
 	if (at < end && (*at != ';' || !http_is_text(at, (size_t)(end - at))))
 		return HTTP_PROBLEM(BADCHUNK);
 	if (size > HTTP_BODY_MAX || reader->total + size > HTTP_BODY_MAX)

@@ -82,8 +82,6 @@ http_put_common(char *to, unsigned encoding, const char *type)
 	to = http_put(PUT(to, "Content-Type: "), type);
 	to = PUT(to, "\r\nCache-Control: no-store\r\n"
 		     "X-Content-Type-Options: nosniff\r\n");
-	if (strcmp(type, HTTP_HTML) == 0)
-		to = http_put(to, http_page_policy);
 	if (!(encoding & HTTP_KEEPS))
 		return PUT(to, "Connection: close\r\n");
 	return encoding & HTTP_IS_OLD ? PUT(to, "Connection: keep-alive\r\n")
@@ -388,6 +386,8 @@ http_write_response(struct buf *out, unsigned encoding, int status,
 	char head[HEAD_MAX], *to = head;
 
 	to = http_put_common(http_put_status(to, status), encoding, type);
+	if (strcmp(type, HTTP_HTML) == 0)
+		to = http_put(to, http_page_policy);
 	if (status == 405)
 		to = http_put_allow(to, encoding);
 	if (status == 401)

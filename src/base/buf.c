@@ -8,11 +8,16 @@
 
 #define SMALLEST 512
 
+/* A buffer that is so large from the start is not meant to grow. */
+#define LARGE 16384
+
 static size_t
 buf_grown_cap(const struct buf *buf, size_t need)
 {
 	size_t cap = buf->cap ? buf->cap : SMALLEST;
 
+	if (buf->cap == 0 && need >= LARGE)
+		return need;
 	while (cap < need)
 		cap *= 2;
 	return cap;
@@ -97,6 +102,19 @@ buf_consume(struct buf *buf, size_t len)
 	buf->start += len;
 	if (buf->start == buf->end)
 		buf->start = buf->end = 0;
+}
+
+void
+buf_trim(struct buf *buf, size_t least)
+{
+	struct buf trimmed = {0};
+
+	if (buf->cap <= least || buf->cap / 4 <= buf_len(buf))
+		return;
+	if (buf_add(&trimmed, buf_data(buf), buf_len(buf)) == -1)
+		return; /* another time */
+	buf_free(buf);
+	*buf = trimmed;
 }
 
 void

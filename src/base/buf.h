@@ -52,6 +52,9 @@ int buf_printf(struct buf *buf, const char *format, ...)
 /** Take ${len} bytes, at most all, off the front. */
 void buf_consume(struct buf *buf, size_t len);
 
+/** Free room that is more than ${least} and four times what is held. */
+void buf_trim(struct buf *buf, size_t least);
+
 /** Free the bytes; the buffer is empty and usable again. */
 void buf_free(struct buf *buf);
 

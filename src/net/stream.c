@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Largest buffer that is kept once all output is sent. */
+/* Largest buffer that is kept once nearly all output is sent. */
 #define IDLE_ROOM 16384
 
 void
@@ -149,6 +149,7 @@ stream_send(struct stream *stream)
 static void
 stream_wait(struct stream *stream)
 {
+	buf_trim(&stream->out, IDLE_ROOM);
 	stream->held = stream->tls && !tls_wants_write(stream->tls);
 	stream_set_writing(stream, !stream->held);
 }
@@ -172,8 +173,7 @@ stream_flush(struct stream *stream)
 		}
 	}
 	stream_set_writing(stream, false);
-	if (out->cap > IDLE_ROOM)
-		buf_free(out);
+	buf_trim(out, IDLE_ROOM);
 	return 0;
 }
 

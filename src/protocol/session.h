@@ -78,7 +78,8 @@ struct session {
 	enum offer offer; /* of the listener that it came by */
 	struct ip_address peer;
 	struct login login;
-	bool last; /* no request follows: close once all is responded to */
+	bool last;     /* no request follows: close once all is responded to */
+	size_t stored; /* bytes that the protocol stores, which it says here */
 	_Alignas(8) char state[SESSION_STATE_MAX]; /* the protocol's own; all
 						    * zero at first */
 };

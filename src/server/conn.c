@@ -85,12 +85,22 @@ conn_finish(struct conn *conn)
 		conn_set_state(conn, CONN_FINISHING);
 }
 
+/* How many bytes its requests and its responses may take. */
+static size_t
+conn_room(const struct conn *conn)
+{
+	size_t stored = conn->session.stored;
+
+	return stored < CONN_HELD_MAX - CONN_HELD_MIN ? CONN_HELD_MAX - stored
+						      : CONN_HELD_MIN;
+}
+
 /* Whether the next response in order is known, and there is room for it.  What
  * costs more than a decision is longer, too. */
 static bool
 conn_may_write(const struct conn *conn)
 {
-	size_t max = CONN_HELD_MAX;
+	size_t max = conn_room(conn);
 
 	if (!queue_is_ready(&conn->queue) || conn->state == CONN_DEAD)
 		return false;
@@ -167,7 +177,7 @@ conn_may_take_more(const struct conn *conn)
 	       !conn->is_leaving && !conn->session.login.pause &&
 	       !conn->queue.blocker && !conn->queue.in_report &&
 	       queue_bytes(&conn->queue) + buf_len(&conn->stream.out) <
-		   CONN_HELD_MAX;
+		   conn_room(conn);
 }
 
 /* The next request of a client that is handed over is for the successor. */

@@ -25,10 +25,15 @@
 #define CONN_READ_LEN 8192
 
 /** The worker reads no more from a client whose requests without a response,
- * and responses not sent yet, take this many bytes, until they take fewer.  A
- * buffer is at most a third larger than what it holds, so that a client costs
- * less than 80 KiB with the bytes that were read and not looked at yet. */
+ * responses not sent yet, and what its protocol stores, take this many bytes,
+ * until they take fewer.  A buffer is at most a third larger than what it
+ * holds, so that a client costs less than 80 KiB with the bytes that were read
+ * and not looked at yet. */
 #define CONN_HELD_MAX 49152
+
+/** Of these, what is left for responses however much its protocol stores: that
+ * has a bound of its own. */
+#define CONN_HELD_MIN 2048
 
 struct conn;
 TAILQ_HEAD(conn_list, conn);

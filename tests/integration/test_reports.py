@@ -15,6 +15,11 @@ OTHER_LIMITS = "[other]\nmatch = *\ncapacity = 1\nrecharge = 1s\n"
 
 NAMES = [f"limit-{i}" for i in range(5000)]
 
+def command(*words):
+    return b"*%d\r\n" % len(words) + b"".join(
+        b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+
+
 # What the daemon may hold for one client.
 CLIENT_MAX = 80 << 10
 
@@ -92,23 +97,49 @@ class ReportsTest(harness.Case):
             self.assertIn("allowed 2", client.until_end())
             self.assertEqual(client.line(), "PONG")
 
-    def check_memory(self, text, count=200):
-        """Clients that send a text over and over, and do not read."""
+    def check_memory(self, text, count=200, once=False):
+        """Clients that send a text, and do not read."""
         daemon = self.start()
         with daemon.connect() as client:
             client.ask_many("LIMITS")
+            client.ask(*(f"CONSUME limit-{i}:x" for i in range(1000)))
         before = daemon.memory()
         clients = [little_room(daemon.path) for _ in range(count)]
         try:
-            send_until_stuck([(client, text) for client in clients])
+            send_until_stuck([(client, text) for client in clients], once)
             grown = daemon.memory() - before
         finally:
             for client in clients:
                 client.close()
+        harness.note(f"{grown / count:.0f} bytes a client")
         self.assertLess(grown / count, CLIENT_MAX)
 
     def test_a_client_that_does_not_read_limits_costs_little(self):
         self.check_memory(b"LIMITS\n" * 4096)
+
+    def test_a_client_that_stores_a_transaction_costs_little(self):
+        """The transaction is as long as may be, and its responses are not read."""
+        for stored in command(b"PING"), command(b"CONSUME", b"k" * 500):
+            self.check_memory(command(b"MULTI") + stored * (65000 // len(stored)),
+                              once=True)
+
+    def test_a_client_that_runs_transactions_costs_little(self):
+        self.check_memory(command(b"MULTI") + command(b"PEEK", b"x") * 2600 +
+                          command(b"EXEC"))
+
+    def test_a_client_that_sends_bodies_costs_little(self):
+        """Of many keys, as long as may be, and their responses are not read."""
+        keys = b",".join(b'{"key":"limit-%d:x"}' % i for i in range(1000))
+        body = b'{"each":[' + keys + b" " * (65000 - len(keys)) + b"]}"
+        self.check_memory(b"POST /consume HTTP/1.1\r\nHost: x\r\nContent-Type: "
+                          b"application/json\r\nContent-Length: %d\r\n\r\n%s"
+                          % (len(body), body))
+
+    def test_a_client_whose_body_does_not_end_costs_little(self):
+        self.check_memory(b"GET /peek?key=x HTTP/1.1\r\nHost: x\r\n\r\n" * 20 +
+                          b"POST /consume HTTP/1.1\r\nHost: x\r\nContent-Type: "
+                          b"application/json\r\nContent-Length: 65000\r\n\r\n" +
+                          b" " * 64999, once=True)
 
 
 if __name__ == "__main__":

@@ -41,18 +41,21 @@ class ClientsCase(harness.Case):
         return daemon.path, ("127.0.0.1", daemon.port)
 
 
-def send_until_stuck(pairs):
-    """Send each client its text, over and over and without reading, until not a
-    byte went out, however often that was tried, for longer than a machine may
+def send_until_stuck(pairs, once=False):
+    """Send each client its text, once or over and over, and without reading, until
+    not a byte went out, however often that was tried, for longer than a machine may
     halt the daemon; how many did.  Some may have been closed by then."""
     total = tries = 0
+    unsent = [text for _, text in pairs]
     for client, _ in pairs:
         client.socket.setblocking(False)
     while tries < 75:
         before = total
-        for client, text in pairs:
+        for i, (client, text) in enumerate(pairs):
             with contextlib.suppress(BlockingIOError, ConnectionError):
-                total += client.socket.send(text)
+                sent = client.socket.send(unsent[i])
+                unsent[i] = unsent[i][sent:] or (b"" if once else text)
+                total += sent
         if total > before:
             tries = 0
         else:

@@ -238,6 +238,28 @@ START_TEST(it_gets_all_its_responses_once_it_reads)
 }
 END_TEST
 
+/* What its transaction takes is no room for responses. */
+START_TEST(client_with_a_long_transaction_has_fewer_responses_unsent)
+{
+	struct peer *client = client_comes();
+	const int count = 2000;
+	long peeks;
+
+	peer_say(client, "*1\r\n$5\r\nMULTI\r\n");
+	for (int i = 0; i < count; i++) {
+		peer_say(client, "*2\r\n$4\r\nPEEK\r\n$5\r\nkey:1\r\n");
+		peer_heard(client);
+	}
+	peer_say(client, "*1\r\n$4\r\nEXEC\r\n");
+	peeks = stat_of("peeks");
+	ck_assert_int_gt(peeks, 10);
+	ck_assert_int_lt(peeks, 300);
+	while (peer_heard(client)[0])
+		fake_run();
+	ck_assert_int_eq(stat_of("peeks"), count);
+}
+END_TEST
+
 START_TEST(client_that_takes_nothing_is_closed)
 {
 	struct peer *client = client_comes();
@@ -816,6 +838,8 @@ worker_suite(void)
 	tcase_add_test(tcase, each_line_has_its_own_time);
 	tcase_add_test(tcase, resp_command_must_end_in_time);
 	tcase_add_test(tcase, client_that_does_not_read_is_not_read_from);
+	tcase_add_test(
+	    tcase, client_with_a_long_transaction_has_fewer_responses_unsent);
 	tcase_add_test(tcase, it_gets_all_its_responses_once_it_reads);
 	tcase_add_test(tcase, client_that_takes_nothing_is_closed);
 	tcase_add_test(tcase, client_that_takes_a_little_is_not);

@@ -118,6 +118,39 @@ START_TEST(freed_buffer_is_usable_again)
 }
 END_TEST
 
+START_TEST(room_that_is_not_needed_is_trimmed)
+{
+	static char bytes[40000];
+	struct buf buf = {0};
+
+	ck_assert_int_eq(buf_add(&buf, bytes, sizeof(bytes)), 0);
+	ck_assert_uint_lt(buf.cap, 2 * sizeof(bytes));
+	buf_trim(&buf, 0); /* it is full */
+	ck_assert_uint_ge(buf.cap, sizeof(bytes));
+	ck_assert_int_eq(buf_add(&buf, "abc", 3), 0);
+	buf_consume(&buf, sizeof(bytes));
+	buf_trim(&buf, 1000000);
+	ck_assert_uint_gt(buf.cap, sizeof(bytes));
+	buf_trim(&buf, 1000);
+	ck_assert_uint_le(buf.cap, 1000);
+	check_content(&buf, "abc");
+	buf_consume(&buf, 3);
+	buf_trim(&buf, 0);
+	ck_assert_uint_eq(buf.cap, 0);
+}
+END_TEST
+
+/* Such as the body of a request. */
+START_TEST(what_is_large_from_the_start_gets_no_more_room)
+{
+	struct buf buf = {0};
+
+	ck_assert_ptr_nonnull(buf_reserve(&buf, 65600));
+	ck_assert_uint_eq(buf.cap, 65600);
+	buf_free(&buf);
+}
+END_TEST
+
 Suite *
 buf_suite(void)
 {
@@ -131,6 +164,8 @@ buf_suite(void)
 	tcase_add_test(tcase, memory_stays_bounded_while_what_comes_also_goes);
 	tcase_add_test(tcase, printf_appends_without_a_nul);
 	tcase_add_test(tcase, nothing_may_be_appended_from_nowhere);
+	tcase_add_test(tcase, room_that_is_not_needed_is_trimmed);
+	tcase_add_test(tcase, what_is_large_from_the_start_gets_no_more_room);
 	tcase_add_test(tcase, freed_buffer_is_usable_again);
 	suite_add_tcase(suite, tcase);
 	return suite;

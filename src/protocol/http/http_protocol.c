@@ -176,7 +176,7 @@ http_protocol_read_each(struct session *session, struct request *request,
 	if (opened.encoding & HTTP_IS_OLD)
 		opened.encoding &= ~HTTP_KEEPS;
 	if (http_session_store(
-		session, &opened, ask->each, (size_t)(end - ask->each)) == -1)
+		session, &opened, ask->each, (size_t)(end - ask->each), 0))
 		return READ_FAILED;
 	http_session_of(session)->stored->left = ask->each_count;
 	return http_protocol_read_element(session, request);
@@ -251,7 +251,7 @@ http_protocol_go_on(struct session *session, const char *bytes, size_t len,
 		if (event == HTTP_END)
 			break;
 		if (!http_routed_is(&stored->opened) &&
-		    buf_add(&stored->bytes, piece.bytes, piece.len) == -1)
+		    http_session_add(session, piece.bytes, piece.len) == -1)
 			return READ_FAILED;
 	}
 	query = (struct http_word){.bytes = buf_len(&stored->bytes) > 0
@@ -280,7 +280,10 @@ static enum read_result
 http_protocol_wait(struct session *session, const struct http_opened *opened,
     const struct http_word *query, bool asks)
 {
-	if (http_session_store(session, opened, query->bytes, query->len) == -1)
+	const struct http_head *head = &http_session_of(session)->reader.head;
+
+	if (http_session_store(session, opened, query->bytes, query->len,
+		head->is_chunked ? HTTP_BODY_MAX : (size_t)head->length))
 		return READ_FAILED;
 	if (!asks)
 		return READ_MORE;

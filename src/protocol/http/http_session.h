@@ -36,10 +36,15 @@ http_session_of(struct session *session)
 	return (void *)session->state;
 }
 
-/** Store a request with its query, in place of any other.  Return 0, or -1 (out
- * of memory). */
+/** Store a request with its query, in place of any other, with ${room} for its
+ * body.  Return 0, or -1 (out of memory). */
 int http_session_store(struct session *session,
-    const struct http_opened *opened, const char *query, size_t len) MUST_USE;
+    const struct http_opened *opened, const char *query, size_t len,
+    size_t room) MUST_USE;
+
+/** Store bytes of its body behind it.  Return 0, or -1 (out of memory). */
+int http_session_add(
+    struct session *session, const char *bytes, size_t len) MUST_USE;
 
 /** Free what is stored. */
 void http_session_drop(struct session *session);

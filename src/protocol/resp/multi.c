@@ -10,6 +10,10 @@
 
 #include <stdlib.h>
 
+/* A transaction that is longer than this gets room for the longest: the steps
+ * between would leave holes in the heap. */
+#define MULTI_SHORT 4096
+
 struct resp_multi {
 	struct buf commands;
 	size_t count; /* of them */
@@ -71,6 +75,17 @@ multi_abort(struct session *session)
 
 	multi->aborted = true;
 	buf_free(&multi->commands);
+	session->stored = 0;
+}
+
+static int
+multi_make_room(struct buf *commands, size_t len)
+{
+	size_t held = buf_len(commands);
+
+	if (held + len <= MULTI_SHORT)
+		return 0;
+	return buf_reserve(commands, MULTI_BYTES_MAX - held) ? 0 : -1;
 }
 
 int
@@ -86,9 +101,11 @@ multi_store(
 		return resp_write_error(
 		    out, "ERR a transaction is at most 65536 bytes");
 	}
-	if (buf_add(&multi->commands, bytes, len) == -1)
+	if (multi_make_room(&multi->commands, len) == -1 ||
+	    buf_add(&multi->commands, bytes, len) == -1)
 		return -1;
 	multi->count++;
+	session->stored += len;
 	return resp_write_status(out, "QUEUED");
 }
 
@@ -176,4 +193,5 @@ multi_end(struct session *session)
 	buf_free(&state->multi->commands);
 	free(state->multi);
 	state->multi = NULL;
+	session->stored = 0;
 }

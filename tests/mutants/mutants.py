@@ -24,10 +24,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIST = pathlib.Path(__file__).with_name("mutants.txt")
+# A test program hangs if it takes this long, and so many times as long as all of them
+# took without a mutation.
 PATIENCE_S = 60
+PATIENCE_TIMES = 2
 PATIENCE_INTEGRATION_S = 600
 AT_LEAST = 0.95
 
@@ -140,6 +144,7 @@ class Copy:
 
     def __init__(self, folder):
         self.root = pathlib.Path(folder)
+        self.patience_s = PATIENCE_INTEGRATION_S
         shutil.copytree(ROOT, self.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(
             ".git", "build", "build-*", "compile_commands.json"))
 
@@ -153,15 +158,29 @@ class Copy:
     def who_fails(self, tests=()):
         """The name of the first tests that fail, or None."""
         for name in ("states", "unit"):
-            if run([f"build/{name}"], PATIENCE_S, cwd=self.root)[0]:
+            if self.fails(f"build/{name}"):
                 return name
         if self.make("SAN=address", "build-address/states")[0] or \
-                run(["build-address/states"], PATIENCE_S, cwd=self.root)[0]:
+                self.fails("build-address/states"):
             return "states (asan)"
         for name in tests:
             if self.make(f"check-{name}")[0]:
                 return f"test_{name}"
         return None
+
+    def fails(self, program):
+        return run([program], self.patience_s, cwd=self.root)[0] != 0
+
+    def passes_without(self):
+        """Whether the tests pass without a mutation; note how long they take."""
+        self.build()
+        self.make("SAN=address", "build-address/states")
+        start = time.monotonic()
+        if self.who_fails():
+            return False
+        took_s = time.monotonic() - start
+        self.patience_s = max(PATIENCE_S, PATIENCE_TIMES * took_s)
+        return True
 
     def build(self):
         status, output = self.make("build/unit", "build/states")
@@ -225,8 +244,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="dripgate-mutants-") as folder:
         for i in range(max(1, arguments.jobs)):
             copy = Copy(f"{folder}/{i}")
-            copy.build()
-            if copy.who_fails():
+            if not copy.passes_without():
                 raise ListError("tests fail without a mutation: see make check-unit")
             copies.put(copy)
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:

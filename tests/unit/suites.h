@@ -48,6 +48,7 @@
 	X(overload)                                                            \
 	X(random)                                                              \
 	X(partition)                                                           \
+	X(pipeline)                                                            \
 	X(rates)                                                               \
 	X(recent)                                                              \
 	X(reasons)                                                             \
@@ -62,6 +63,7 @@
 	X(rules_changes)                                                       \
 	X(serve)                                                               \
 	X(session)                                                             \
+	X(sample)                                                              \
 	X(scheduler)                                                           \
 	X(server_clock)                                                        \
 	X(servers)                                                             \

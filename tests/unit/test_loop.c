@@ -4,18 +4,20 @@
 
 #include "suites.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 static struct loop *loop;
 static struct io client, server;
+static size_t expected;
 static char order[8];
 
 static void
 note(const char *what)
 {
 	strcat(order, what);
-	if (strlen(order) == 4)
+	if (strlen(order) == expected)
 		loop_stop(loop);
 }
 
@@ -48,6 +50,7 @@ START_TEST(timers_servers_and_wake_ups_go_before_clients)
 	int ends[2];
 
 	order[0] = '\0';
+	expected = 4;
 	loop = loop_new(&events, NULL);
 	ck_assert_ptr_nonnull(loop);
 	ck_assert_int_eq(pipe(ends), 0);
@@ -72,6 +75,38 @@ START_TEST(timers_servers_and_wake_ups_go_before_clients)
 }
 END_TEST
 
+static void
+note_signal(int number, void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(number, SIGUSR1);
+	note("g");
+}
+
+/* Though the client was started first. */
+START_TEST(signals_go_before_clients)
+{
+	static const struct loop_events events = {.caught = note_signal};
+	static const int caught[] = {SIGUSR1};
+	int ends[2];
+
+	order[0] = '\0';
+	expected = 2;
+	loop = loop_new(&events, NULL);
+	ck_assert_ptr_nonnull(loop);
+	ck_assert_int_eq(pipe(ends), 0);
+	io_init(&client, loop, ends[1], IO_WRITE);
+	io_start(&client, note_and_stop_io, &client);
+	ck_assert_int_eq(loop_catch(loop, caught, 1), 0);
+	ck_assert_int_eq(raise(SIGUSR1), 0);
+	loop_run(loop);
+	ck_assert_str_eq(order, "gc");
+	loop_free(loop);
+	close(ends[0]);
+	close(ends[1]);
+}
+END_TEST
+
 Suite *
 loop_suite(void)
 {
@@ -79,6 +114,7 @@ loop_suite(void)
 	TCase *tcase = tcase_create("loop");
 
 	tcase_add_test(tcase, timers_servers_and_wake_ups_go_before_clients);
+	tcase_add_test(tcase, signals_go_before_clients);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

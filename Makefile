@@ -74,9 +74,14 @@ $(B)/%.o: %.c | $(B)/lua/scripts.inc $(B)/src/protocol/http/page.inc
 	$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
 
 # Each script becomes a row: SCRIPT(name, read only, SHA-1, text).  An algorithm
-# has two, each made of several files.
+# has two, each made of several files; the plan has them all as functions.
 $(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	@mkdir -p $(@D)
+	{ echo 'local ALGORITHMS = {}'; for a in $(algorithms); do \
+	    echo "ALGORITHMS.$$a = function()"; cat lua/algorithm/$$a.lua; \
+	    echo 'return {parameters = PARAMETERS, prepare = prepare, open = open,'; \
+	    echo 'consume = consume, unleaked = unleaked, write = write} end'; \
+	  done; } > $@.algorithms
 	row() { name=$$1; shift; cat "$$@" > $@.text; \
 	  echo "SCRIPT($$name," \
 	    "$$(grep -q '^#!lua.*no-writes' $@.text && echo true || echo false)," \
@@ -84,9 +89,11 @@ $(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	  sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $@.text; \
 	  echo ')'; }; \
 	{ row limits lua/limits.lua; \
-	  for a in $(algorithms); do for part in batch sweep; do \
-	    row $${a}_$$part lua/common.lua lua/algorithm/$$a.lua lua/$$part.lua; \
-	  done; done; } > $@
+	  row plan lua/common.lua $@.algorithms lua/fields.lua lua/plan.lua; \
+	  for a in $(algorithms); do \
+	    row $${a}_batch lua/common.lua lua/algorithm/$$a.lua lua/fields.lua lua/batch.lua; \
+	    row $${a}_sweep lua/common.lua lua/algorithm/$$a.lua lua/sweep.lua; \
+	  done; } > $@
 
 # The status page as text of C, and the hashes of its style and its script, base64.
 page_hash = $$(env printf "$$({ echo; sed '1,/^<$1>$$/d; /^<\/$1>$$/,$$d' $<; } | sha256sum | \

@@ -18,50 +18,20 @@
 --
 -- The script reads and decides everything before it writes anything.
 
-local argv = ARGV
-
-local LONGEST = 64 -- bytes of a bucket: three numbers, and zeros before them
-
 local reply, replies = {time[1], time[2]}, 2
 local set, forget, ttl = {}, {}, {}
-
--- Look for the n buckets that are missing in ${texts} under their m older names.
--- Return those names, by the place of the bucket.
-local function find_older(key, texts, field, n, m)
-	local found = {}
-	for first = field + n - 1, field + m * n - 1, n do
-		local names, places, count = {}, {}, 0
-		for i = 1, n do
-			if not texts[i] then
-				count = count + 1
-				names[count], places[count] = argv[first + i], i
-			end
-		end
-		local older = count > 0 and call('HMGET', key, unpack(names)) or {}
-		for k = 1, count do
-			if older[k] then
-				texts[places[k]], found[places[k]] = older[k], names[k]
-			end
-		end
-	end
-	return found
-end
 
 local at = 1
 for k = 1, #KEYS do
 	local rest = at + PARAMETERS
 	local n, same = tonumber(argv[rest + 1]), tonumber(argv[rest + 2]) or argv[rest + 2]
-	local m, moved = 0, nil
+	local m = 0
 	if not n then
-		n, m = match(argv[rest + 1], '^(%d+) (%d+)$')
-		n, m = n + 0, m + 0
+		n, m = read_counts(argv[rest + 1])
 	end
 	local field = rest + 3
 	local behind = field + n + m * n
-	local texts = try('HMGET', KEYS[k], unpack(argv, field, field + n - 1))
-	if m > 0 and not texts.err then
-		moved = find_older(KEYS[k], texts, field, n, m)
-	end
+	local texts, moved = read_fields(KEYS[k], field, n, m)
 	local values, sets, fields, forgets = {}, 0, {}, 0
 
 	prepare(argv, at)
@@ -70,10 +40,8 @@ for k = 1, #KEYS do
 	for i = 0, n - 1 do
 		local text = texts[i + 1]
 		local new
-		if texts.err then
-			text = texts.err
-		elseif text and #text > LONGEST then
-			text = 'a value of ' .. #text .. ' bytes'
+		if texts.err or text and #text > LONGEST then
+			text = explain(texts, text)
 		else
 			new = decide(text, same == '' and argv[behind + i] or same)
 		end
@@ -96,16 +64,6 @@ for k = 1, #KEYS do
 end
 
 for k = 1, #KEYS do
-	if set[k] then
-		local added = call('HSET', KEYS[k], unpack(set[k]))
-		-- Not sooner than another version of the limit wants it.  A hash that
-		-- is new has no time to live, and only fields that are new.
-		if call('PEXPIRE', KEYS[k], ttl[k], 'GT') == 0 and added * 2 == #set[k] then
-			call('PEXPIRE', KEYS[k], ttl[k], 'NX')
-		end
-	end
-	if forget[k] then
-		call('HDEL', KEYS[k], unpack(forget[k]))
-	end
+	write_fields(KEYS[k], set[k], forget[k], ttl[k])
 end
 return reply

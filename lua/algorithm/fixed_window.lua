@@ -41,60 +41,76 @@ local function read(text)
 	end
 end
 
--- The text of a bucket.
-local function write(count)
-	if stop % 1000000 == 0 then
-		return format(ONE .. 's' .. ONE, stop / 1000000, count)
+-- What the bucket ${text} (false: no such bucket) counts in the present window; 0,
+-- since it is never blocked; and whether that was written under another end.  Nil
+-- if it is not a bucket's.
+local function open(text)
+	local finish, count = read(text)
+	if not finish then
+		return nil
+	elseif finish <= now then
+		return 0, 0, false
 	end
-	return format(ONE .. 'u' .. ONE, stop, count)
+	return count, 0, count > 0 and finish ~= stop
 end
 
--- The text must be written, even if the count is the same.
-local touched
-
--- Consume ${amount} drops, ${count} times in a row.
-local function consume(level, amount, count)
+-- Consume ${amount} drops, ${count} times in a row.  Return what the bucket is
+-- then, whether all of them passed, and whether its text must be of this window.
+local function consume(level, block, amount, count)
 	if amount == 0 or amount > capacity then
-		return level
-	end
-	touched = true
-	if amount < 0 then
-		return math.max(0, level + amount * count)
+		return level, block, amount == 0, false
+	elseif amount < 0 then
+		return math.max(0, level + amount * count), block, true, true
 	end
 	local fit = level < capacity and floor((capacity - level) / amount) or 0
-	return level + amount * (fit < count and fit or count)
+	return level + amount * (fit < count and fit or count), block, fit >= count, true
+end
+
+-- How many of ${amount} drops still count that were put in when the bucket became
+-- one of a window that ends at ${stamp}.
+local function unleaked(amount, stamp)
+	return stamp > now and amount or 0
+end
+
+-- The text of a bucket; '' for none.
+local function write(level)
+	if level == 0 then
+		return ''
+	elseif stop % 1000000 == 0 then
+		return format(ONE .. 's' .. ONE, stop / 1000000, level)
+	end
+	return format(ONE .. 'u' .. ONE, stop, level)
 end
 
 -- Decide ${ops}, an amount or words of the form "AMOUNT", "AMOUNT*COUNT" (consume)
 -- or "r" (reset), for the bucket ${text}.  Return its new text, '' for none, or nil
 -- to leave it alone.
 local function decide(text, ops)
-	local finish, held = read(text)
-	if not finish then
+	local held, block, is_foreign = open(text)
+	if not held then
 		return nil
 	end
-	if finish <= now then
-		held = 0
-	end
-	local level = held
+	local level, passed, touches = held, nil, false
 	local amount = tonumber(ops)
-	touched = false
 	if amount then
-		level = consume(level, amount, 1)
+		level, block, passed, touches = consume(level, block, amount, 1)
 	else
 		for op in gmatch(ops, '%S+') do
 			if op == 'r' then
 				level = 0
 			else
 				local n, count = match(op, '^(-?%d+)%*?(%d*)$')
-				level = consume(level, tonumber(n), tonumber(count) or 1)
+				local touched
+				level, block, passed, touched =
+					consume(level, block, tonumber(n), tonumber(count) or 1)
+				touches = touches or touched
 			end
 		end
 	end
-	if level == held and (held == 0 or finish == stop or not touched) then
+	if level == held and not (is_foreign and touches) then
 		return nil
 	end
-	return level > 0 and write(level) or ''
+	return write(level)
 end
 
 -- What the sweep replaces the bucket ${text} by: '' if it is the same as none; nil

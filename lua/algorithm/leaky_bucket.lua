@@ -120,7 +120,7 @@ end
 
 -- The same; false: no such bucket.  Most texts are a time under this recharge.
 -- Adding 0 makes digits a number, in half the time of tonumber().
-local function read(text)
+local function open(text)
 	if not text then
 		return 0, 0, false
 	end
@@ -142,33 +142,37 @@ local function read(text)
 	return read_any(text)
 end
 
--- The text must be written, even if the bucket holds no more and no less.
-local touched
-
--- Consume ${amount} drops, ${count} times in a row.
+-- Consume ${amount} drops, ${count} times in a row.  Return what the bucket is
+-- then, whether all of them passed, and whether its text must be of this recharge.
 local function consume(fill, block, amount, count)
 	if amount == 0 or amount > capacity then
-		return fill, block
+		return fill, block, amount == 0, false
 	end
-	touched = true
 	local cost = amount * recharge
 	if amount < 0 then
 		if -amount * count >= math.ceil(fill / recharge) then
-			return 0, block
+			return 0, block, true, true
 		end
-		return fill + count * cost, block
+		return fill + count * cost, block, true, true
 	end
 	if block > 0 then
-		return fill, block
+		return fill, block, false, true
 	end
 	local fit = fill < full and floor((full - fill) / cost) or 0
 	if fit < count then
-		return fill + fit * cost, longest
+		return fill + fit * cost, longest, false, true
 	end
-	return fill + count * cost, 0
+	return fill + count * cost, 0, true, true
 end
 
--- The text of a bucket.
+-- How many of ${amount} drops have not leaked that were put in when the bucket
+-- became one that is empty at ${stamp}.
+local function unleaked(amount, stamp)
+	local left = math.max(0, math.min((stamp - now) * ticks, amount * recharge))
+	return floor(left / recharge)
+end
+
+-- The text of a bucket; '' for none.
 local function write(fill, block)
 	if fill > 0 and block == 0 and ticks == 1 then
 		return format(one, now + fill)
@@ -198,7 +202,7 @@ local function decide(text, ops)
 		if fill and fill < 4503599627370495 then
 			held_fill = fill > 0 and fill or 0
 		else
-			held_fill, held_block, is_foreign = read(text)
+			held_fill, held_block, is_foreign = open(text)
 			if not held_fill then
 				return nil
 			end
@@ -206,28 +210,31 @@ local function decide(text, ops)
 	end
 	local fill, block = held_fill, held_block
 	local amount = tonumber(ops)
-	touched = false
+	local passed, touches
 	if amount and amount > 0 and amount <= capacity and block == 0 then
 		local more = fill + amount * recharge
-		touched = true
+		touches = true
 		if more <= full then
 			fill = more
 		else
 			block = longest
 		end
 	elseif amount then
-		fill, block = consume(fill, block, amount, 1)
+		fill, block, passed, touches = consume(fill, block, amount, 1)
 	else
 		for op in gmatch(ops, '%S+') do
 			if op == 'r' then
 				fill, block = 0, 0
 			else
 				local n, count = match(op, '^(-?%d+)%*?(%d*)$')
-				fill, block = consume(fill, block, tonumber(n), tonumber(count) or 1)
+				local touched
+				fill, block, passed, touched =
+					consume(fill, block, tonumber(n), tonumber(count) or 1)
+				touches = touches or touched
 			end
 		end
 	end
-	if fill == held_fill and block == held_block and not (is_foreign and touched) then
+	if fill == held_fill and block == held_block and not (is_foreign and touches) then
 		return nil
 	end
 	if fill > 0 and block == 0 and ticks == 1 then
@@ -242,7 +249,7 @@ end
 -- came with a request lets in is not known: there, a bucket that holds ${before} or
 -- more was written before the clock was set back.
 local function tidy(text, back, before)
-	local fill, block = read(text)
+	local fill, block = open(text)
 	if not fill then
 		return nil
 	end
@@ -254,7 +261,7 @@ local function tidy(text, back, before)
 		return nil
 	end
 	now = now + back
-	local true_fill, true_block = read(text)
+	local true_fill, true_block = open(text)
 	now = now - back
 	return write(math.min(fill, math.max(least, true_fill)),
 		math.min(block, math.max(longest, true_block)))

@@ -333,6 +333,7 @@ check_add(struct check *check, enum op op, const char *key, size_t key_len,
 	query->amount = amount;
 	query->now_us = gate_now(check->gate);
 	query->done = check_on_result;
+	query->mate = NULL;
 }
 
 void

@@ -59,6 +59,11 @@ struct algorithm {
 	bool (*decide)(const struct limit *limit, enum op op, int64_t amount,
 	    int64_t now_us, struct bucket *bucket, struct decision *decision);
 
+	/** How many of ${amount} > 0 drops have not leaked, or still count, that
+	 * a consume put in whose bucket_stamp() then was ${stamp}. */
+	int64_t (*unleaked)(const struct limit *limit, int64_t amount,
+	    int64_t stamp, int64_t now_us);
+
 	/** It needs the time of the wall clock, which may be set; else any
 	 * clock that never jumps will do. */
 	bool is_calendar;
@@ -108,6 +113,9 @@ ALGORITHMS(ALGORITHM_EXTERN)
 
 _Static_assert(ALGORITHM_COUNT <= ALGORITHM_MASK, "place + 1 fits");
 
+/** The sum of several amounts of one request stays within this. */
+#define DECIDE_AMOUNT_MAX (16 * LIMIT_AMOUNT_MAX)
+
 /** Add one more, a number or ${len} <= NUM_MAX_LEN bytes of text. */
 void algorithm_add_number(
     struct algorithm_parameters *parameters, int64_t number);
@@ -128,8 +136,9 @@ algorithm_of(struct hash128 id)
 }
 
 /** Decide ${op} of ${amount} drops at time ${now_us} and bring ${bucket} up to
- * date.  ${amount} is from -LIMIT_AMOUNT_MAX to LIMIT_AMOUNT_MAX; a reset takes
- * none.  Return whether the bucket changed. */
+ * date.  ${amount} is from -DECIDE_AMOUNT_MAX to DECIDE_AMOUNT_MAX; a reset
+ * takes none.  Return whether the bucket changed.  Not for OP_GIVE_BACK, which
+ * decide_give_back() is for. */
 static inline bool
 decide(const struct limit *limit, enum op op, int64_t amount, int64_t now_us,
     struct bucket *bucket, struct decision *decision)
@@ -137,5 +146,11 @@ decide(const struct limit *limit, enum op op, int64_t amount, int64_t now_us,
 	return limit->algorithm->decide(
 	    limit, op, amount, now_us, bucket, decision);
 }
+
+/** Give back what has not leaked at time ${now_us} of ${amount} drops that were
+ * put in when the stamp of the bucket became ${stamp}.  All of them would be
+ * too many: the bucket may have been empty since. */
+void decide_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
+    int64_t now_us, struct bucket *bucket, struct decision *decision);
 
 #endif

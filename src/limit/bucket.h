@@ -47,6 +47,13 @@ struct decision {
 	int64_t empty_us;   /* until the last drop leaks; 0 if empty */
 };
 
+/** What names the moment of a consume: the first number of the bucket then. */
+static inline int64_t
+bucket_stamp(const struct bucket *bucket)
+{
+	return bucket->numbers[0];
+}
+
 /** What a decision rests on. */
 enum decided_by {
 	DECIDED_BY_NONE,
@@ -56,7 +63,12 @@ enum decided_by {
 	DECIDED_BY_FALLBACK,
 };
 
-enum op { OP_CONSUME, OP_PEEK, OP_RESET };
+enum op {
+	OP_CONSUME,
+	OP_PEEK,
+	OP_RESET,
+	OP_GIVE_BACK, /* what has not leaked since a consume */
+};
 
 /** The largest number in a bucket: the largest that a double holds exactly,
  * with all below it. */

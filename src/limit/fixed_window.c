@@ -117,6 +117,14 @@ fixed_window_decide(const struct limit *limit, enum op op, int64_t amount,
 	return true;
 }
 
+static int64_t
+fixed_window_unleaked(
+    const struct limit *limit, int64_t amount, int64_t stamp, int64_t now_us)
+{
+	(void)limit;
+	return stamp > now_us ? amount : 0;
+}
+
 static void
 fixed_window_follow_clock(struct bucket *bucket, int64_t was_us, int64_t now_us)
 {
@@ -195,6 +203,7 @@ const struct algorithm algorithm_fixed_window = {
     .describe = fixed_window_describe,
     .life_us = fixed_window_life_us,
     .decide = fixed_window_decide,
+    .unleaked = fixed_window_unleaked,
     .is_calendar = true,
     .follow_clock = fixed_window_follow_clock,
     .is_drained = fixed_window_is_drained,

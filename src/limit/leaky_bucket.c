@@ -270,6 +270,20 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 	return true;
 }
 
+/* A bucket leaks from below: those that were put in are the last of what it
+ * held then. */
+static int64_t
+leaky_bucket_unleaked(
+    const struct limit *limit, int64_t amount, int64_t stamp, int64_t now_us)
+{
+	const struct leaky_state then = {
+	    .empty_at_us = stamp, .ticks = leaky_bucket_ticks(limit)};
+	int64_t left =
+	    leaky_bucket_span(&then, now_us) / leaky_bucket_recharge(limit);
+
+	return left < amount ? left : amount;
+}
+
 static bool
 leaky_bucket_is_drained(const struct bucket *bucket, int64_t now_us)
 {
@@ -368,6 +382,7 @@ const struct algorithm algorithm_leaky_bucket = {
     .describe = leaky_bucket_describe,
     .life_us = leaky_bucket_life_us,
     .decide = leaky_bucket_decide,
+    .unleaked = leaky_bucket_unleaked,
     .is_drained = leaky_bucket_is_drained,
     .read = leaky_bucket_read,
     .parameters = 4,

@@ -40,8 +40,27 @@ memory_insert(struct memory *memory, struct stripe *stripe,
 	return true;
 }
 
-/* Decide a request that needs a bucket for which there is no room. */
-static void
+bool
+memory_put(struct memory *memory, struct stripe *stripe,
+    const struct limit *limit, struct hash128 id, const struct bucket *bucket,
+    int64_t now_us)
+{
+	struct memory_slot *slot = memory_find(memory, stripe, id);
+
+	if (limit->algorithm->is_drained(
+		bucket, memory_time(stripe, limit->algorithm, now_us))) {
+		if (!memory_is_free(slot))
+			memory_remove_at(memory, stripe,
+			    (uint32_t)(slot - stripe->slots));
+		return true;
+	}
+	if (memory_is_free(slot))
+		return memory_insert(memory, stripe, limit, id, bucket, now_us);
+	*slot = memory_pack(slot->lo, slot->hi, bucket);
+	return true;
+}
+
+void
 memory_decide_when_full(struct memory *memory, struct decision *decision)
 {
 	bool allowed = memory->on_full == ON_FULL_ALLOW;
@@ -267,6 +286,10 @@ memory_store_query(struct store *store, struct query *query)
 	struct memory *memory =
 	    CONTAINER_OF(store, struct memory_store, store)->memory;
 
+	if (query->mate) {
+		memory_decide_together(memory, query);
+		return true;
+	}
 	memory_decide(memory, query->limit, &query->key, query->op,
 	    query->amount, query->now_us, &query->decision);
 	query->result = query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;

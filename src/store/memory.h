@@ -57,6 +57,9 @@ void memory_prefetch(const struct memory *memory, const struct limit *limit,
  * thread at a time may call it. */
 void memory_sweep(struct memory *memory, size_t slots, int64_t now_us);
 
+/** Decide ${first} and its mates together; they get their results. */
+void memory_decide_together(struct memory *memory, struct query *first);
+
 /** The wall clock is ahead of the times that callers give by ${shift_us}, at
  * ${now_us}.  If it was set since the last call, which is 0 at first, calendar
  * windows follow, and all that counts goes on to count.  One thread at a time

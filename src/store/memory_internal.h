@@ -197,6 +197,19 @@ memory_find(
 }
 
 /*
+ * Buckets, in a stripe whose lock is held.
+ */
+
+/** Have the bucket ${id} of ${limit} be ${bucket}; a drained one is removed.
+ * Return whether there was room. */
+bool memory_put(struct memory *memory, struct stripe *stripe,
+    const struct limit *limit, struct hash128 id, const struct bucket *bucket,
+    int64_t now_us) MUST_USE;
+
+/** Decide a request that needs a bucket for which there is no room. */
+void memory_decide_when_full(struct memory *memory, struct decision *decision);
+
+/*
  * Room, in a stripe whose lock is held.
  */
 

@@ -28,9 +28,18 @@ enum unavailable {
 	UNAVAILABLE_REFUSED, /* an error, or a strange reply */
 };
 
+/** Most queries that can be decided together. */
+#define MATES_MAX 16
+
 /**
  * One question to a store, and its result.  The caller owns it, and keeps it
  * and its rules in place until it has its result.
+ *
+ * Queries of one place, see store_place(), about different buckets can be
+ * decided together: the first has the others as its mates, in a chain.  All of
+ * them are charged, or none is; one whose limit is in shadow keeps none of the
+ * others from it.  Only the first is given to store_query(), and only its done
+ * is called, once all have their results.  They are all consumes, or all peeks.
  */
 struct query {
 	/* the question */
@@ -39,14 +48,19 @@ struct query {
 	struct key key; /* borrowed during store_query() only */
 	enum op op;
 	int64_t amount;
+	int64_t stamp;  /* of OP_GIVE_BACK: see decide_give_back() */
 	int64_t now_us; /* when it was received */
 	void (*done)(struct query *);
+	void *owner; /* the caller's */
+
+	struct query *mate; /* the next of those decided together; or NULL */
 
 	/* the result */
 	enum result result;
 	enum unavailable why; /* if it is RESULT_UNAVAILABLE */
 	enum decided_by decided_by;
 	struct decision decision;
+	bool charged; /* of one with mates: its drops were put in */
 
 	/* set if DECIDED_BY_REDIS */
 	int64_t decided_us;   /* when, by the clock of Redis */
@@ -57,12 +71,14 @@ struct query {
 	/* the store's, while it holds the query */
 	struct query *next;
 	uint16_t partition; /* of the key, in Redis */
+	uint16_t entry;     /* of its batch */
 };
 
 struct store;
 
 struct store_ops {
 	bool (*query)(struct store *, struct query *);
+	size_t (*place)(struct store *, const struct query *); /* or NULL */
 	void (*prefetch)(struct store *, const struct query *); /* or NULL */
 	void (*flush)(struct store *);
 	bool (*has_room)(const struct store *); /* NULL: always */
@@ -81,6 +97,13 @@ static inline bool
 store_query(struct store *store, struct query *query)
 {
 	return store->ops->query(store, query);
+}
+
+/** The place where ${query}, which has its key, is decided: a number. */
+static inline size_t
+store_place(struct store *store, const struct query *query)
+{
+	return store->ops->place ? store->ops->place(store, query) : 0;
 }
 
 /** ${query}, which has its limit and its key, will be asked soon: have the

@@ -26,8 +26,9 @@ def as_text(reply):
 
 
 def script_text(algorithm, what="batch"):
+    fields = ["fields.lua"] if what == "batch" else []
     return "".join((LUA / part).read_text() for part in [
-        "common.lua", f"algorithm/{algorithm}.lua", f"{what}.lua"])
+        "common.lua", f"algorithm/{algorithm}.lua", *fields, f"{what}.lua"])
 
 
 def with_injected_clock(text):

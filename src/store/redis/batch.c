@@ -1,22 +1,14 @@
 /*
- * Gathers queries by bucket, writes the call of a script, and repeats on each
- * bucket what the script did.  Each query that was added gets its result once.
+ * Gathers queries by bucket, and repeats on each bucket what the script did.
+ * Each query that was added gets its result once.
  * The heart: batch_add(), batch_take_reply().
  */
 #include "store/redis/batch.h"
 
-#include "base/num.h"
 #include "limit/algorithm.h"
 #include "redis/reply.h"
-#include "store/redis/field.h"
-
-#include <assert.h>
-#include <stdlib.h>
-#include <string.h>
-
-/* A hash expires an hour after the last bucket in it is drained, in case no
- * daemon is left to sweep it. */
-#define AFTERLIFE_MS 3600000
+#include "store/mates.h"
+#include "store/redis/plan.h"
 
 /* The place in the index of the query's bucket, or the free one where it
  * belongs. */
@@ -60,14 +52,29 @@ batch_has_names(const struct batch *batch)
 	       batch->names_version == key_names_version(batch->names);
 }
 
+/* Whether ${query} and its mates can be decided by the same call. */
+static bool
+batch_has_use(const struct batch *batch, const struct query *query)
+{
+	if (batch->rules != query->rules || !batch_has_names(batch))
+		return false;
+	if (!batch->is_plan)
+		return batch->algorithm == query->limit->algorithm &&
+		       !batch_has_conflict(batch, query);
+	for (; query; query = query->mate)
+		if (batch_has_conflict(batch, query))
+			return false;
+	return true;
+}
+
 bool
 batch_has_room(const struct batch *batch, const struct query *query)
 {
-	return batch->count < BATCH_ENTRIES && batch->queries < BATCH_QUERIES &&
-	       (batch->count == 0 ||
-		   (batch->rules == query->rules && batch_has_names(batch) &&
-		       batch->algorithm == query->limit->algorithm &&
-		       !batch_has_conflict(batch, query)));
+	unsigned more = query->mate ? mates_count(query) : 1;
+
+	return batch->count + more <= BATCH_ENTRIES &&
+	       batch->queries + more <= BATCH_QUERIES &&
+	       (batch->count == 0 || batch_has_use(batch, query));
 }
 
 /* Add the key as a field, or the names that it has instead. */
@@ -115,266 +122,63 @@ batch_start_names(struct batch *batch)
 	batch->olds = key_names_count(batch->names) - 1;
 }
 
-int
-batch_add(struct batch *batch, struct query *query)
+/* The first query decides which rules and which script it is. */
+static void
+batch_start(struct batch *batch, const struct query *query)
+{
+	batch->rules = query->rules;
+	batch->algorithm = batch->is_plan ? NULL : query->limit->algorithm;
+	batch->call.script =
+	    batch->is_plan ? &script_plan : batch->algorithm->batch;
+	batch_start_names(batch);
+}
+
+/* Chain the query behind the others about its bucket. */
+static int
+batch_add_query(struct batch *batch, struct query *query)
 {
 	uint16_t *place = &batch->index[batch_find(batch, query)];
+	struct entry *entry;
 
-	query->next = NULL;
-	if (batch->count == 0) {
-		batch->rules = query->rules;
-		batch->algorithm = query->limit->algorithm;
-		batch->call.script = batch->algorithm->batch;
-		batch_start_names(batch);
-	}
-	if (*place) {
-		struct entry *entry = &batch->entries[*place - 1];
-
-		entry->last->next = query;
-		entry->last = query;
-	} else if (batch_add_entry(batch, query, place) == -1) {
-		return -1;
-	}
-	batch->queries++;
+	if (!*place)
+		return batch_add_entry(batch, query, place);
+	entry = &batch->entries[*place - 1];
+	entry->last->next = query;
+	entry->last = query;
 	return 0;
 }
 
-static bool
-batch_is_same_hash(const struct entry *a, const struct entry *b)
-{
-	return a->limit == b->limit && a->partition == b->partition;
-}
-
+/* Find or add the buckets of a step. */
 static int
-batch_by_hash(const void *a, const void *b, void *arg)
+batch_add_step(struct batch *batch, struct query *first)
 {
-	const struct entry *entries = arg;
-	const uint16_t *i = a, *k = b;
-	unsigned left = entries[*i].limit->order;
-	unsigned right = entries[*k].limit->order;
+	for (struct query *query = first; query; query = query->mate) {
+		uint16_t *place = &batch->index[batch_find(batch, query)];
 
-	if (left == right) {
-		left = entries[*i].partition;
-		right = entries[*k].partition;
+		if (!*place && batch_add_entry(batch, query, place) == -1)
+			return -1;
+		query->entry = (uint16_t)(*place - 1);
 	}
-	return left != right ? (left > right) - (left < right)
-			     : (*i > *k) - (*i < *k);
+	plan_add_step(batch, first);
+	return 0;
 }
 
-/* Sort the entries of one limit by counting: this is the common case. */
-static void
-batch_sort_by_partition(struct batch *batch)
+int
+batch_add(struct batch *batch, struct query *query)
 {
-	uint16_t next[PARTITIONS_MAX] = {0};
-	unsigned sum = 0;
-
-	for (unsigned i = 0; i < batch->count; i++)
-		next[batch->entries[i].partition]++;
-	for (unsigned p = 0; sum < batch->count; p++) {
-		unsigned count = next[p];
-
-		next[p] = (uint16_t)sum;
-		sum += count;
+	query->next = NULL;
+	if (batch->count == 0)
+		batch_start(batch, query);
+	if (batch->is_plan) {
+		if (batch_add_step(batch, query) == -1)
+			return -1;
+		batch->queries += mates_count(query);
+		return 0;
 	}
-	for (unsigned i = 0; i < batch->count; i++)
-		batch->order[next[batch->entries[i].partition]++] = (uint16_t)i;
-}
-
-static void
-batch_sort_entries(struct batch *batch)
-{
-	const struct entry *first = &batch->entries[0];
-	bool has_limits = false, has_partitions = false;
-
-	for (unsigned i = 0; i < batch->count; i++) {
-		batch->order[i] = (uint16_t)i;
-		has_limits |= batch->entries[i].limit != first->limit;
-		has_partitions |=
-		    batch->entries[i].partition != first->partition;
-	}
-	if (has_limits)
-		qsort_r(batch->order, batch->count, sizeof(batch->order[0]),
-		    batch_by_hash, batch->entries);
-	else if (has_partitions)
-		batch_sort_by_partition(batch);
-}
-
-static const struct entry *
-batch_entry_at(const struct batch *batch, unsigned i)
-{
-	return &batch->entries[batch->order[i]];
-}
-
-/* Mostly each bucket of a limit has one query, with the same amount. */
-static bool
-batch_is_alike(const struct query *query, const struct query *other)
-{
-	return !query->next && query->op == OP_CONSUME &&
-	       query->op == other->op && query->amount == other->amount;
-}
-
-static struct group
-batch_group_at(const struct batch *batch, unsigned first)
-{
-	const struct entry *head = batch_entry_at(batch, first);
-	struct group group = {
-	    head->limit, head->partition, first, 0, head->first};
-
-	for (unsigned i = first; i < batch->count; i++) {
-		const struct entry *entry = batch_entry_at(batch, i);
-
-		if (!batch_is_same_hash(entry, head))
-			break;
-		if (group.same && !batch_is_alike(entry->first, head->first))
-			group.same = NULL;
-		group.count++;
-	}
-	return group;
-}
-
-static void
-batch_find_groups(struct batch *batch)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < batch->count;
-	     i += batch->groups[count++].count)
-		batch->groups[count] = batch_group_at(batch, i);
-	batch->group_count = count;
-}
-
-/* Count: the number of hashes, the hashes, and the arguments of each. */
-static size_t
-batch_count_arguments(const struct batch *batch)
-{
-	size_t arguments = 1 + batch->group_count;
-
-	for (unsigned i = 0; i < batch->group_count; i++) {
-		const struct group *group = &batch->groups[i];
-
-		arguments +=
-		    batch->algorithm->parameters + 3 +
-		    group->count * (batch->olds + (group->same ? 1 : 2));
-	}
-	return arguments;
-}
-
-/* Append one run of equal queries, "AMOUNT", "AMOUNT*COUNT" or "r".  Peeks are
- * not written: their results follow from the bucket in the reply. */
-static void
-batch_write_run(struct command *command, struct buf *ops,
-    const struct query *query, int64_t count)
-{
-	char *room = buf_reserve(ops, 2 * NUM_MAX_LEN + 2);
-	size_t len = 0;
-
-	if (!room)
-		command->failed = true;
-	if (!room || query->op == OP_PEEK)
-		return;
-	if (buf_len(ops) > 0)
-		room[len++] = ' ';
-	if (query->op == OP_RESET) {
-		room[len++] = 'r';
-	} else {
-		len += num_write_int(room + len, query->amount);
-		if (count > 1) {
-			room[len++] = '*';
-			len += num_write_int(room + len, count);
-		}
-	}
-	buf_commit(ops, len);
-}
-
-static void
-batch_write_ops(
-    struct command *command, struct buf *ops, const struct query *query)
-{
-	while (query) {
-		const struct query *run = query;
-		int64_t count = 0;
-
-		while (query && query->op == run->op &&
-		       query->amount == run->amount) {
-			query = query->next;
-			count++;
-		}
-		batch_write_run(command, ops, run, count);
-	}
-	command_add(command, buf_data(ops), buf_len(ops));
-	buf_consume(ops, buf_len(ops));
-}
-
-/* The number of buckets and, if there are any, that of older names. */
-static void
-batch_write_count(
-    const struct batch *batch, unsigned count, struct command *command)
-{
-	char text[2 * NUM_MAX_LEN + 2];
-	size_t len = num_write_int(text, count);
-
-	if (batch->olds > 0) {
-		text[len++] = ' ';
-		len += num_write_int(text + len, batch->olds);
-	}
-	command_add(command, text, len);
-}
-
-/* The fields of a group, by the name at place ${name} of each. */
-static void
-batch_write_fields(struct batch *batch, const struct group *group,
-    unsigned name, struct command *command)
-{
-	for (unsigned i = 0; i < group->count; i++) {
-		const struct entry *entry =
-		    batch_entry_at(batch, group->first + i);
-		size_t at = entry->key_at + (size_t)name * KEY_NAME_LEN;
-
-		command_add(
-		    command, buf_data(&batch->keys) + at, entry->key_len);
-	}
-}
-
-static void
-batch_write_group(
-    struct batch *batch, const struct group *group, struct command *command)
-{
-	struct buf *ops = &batch->ops;
-	const struct limit *limit = group->limit;
-	unsigned end = group->first + group->count;
-	struct algorithm_parameters parameters = {0};
-
-	limit->algorithm->add_parameters(limit, &parameters);
-	for (size_t i = 0; i < parameters.count; i++)
-		command_add(command, parameters.text[i], parameters.len[i]);
-	command_add_int(command, limit_life_us(limit) / 1000 + AFTERLIFE_MS);
-	batch_write_count(batch, group->count, command);
-	batch_write_ops(command, ops, group->same);
-	for (unsigned name = 0; name <= batch->olds; name++)
-		batch_write_fields(batch, group, name, command);
-	for (unsigned i = group->first; i < end && !group->same; i++)
-		batch_write_ops(command, ops, batch_entry_at(batch, i)->first);
-}
-
-void
-batch_write(struct batch *batch, const char *prefix,
-    const struct partitions *partitions, struct command *command)
-{
-	char name[FIELD_HASH_MAX];
-
-	batch_sort_entries(batch);
-	batch_find_groups(batch);
-	script_begin(command, &batch->call, batch_count_arguments(batch));
-	command_add_int(command, batch->group_count);
-	for (unsigned i = 0; i < batch->group_count; i++) {
-		const struct group *group = &batch->groups[i];
-		const char *tag = partition_tag(partitions, group->partition);
-
-		command_add(command, name,
-		    field_hash_name(prefix, tag, group->limit, name));
-	}
-	for (unsigned i = 0; i < batch->group_count; i++)
-		batch_write_group(batch, &batch->groups[i], command);
+	if (batch_add_query(batch, query) == -1)
+		return -1;
+	batch->queries++;
+	return 0;
 }
 
 static void
@@ -390,19 +194,27 @@ batch_result(struct query *query, const struct limit *limit, int64_t now_us,
 	query->done(query);
 }
 
+/* Those of an entry, or the steps of a plan. */
 static void
-batch_abandon_entry(struct entry *entry, enum unavailable why)
+batch_abandon_queries(struct query *query, enum unavailable why)
 {
-	struct query *query = entry->first;
-
 	while (query) {
 		struct query *next = query->next;
 
-		query->result = RESULT_UNAVAILABLE;
-		query->why = why;
+		mates_abandon(query, why);
 		query->done(query);
 		query = next;
 	}
+}
+
+bool
+batch_read_bucket(const struct entry *entry, const redisReply *text,
+    struct bucket *bucket)
+{
+	*bucket = (struct bucket){0};
+	return text->type != REDIS_REPLY_STRING ||
+	       entry->limit->algorithm->read(
+		   entry->limit, text->str, text->len, bucket);
 }
 
 /* Repeat on a bucket what the script did.  Return whether its text is a
@@ -410,13 +222,11 @@ batch_abandon_entry(struct entry *entry, enum unavailable why)
 static bool
 batch_decide_entry(struct entry *entry, const redisReply *text, int64_t now_us)
 {
-	struct bucket bucket = {0};
+	struct bucket bucket;
 	struct query *query = entry->first;
 
-	if (text->type == REDIS_REPLY_STRING &&
-	    !entry->limit->algorithm->read(
-		entry->limit, text->str, text->len, &bucket)) {
-		batch_abandon_entry(entry, UNAVAILABLE_REFUSED);
+	if (!batch_read_bucket(entry, text, &bucket)) {
+		batch_abandon_queries(entry->first, UNAVAILABLE_REFUSED);
 		return false;
 	}
 	while (query) {
@@ -454,6 +264,8 @@ batch_take_reply(
 	if (batch->queries == 0)
 		return 0;
 	batch->queries = 0;
+	if (batch->is_plan)
+		return plan_take_reply(batch, reply, foreign);
 	for (unsigned i = 0; i < batch->count; i++) {
 		const redisReply *text = reply->element[i + 2];
 		struct entry *entry = &batch->entries[batch->order[i]];
@@ -472,6 +284,10 @@ batch_abandon(struct batch *batch, enum unavailable why)
 	if (batch->queries == 0)
 		return;
 	batch->queries = 0;
+	if (batch->is_plan) {
+		batch_abandon_queries(batch->first, why);
+		return;
+	}
 	for (unsigned i = 0; i < batch->count; i++)
-		batch_abandon_entry(&batch->entries[i], why);
+		batch_abandon_queries(batch->entries[i].first, why);
 }

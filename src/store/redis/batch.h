@@ -4,6 +4,9 @@
  * Pure: no link, no clock.  Entries are buckets, each with its queries in the
  * order they came; the entries of one hash, which a limit has for each
  * partition, are together in the call.
+ *
+ * A batch is of one algorithm, or it is a plan (store/redis/plan.h): limits of
+ * any algorithm, and queries that are decided together.
  */
 #ifndef STORE_REDIS_BATCH_H
 #define STORE_REDIS_BATCH_H
@@ -35,7 +38,7 @@ struct entry {
 	uint32_t key_at;            /* in ${keys} of the batch */
 	uint16_t key_len;           /* of one name */
 	uint16_t partition;         /* of the key */
-	struct query *first, *last; /* chained by query->next */
+	struct query *first, *last; /* chained by query->next; not in a plan */
 };
 
 /** The entries of one limit and partition, together in the call. */
@@ -52,7 +55,10 @@ struct batch {
 	void *owner;
 	const struct rules *rules; /* the set of all its limits, except those
 				      that came with requests */
-	const struct algorithm *algorithm; /* of all its limits: one script */
+	bool is_plan;                      /* set by its owner, while empty */
+	const struct algorithm *algorithm; /* of all its limits: one script;
+					    * NULL: a plan */
+	struct query *first, *last; /* steps of a plan, chained by ->next */
 	struct script_call call;
 	int64_t deadline_us;
 	int64_t sent_us;
@@ -94,17 +100,23 @@ size_t batch_trim(struct spares *spares);
 /** Free all spare ones. */
 void batch_clear_spares(struct spares *spares);
 
-/** Whether ${query} may go into this batch: same rules, same algorithm, room,
- * and its bucket is not there under another limit. */
+/** Whether ${query}, with its mates, may go into this batch: same rules, same
+ * algorithm, room, and its bucket is not there under another limit.  Only a
+ * plan takes mates, and OP_GIVE_BACK. */
 bool batch_has_room(const struct batch *batch, const struct query *query);
 
-/** Add a query; there must be room for it.  Return 0, or -1 (out of memory). */
+/** Add a query, with its mates; there must be room.  Return 0, or -1 (out of memory). */
 int batch_add(struct batch *batch, struct query *query) MUST_USE;
 
 /** Write the call of the algorithm's script, for hashes whose names begin with
  * ${prefix} and the tags of ${partitions}. */
 void batch_write(struct batch *batch, const char *prefix,
     const struct partitions *partitions, struct command *command);
+
+/** Read the bucket of an entry from its part of a reply.  False: the text is
+ * not a bucket's. */
+bool batch_read_bucket(const struct entry *entry, const redisReply *text,
+    struct bucket *bucket) MUST_USE;
 
 /** Give all queries their results from the script's reply, and call done for
  * each.  Queries get RESULT_UNAVAILABLE if the text of their bucket is not a

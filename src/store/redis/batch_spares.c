@@ -15,6 +15,8 @@ batch_clear(struct batch *batch)
 {
 	batch->next = NULL;
 	batch->rules = NULL;
+	batch->is_plan = false;
+	batch->first = batch->last = NULL;
 	batch->count = 0;
 	batch->queries = 0;
 	buf_consume(&batch->keys, buf_len(&batch->keys));

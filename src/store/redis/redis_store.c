@@ -61,16 +61,33 @@ redis_store_on_set_back(
 	redis->events->set_back(redis->arg, place, back_us, since_us);
 }
 
+static size_t
+redis_store_place(struct store *store, const struct query *query)
+{
+	const struct redis_store *redis = (const struct redis_store *)store;
+
+	return topology_server_of(
+	    redis->topology, topology_partition_of(redis->topology,
+				 query->key.bytes, query->key.len));
+}
+
+static void
+redis_store_set_partitions(struct redis_store *redis, struct query *query)
+{
+	for (; query; query = query->mate)
+		query->partition = (uint16_t)topology_partition_of(
+		    redis->topology, query->key.bytes, query->key.len);
+}
+
 static bool
 redis_store_query(struct store *store, struct query *query)
 {
 	struct redis_store *redis = (struct redis_store *)store;
-	unsigned partition = topology_partition_of(
-	    redis->topology, query->key.bytes, query->key.len);
-	size_t place = topology_server_of(redis->topology, partition);
+	size_t server;
 
-	query->partition = (uint16_t)partition;
-	return shard_query(redis->shards[place], query);
+	redis_store_set_partitions(redis, query);
+	server = topology_server_of(redis->topology, query->partition);
+	return shard_query(redis->shards[server], query);
 }
 
 static void
@@ -163,6 +180,7 @@ redis_store_new(struct loop *loop, struct dialer *dialer,
 {
 	static const struct store_ops ops = {
 	    .query = redis_store_query,
+	    .place = redis_store_place,
 	    .flush = redis_store_flush,
 	    .has_room = redis_store_has_room,
 	    .trim = redis_store_trim,

@@ -12,6 +12,7 @@
 #include "limit/algorithm.h"
 #include "net/timer.h"
 #include "redis/reply.h"
+#include "store/mates.h"
 #include "store/redis/batch.h"
 #include "store/redis/server_clock.h"
 #include "store/redis/window.h"
@@ -20,6 +21,11 @@
 #include <string.h>
 
 TAILQ_HEAD(batch_ages, batch);
+
+/* Kinds of batches that are filled at a time: one for each algorithm, and the
+ * plan, whose place is the last. */
+#define PLAN  ALGORITHM_COUNT
+#define KINDS (ALGORITHM_COUNT + 1)
 
 struct shard {
 	const struct shard_common *common;
@@ -32,7 +38,7 @@ struct shard {
 	bool ready; /* the link is up */
 	bool settled;
 
-	struct batch *open[ALGORITHM_COUNT]; /* those being filled, or NULL */
+	struct batch *open[KINDS]; /* those being filled, or NULL */
 	struct batch *head, *tail;           /* wait to be sent, oldest first */
 	struct batch_ages ages;              /* all in use, oldest first */
 	struct spares spares;                /* batches */
@@ -41,8 +47,8 @@ struct shard {
 	/* Whether the server has run the script of each algorithm since the
 	 * link came up.  Until then one call of it is out at a time: a refused
 	 * one could not be sent again once another brought it and ran. */
-	bool proven[ALGORITHM_COUNT];
-	bool proving[ALGORITHM_COUNT]; /* a call of it is out */
+	bool proven[KINDS];
+	bool proving[KINDS]; /* a call of it is out */
 
 	unsigned pending;   /* queries without a result */
 	unsigned window;    /* of those, the most before it has no room */
@@ -50,6 +56,12 @@ struct shard {
 	struct server_clock clock;
 	struct log_limiter limiter; /* of warnings about replies */
 };
+
+static size_t
+shard_kind_of(const struct batch *batch)
+{
+	return batch->is_plan ? PLAN : batch->algorithm->place;
+}
 
 static void
 shard_recycle(struct shard *shard, struct batch *batch)
@@ -107,7 +119,7 @@ shard_give_up_all(struct shard *shard)
 {
 	struct batch *batch;
 
-	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+	for (size_t i = 0; i < KINDS; i++)
 		shard_seal(shard, i);
 	while ((batch = shard_pop(shard)))
 		shard_give_up(shard, batch, UNAVAILABLE_DOWN);
@@ -132,7 +144,7 @@ shard_on_deadline(void *arg)
 
 	/* A result may lead to another query, which must not join a batch that
 	 * is being abandoned. */
-	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+	for (size_t i = 0; i < KINDS; i++)
 		if (shard->open[i] && shard->open[i]->deadline_us <= now_us)
 			shard_seal(shard, i);
 	TAILQ_FOREACH (batch, &shard->ages, age) {
@@ -277,7 +289,7 @@ shard_on_results(
 		shard_warn(
 		    shard, batch, "left alone what is not a bucket: ", foreign);
 	}
-	shard->proven[batch->algorithm->place] = true;
+	shard->proven[shard_kind_of(batch)] = true;
 	shard_recycle(shard, batch);
 	link_proven(shard->link);
 }
@@ -289,7 +301,7 @@ shard_on_reply(struct script_call *call, const redisReply *reply)
 	struct shard *shard = batch->owner;
 
 	shard->inflight--;
-	shard->proving[batch->algorithm->place] = false;
+	shard->proving[shard_kind_of(batch)] = false;
 	if (!reply) {
 		shard_give_up(shard, batch,
 		    clock_us() < batch->deadline_us ? UNAVAILABLE_DOWN
@@ -330,7 +342,7 @@ shard_send(struct shard *shard, struct batch *batch)
 	}
 	server_count(&shard->server->calls);
 	shard->inflight++;
-	shard->proving[batch->algorithm->place] = true;
+	shard->proving[shard_kind_of(batch)] = true;
 	PROBE3(
 	    batch_sent, link_name(shard->link), batch->count, batch->queries);
 	shard->common->events->sent(shard->common->arg, batch->count);
@@ -344,7 +356,7 @@ shard_next_batch(struct shard *shard)
 	struct batch *batch;
 
 	for (;;) {
-		for (size_t i = 0; i < ALGORITHM_COUNT && !shard->head; i++)
+		for (size_t i = 0; i < KINDS && !shard->head; i++)
 			shard_seal(shard, i);
 		batch = shard_pop(shard);
 		if (!batch || batch->queries > 0)
@@ -358,7 +370,7 @@ shard_next_batch(struct shard *shard)
 static bool
 shard_must_wait(const struct shard *shard, const struct batch *batch)
 {
-	size_t place = batch->algorithm->place;
+	size_t place = shard_kind_of(batch);
 
 	return !shard->proven[place] && shard->proving[place];
 }
@@ -392,8 +404,20 @@ shard_flush(struct shard *shard)
 	link_flush(shard->link);
 }
 
+/* Where the query goes.  What comes behind a step of several buckets may be
+ * about one of them, and must not be sent before it. */
+static size_t
+shard_place_of(const struct shard *shard, const struct query *query)
+{
+	bool is_step = query->mate || query->op == OP_GIVE_BACK;
+
+	return is_step || shard->open[PLAN] ? PLAN
+					    : query->limit->algorithm->place;
+}
+
 static struct batch *
-shard_open_batch(struct shard *shard, const struct query *query)
+shard_open_batch(
+    struct shard *shard, const struct query *query, size_t place)
 {
 	struct batch *batch = batch_take(&shard->spares);
 
@@ -403,7 +427,8 @@ shard_open_batch(struct shard *shard, const struct query *query)
 	batch->names = shard->common->names;
 	batch->deadline_us =
 	    query->now_us + shard->link_options.socket_timeout_us;
-	shard->open[query->limit->algorithm->place] = batch;
+	batch->is_plan = place == PLAN;
+	shard->open[place] = batch;
 	TAILQ_INSERT_TAIL(&shard->ages, batch, age);
 	if (!timer_is_set(&shard->timer))
 		shard_set_timer(shard, batch->deadline_us);
@@ -413,28 +438,30 @@ shard_open_batch(struct shard *shard, const struct query *query)
 static bool
 shard_is_unavailable(struct query *query)
 {
-	query->result = RESULT_UNAVAILABLE;
-	query->why = UNAVAILABLE_DOWN;
+	mates_abandon(query, UNAVAILABLE_DOWN);
 	return true;
 }
 
 bool
 shard_query(struct shard *shard, struct query *query)
 {
-	size_t place = query->limit->algorithm->place;
+	size_t place = shard_place_of(shard, query);
 	struct batch *batch = shard->open[place];
 
 	if (!shard->ready)
 		return shard_is_unavailable(query);
+	/* What is in the others came first, and is sent first. */
+	for (size_t i = 0; place == PLAN && !batch && i < PLAN; i++)
+		shard_seal(shard, i);
 	if (batch && !batch_has_room(batch, query)) {
 		shard_seal(shard, place);
 		batch = NULL;
 	}
 	if (!batch)
-		batch = shard_open_batch(shard, query);
+		batch = shard_open_batch(shard, query, place);
 	if (!batch || batch_add(batch, query) == -1)
 		return shard_is_unavailable(query);
-	shard->pending++;
+	shard->pending += query->mate ? mates_count(query) : 1;
 	return false;
 }
 

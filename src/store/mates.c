@@ -1,0 +1,71 @@
+#include "store/mates.h"
+
+#include "limit/algorithm.h"
+
+/* Decide as if it were alone.  Return whether the others may pass. */
+static bool
+mates_decide_one(struct query *query, struct mate_bucket *at)
+{
+	if (query->op == OP_GIVE_BACK)
+		decide_give_back(query->limit, query->amount, query->stamp,
+		    at->now_us, &at->bucket, &query->decision);
+	else
+		at->changed = decide(query->limit, query->op, query->amount,
+		    at->now_us, &at->bucket, &query->decision);
+	return query->decision.allowed || query->limit->shadow;
+}
+
+/* Another denies: take back what this one changed. */
+static void
+mates_take_back(
+    struct query *query, struct mate_bucket *at, const struct bucket *before)
+{
+	if (!query->decision.allowed)
+		return;
+	at->bucket = *before;
+	at->changed = false;
+	decide(query->limit, OP_PEEK, query->amount, at->now_us, &at->bucket,
+	    &query->decision);
+}
+
+void
+mates_decide(struct query *first, struct mate_bucket *buckets)
+{
+	struct bucket before[MATES_MAX];
+	bool allowed = true;
+	unsigned i = 0;
+
+	for (struct query *query = first; query; query = query->mate, i++) {
+		before[i] = buckets[i].bucket;
+		allowed &= mates_decide_one(query, &buckets[i]);
+	}
+	i = 0;
+	for (struct query *query = first; query; query = query->mate, i++) {
+		query->result =
+		    query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;
+		query->charged = query->op == OP_CONSUME && allowed &&
+				 query->decision.allowed;
+		if (!allowed && first->mate)
+			mates_take_back(query, &buckets[i], &before[i]);
+	}
+}
+
+void
+mates_abandon(struct query *first, enum unavailable why)
+{
+	for (struct query *query = first; query; query = query->mate) {
+		query->result = RESULT_UNAVAILABLE;
+		query->why = why;
+		query->charged = false;
+	}
+}
+
+unsigned
+mates_count(const struct query *first)
+{
+	unsigned count = 0;
+
+	for (; first; first = first->mate)
+		count++;
+	return count;
+}

@@ -1,0 +1,156 @@
+/*
+ * Job: decides queries together on buckets in memory.
+ * Invariant: the stripes of all of them are locked, in the order of the table,
+ * so that no two threads wait for each other.
+ * The heart: memory_decide_together().
+ */
+#include "store/mates.h"
+#include "store/memory_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* The buckets of ${first} and its mates, in the same order. */
+struct memory_mates {
+	struct memory *memory;
+	struct query *first;
+	unsigned count;
+	struct hash128 ids[MATES_MAX];
+	struct stripe *stripes[MATES_MAX]; /* of each */
+	struct mate_bucket buckets[MATES_MAX];
+	struct bucket before[MATES_MAX];
+
+	struct stripe *locked[MATES_MAX]; /* in order, each once */
+	unsigned locked_count;
+};
+
+static int
+memory_by_place(const void *a, const void *b)
+{
+	const struct stripe *const *i = a, *const *k = b;
+
+	return (*i > *k) - (*i < *k);
+}
+
+static void
+memory_lock_stripes(struct memory_mates *mates)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < mates->count; i++)
+		mates->locked[i] = mates->stripes[i];
+	qsort(mates->locked, mates->count, sizeof(mates->locked[0]),
+	    memory_by_place);
+	for (unsigned i = 0; i < mates->count; i++)
+		if (i == 0 || mates->locked[i] != mates->locked[count - 1])
+			mates->locked[count++] = mates->locked[i];
+	mates->locked_count = count;
+	for (unsigned i = 0; i < count; i++)
+		pthread_mutex_lock(&mates->locked[i]->lock);
+}
+
+static void
+memory_unlock_stripes(struct memory_mates *mates)
+{
+	while (mates->locked_count > 0)
+		pthread_mutex_unlock(
+		    &mates->locked[--mates->locked_count]->lock);
+}
+
+static void
+memory_find_mates(struct memory_mates *mates)
+{
+	struct memory *memory = mates->memory;
+
+	for (struct query *query = mates->first; query; query = query->mate) {
+		struct hash128 id = bucket_id(query->limit, &query->key);
+
+		mates->ids[mates->count] = id;
+		mates->stripes[mates->count++] =
+		    &memory->stripe[memory_stripe_at(memory, id)];
+	}
+}
+
+static void
+memory_read_mates(struct memory_mates *mates)
+{
+	const struct query *query = mates->first;
+
+	for (unsigned i = 0; i < mates->count; i++, query = query->mate) {
+		struct mate_bucket *at = &mates->buckets[i];
+
+		at->now_us = memory_time(
+		    mates->stripes[i], query->limit->algorithm, query->now_us);
+		/* Of a free slot: an empty one. */
+		at->bucket = memory_unpack(memory_find(
+		    mates->memory, mates->stripes[i], mates->ids[i]));
+		mates->before[i] = at->bucket;
+	}
+}
+
+static bool
+memory_put_mate(struct memory_mates *mates, const struct query *query,
+    unsigned i, const struct bucket *bucket)
+{
+	return memory_put(mates->memory, mates->stripes[i], query->limit,
+	    mates->ids[i], bucket, query->now_us);
+}
+
+/* There was no room for the bucket of ${full}, number ${place}, which denies the
+ * others: undo what was written before it, whose slots are still there. */
+static void
+memory_undo_mates(
+    struct memory_mates *mates, const struct query *full, unsigned place)
+{
+	struct query *query = mates->first;
+
+	for (unsigned i = 0; i < mates->count; i++, query = query->mate) {
+		bool kept = i >= place || !mates->buckets[i].changed ||
+			    memory_put_mate(mates, query, i, &mates->before[i]);
+
+		assert(kept);
+		(void)kept;
+		query->charged = false;
+		if (query != full)
+			decide(query->limit, OP_PEEK, query->amount,
+			    mates->buckets[i].now_us, &mates->before[i],
+			    &query->decision);
+	}
+}
+
+/* Write what has changed.  The start of a block may find no room; it is lost
+ * then, as it is for a query that is alone. */
+static void
+memory_write_mates(struct memory_mates *mates)
+{
+	struct query *query = mates->first;
+
+	for (unsigned i = 0; i < mates->count; i++, query = query->mate) {
+		if (!mates->buckets[i].changed ||
+		    memory_put_mate(mates, query, i, &mates->buckets[i].bucket))
+			continue;
+		if (!query->charged)
+			continue;
+		query->charged = false;
+		memory_decide_when_full(mates->memory, &query->decision);
+		if (!query->decision.allowed && !query->limit->shadow) {
+			memory_undo_mates(mates, query, i);
+			return;
+		}
+	}
+}
+
+void
+memory_decide_together(struct memory *memory, struct query *first)
+{
+	struct memory_mates mates = {.memory = memory, .first = first};
+
+	memory_find_mates(&mates);
+	memory_lock_stripes(&mates);
+	memory_read_mates(&mates);
+	mates_decide(first, mates.buckets);
+	memory_write_mates(&mates);
+	memory_unlock_stripes(&mates);
+	for (struct query *query = first; query; query = query->mate)
+		query->decided_by = DECIDED_BY_MEMORY;
+}

@@ -1,0 +1,271 @@
+/*
+ * Job: writes a batch as the call of a script.
+ * Invariant: the entries of one hash are together in the call, in the order
+ * that batch->order has.
+ * The heart: batch_write().
+ */
+#include "store/redis/batch.h"
+
+#include "base/num.h"
+#include "limit/algorithm.h"
+#include "store/redis/field.h"
+#include "store/redis/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A hash expires an hour after the last bucket in it is drained, in case no
+ * daemon is left to sweep it. */
+#define AFTERLIFE_MS 3600000
+
+static bool
+batch_is_same_hash(const struct entry *a, const struct entry *b)
+{
+	return a->limit == b->limit && a->partition == b->partition;
+}
+
+static int
+batch_by_hash(const void *a, const void *b, void *arg)
+{
+	const struct entry *entries = arg;
+	const uint16_t *i = a, *k = b;
+	unsigned left = entries[*i].limit->order;
+	unsigned right = entries[*k].limit->order;
+
+	if (left == right) {
+		left = entries[*i].partition;
+		right = entries[*k].partition;
+	}
+	return left != right ? (left > right) - (left < right)
+			     : (*i > *k) - (*i < *k);
+}
+
+/* Sort the entries of one limit by counting: this is the common case. */
+static void
+batch_sort_by_partition(struct batch *batch)
+{
+	uint16_t next[PARTITIONS_MAX] = {0};
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < batch->count; i++)
+		next[batch->entries[i].partition]++;
+	for (unsigned p = 0; sum < batch->count; p++) {
+		unsigned count = next[p];
+
+		next[p] = (uint16_t)sum;
+		sum += count;
+	}
+	for (unsigned i = 0; i < batch->count; i++)
+		batch->order[next[batch->entries[i].partition]++] = (uint16_t)i;
+}
+
+static void
+batch_sort_entries(struct batch *batch)
+{
+	const struct entry *first = &batch->entries[0];
+	bool has_limits = false, has_partitions = false;
+
+	for (unsigned i = 0; i < batch->count; i++) {
+		batch->order[i] = (uint16_t)i;
+		has_limits |= batch->entries[i].limit != first->limit;
+		has_partitions |=
+		    batch->entries[i].partition != first->partition;
+	}
+	if (has_limits)
+		qsort_r(batch->order, batch->count, sizeof(batch->order[0]),
+		    batch_by_hash, batch->entries);
+	else if (has_partitions)
+		batch_sort_by_partition(batch);
+}
+
+static const struct entry *
+batch_entry_at(const struct batch *batch, unsigned i)
+{
+	return &batch->entries[batch->order[i]];
+}
+
+/* Mostly each bucket of a limit has one query, with the same amount. */
+static bool
+batch_is_alike(const struct query *query, const struct query *other)
+{
+	return !query->next && query->op == OP_CONSUME &&
+	       query->op == other->op && query->amount == other->amount;
+}
+
+static struct group
+batch_group_at(const struct batch *batch, unsigned first)
+{
+	const struct entry *head = batch_entry_at(batch, first);
+	struct group group = {head->limit, head->partition, first, 0,
+	    batch->is_plan ? NULL : head->first};
+
+	for (unsigned i = first; i < batch->count; i++) {
+		const struct entry *entry = batch_entry_at(batch, i);
+
+		if (!batch_is_same_hash(entry, head))
+			break;
+		if (group.same && !batch_is_alike(entry->first, head->first))
+			group.same = NULL;
+		group.count++;
+	}
+	return group;
+}
+
+static void
+batch_find_groups(struct batch *batch)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < batch->count;
+	     i += batch->groups[count++].count)
+		batch->groups[count] = batch_group_at(batch, i);
+	batch->group_count = count;
+}
+
+/* Those of a group: parameters, time to live, count and fields.  In a plan, the
+ * algorithm as well; else the operations, for all or for each. */
+static size_t
+batch_count_group(const struct batch *batch, const struct group *group)
+{
+	size_t count = group->limit->algorithm->parameters + 3 +
+		       (size_t)group->count * (1 + batch->olds);
+
+	return batch->is_plan || group->same ? count : count + group->count;
+}
+
+/* The number of hashes, the hashes, the arguments of each, and the steps. */
+static size_t
+batch_count_arguments(const struct batch *batch)
+{
+	size_t arguments = 1 + batch->group_count;
+
+	for (unsigned i = 0; i < batch->group_count; i++)
+		arguments += batch_count_group(batch, &batch->groups[i]);
+	return batch->is_plan ? arguments + plan_count_steps(batch) : arguments;
+}
+
+/* Append one run of equal queries, "AMOUNT", "AMOUNT*COUNT" or "r".  Peeks are
+ * not written: their results follow from the bucket in the reply. */
+static void
+batch_write_run(struct command *command, struct buf *ops,
+    const struct query *query, int64_t count)
+{
+	char *room = buf_reserve(ops, 2 * NUM_MAX_LEN + 2);
+	size_t len = 0;
+
+	if (!room)
+		command->failed = true;
+	if (!room || query->op == OP_PEEK)
+		return;
+	if (buf_len(ops) > 0)
+		room[len++] = ' ';
+	if (query->op == OP_RESET) {
+		room[len++] = 'r';
+	} else {
+		len += num_write_int(room + len, query->amount);
+		if (count > 1) {
+			room[len++] = '*';
+			len += num_write_int(room + len, count);
+		}
+	}
+	buf_commit(ops, len);
+}
+
+static void
+batch_write_ops(
+    struct command *command, struct buf *ops, const struct query *query)
+{
+	while (query) {
+		const struct query *run = query;
+		int64_t count = 0;
+
+		while (query && query->op == run->op &&
+		       query->amount == run->amount) {
+			query = query->next;
+			count++;
+		}
+		batch_write_run(command, ops, run, count);
+	}
+	command_add(command, buf_data(ops), buf_len(ops));
+	buf_consume(ops, buf_len(ops));
+}
+
+/* The number of buckets and, if there are any, that of older names. */
+static void
+batch_write_count(
+    const struct batch *batch, unsigned count, struct command *command)
+{
+	char text[2 * NUM_MAX_LEN + 2];
+	size_t len = num_write_int(text, count);
+
+	if (batch->olds > 0) {
+		text[len++] = ' ';
+		len += num_write_int(text + len, batch->olds);
+	}
+	command_add(command, text, len);
+}
+
+/* The fields of a group, by the name at place ${name} of each. */
+static void
+batch_write_fields(struct batch *batch, const struct group *group,
+    unsigned name, struct command *command)
+{
+	for (unsigned i = 0; i < group->count; i++) {
+		const struct entry *entry =
+		    batch_entry_at(batch, group->first + i);
+		size_t at = entry->key_at + (size_t)name * KEY_NAME_LEN;
+
+		command_add(
+		    command, buf_data(&batch->keys) + at, entry->key_len);
+	}
+}
+
+static void
+batch_write_group(
+    struct batch *batch, const struct group *group, struct command *command)
+{
+	struct buf *ops = &batch->ops;
+	const struct limit *limit = group->limit;
+	unsigned end = group->first + group->count;
+	struct algorithm_parameters parameters = {0};
+
+	if (batch->is_plan)
+		command_add(command, limit->algorithm->name,
+		    strlen(limit->algorithm->name));
+	limit->algorithm->add_parameters(limit, &parameters);
+	for (size_t i = 0; i < parameters.count; i++)
+		command_add(command, parameters.text[i], parameters.len[i]);
+	command_add_int(command, limit_life_us(limit) / 1000 + AFTERLIFE_MS);
+	batch_write_count(batch, group->count, command);
+	if (!batch->is_plan)
+		batch_write_ops(command, ops, group->same);
+	for (unsigned name = 0; name <= batch->olds; name++)
+		batch_write_fields(batch, group, name, command);
+	if (batch->is_plan || group->same)
+		return;
+	for (unsigned i = group->first; i < end; i++)
+		batch_write_ops(command, ops, batch_entry_at(batch, i)->first);
+}
+
+void
+batch_write(struct batch *batch, const char *prefix,
+    const struct partitions *partitions, struct command *command)
+{
+	char name[FIELD_HASH_MAX];
+
+	batch_sort_entries(batch);
+	batch_find_groups(batch);
+	script_begin(command, &batch->call, batch_count_arguments(batch));
+	command_add_int(command, batch->group_count);
+	for (unsigned i = 0; i < batch->group_count; i++) {
+		const struct group *group = &batch->groups[i];
+		const char *tag = partition_tag(partitions, group->partition);
+
+		command_add(command, name,
+		    field_hash_name(prefix, tag, group->limit, name));
+	}
+	for (unsigned i = 0; i < batch->group_count; i++)
+		batch_write_group(batch, &batch->groups[i], command);
+	if (batch->is_plan)
+		plan_write_steps(batch, command);
+}

@@ -1,0 +1,206 @@
+/*
+ * Job: the steps of a plan, as arguments of its script, and as decisions.
+ * Invariant: a query's entry is its bucket's; steps stay in the order in which
+ * they were added.
+ * The heart: plan_write_step() and plan_take_step().
+ */
+#include "store/redis/plan.h"
+
+#include "base/num.h"
+#include "limit/algorithm.h"
+#include "store/mates.h"
+
+#include <string.h>
+
+void
+plan_add_step(struct batch *batch, struct query *query)
+{
+	if (batch->last)
+		batch->last->next = query;
+	else
+		batch->first = query;
+	batch->last = query;
+}
+
+/*
+ * Writing.
+ */
+
+/* A step that changes nothing is not written: its result follows from the
+ * buckets in the reply. */
+static bool
+plan_is_written(const struct query *query)
+{
+	return query->op != OP_PEEK;
+}
+
+/* The last of a run of equal steps about one bucket, which starts at
+ * ${query}; ${count} is set to their number. */
+static const struct query *
+plan_run_end(const struct query *query, int64_t *count)
+{
+	const struct query *next;
+
+	*count = 1;
+	if (query->mate || query->op != OP_CONSUME)
+		return query;
+	for (; (next = query->next); query = next, ++*count)
+		if (next->mate || next->op != query->op ||
+		    next->entry != query->entry ||
+		    next->amount != query->amount)
+			break;
+	return query;
+}
+
+size_t
+plan_count_steps(const struct batch *batch)
+{
+	size_t steps = 0;
+	int64_t count;
+
+	for (const struct query *query = batch->first; query;
+	     query = plan_run_end(query, &count)->next)
+		steps += plan_is_written(query);
+	return steps;
+}
+
+/* What one bucket is asked, as "3 AMOUNT*COUNT"; see lua/plan.lua. */
+static size_t
+plan_write_op(
+    char *to, unsigned bucket, const struct query *query, int64_t count)
+{
+	size_t len = num_write_int(to, bucket);
+
+	to[len++] = ' ';
+	if (query->op == OP_RESET) {
+		to[len++] = 'r';
+		return len;
+	}
+	len += num_write_int(to + len, query->amount);
+	if (query->op == OP_GIVE_BACK) {
+		to[len++] = '@';
+		len += num_write_int(to + len, query->stamp);
+	} else if (count > 1) {
+		to[len++] = '*';
+		len += num_write_int(to + len, count);
+	} else if (query->limit->shadow) {
+		to[len++] = '?';
+	}
+	return len;
+}
+
+/* ${numbers} has the number, from 1, that each entry has in the call. */
+static void
+plan_write_step(const struct query *query, int64_t count,
+    const uint16_t *numbers, struct command *command)
+{
+	char text[MATES_MAX * (3 * NUM_MAX_LEN + 3)];
+	size_t len = 0;
+
+	for (; query; query = query->mate) {
+		if (len > 0)
+			text[len++] = ' ';
+		len += plan_write_op(
+		    text + len, numbers[query->entry], query, count);
+	}
+	command_add(command, text, len);
+}
+
+void
+plan_write_steps(struct batch *batch, struct command *command)
+{
+	uint16_t numbers[BATCH_ENTRIES];
+	int64_t count;
+
+	for (unsigned i = 0; i < batch->count; i++)
+		numbers[batch->order[i]] = (uint16_t)(i + 1);
+	for (const struct query *query = batch->first, *end; query;
+	     query = end->next) {
+		end = plan_run_end(query, &count);
+		if (plan_is_written(query))
+			plan_write_step(query, count, numbers, command);
+	}
+}
+
+/*
+ * Deciding.
+ */
+
+/* A bucket, step after step. */
+struct plan_bucket {
+	struct bucket bucket;
+	bool is_strange; /* its text is not a bucket's */
+};
+
+static void
+plan_give_result(struct query *query, const struct mate_bucket *at)
+{
+	query->decided_by = DECIDED_BY_REDIS;
+	query->decided_us = at->now_us;
+	query->bucket = at->bucket;
+}
+
+/* Repeat what the script did.  A step about a bucket that is none was left out
+ * there. */
+static void
+plan_decide_step(
+    struct query *first, struct plan_bucket *buckets, int64_t now_us)
+{
+	struct mate_bucket at[MATES_MAX];
+	unsigned i = 0;
+
+	for (struct query *query = first; query; query = query->mate, i++) {
+		at[i] = (struct mate_bucket){
+		    now_us, buckets[query->entry].bucket, false};
+		if (buckets[query->entry].is_strange) {
+			mates_abandon(first, UNAVAILABLE_REFUSED);
+			return;
+		}
+	}
+	mates_decide(first, at);
+	i = 0;
+	for (struct query *query = first; query; query = query->mate, i++) {
+		buckets[query->entry].bucket = at[i].bucket;
+		plan_give_result(query, &at[i]);
+	}
+}
+
+/* Read the buckets of the reply.  Return how many are none. */
+static int
+plan_read_buckets(const struct batch *batch, const redisReply *reply,
+    struct plan_bucket *buckets, const char **foreign)
+{
+	int strange = 0;
+
+	for (unsigned i = 0; i < batch->count; i++) {
+		const redisReply *text = reply->element[i + 2];
+		unsigned entry = batch->order[i];
+		struct plan_bucket *to = &buckets[entry];
+
+		to->is_strange = !batch_read_bucket(
+		    &batch->entries[entry], text, &to->bucket);
+		if (to->is_strange) {
+			*foreign = text->str;
+			strange++;
+		}
+	}
+	return strange;
+}
+
+int
+plan_take_reply(
+    struct batch *batch, const redisReply *reply, const char **foreign)
+{
+	struct plan_bucket buckets[BATCH_ENTRIES];
+	int strange = plan_read_buckets(batch, reply, buckets, foreign);
+	struct query *query = batch->first;
+
+	while (query) {
+		struct query *next = query->next;
+
+		plan_decide_step(query, buckets, batch->decided_us);
+		query->done(query);
+		query = next;
+	}
+	return strange;
+}

@@ -7,13 +7,15 @@
 #include "gate/check.h"
 
 #include "base/probe.h"
+#include "gate/check_internal.h"
 #include "gate/fallback.h"
 #include "gate/gate.h"
+#include "gate/joint.h"
 
 #include <assert.h>
 #include <string.h>
 
-static void
+void
 check_set_state(struct check *check, enum check_state state)
 {
 	static const unsigned next[] = {
@@ -28,8 +30,7 @@ check_set_state(struct check *check, enum check_state state)
 	check->state = state;
 }
 
-/* The decision, or the outcome without one, is known. */
-static void
+void
 check_decided(struct check *check)
 {
 	struct gate *gate = check->gate;
@@ -48,8 +49,7 @@ check_decided(struct check *check)
  * Counting.
  */
 
-/* Where what becomes of a query is counted for its limit, or NULL. */
-static struct limit_cell *
+struct limit_cell *
 check_cell_of(const struct check *check, const struct query *query)
 {
 	const struct rules_snapshot *snapshot = check->snapshot;
@@ -60,14 +60,6 @@ check_cell_of(const struct check *check, const struct query *query)
 	return limit_stats_cell(
 	    snapshot->limit_stats, limit->order, check->gate->worker);
 }
-
-/* Count for all limits together, and in the cell of the one, or NULL. */
-#define COUNT_ONE(counters, cell, name)                                        \
-	do {                                                                   \
-		counter_add(&(counters)->name, 1);                             \
-		if (cell)                                                      \
-			counter_add(&(cell)->name, 1);                         \
-	} while (0)
 
 static void
 check_record(const struct check *check, const struct key *key)
@@ -131,7 +123,7 @@ check_count(struct check *check)
 		COUNT_ONE(counters, cell, denycache);
 }
 
-static void
+void
 check_count_fallback(const struct check *check, const struct query *query)
 {
 	struct counters *counters = check->gate->counters;
@@ -146,13 +138,18 @@ check_count_fallback(const struct check *check, const struct query *query)
  * Deciding.
  */
 
-/* No limit matches: what [limits] unmatched says. */
-static void
+enum unmatched
+check_unmatched(const struct check *check)
+{
+	return (enum unmatched)atomic_load_explicit(
+	    &check->gate->gateway->unmatched, memory_order_relaxed);
+}
+
+void
 check_conclude_unmatched(struct check *check)
 {
 	struct gate *gate = check->gate;
-	enum unmatched unmatched = (enum unmatched)atomic_load_explicit(
-	    &gate->gateway->unmatched, memory_order_relaxed);
+	enum unmatched unmatched = check_unmatched(check);
 
 	counter_add(&gate->counters->unmatched, 1);
 	check->limit = NULL;
@@ -172,6 +169,19 @@ check_conclude_unmatched(struct check *check)
 	check_decided(check);
 }
 
+void
+check_tell(struct check *check, const struct query *query)
+{
+	check->limit = query->limit;
+	check->decision = query->decision;
+	check->decided_by = query->decided_by;
+	check->shadow_denied = query->limit->shadow && !query->decision.allowed;
+	if (check->shadow_denied) {
+		check->decision.allowed = true;
+		check->decision.retry_us = 0;
+	}
+}
+
 /* Turn the result of its query into the decision for the client. */
 static void
 check_conclude(struct check *check)
@@ -184,14 +194,7 @@ check_conclude(struct check *check)
 		check->outcome = OUTCOME_UNAVAILABLE;
 	else
 		check->outcome = OUTCOME_RESET;
-	check->limit = query->limit;
-	check->decision = query->decision;
-	check->decided_by = query->decided_by;
-	check->shadow_denied = query->limit->shadow && !query->decision.allowed;
-	if (check->shadow_denied) {
-		check->decision.allowed = true;
-		check->decision.retry_us = 0;
-	}
+	check_tell(check, query);
 	check_count(check);
 	check_decided(check);
 }
@@ -211,13 +214,10 @@ check_take_result(struct check *check, struct query *query)
 	check_conclude(check);
 }
 
-_Static_assert(CHECK_QUERIES_MAX == 1,
-    "check_on_result() takes the first query's check for that of any");
-
 static void
 check_on_result(struct query *query)
 {
-	struct check *check = CONTAINER_OF(query, struct check, queries);
+	struct check *check = query->owner;
 
 	check_take_result(check, query);
 	check->done(check);
@@ -242,14 +242,28 @@ check_take_sample(struct check *check, const struct query *query)
 		gate->unrecorded++;
 }
 
+static bool
+check_is_sampled(struct gate *gate)
+{
+	return top_pace_is_due(&gate->pace) | gate->records;
+}
+
+void
+check_sample(struct check *check, const struct query *query)
+{
+	if (check_is_sampled(check->gate))
+		check_take_sample(check, query);
+	if (check->sample)
+		check_look(check, query);
+}
+
 /* Decide at once, or leave it to the store and return false. */
 static bool
 check_ask(struct check *check, struct query *query)
 {
 	struct gate *gate = check->gate;
 
-	if (query->op == OP_CONSUME &&
-	    (top_pace_is_due(&gate->pace) | gate->records))
+	if (query->op == OP_CONSUME && check_is_sampled(gate))
 		check_take_sample(check, query);
 	if (gate->deny_cache && deny_cache_decide(gate->deny_cache, query)) {
 		check_conclude(check);
@@ -270,17 +284,17 @@ check_open(struct check *check)
 	check->snapshot = gate_acquire_snapshot(check->gate);
 }
 
-/* Give back what the queries hold. */
+/* Give back what its queries hold. */
 static void
 check_drop_queries(struct check *check)
 {
-	for (unsigned i = 0; i < check->count; i++) {
-		const struct limit *limit = check->queries[i].limit;
+	const struct limit *limit = check->query.limit;
 
-		if (limit && limit->is_inline)
-			inline_limits_put(check->gate->inlines, limit);
-	}
-	check->count = 0;
+	if (check->joint)
+		joint_free(check->joint);
+	else if (limit && limit->is_inline)
+		inline_limits_put(check->gate->inlines, limit);
+	check->joint = NULL;
 }
 
 /*
@@ -288,18 +302,12 @@ check_drop_queries(struct check *check)
  */
 
 void
-check_reopen(struct check *check)
-{
-	check_drop_queries(check);
-	check_set_state(check, CHECK_OPEN);
-}
-
-void
 check_settle(struct check *check, bool allowed)
 {
 	struct counters *counters = check->gate->counters;
 
 	check_open(check);
+	check->query.limit = NULL;
 	check->outcome = OUTCOME_DECISION;
 	check->limit = NULL;
 	check->decision = (struct decision){.allowed = allowed};
@@ -313,34 +321,67 @@ void
 check_settle_unmatched(struct check *check)
 {
 	check_open(check);
+	check->query = (struct query){.op = OP_CONSUME};
 	check_conclude_unmatched(check);
+}
+
+void
+check_init_query(struct check *check, struct query *query, enum op op,
+    const struct key *key, int64_t amount)
+{
+	query->rules = check->snapshot->rules;
+	query->limit = NULL;
+	query->key = *key;
+	query->op = op;
+	query->amount = amount;
+	query->now_us = gate_now(check->gate);
+	query->done = check_on_result;
+	query->owner = check;
+	query->mate = NULL;
 }
 
 void
 check_add(struct check *check, enum op op, const char *key, size_t key_len,
     int64_t amount)
 {
-	struct query *query = &check->queries[check->count];
+	const struct key made = key_make(key, key_len);
 
-	assert(check->count < CHECK_QUERIES_MAX);
-	check->count++;
-	if (check->state != CHECK_OPEN)
-		check_open(check);
-	query->rules = check->snapshot->rules;
-	query->limit = NULL;
-	query->key = key_make(key, key_len);
-	query->op = op;
-	query->amount = amount;
-	query->now_us = gate_now(check->gate);
-	query->done = check_on_result;
-	query->mate = NULL;
+	check_open(check);
+	check_init_query(check, &check->query, op, &made, amount);
+}
+
+int
+check_add_keys(struct check *check, enum op op, const struct check_key *keys,
+    unsigned count)
+{
+	assert(count > 0 && count <= CHECK_KEYS_MAX);
+	if (count == 1) {
+		check_add(check, op, keys->bytes, keys->len, keys->amount);
+		return 0;
+	}
+	check_open(check);
+	check->query.limit = NULL;
+	check->joint = joint_new(check, op, keys, count);
+	return check->joint ? 0 : -1;
+}
+
+bool
+check_is_spread(const struct check *check)
+{
+	return check->joint && joint_is_spread(check->joint);
+}
+
+size_t
+check_bytes(const struct check *check)
+{
+	return joint_bytes(check->joint);
 }
 
 void
 check_use_inline_limit(
     struct check *check, int64_t capacity, int64_t recharge_ns)
 {
-	struct query *query = &check->queries[check->count - 1];
+	struct query *query = &check->query;
 
 	query->limit =
 	    inline_limits_get(check->gate->inlines, capacity, recharge_ns);
@@ -354,12 +395,14 @@ void
 check_prepare(struct check *check)
 {
 	struct gate *gate = check->gate;
-	struct query *query = &check->queries[0];
+	struct query *query = &check->query;
 
 	if (check->state != CHECK_OPEN)
 		return;
 	check_set_state(check, CHECK_READY);
-	if (!query->limit)
+	if (check->joint)
+		joint_prepare(check->joint);
+	else if (!query->limit)
 		query->limit =
 		    rules_match(query->rules, &query->key, gate->scratch);
 }
@@ -368,7 +411,7 @@ void
 check_prefetch(const struct check *check)
 {
 	const struct gate *gate = check->gate;
-	const struct query *query = &check->queries[0];
+	const struct query *query = &check->query;
 
 	if (check->state != CHECK_READY || !query->limit)
 		return;
@@ -380,12 +423,13 @@ check_prefetch(const struct check *check)
 bool
 check_start(struct check *check)
 {
-	struct query *query = &check->queries[0];
+	struct query *query = &check->query;
 
-	assert(check->count > 0);
 	check_prepare(check);
 	if (check->state == CHECK_DECIDED)
 		return true;
+	if (check->joint)
+		return joint_start(check->joint);
 	PROBE4(check_start, check, query->key.bytes, query->key.len,
 	    query->amount);
 	if (query->limit)
@@ -402,6 +446,18 @@ check_end(struct check *check)
 	check_drop_queries(check);
 	gate_release_snapshot(check->gate, check->snapshot);
 	check_set_state(check, CHECK_ENDED);
+}
+
+const struct query *
+check_decider(const struct check *check)
+{
+	return check->joint ? joint_decider(check->joint) : &check->query;
+}
+
+const struct key *
+check_told_key(const struct check *check)
+{
+	return check->joint ? &check_decider(check)->key : NULL;
 }
 
 const char *

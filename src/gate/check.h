@@ -3,7 +3,8 @@
  *
  * A check has a query for each bucket that it asks about.  Each goes to the
  * deny cache, then to the store, and where the store cannot decide, on_error
- * does (gate/fallback.h).  Knows no protocol, no verbs and no sockets.
+ * does (gate/fallback.h).  A check with several is joint: all its buckets are
+ * charged, or none (gate/joint.h).  Knows no protocol, no verbs and no sockets.
  */
 #ifndef GATE_CHECK_H
 #define GATE_CHECK_H
@@ -16,19 +17,18 @@
 #include <stdint.h>
 
 struct gate;
+struct joint;
 struct rules_snapshot;
 struct sample;
 
-/** Most queries of one check.  To raise it, a query must know its check, and
- * check_conclude() must say which of several queries decides. */
-#define CHECK_QUERIES_MAX 1
+/** Most keys of one check. */
+#define CHECK_KEYS_MAX MATES_MAX
 
 /**
  *   ENDED --add--> OPEN --prepare--> READY --start--> ASKED --> DECIDED
- *     ^             ^                   |                         ^ | |
- *     |             |                   |____decided at once______| | |
- *     |             |______________________________________reopen___| |
- *     |_______________________________________________end_____________|
+ *     ^                                 |                         ^ |
+ *     |                                 |____decided at once______| |
+ *     |_______________________________________________end___________|
  *
  * A check is WAITING while its client waits until the drops fit or its time is
  * up: their place is taken, and the response is held back.  No verb does that
@@ -42,7 +42,7 @@ struct sample;
 	X(READY, TO(ASKED) | TO(DECIDED))   /* their limits are found */       \
 	X(ASKED, TO(WAITING) | TO(DECIDED)) /* the store has its queries */    \
 	X(WAITING, TO(ASKED) | TO(DECIDED))                                    \
-	X(DECIDED, TO(OPEN) | TO(ENDED)) /* its outcome is known */
+	X(DECIDED, TO(ENDED)) /* its outcome is known */
 
 enum check_state {
 #define X(name, next) CHECK_##name,
@@ -67,8 +67,8 @@ struct check {
 	struct rules_snapshot *snapshot; /* the limits in force then; held */
 
 	/* what it asks */
-	struct query queries[CHECK_QUERIES_MAX];
-	unsigned count; /* of them */
+	struct query query;  /* if there is one only */
+	struct joint *joint; /* else; or NULL */
 	enum check_state state;
 	struct sample *sample; /* its key, if it is looked at; or NULL */
 
@@ -87,19 +87,35 @@ check_init(struct check *check, struct gate *gate, void (*done)(struct check *))
 {
 	check->gate = gate;
 	check->done = done;
-	check->count = 0;
+	check->joint = NULL;
 	check->state = CHECK_ENDED;
 	check->sample = NULL;
 }
 
-/** Add a query: ${op} of ${amount} drops on the bucket of a valid key, which is
- * borrowed until check_start() returns.  The first one opens the check. */
+/** Open the check with its query: ${op} of ${amount} drops on the bucket of a
+ * valid key, which is borrowed until check_start() returns. */
 void check_add(struct check *check, enum op op, const char *key, size_t key_len,
     int64_t amount);
 
-/** Take back the queries of a decided check: others follow, under the same
- * limits. */
-void check_reopen(struct check *check);
+/** A key, valid and borrowed, and what is to be put in its bucket. */
+struct check_key {
+	const char *bytes;
+	size_t len;
+	int64_t amount;
+};
+
+/** Open the check with ${count} keys, 1..CHECK_KEYS_MAX, all of which are
+ * charged, or none.  Keys may be equal, and amounts add up.  ${op} is
+ * OP_CONSUME or OP_PEEK.  Return 0, or -1 (out of memory). */
+int check_add_keys(struct check *check, enum op op,
+    const struct check_key *keys, unsigned count) MUST_USE;
+
+/** Whether a check that was started asks more than one place: its changes may
+ * come one after the other. */
+bool check_is_spread(const struct check *check);
+
+/** Memory that it holds beside itself. */
+size_t check_bytes(const struct check *check);
 
 /** Decide an ENDED check without a query: allow it, or not. */
 void check_settle(struct check *check, bool allowed);
@@ -107,12 +123,12 @@ void check_settle(struct check *check, bool allowed);
 /** The same, as [limits] unmatched says. */
 void check_settle_unmatched(struct check *check);
 
-/** Decide the last query added by a limit that came along with it (see
+/** Decide its one query by a limit that came along with it (see
  * limit_init_inline()), not by the one that its key has. */
 void check_use_inline_limit(
     struct check *check, int64_t capacity, int64_t recharge_ns);
 
-/** All queries were added: find their limits.  Optional. */
+/** Find the limits of its queries.  Optional. */
 void check_prepare(struct check *check);
 
 /** Have the processor fetch where the buckets of a prepared check are.  Other
@@ -127,12 +143,12 @@ bool check_start(struct check *check) MUST_USE;
  */
 void check_end(struct check *check);
 
-/** The query that decided, of a decided check. */
-static inline const struct query *
-check_decider(const struct check *check)
-{
-	return &check->queries[0];
-}
+/** The query that decided, of a decided check: of several, the denied one with
+ * the longest retry, or the one with the least room left. */
+const struct query *check_decider(const struct check *check);
+
+/** The key of that query, if there were others; else NULL. */
+const struct key *check_told_key(const struct check *check);
 
 /** Name of what a decision rests on: "redis". */
 const char *decided_by_name(enum decided_by decided_by);

@@ -27,3 +27,43 @@ fallback_decide(struct gate *gate, struct query *query)
 	if (never)
 		query->decision.retry_us = RETRY_NEVER;
 }
+
+/* Decide together the queries that on_error gives to memory, unless another one
+ * denies. */
+static void
+fallback_decide_in_memory(
+    struct gate *gate, struct query *first, bool is_denied)
+{
+	struct memory *memory = gate->gateway->memory;
+
+	if (!is_denied)
+		memory_decide_together(memory, first);
+	for (struct query *query = first; query; query = query->mate) {
+		if (is_denied)
+			memory_decide(memory, query->limit, &query->key,
+			    OP_PEEK, query->amount, gate_now(gate),
+			    &query->decision);
+		query->decided_by = DECIDED_BY_FALLBACK;
+		query->charged = false; /* in the store */
+	}
+}
+
+void
+fallback_decide_together(struct gate *gate, struct query *first, bool is_denied)
+{
+	struct query *in_memory = NULL, **end = &in_memory, *next;
+
+	for (struct query *query = first; query; query = next) {
+		next = query->mate;
+		query->mate = NULL;
+		if (query->limit->on_error == ON_ERROR_MEMORY) {
+			*end = query;
+			end = &query->mate;
+			continue;
+		}
+		fallback_decide(gate, query);
+		is_denied |= !query->decision.allowed && !query->limit->shadow;
+	}
+	if (in_memory)
+		fallback_decide_in_memory(gate, in_memory, is_denied);
+}

@@ -10,4 +10,9 @@
 /** Decide ${query}, which has a limit. */
 void fallback_decide(struct gate *gate, struct query *query);
 
+/** Decide ${first} and its mates, whose chain ends with that: all of them are
+ * charged, or none.  ${is_denied}: another query denies the check already. */
+void fallback_decide_together(
+    struct gate *gate, struct query *first, bool is_denied);
+
 #endif

@@ -59,8 +59,8 @@ struct algorithm {
 	bool (*decide)(const struct limit *limit, enum op op, int64_t amount,
 	    int64_t now_us, struct bucket *bucket, struct decision *decision);
 
-	/** How many of ${amount} > 0 drops have not leaked, or still count, that
-	 * a consume put in whose bucket_stamp() then was ${stamp}. */
+	/** How many of ${amount} > 0 drops have not leaked, or still count,
+	 * that a consume put in whose bucket_stamp() then was ${stamp}. */
 	int64_t (*unleaked)(const struct limit *limit, int64_t amount,
 	    int64_t stamp, int64_t now_us);
 

@@ -19,6 +19,7 @@
 	X(BADBYTES, "badkey", "a key is 1 to 512 bytes")                       \
 	X(BADAMOUNT, "badamount",                                              \
 	    "amount must be a whole number from -1000000000 to 1000000000")    \
+	X(NOAMOUNT, "noamount", "an amount must follow each key")              \
 	X(BADCOUNT, "badcount", "a count is a whole number from 1 to 1000")    \
 	X(BADGLOB, "badglob", "the glob of keys is not one")                   \
 	X(SURPLUS, "surplus", "too many words")                                \

@@ -259,7 +259,21 @@ login_check_verb(struct session *session, enum verb verb)
 }
 
 static bool
-login_may_keys(const struct user *user, const struct routed_request *routed)
+login_may_keys(const struct user *user, const struct request *request)
+{
+	const struct verb_row *row = &verb_rows[request->verb];
+
+	if (verb_has_key(row))
+		return user_may_key(user, request->key, request->key_len);
+	for (unsigned i = 0; i < request->key_count; i++)
+		if (!user_may_key(
+			user, request->keys[i].bytes, request->keys[i].len))
+			return false;
+	return true;
+}
+
+static bool
+login_may_route(const struct user *user, const struct routed_request *routed)
 {
 	for (unsigned i = 0; i < routed->count; i++)
 		if (!user_may_key(
@@ -278,10 +292,9 @@ login_check(struct session *session, const struct request *request)
 	error = login_check_verb(session, request->verb);
 	if (error || users_is_open(request->verb))
 		return error;
-	if (verb_has_key(&verb_rows[request->verb]) &&
-	    !user_may_key(login->user, request->key, request->key_len))
+	if (!login_may_keys(login->user, request))
 		return login_refuse(session);
-	if (request->routed && !login_may_keys(login->user, request->routed))
+	if (request->routed && !login_may_route(login->user, request->routed))
 		return login_refuse(session);
 	return ERROR_NONE;
 }

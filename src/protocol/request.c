@@ -1,3 +1,8 @@
+/*
+ * Job: takes the words behind a verb, one by one.
+ * Invariant: what they name is borrowed from the bytes read.
+ * The heart: request_set().
+ */
 #include "protocol/request.h"
 
 #include "base/num.h"
@@ -8,33 +13,55 @@
 #include <string.h>
 #include <strings.h>
 
+static void
+request_take_key(struct request *request, enum argument argument,
+    const char *bytes, size_t len)
+{
+	if (argument == ARGUMENT_EACH_KEY) {
+		request->keys[request->key_count++] =
+		    (struct check_key){bytes, len, 0};
+		request->lacks_amount = true;
+		return;
+	}
+	request->key = bytes;
+	request->key_len = len;
+}
+
 static enum protocol_error
-request_set_key(struct request *request, const char *bytes, size_t len)
+request_set_key(struct request *request, enum argument argument,
+    const char *bytes, size_t len)
 {
 	if (!key_is_valid(bytes, len))
 		return ERROR_BADKEY;
-	request->key = bytes;
-	request->key_len = len;
+	request_take_key(request, argument, bytes, len);
 	return ERROR_NONE;
 }
 
 enum protocol_error
-request_set_any_key(struct request *request, const char *bytes, size_t len)
+request_set_any_key(struct request *request, enum argument argument,
+    const char *bytes, size_t len)
 {
 	if (len == 0 || len > KEY_MAX)
 		return ERROR_BADBYTES;
-	request->key = bytes;
-	request->key_len = len;
+	request_take_key(request, argument, bytes, len);
 	return ERROR_NONE;
 }
 
 static enum protocol_error
-request_set_amount(struct request *request, const char *bytes, size_t len)
+request_set_amount(const char *bytes, size_t len, int64_t *amount)
 {
 	return num_read_int(bytes, len, -LIMIT_AMOUNT_MAX, LIMIT_AMOUNT_MAX,
-		   &request->amount) == -1
+		   amount) == -1
 		   ? ERROR_BADAMOUNT
 		   : ERROR_NONE;
+}
+
+static enum protocol_error
+request_set_each_amount(struct request *request, const char *bytes, size_t len)
+{
+	request->lacks_amount = false;
+	return request_set_amount(
+	    bytes, len, &request->keys[request->key_count - 1].amount);
 }
 
 static enum protocol_error
@@ -105,9 +132,12 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 	case ARGUMENT_NONE:
 		break;
 	case ARGUMENT_KEY:
-		return request_set_key(request, bytes, len);
+	case ARGUMENT_EACH_KEY:
+		return request_set_key(request, argument, bytes, len);
 	case ARGUMENT_AMOUNT:
-		return request_set_amount(request, bytes, len);
+		return request_set_amount(bytes, len, &request->amount);
+	case ARGUMENT_EACH_AMOUNT:
+		return request_set_each_amount(request, bytes, len);
 	case ARGUMENT_COUNT:
 		return request_set_count(request, bytes, len);
 	case ARGUMENT_FILTER:
@@ -116,4 +146,17 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 		return request_set_word(request, bytes, len);
 	}
 	return ERROR_SURPLUS;
+}
+
+enum protocol_error
+request_finish(const struct request *request, size_t count)
+{
+	const struct verb_row *row = &verb_rows[request->verb];
+
+	if (request->lacks_amount)
+		return ERROR_NOAMOUNT;
+	if (count >= row->shape->fewest)
+		return ERROR_NONE;
+	return verb_has_key(row) || verb_has_keys(row) ? ERROR_NOKEY
+						       : ERROR_NOSECRET;
 }

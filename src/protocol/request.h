@@ -4,9 +4,11 @@
 #ifndef PROTOCOL_REQUEST_H
 #define PROTOCOL_REQUEST_H
 
+#include "gate/check.h"
 #include "protocol/errors.h"
 #include "protocol/verbs.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +34,11 @@ struct request {
 	size_t key_len;
 	int64_t
 	    amount; /* within +-LIMIT_AMOUNT_MAX; 1 if the client left it out */
+
+	/* if it has several; borrowed as well */
+	unsigned key_count;
+	bool lacks_amount; /* of the last one */
+	struct check_key keys[VERB_KEYS_MAX];
 
 	/* if the verb has a count */
 	int64_t count; /* 0: the client left it out */
@@ -65,6 +72,8 @@ request_init(struct request *request, enum verb verb)
 	request->key = NULL;
 	request->key_len = 0;
 	request->amount = 1;
+	request->key_count = 0;
+	request->lacks_amount = false;
 	request->count = 0;
 	request->verdict = VERDICT_ANY;
 	request->word_count = 0;
@@ -73,14 +82,18 @@ request_init(struct request *request, enum verb verb)
 	request->routed = NULL;
 }
 
-/** Take ${len} bytes, which it borrows, as the key, for a protocol that can
- * carry any bytes.  Return as request_set(). */
-enum protocol_error request_set_any_key(
-    struct request *request, const char *bytes, size_t len);
+/** Take ${len} bytes, which it borrows, as ${argument}, a key, for a protocol
+ * that can carry any bytes.  Return as request_set(). */
+enum protocol_error request_set_any_key(struct request *request,
+    enum argument argument, const char *bytes, size_t len);
 
 /** Take ${len} bytes, which it borrows, as ${argument}.  Return ERROR_NONE, or
  * what is wrong with them. */
 enum protocol_error request_set(struct request *request, enum argument argument,
     const char *bytes, size_t len);
+
+/** All ${count} arguments were set.  Return ERROR_NONE, or which one is
+ * missing. */
+enum protocol_error request_finish(const struct request *request, size_t count);
 
 #endif

@@ -20,6 +20,8 @@ enum argument {
 	ARGUMENT_NONE,
 	ARGUMENT_KEY,
 	ARGUMENT_AMOUNT,
+	ARGUMENT_EACH_KEY, /* of several, each with its amount */
+	ARGUMENT_EACH_AMOUNT,
 	ARGUMENT_COUNT,  /* of lines */
 	ARGUMENT_FILTER, /* of decisions: a glob of keys, or a verdict */
 	ARGUMENT_SECRET, /* or the name before it */
@@ -27,6 +29,9 @@ enum argument {
 
 /** Most arguments that are described one by one. */
 #define ARGUMENTS_MAX 2
+
+/** Most keys of one request. */
+#define VERB_KEYS_MAX 16
 
 /** No limit on the number of arguments. */
 #define ARGUMENTS_ANY 1000000
@@ -47,6 +52,8 @@ enum argument {
 	X(SECRET, 1, 2, " [name] secret", ARGUMENT_SECRET, ARGUMENT_SECRET)    \
 	X(KEY, 1, 1, " key", ARGUMENT_KEY)                                     \
 	X(KEY_AMOUNT, 1, 2, " key [amount]", ARGUMENT_KEY, ARGUMENT_AMOUNT)    \
+	X(KEYS, 2, 2 * VERB_KEYS_MAX, " key amount [key amount ...]",          \
+	    ARGUMENT_EACH_KEY, ARGUMENT_EACH_AMOUNT)                           \
 	X(CELL, 0, ARGUMENTS_ANY, " key max_burst count period [quantity]",    \
 	    ARGUMENT_KEY)
 
@@ -71,6 +78,10 @@ enum verb_family {
 	X(CONSUME, "consume", KEY_AMOUNT, OP_CONSUME, CHEAP, DRIPGATE,         \
 	    "may amount drops (1) go in? -N gives back")                       \
 	X(PEEK, "peek", KEY_AMOUNT, OP_PEEK, CHEAP, DRIPGATE,                  \
+	    "the same question; nothing changes")                              \
+	X(MCONSUME, "mconsume", KEYS, OP_CONSUME, EXPENSIVE, DRIPGATE,         \
+	    "may all of them go in? else none does")                           \
+	X(MPEEK, "mpeek", KEYS, OP_PEEK, EXPENSIVE, DRIPGATE,                  \
 	    "the same question; nothing changes")                              \
 	X(RESET, "reset", KEY, OP_RESET, CHEAP, DRIPGATE,                      \
 	    "empty the bucket, end its block")                                 \
@@ -139,11 +150,18 @@ extern const struct verb_row verb_rows[VERB_COUNT];
  * have none of that name. */
 enum verb verb_find(const char *name, size_t len, unsigned families);
 
-/** Whether its first argument is a key. */
+/** Whether its first argument is a key, the only one. */
 static inline bool
 verb_has_key(const struct verb_row *row)
 {
 	return row->shape->arguments[0] == ARGUMENT_KEY;
+}
+
+/** Whether it has several. */
+static inline bool
+verb_has_keys(const struct verb_row *row)
+{
+	return row->shape->arguments[0] == ARGUMENT_EACH_KEY;
 }
 
 /** What argument ${i}, from 0, is; ARGUMENT_NONE: there is none, or it is not
@@ -151,6 +169,8 @@ verb_has_key(const struct verb_row *row)
 static inline enum argument
 verb_argument(const struct verb_shape *shape, size_t i)
 {
+	if (shape->arguments[0] == ARGUMENT_EACH_KEY && i < shape->most)
+		i %= ARGUMENTS_MAX;
 	return i < ARGUMENTS_MAX ? shape->arguments[i] : ARGUMENT_NONE;
 }
 

@@ -78,9 +78,7 @@ queue_start(struct queue *queue)
 void
 slot_advance(struct slot *slot)
 {
-	if (!slot->handler->next)
-		return;
-	while (slot->ready && slot->handler->next(slot))
+	while (slot->ready && slot->handler->next && slot->handler->next(slot))
 		;
 	if (!slot->ready)
 		slot->queue->blocker = slot;
@@ -121,6 +119,7 @@ queue_append(struct queue *queue, const struct protocol *protocol,
 	slot->ready = true;
 	slot->bytes = NULL;
 	slot->len = 0;
+	slot->held = 0;
 	slot->count = 0;
 	check_init(&slot->check, queue->cache->gate, queue_on_decided);
 	if (handler->report)
@@ -143,7 +142,7 @@ slot_copy(struct slot *slot, const char *bytes, size_t len)
 	memcpy(slot->bytes, bytes, len);
 	slot->bytes[len] = '\0';
 	slot->len = len;
-	slot->queue->copied += len;
+	slot_hold(slot, len);
 	return 0;
 }
 
@@ -170,7 +169,7 @@ queue_write(struct queue *queue, struct buf *out)
 	if (!queue->head)
 		queue->tail = NULL;
 	queue->count--;
-	queue->copied -= slot->len;
+	queue->held -= slot->held;
 	queue_end_slot(slot);
 	return result;
 }
@@ -189,7 +188,7 @@ queue_clear(struct queue *queue)
 			queue_end_slot(slot);
 	}
 	queue->tail = NULL;
-	queue->count = queue->copied = 0;
+	queue->count = queue->held = 0;
 }
 
 size_t

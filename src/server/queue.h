@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct clients;
 struct gate;
@@ -66,17 +67,6 @@ struct slot_keys {
 	bool deletes, failed;
 };
 
-/** State of server/joint.c. */
-struct slot_joint {
-	unsigned count, step, first;
-
-	/* what the client is told */
-	const struct limit *limit;
-	struct decision decision;
-	enum decided_by decided_by;
-	bool shadow_denied;
-};
-
 /** How far a report is (server/report.h). */
 struct slot_report {
 	struct rules_snapshot *snapshot; /* that the report is about, held;
@@ -105,6 +95,7 @@ struct slot {
 	const struct protocol *protocol; /* in which it is written */
 	unsigned encoding;               /* the protocol's (struct request) */
 	bool ready;                      /* it can be written */
+	uint32_t held; /* bytes of it and of its check, counted in its queue */
 
 	char *bytes; /* copied: the response itself, if it was known at once, or
 		      * the keys that it is about, or their glob; or NULL */
@@ -113,7 +104,6 @@ struct slot {
 	struct check check; /* ENDED: the request needs none */
 	union {
 		struct slot_keys keys;
-		struct slot_joint joint;
 		struct slot_report report;
 	};
 };
@@ -124,7 +114,7 @@ struct queue {
 	void (*ready)(struct queue *);
 	struct slot *head, *tail;
 	size_t count;
-	size_t copied;         /* bytes of its slots */
+	size_t held;           /* bytes, by its slots */
 	struct slot *deferred; /* the first whose check is; NULL: none */
 	struct slot *blocker;  /* must end before the next request begins;
 				* NULL: none */
@@ -143,6 +133,14 @@ struct slot *queue_append(struct queue *queue, const struct protocol *protocol,
 /** Copy ${len} bytes into a slot.  Return 0, or -1 (out of memory). */
 int slot_copy(struct slot *slot, const char *bytes, size_t len) MUST_USE;
 
+/** Count ${bytes} that the slot holds until its end. */
+static inline void
+slot_hold(struct slot *slot, size_t bytes)
+{
+	slot->held += (uint32_t)bytes;
+	slot->queue->held += bytes;
+}
+
 /** Start the slot's check, to which queries were added: the slot is ready once
  * that is decided.  No check may be deferred. */
 static inline void
@@ -158,16 +156,16 @@ void slot_defer_check(struct slot *slot);
 /** Start the checks that were deferred, in order. */
 void queue_start(struct queue *queue);
 
-/** Have the slot's handler start the checks that follow one that was decided.
- * The queue is blocked until the last one is: their changes must come before
- * the client's next request. */
+/** A check of the slot was decided: have its handler start those that follow.
+ * The queue is blocked until the last one is decided: their changes must come
+ * before the client's next request. */
 void slot_advance(struct slot *slot);
 
 /** Memory that the requests take. */
 static inline size_t
 queue_bytes(const struct queue *queue)
 {
-	return queue->count * sizeof(struct slot) + queue->copied;
+	return queue->count * sizeof(struct slot) + queue->held;
 }
 
 /** Whether the first response in order can be written. */

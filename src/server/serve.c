@@ -8,8 +8,8 @@
 
 #include "gate/gate.h"
 #include "protocol/login.h"
-#include "server/joint.h"
 #include "server/key_commands.h"
+#include "server/keys.h"
 #include "server/page_events.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
@@ -131,9 +131,9 @@ static const struct handler handlers[VERB_COUNT] = {
     [VERB_PEEK] = {.write = serve_write_check, .begin = serve_check},
     [VERB_RESET] = {.write = serve_write_check, .begin = serve_check},
     [VERB_THROTTLE] = {.write = serve_write_check, .begin = serve_check},
-    [VERB_CHECK] = {.write = serve_write_check,
-	.begin = joint_begin,
-	.next = joint_next},
+    [VERB_CHECK] = {.write = serve_write_check, .begin = keys_begin_routed},
+    [VERB_MCONSUME] = {.write = serve_write_check, .begin = keys_begin},
+    [VERB_MPEEK] = {.write = serve_write_check, .begin = keys_begin},
     [VERB_DEL] = {.write = key_commands_write_count,
 	.begin = key_commands_delete,
 	.next = key_commands_next},

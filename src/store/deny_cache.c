@@ -137,7 +137,7 @@ deny_cache_forget(struct deny_cache *cache, struct hash128 id)
 static bool
 deny_cache_makes_room(const struct query *query)
 {
-	return query->op == OP_RESET ||
+	return query->op == OP_RESET || query->op == OP_GIVE_BACK ||
 	       (query->op == OP_CONSUME && query->amount < 0);
 }
 

@@ -50,8 +50,8 @@ memory_put(struct memory *memory, struct stripe *stripe,
 	if (limit->algorithm->is_drained(
 		bucket, memory_time(stripe, limit->algorithm, now_us))) {
 		if (!memory_is_free(slot))
-			memory_remove_at(memory, stripe,
-			    (uint32_t)(slot - stripe->slots));
+			memory_remove_at(
+			    memory, stripe, (uint32_t)(slot - stripe->slots));
 		return true;
 	}
 	if (memory_is_free(slot))

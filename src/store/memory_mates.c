@@ -96,8 +96,8 @@ memory_put_mate(struct memory_mates *mates, const struct query *query,
 	    mates->ids[i], bucket, query->now_us);
 }
 
-/* There was no room for the bucket of ${full}, number ${place}, which denies the
- * others: undo what was written before it, whose slots are still there. */
+/* There was no room for the bucket of ${full}, number ${place}, which denies
+ * the others: undo what was written before it, whose slots are still there. */
 static void
 memory_undo_mates(
     struct memory_mates *mates, const struct query *full, unsigned place)

@@ -48,7 +48,6 @@ struct query {
 	struct key key; /* borrowed during store_query() only */
 	enum op op;
 	int64_t amount;
-	int64_t stamp;  /* of OP_GIVE_BACK: see decide_give_back() */
 	int64_t now_us; /* when it was received */
 	void (*done)(struct query *);
 	void *owner; /* the caller's */
@@ -60,11 +59,13 @@ struct query {
 	enum unavailable why; /* if it is RESULT_UNAVAILABLE */
 	enum decided_by decided_by;
 	struct decision decision;
-	bool charged; /* of one with mates: its drops were put in */
 
 	/* set if DECIDED_BY_REDIS */
 	int64_t decided_us;   /* when, by the clock of Redis */
-	struct bucket bucket; /* after the decision */
+	struct bucket bucket; /* after the decision; before OP_GIVE_BACK, as it
+				 was after the consume */
+
+	bool charged; /* of one with mates: its drops were put in */
 
 	uint32_t deny_mark; /* the deny cache's */
 
@@ -78,7 +79,7 @@ struct store;
 
 struct store_ops {
 	bool (*query)(struct store *, struct query *);
-	size_t (*place)(struct store *, const struct query *); /* or NULL */
+	size_t (*place)(struct store *, const struct query *);  /* or NULL */
 	void (*prefetch)(struct store *, const struct query *); /* or NULL */
 	void (*flush)(struct store *);
 	bool (*has_room)(const struct store *); /* NULL: always */

@@ -727,13 +727,17 @@ expect_call(const char *keys)
 	reply_buckets(1);
 }
 
-/* The check's first query waits, in a batch that is being filled, while two
- * calls take their time; then its time is over, and the link is still up. */
-static struct peer *
-give_up_a_check(struct peer *other)
+/* A check waits in a batch that is being filled, while two calls take their
+ * time; then its time is over, and the link is still up: nothing of it is ever
+ * sent, and on_error decides. */
+START_TEST(check_whose_batch_is_given_up_is_decided_by_on_error)
 {
-	struct peer *client = client_comes();
+	struct peer *client, *other;
 
+	stop();
+	start_with(ONE_AT_A_TIME, on_errors[_i].limits);
+	other = client_comes();
+	client = client_comes();
 	peer_say(other, "CONSUME key:9\n");
 	fake_pass(2 * MS);
 	peer_say(other, "CONSUME key:8\n");
@@ -741,29 +745,12 @@ give_up_a_check(struct peer *other)
 	fake_pass(47 * MS);
 	expect_call("key:9");
 	ck_assert_str_eq(call_heard(), "key:8");
+	ck_assert_int_eq(status_heard(client), 0);
 	fake_pass(3 * MS);
 	ck_assert_str_eq(levels_heard(other), "1 redis, 1 fallback");
-	ck_assert_int_eq(status_heard(client), 0);
-	return client;
-}
-
-/* What follows a query that was given up goes into a batch with a time of its
- * own: each key is charged once. */
-START_TEST(check_goes_on_in_a_new_batch_when_one_is_given_up)
-{
-	bool denies = on_errors[_i].denies;
-	struct peer *client, *other;
-
-	stop();
-	start_with(ONE_AT_A_TIME, on_errors[_i].limits);
-	other = client_comes();
-	client = give_up_a_check(other);
+	ck_assert_int_eq(
+	    status_heard(client), on_errors[_i].denies ? 429 : 200);
 	reply_buckets(1); /* key:8, late and of no use */
-	/* The one that its peek refused is charged first. */
-	expect_call(denies ? "b:1" : "a:1");
-	ck_assert_int_eq(status_heard(client), 0);
-	expect_call(denies ? "a:1" : "b:1");
-	ck_assert_int_eq(status_heard(client), 200);
 	fake_pass(SECOND);
 	ck_assert_str_eq(call_heard(), "");
 	ck_assert_str_eq(peer_heard(client), "");
@@ -772,35 +759,8 @@ START_TEST(check_goes_on_in_a_new_batch_when_one_is_given_up)
 }
 END_TEST
 
-/* And if Redis stays silent, the link ends: nothing is charged there. */
-START_TEST(check_falls_back_when_the_new_batch_is_given_up_too)
-{
-	struct peer *client, *other;
-
-	stop();
-	start_with(ONE_AT_A_TIME, on_errors[_i].limits);
-	other = client_comes();
-	client = give_up_a_check(other);
-	fake_pass(46 * MS);
-	ck_assert_int_eq(status_heard(client), 0);
-	fake_pass(MS);
-	ck_assert_int_eq(
-	    status_heard(client), on_errors[_i].denies ? 429 : 200);
-	ck_assert_str_eq(call_heard(), "");
-	ck_assert(peer_is_left(server));
-	fake_pass(30 * MS);
-	accept_store();
-	peer_say(other, "CONSUME key:8\n");
-	expect_call("key:8");
-	ck_assert_str_eq(levels_heard(other), "1 redis");
-	fake_pass(SECOND);
-	ck_assert_str_eq(call_heard(), "");
-	ck_assert_str_eq(peer_heard(client), "");
-}
-END_TEST
-
-/* Else it would see, or take, what the check is about to charge. */
-START_TEST(request_behind_a_check_begins_once_that_has_ended)
+/* All its keys, and what the client asks next, are one call. */
+START_TEST(check_and_the_request_behind_it_are_one_call)
 {
 	struct peer *client;
 
@@ -809,15 +769,12 @@ START_TEST(request_behind_a_check_begins_once_that_has_ended)
 	client = client_comes();
 	peer_say(
 	    client, CHECK "GET /peek?key=key:9 HTTP/1.1\r\nHost: x\r\n\r\n");
-	expect_call("b:1"); /* has it room? */
-	expect_call("a:1");
-	ck_assert_str_eq(call_heard(), "b:1");
+	ck_assert_str_eq(call_heard(), "a:1, b:1, key:9");
 	ck_assert_str_eq(call_heard(), "");
 	ck_assert_int_eq(status_heard(client), 0);
-	reply_buckets(1);
-	ck_assert_int_eq(status_heard(client), 200);
-	expect_call("key:9");
-	ck_assert_int_eq(status_heard(client), 200);
+	reply_buckets(3);
+	ck_assert_ptr_nonnull(strstr(peer_heard(client), "\"limit\":\"a\""));
+	ck_assert_str_eq(call_heard(), "");
 }
 END_TEST
 
@@ -1233,13 +1190,9 @@ worker_redis_suite(void)
 	tcase_add_test(tcase, batch_that_no_request_waits_for_is_not_sent);
 	tcase_add_test(tcase, request_after_a_deadline_goes_into_a_new_batch);
 	tcase_add_loop_test(tcase,
-	    check_goes_on_in_a_new_batch_when_one_is_given_up, 0,
-	    (int)COUNT(on_errors));
-	tcase_add_loop_test(tcase,
-	    check_falls_back_when_the_new_batch_is_given_up_too, 0,
-	    (int)COUNT(on_errors));
-	tcase_add_test(
-	    tcase, request_behind_a_check_begins_once_that_has_ended);
+	    check_whose_batch_is_given_up_is_decided_by_on_error, 0,
+	    COUNT(on_errors));
+	tcase_add_test(tcase, check_and_the_request_behind_it_are_one_call);
 	tcase_add_test(tcase, lost_link_answers_all_requests_once);
 	tcase_add_test(tcase, request_waits_for_an_idle_link_to_reconnect);
 	tcase_add_test(

@@ -160,7 +160,7 @@ START_TEST(bucket_is_fetched_once_its_limit_is_found)
 	check_prepare(&check);
 	ck_assert_ptr_null(store.fetched);
 	check_prefetch(&check);
-	ck_assert_ptr_eq(store.fetched, &check.queries[0]);
+	ck_assert_ptr_eq(store.fetched, &check.query);
 	ck_assert_str_eq(store.fetched->limit->name, "login");
 	ck_assert_ptr_null(store.asked);
 	ck_assert_int_eq(check.state, CHECK_READY);

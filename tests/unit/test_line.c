@@ -377,6 +377,7 @@ static const char *const codes[ERROR_COUNT] = {
     [ERROR_BADKEY] = "badkey",
     [ERROR_BADBYTES] = "badkey",
     [ERROR_BADAMOUNT] = "badamount",
+    [ERROR_NOAMOUNT] = "noamount",
     [ERROR_BADCOUNT] = "badcount",
     [ERROR_BADGLOB] = "badglob",
     [ERROR_SURPLUS] = "surplus",

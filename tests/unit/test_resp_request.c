@@ -230,7 +230,8 @@ static const struct {
 	"*6\r\n$6\r\nconfig\r\n:-3\r\n*2\r\n+readonly\r\n+fast\r\n"
 	":0\r\n:0\r\n:0\r\n"},
     {"COMMAND LIST",
-	"*34\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$5\r\nreset\r\n"
+	"*36\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$8\r\nmconsume\r\n"
+	"$5\r\nmpeek\r\n$5\r\nreset\r\n"
 	"$7\r\nexplain\r\n$6\r\nlimits\r\n$5\r\nstats\r\n$6\r\nstatus\r\n$"
 	"3\r\ntop\r\n$7\r\nmonitor\r\n$"
 	"4\r\nping\r\n"
@@ -242,7 +243,7 @@ static const struct {
 	"$5\r\nmulti\r\n$4\r\nexec\r\n$7\r\ndiscard\r\n"
 	"$5\r\nwatch\r\n$7\r\nunwatch\r\n$6\r\ndbsize\r\n"},
     {"COMMAND DOCS", "*0\r\n"},
-    {"COMMAND COUNT", ":34\r\n"},
+    {"COMMAND COUNT", ":36\r\n"},
 };
 
 START_TEST(greeting_is_responded_to)

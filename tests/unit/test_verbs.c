@@ -42,9 +42,11 @@ START_TEST(usage_shows_each_argument)
 		described++;
 	if (shape->most == ARGUMENTS_ANY)
 		return; /* counted elsewhere */
-	ck_assert_uint_eq(all, shape->most);
-	ck_assert_uint_eq(all - optional, shape->fewest);
+	if (!strstr(shape->usage, "..."))
+		ck_assert_uint_eq(all, shape->most);
 	ck_assert_uint_eq(described, shape->most);
+	if (!strstr(shape->usage, "..."))
+		ck_assert_uint_eq(all - optional, shape->fewest);
 }
 END_TEST
 
@@ -62,6 +64,10 @@ START_TEST(help_is_one_line_a_verb)
 	static const char ours[] =
 	    "CONSUME key [amount]  may amount drops (1) go in? -N gives back\n"
 	    "PEEK key [amount]     the same question; nothing changes\n"
+	    "MCONSUME key amount [key amount ...]  may all of them go in? else "
+	    "none does\n"
+	    "MPEEK key amount [key amount ...]  the same question; nothing "
+	    "changes\n"
 	    "RESET key             empty the bucket, end its block\n"
 	    "EXPLAIN key           which limit applies, and why\n"
 	    "LIMITS                the limits in force\n"

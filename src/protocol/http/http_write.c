@@ -18,7 +18,7 @@
 #include <time.h>
 
 /* Longest body of a decision, its constant parts and numbers counted high. */
-#define BODY_MAX (2 * LIMIT_NAME_MAX + 8 * NUM_MAX_LEN + 400)
+#define BODY_MAX (2 * LIMIT_NAME_MAX + 2 * KEY_TEXT_MAX + 8 * NUM_MAX_LEN + 400)
 
 /* Longest head of one, and of any other response. */
 #define HEAD_MAX (2 * LIMIT_NAME_MAX + 12 * NUM_MAX_LEN + 700)
@@ -217,6 +217,19 @@ http_put_seconds(char *to, int64_t us)
 				 : to + num_write_seconds(to, us);
 }
 
+/* The key of text that decides, if there are several. */
+static char *
+http_put_key(char *to, const struct key *key)
+{
+	to = PUT(to, ",\"key\":\"");
+	for (size_t i = 0; i < key->len; i++) {
+		if (key->bytes[i] == '"' || key->bytes[i] == '\\')
+			*to++ = '\\';
+		*to++ = key->bytes[i];
+	}
+	return PUT(to, "\"");
+}
+
 /* The fields of a decision, as the line protocol has them. */
 static char *
 http_put_fields(char *to, const struct check *check)
@@ -237,8 +250,11 @@ http_put_fields(char *to, const struct check *check)
 	to = http_put_seconds(PUT(to, ",\"blocked\":"), decision->blocked_us);
 	to = http_put(
 	    PUT(to, ",\"from\":\""), decided_by_name(check->decided_by));
-	return check->shadow_denied ? PUT(to, "\",\"shadow\":\"deny\"}")
-				    : PUT(to, "\"}");
+	to = check->shadow_denied ? PUT(to, "\",\"shadow\":\"deny\"")
+				  : PUT(to, "\"");
+	if (check_told_key(check))
+		to = http_put_key(to, check_told_key(check));
+	return PUT(to, "}");
 }
 
 /* What a denial is (RFC 9457). */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* Longest decision: the names, and seven numbers. */
+/* Longest decision: the names, and seven numbers; without the key. */
 #define DECISION_MAX (LIMIT_NAME_MAX + 7 * NUM_MAX_LEN + 100)
 
 struct line_word {
@@ -99,10 +99,7 @@ line_read_arguments(const char *at, const char *end, struct request *request)
 		count++;
 		word = line_next_word(&at, end);
 	}
-	if (count >= shape->fewest)
-		return ERROR_NONE;
-	return verb_has_key(&verb_rows[request->verb]) ? ERROR_NOKEY
-						       : ERROR_NOSECRET;
+	return request_finish(request, count);
 }
 
 static enum protocol_error
@@ -187,11 +184,19 @@ line_put_seconds(char *to, int64_t us)
 				 : to + num_write_seconds(to, us);
 }
 
+static char *
+line_put_key(char *to, const struct key *key)
+{
+	return (char *)memcpy(PUT(to, " key="), key->bytes, key->len) +
+	       key->len;
+}
+
 int
 line_write_decision(struct buf *out, const struct check *check)
 {
 	const struct decision *decision = &check->decision;
-	char *room = buf_reserve(out, DECISION_MAX);
+	const struct key *key = check_told_key(check);
+	char *room = buf_reserve(out, DECISION_MAX + (key ? key->len : 0));
 	char *to = room;
 
 	if (!room)
@@ -207,7 +212,11 @@ line_write_decision(struct buf *out, const struct check *check)
 	to = line_put_seconds(PUT(to, " retry="), decision->retry_us);
 	to = line_put_seconds(PUT(to, " blocked="), decision->blocked_us);
 	to = stpcpy(PUT(to, " from="), decided_by_name(check->decided_by));
-	to = check->shadow_denied ? PUT(to, " shadow=deny\n") : PUT(to, "\n");
+	if (check->shadow_denied)
+		to = PUT(to, " shadow=deny");
+	if (key)
+		to = line_put_key(to, key);
+	*to++ = '\n';
 	buf_commit(out, (size_t)(to - room));
 	return 0;
 }

@@ -45,7 +45,8 @@ static const struct command_form forms[] = {
 struct description {
 	const char *name;
 	size_t least, most; /* words, the name among them */
-	bool has_key, writes;
+	bool writes;
+	int64_t first, last, step; /* the places of its keys */
 };
 
 const struct command_form *
@@ -72,8 +73,10 @@ static void
 commands_add_verb(struct description *description, const struct verb_row *row)
 {
 	description->name = row->name;
-	description->has_key = verb_has_key(row);
-	description->writes = description->has_key && row->op != OP_PEEK;
+	description->first = verb_has_key(row) || verb_has_keys(row);
+	description->last = verb_has_keys(row) ? -2 : description->first;
+	description->step = verb_has_keys(row) ? 2 : description->first;
+	description->writes = description->first && row->op != OP_PEEK;
 	commands_widen(
 	    description, row->shape->fewest + 1, row->shape->most + 1);
 }
@@ -117,11 +120,11 @@ commands_write(struct buf *out, const struct description *description)
 	    resp_write_array(out, 2) == -1 ||
 	    resp_write_status(
 		out, description->writes ? "write" : "readonly") == -1 ||
-	    resp_write_status(out, "fast") == -1)
+	    resp_write_status(out, "fast") == -1 ||
+	    resp_write_int(out, description->first) == -1 ||
+	    resp_write_int(out, description->last) == -1 ||
+	    resp_write_int(out, description->step) == -1)
 		return -1;
-	for (int i = 0; i < 3; i++)
-		if (resp_write_int(out, description->has_key) == -1)
-			return -1;
 	return 0;
 }
 

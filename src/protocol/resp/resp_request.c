@@ -63,8 +63,9 @@ resp_request_set(
 	enum argument argument =
 	    verb_argument(verb_rows[request->verb].shape, i);
 
-	if (argument == ARGUMENT_KEY)
-		return request_set_any_key(request, word->bytes, word->len);
+	if (argument == ARGUMENT_KEY || argument == ARGUMENT_EACH_KEY)
+		return request_set_any_key(
+		    request, argument, word->bytes, word->len);
 	return request_set(request, argument, word->bytes, word->len);
 }
 
@@ -73,14 +74,15 @@ static enum read_result
 resp_request_read_arguments(const struct resp_command *command,
     struct session *session, struct request *request)
 {
-	for (size_t i = 1; i < command->count; i++) {
-		enum protocol_error error =
-		    resp_request_set(request, i - 1, &command->words[i]);
+	enum protocol_error error = ERROR_NONE;
 
-		if (error)
-			return resp_request_bad(resp_write_protocol_error(
-			    &session->common->response, error));
-	}
+	for (size_t i = 1; i < command->count && !error; i++)
+		error = resp_request_set(request, i - 1, &command->words[i]);
+	if (!error)
+		error = request_finish(request, command->count - 1);
+	if (error)
+		return resp_request_bad(resp_write_protocol_error(
+		    &session->common->response, error));
 	request->encoding = RESP_ARRAY;
 	return READ_REQUEST;
 }
@@ -111,24 +113,30 @@ resp_request_read_form(const struct resp_command *command,
 	return READ_REQUEST;
 }
 
-/* Whether it is a verb that takes an amount, then MAP: "CONSUME key 1 MAP". */
+/* Whether it is a verb that takes amounts, then MAP: "CONSUME key 1 MAP". */
 static bool
 resp_request_wants_map(
     const struct resp_command *command, const struct verb_shape *shape)
 {
-	return command->count == 4 && shape &&
-	       verb_argument(shape, 1) == ARGUMENT_AMOUNT &&
-	       resp_word_is(&command->words[3], "MAP");
+	size_t last = command->count - 1;
+	enum argument argument;
+
+	if (!shape || last < 3 || last - 1 > shape->most)
+		return false;
+	argument = verb_argument(shape, last - 2);
+	return (argument == ARGUMENT_AMOUNT ||
+		   argument == ARGUMENT_EACH_AMOUNT) &&
+	       resp_word_is(&command->words[last], "MAP");
 }
 
 static enum read_result
 resp_request_read_map(const struct resp_command *command,
     struct session *session, struct request *request)
 {
-	struct resp_command rest = {.count = 3};
+	struct resp_command rest = {.count = command->count - 1};
 	enum read_result result;
 
-	memcpy(rest.words, command->words, 3 * sizeof(*rest.words));
+	memcpy(rest.words, command->words, rest.count * sizeof(*rest.words));
 	result = resp_request_read_arguments(&rest, session, request);
 	request->encoding = resp_version(session) == 3 ? RESP_MAP3 : RESP_MAP2;
 	return result;

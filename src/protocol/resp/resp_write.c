@@ -192,31 +192,41 @@ resp_write_put_fields(char *to, const struct check *check, bool names)
 				    : PUT(to, "$0\r\n\r\n");
 }
 
-int
-resp_write_decision(struct buf *out, const struct check *check)
+/* Behind them, the key that decides, if there are several. */
+static int
+resp_write_fields(struct buf *out, const struct check *check, bool names)
 {
+	const struct key *key = check_told_key(check);
 	char *room = buf_reserve(out, DECISION_MAX);
 	char *to;
 
 	if (!room)
 		return -1;
-	to = resp_write_put_header(room, '*', DECISION_FIELDS);
-	to = resp_write_put_fields(to, check, false);
+	to = resp_write_put_fields(room, check, names);
+	if (key)
+		to = resp_write_put_name(to, "key", names);
 	buf_commit(out, (size_t)(to - room));
-	return 0;
+	return key ? resp_write_bulk(out, key->bytes, key->len) : 0;
+}
+
+static size_t
+resp_write_count_fields(const struct check *check)
+{
+	return DECISION_FIELDS + (check_told_key(check) ? 1 : 0);
+}
+
+int
+resp_write_decision(struct buf *out, const struct check *check)
+{
+	if (resp_write_array(out, resp_write_count_fields(check)) == -1)
+		return -1;
+	return resp_write_fields(out, check, false);
 }
 
 int
 resp_write_decision_map(struct buf *out, const struct check *check, int version)
 {
-	char *room;
-
-	if (resp_write_map(out, DECISION_FIELDS, version) == -1)
+	if (resp_write_map(out, resp_write_count_fields(check), version) == -1)
 		return -1;
-	room = buf_reserve(out, DECISION_MAX);
-	if (!room)
-		return -1;
-	buf_commit(
-	    out, (size_t)(resp_write_put_fields(room, check, true) - room));
-	return 0;
+	return resp_write_fields(out, check, true);
 }

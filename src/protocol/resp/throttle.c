@@ -127,7 +127,8 @@ throttle_read(const struct resp_command *command, struct request *request,
 	if (fault)
 		return throttle_bad(why, fault);
 	request_init(request, VERB_THROTTLE);
-	error = request_set_any_key(request, key->bytes, key->len);
+	error =
+	    request_set_any_key(request, ARGUMENT_KEY, key->bytes, key->len);
 	if (error) {
 		snprintf(why, THROTTLE_WHY_MAX, "ERR %s",
 		    protocol_error_text(error));

@@ -208,8 +208,8 @@ batch_abandon_queries(struct query *query, enum unavailable why)
 }
 
 bool
-batch_read_bucket(const struct entry *entry, const redisReply *text,
-    struct bucket *bucket)
+batch_read_bucket(
+    const struct entry *entry, const redisReply *text, struct bucket *bucket)
 {
 	*bucket = (struct bucket){0};
 	return text->type != REDIS_REPLY_STRING ||

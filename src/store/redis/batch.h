@@ -55,7 +55,7 @@ struct batch {
 	void *owner;
 	const struct rules *rules; /* the set of all its limits, except those
 				      that came with requests */
-	bool is_plan;                      /* set by its owner, while empty */
+	bool is_plan;              /* set by its owner, while empty */
 	const struct algorithm *algorithm; /* of all its limits: one script;
 					    * NULL: a plan */
 	struct query *first, *last; /* steps of a plan, chained by ->next */
@@ -105,7 +105,8 @@ void batch_clear_spares(struct spares *spares);
  * plan takes mates, and OP_GIVE_BACK. */
 bool batch_has_room(const struct batch *batch, const struct query *query);
 
-/** Add a query, with its mates; there must be room.  Return 0, or -1 (out of memory). */
+/** Add a query, with its mates; there must be room.  Return 0, or -1 (out of
+ * memory). */
 int batch_add(struct batch *batch, struct query *query) MUST_USE;
 
 /** Write the call of the algorithm's script, for hashes whose names begin with

@@ -79,7 +79,7 @@ plan_write_op(
 	len += num_write_int(to + len, query->amount);
 	if (query->op == OP_GIVE_BACK) {
 		to[len++] = '@';
-		len += num_write_int(to + len, query->stamp);
+		len += num_write_int(to + len, bucket_stamp(&query->bucket));
 	} else if (count > 1) {
 		to[len++] = '*';
 		len += num_write_int(to + len, count);

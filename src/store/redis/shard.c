@@ -9,23 +9,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/probe.h"
-#include "limit/algorithm.h"
 #include "net/timer.h"
 #include "redis/reply.h"
 #include "store/mates.h"
-#include "store/redis/batch.h"
+#include "store/redis/batches.h"
 #include "store/redis/server_clock.h"
 #include "store/redis/window.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-TAILQ_HEAD(batch_ages, batch);
-
-/* Kinds of batches that are filled at a time: one for each algorithm, and the
- * plan, whose place is the last. */
-#define PLAN  ALGORITHM_COUNT
-#define KINDS (ALGORITHM_COUNT + 1)
 
 struct shard {
 	const struct shard_common *common;
@@ -38,17 +30,14 @@ struct shard {
 	bool ready; /* the link is up */
 	bool settled;
 
-	struct batch *open[KINDS]; /* those being filled, or NULL */
-	struct batch *head, *tail;           /* wait to be sent, oldest first */
-	struct batch_ages ages;              /* all in use, oldest first */
-	struct spares spares;                /* batches */
+	struct batches batches;
 	unsigned inflight;
 
 	/* Whether the server has run the script of each algorithm since the
 	 * link came up.  Until then one call of it is out at a time: a refused
 	 * one could not be sent again once another brought it and ran. */
-	bool proven[KINDS];
-	bool proving[KINDS]; /* a call of it is out */
+	bool proven[BATCH_KINDS];
+	bool proving[BATCH_KINDS]; /* a call of it is out */
 
 	unsigned pending;   /* queries without a result */
 	unsigned window;    /* of those, the most before it has no room */
@@ -56,19 +45,6 @@ struct shard {
 	struct server_clock clock;
 	struct log_limiter limiter; /* of warnings about replies */
 };
-
-static size_t
-shard_kind_of(const struct batch *batch)
-{
-	return batch->is_plan ? PLAN : batch->algorithm->place;
-}
-
-static void
-shard_recycle(struct shard *shard, struct batch *batch)
-{
-	TAILQ_REMOVE(&shard->ages, batch, age);
-	batch_put(&shard->spares, batch);
-}
 
 static void
 shard_abandon(struct shard *shard, struct batch *batch, enum unavailable why)
@@ -81,36 +57,7 @@ static void
 shard_give_up(struct shard *shard, struct batch *batch, enum unavailable why)
 {
 	shard_abandon(shard, batch, why);
-	shard_recycle(shard, batch);
-}
-
-/* Have the batch that is being filled wait to be sent. */
-static void
-shard_seal(struct shard *shard, size_t place)
-{
-	struct batch *batch = shard->open[place];
-
-	if (!batch)
-		return;
-	shard->open[place] = NULL;
-	batch->next = NULL;
-	if (shard->tail)
-		shard->tail->next = batch;
-	else
-		shard->head = batch;
-	shard->tail = batch;
-}
-
-static struct batch *
-shard_pop(struct shard *shard)
-{
-	struct batch *batch = shard->head;
-
-	if (batch)
-		shard->head = batch->next;
-	if (!shard->head)
-		shard->tail = NULL;
-	return batch;
+	batches_recycle(&shard->batches, batch);
 }
 
 /* Except those in flight. */
@@ -119,9 +66,7 @@ shard_give_up_all(struct shard *shard)
 {
 	struct batch *batch;
 
-	for (size_t i = 0; i < KINDS; i++)
-		shard_seal(shard, i);
-	while ((batch = shard_pop(shard)))
+	while ((batch = batches_next(&shard->batches)))
 		shard_give_up(shard, batch, UNAVAILABLE_DOWN);
 }
 
@@ -144,10 +89,8 @@ shard_on_deadline(void *arg)
 
 	/* A result may lead to another query, which must not join a batch that
 	 * is being abandoned. */
-	for (size_t i = 0; i < KINDS; i++)
-		if (shard->open[i] && shard->open[i]->deadline_us <= now_us)
-			shard_seal(shard, i);
-	TAILQ_FOREACH (batch, &shard->ages, age) {
+	batches_seal_old(&shard->batches, now_us);
+	TAILQ_FOREACH (batch, &shard->batches.ages, age) {
 		if (batch->deadline_us > now_us)
 			break;
 		if (batch->queries > 0)
@@ -289,8 +232,8 @@ shard_on_results(
 		shard_warn(
 		    shard, batch, "left alone what is not a bucket: ", foreign);
 	}
-	shard->proven[shard_kind_of(batch)] = true;
-	shard_recycle(shard, batch);
+	shard->proven[batches_kind_of(batch)] = true;
+	batches_recycle(&shard->batches, batch);
 	link_proven(shard->link);
 }
 
@@ -301,7 +244,7 @@ shard_on_reply(struct script_call *call, const redisReply *reply)
 	struct shard *shard = batch->owner;
 
 	shard->inflight--;
-	shard->proving[shard_kind_of(batch)] = false;
+	shard->proving[batches_kind_of(batch)] = false;
 	if (!reply) {
 		shard_give_up(shard, batch,
 		    clock_us() < batch->deadline_us ? UNAVAILABLE_DOWN
@@ -342,27 +285,10 @@ shard_send(struct shard *shard, struct batch *batch)
 	}
 	server_count(&shard->server->calls);
 	shard->inflight++;
-	shard->proving[shard_kind_of(batch)] = true;
+	shard->proving[batches_kind_of(batch)] = true;
 	PROBE3(
 	    batch_sent, link_name(shard->link), batch->count, batch->queries);
 	shard->common->events->sent(shard->common->arg, batch->count);
-}
-
-/* The batch to be sent next: first those that wait, then those being filled.
- * Drop batches without queries here. */
-static struct batch *
-shard_next_batch(struct shard *shard)
-{
-	struct batch *batch;
-
-	for (;;) {
-		for (size_t i = 0; i < KINDS && !shard->head; i++)
-			shard_seal(shard, i);
-		batch = shard_pop(shard);
-		if (!batch || batch->queries > 0)
-			return batch;
-		shard_recycle(shard, batch);
-	}
 }
 
 /* Whether it is not known if the server has the script, and a call that is out
@@ -370,18 +296,9 @@ shard_next_batch(struct shard *shard)
 static bool
 shard_must_wait(const struct shard *shard, const struct batch *batch)
 {
-	size_t place = shard_kind_of(batch);
+	size_t place = batches_kind_of(batch);
 
 	return !shard->proven[place] && shard->proving[place];
-}
-
-static void
-shard_push_back(struct shard *shard, struct batch *batch)
-{
-	batch->next = shard->head;
-	shard->head = batch;
-	if (!shard->tail)
-		shard->tail = batch;
 }
 
 void
@@ -394,9 +311,10 @@ shard_flush(struct shard *shard)
 	 * queries can be dropped. */
 	if (!shard->ready || !link_is_up(shard->link))
 		return;
-	while (shard->inflight < most && (batch = shard_next_batch(shard))) {
+	while (
+	    shard->inflight < most && (batch = batches_next(&shard->batches))) {
 		if (shard_must_wait(shard, batch)) {
-			shard_push_back(shard, batch);
+			batches_push_back(&shard->batches, batch);
 			break;
 		}
 		shard_send(shard, batch);
@@ -404,22 +322,10 @@ shard_flush(struct shard *shard)
 	link_flush(shard->link);
 }
 
-/* Where the query goes.  What comes behind a step of several buckets may be
- * about one of them, and must not be sent before it. */
-static size_t
-shard_place_of(const struct shard *shard, const struct query *query)
-{
-	bool is_step = query->mate || query->op == OP_GIVE_BACK;
-
-	return is_step || shard->open[PLAN] ? PLAN
-					    : query->limit->algorithm->place;
-}
-
 static struct batch *
-shard_open_batch(
-    struct shard *shard, const struct query *query, size_t place)
+shard_open_batch(struct shard *shard, const struct query *query, size_t kind)
 {
-	struct batch *batch = batch_take(&shard->spares);
+	struct batch *batch = batches_open(&shard->batches, kind);
 
 	if (!batch)
 		return NULL;
@@ -427,9 +333,6 @@ shard_open_batch(
 	batch->names = shard->common->names;
 	batch->deadline_us =
 	    query->now_us + shard->link_options.socket_timeout_us;
-	batch->is_plan = place == PLAN;
-	shard->open[place] = batch;
-	TAILQ_INSERT_TAIL(&shard->ages, batch, age);
 	if (!timer_is_set(&shard->timer))
 		shard_set_timer(shard, batch->deadline_us);
 	return batch;
@@ -445,20 +348,15 @@ shard_is_unavailable(struct query *query)
 bool
 shard_query(struct shard *shard, struct query *query)
 {
-	size_t place = shard_place_of(shard, query);
-	struct batch *batch = shard->open[place];
+	struct batch *batch;
+	size_t kind;
 
 	if (!shard->ready)
 		return shard_is_unavailable(query);
-	/* What is in the others came first, and is sent first. */
-	for (size_t i = 0; place == PLAN && !batch && i < PLAN; i++)
-		shard_seal(shard, i);
-	if (batch && !batch_has_room(batch, query)) {
-		shard_seal(shard, place);
-		batch = NULL;
-	}
+	kind = batches_choose(&shard->batches, query);
+	batch = shard->batches.open[kind];
 	if (!batch)
-		batch = shard_open_batch(shard, query, place);
+		batch = shard_open_batch(shard, query, kind);
 	if (!batch || batch_add(batch, query) == -1)
 		return shard_is_unavailable(query);
 	shard->pending += query->mate ? mates_count(query) : 1;
@@ -480,7 +378,7 @@ shard_is_ready(const struct shard *shard)
 size_t
 shard_trim(struct shard *shard)
 {
-	return batch_trim(&shard->spares);
+	return batch_trim(&shard->batches.spares);
 }
 
 void
@@ -493,7 +391,7 @@ shard_free(struct shard *shard)
 	    shard->common->options->servers, shard->server, shard->ready);
 	shard_give_up_all(shard);
 	timer_stop(&shard->timer);
-	batch_clear_spares(&shard->spares);
+	batch_clear_spares(&shard->batches.spares);
 	script_calls_free(&shard->calls);
 	free(shard);
 }
@@ -511,7 +409,7 @@ shard_new(const struct shard_common *common, size_t place)
 	shard->window = WINDOW_FIRST;
 	shard->link_options = shard_link_options(common->options, place);
 	shard->place = place;
-	TAILQ_INIT(&shard->ages);
+	batches_init(&shard->batches);
 	timer_init(&shard->timer, common->loop, shard_on_deadline, shard);
 	shard->link = link_new(
 	    common->loop, common->dialer, &shard->link_options, &events, shard);

@@ -1,0 +1,48 @@
+/**
+ * check_internal: what gate/joint.c, which has checks of several queries,
+ * shares with gate/check.c.
+ */
+#ifndef GATE_CHECK_INTERNAL_H
+#define GATE_CHECK_INTERNAL_H
+
+#include "gate/check.h"
+#include "stats/limit_stats.h"
+
+void check_set_state(struct check *check, enum check_state state);
+
+/** Make ${query} ask ${op} of ${amount} drops on the bucket of ${key}. */
+void check_init_query(struct check *check, struct query *query, enum op op,
+    const struct key *key, int64_t amount);
+
+/** The decision, or the outcome without one, is known. */
+void check_decided(struct check *check);
+
+/** No limit matches: what [limits] unmatched says. */
+void check_conclude_unmatched(struct check *check);
+
+/** What [limits] unmatched says now. */
+enum unmatched check_unmatched(const struct check *check);
+
+/** Take the result of ${query} over as the decision for the client. */
+void check_tell(struct check *check, const struct query *query);
+
+/** Count what became of ${query} for its limit, or of a check without one. */
+struct limit_cell *check_cell_of(
+    const struct check *check, const struct query *query);
+
+/** Count that on_error decides ${query}. */
+void check_count_fallback(const struct check *check, const struct query *query);
+
+/** The check, which has its decision, may be one of those that TOP or MONITOR
+ * show, with the key of ${query}. */
+void check_sample(struct check *check, const struct query *query);
+
+/** Count for all limits together, and in the cell of the one, or NULL. */
+#define COUNT_ONE(counters, cell, name)                                        \
+	do {                                                                   \
+		counter_add(&(counters)->name, 1);                             \
+		if (cell)                                                      \
+			counter_add(&(cell)->name, 1);                         \
+	} while (0)
+
+#endif

@@ -1,0 +1,41 @@
+/**
+ * joint: the queries of a check that has several.  For gate/check.c only.
+ *
+ * All buckets are charged, or none is.  Queries of one place (store.h) are
+ * decided together; where a place was charged and another one denies, what has
+ * not leaked since is given back, so that no request too many is admitted, and
+ * for that moment perhaps one too few.
+ */
+#ifndef GATE_JOINT_H
+#define GATE_JOINT_H
+
+#include "base/attr.h"
+#include "gate/check.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/** Make the queries of an open check, with copies of the keys.  NULL: out of
+ * memory. */
+struct joint *joint_new(struct check *check, enum op op,
+    const struct check_key *keys, unsigned count) MUST_USE;
+
+/** NULL: no-op. */
+void joint_free(struct joint *joint);
+
+/** Memory that it has; 0 of NULL. */
+size_t joint_bytes(const struct joint *joint);
+
+/** Find the limits; queries about one bucket become one. */
+void joint_prepare(struct joint *joint);
+
+/** As check_start(), of a prepared check. */
+bool joint_start(struct joint *joint) MUST_USE;
+
+/** As check_is_spread(). */
+bool joint_is_spread(const struct joint *joint);
+
+/** As check_decider(). */
+const struct query *joint_decider(const struct joint *joint);
+
+#endif

@@ -1,0 +1,54 @@
+#include "server/keys.h"
+
+#include "limit/routes.h"
+
+static int
+keys_ask(
+    struct slot *slot, enum op op, const struct check_key *keys, unsigned count)
+{
+	if (check_add_keys(&slot->check, op, keys, count) == -1)
+		return -1;
+	slot_hold(slot, check_bytes(&slot->check));
+	slot_start_check(slot);
+	/* What is given back must be before the client asks again. */
+	if (!slot->ready && check_is_spread(&slot->check))
+		slot->queue->blocker = slot;
+	return 0;
+}
+
+int
+keys_begin(struct slot *slot, const struct request *request)
+{
+	return keys_ask(slot, request->op, request->keys, request->key_count);
+}
+
+static int
+keys_ask_routed(struct slot *slot, const struct routed_request *routed)
+{
+	struct check_key keys[ROUTE_KEYS_MAX];
+
+	for (unsigned i = 0; i < routed->count; i++)
+		keys[i] = (struct check_key){routed->keys[i].bytes,
+		    routed->keys[i].len, routed->keys[i].amount};
+	return keys_ask(slot, OP_CONSUME, keys, routed->count);
+}
+
+int
+keys_begin_routed(struct slot *slot, const struct request *request)
+{
+	const struct routed_request *routed = request->routed;
+
+	switch (routed->routed) {
+	case ROUTED_KEYS:
+		return keys_ask_routed(slot, routed);
+	case ROUTED_NOWHERE:
+		check_settle_unmatched(&slot->check);
+		return 0;
+	case ROUTED_FREE:
+	case ROUTED_DENIED:
+	case ROUTED_TOOLONG:
+		break;
+	}
+	check_settle(&slot->check, routed->routed == ROUTED_FREE);
+	return 0;
+}

@@ -1,0 +1,107 @@
+#include "store/redis/batches.h"
+
+void
+batches_init(struct batches *batches)
+{
+	*batches = (struct batches){0};
+	TAILQ_INIT(&batches->ages);
+}
+
+void
+batches_recycle(struct batches *batches, struct batch *batch)
+{
+	TAILQ_REMOVE(&batches->ages, batch, age);
+	batch_put(&batches->spares, batch);
+}
+
+/* Have the batch that is being filled wait to be sent. */
+static void
+batches_seal(struct batches *batches, size_t kind)
+{
+	struct batch *batch = batches->open[kind];
+
+	if (!batch)
+		return;
+	batches->open[kind] = NULL;
+	batch->next = NULL;
+	if (batches->tail)
+		batches->tail->next = batch;
+	else
+		batches->head = batch;
+	batches->tail = batch;
+}
+
+void
+batches_seal_old(struct batches *batches, int64_t now_us)
+{
+	for (size_t i = 0; i < BATCH_KINDS; i++)
+		if (batches->open[i] && batches->open[i]->deadline_us <= now_us)
+			batches_seal(batches, i);
+}
+
+/* A step of several buckets may be about any that is in the others: these came
+ * first, and are sent first.  What comes behind it may be about one of its
+ * own, and joins the plan. */
+size_t
+batches_choose(struct batches *batches, const struct query *query)
+{
+	bool is_step = query->mate || query->op == OP_GIVE_BACK;
+	size_t kind = is_step || batches->open[BATCH_PLAN]
+			  ? BATCH_PLAN
+			  : query->limit->algorithm->place;
+
+	if (batches->open[kind] && !batch_has_room(batches->open[kind], query))
+		batches_seal(batches, kind);
+	for (size_t i = 0; kind == BATCH_PLAN && i < BATCH_PLAN; i++)
+		batches_seal(batches, i);
+	return kind;
+}
+
+struct batch *
+batches_open(struct batches *batches, size_t kind)
+{
+	struct batch *batch = batch_take(&batches->spares);
+
+	if (!batch)
+		return NULL;
+	batch->is_plan = kind == BATCH_PLAN;
+	batches->open[kind] = batch;
+	TAILQ_INSERT_TAIL(&batches->ages, batch, age);
+	return batch;
+}
+
+static struct batch *
+batches_pop(struct batches *batches)
+{
+	struct batch *batch = batches->head;
+
+	if (batch)
+		batches->head = batch->next;
+	if (!batches->head)
+		batches->tail = NULL;
+	return batch;
+}
+
+struct batch *
+batches_next(struct batches *batches)
+{
+	struct batch *batch;
+
+	for (;;) {
+		for (size_t i = 0; i < BATCH_KINDS && !batches->head; i++)
+			batches_seal(batches, i);
+		batch = batches_pop(batches);
+		if (!batch || batch->queries > 0)
+			return batch;
+		batches_recycle(batches, batch);
+	}
+}
+
+void
+batches_push_back(struct batches *batches, struct batch *batch)
+{
+	batch->next = batches->head;
+	batches->head = batch;
+	if (!batches->tail)
+		batches->tail = batch;
+}

@@ -1,0 +1,60 @@
+/**
+ * batches: those of one server that are being filled, and those that wait.
+ * Owns: the spare ones too.  Never: sends anything.
+ */
+#ifndef STORE_REDIS_BATCHES_H
+#define STORE_REDIS_BATCHES_H
+
+#include "base/attr.h"
+#include "base/list.h"
+#include "base/spares.h"
+#include "limit/algorithm.h"
+#include "store/redis/batch.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Batches that are filled at a time: one for each algorithm, and a plan. */
+#define BATCH_PLAN  ALGORITHM_COUNT
+#define BATCH_KINDS (ALGORITHM_COUNT + 1)
+
+TAILQ_HEAD(batch_ages, batch);
+
+struct batches {
+	struct batch *open[BATCH_KINDS]; /* those being filled, or NULL */
+	struct batch *head, *tail;       /* wait to be sent, oldest first */
+	struct batch_ages ages;          /* all in use, oldest first */
+	struct spares spares;
+};
+
+/** Start without any. */
+void batches_init(struct batches *batches);
+
+/** Which kind a batch is. */
+static inline size_t
+batches_kind_of(const struct batch *batch)
+{
+	return batch->is_plan ? BATCH_PLAN : batch->algorithm->place;
+}
+
+/** The kind of batch that ${query} goes to; the open one of that kind, if there
+ * is one, has room for it. */
+size_t batches_choose(struct batches *batches, const struct query *query);
+
+/** Start to fill one of ${kind}.  NULL: out of memory. */
+struct batch *batches_open(struct batches *batches, size_t kind) MUST_USE;
+
+/** Have those that are being filled wait whose deadline is past. */
+void batches_seal_old(struct batches *batches, int64_t now_us);
+
+/** Take the one to be sent next: first those that wait, then those being
+ * filled.  One without queries is not sent.  NULL: there is none. */
+struct batch *batches_next(struct batches *batches);
+
+/** Have one that was taken be the next again. */
+void batches_push_back(struct batches *batches, struct batch *batch);
+
+/** A batch is done with. */
+void batches_recycle(struct batches *batches, struct batch *batch);
+
+#endif

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REQUEST_LEN 512
+#define REQUEST_LEN 8192
 
 static int
 client_print_silence(const struct gate_client *client, const char *address)
@@ -57,26 +57,37 @@ client_send(struct tool *tool, struct gate_client *client, const char *request)
 	return NULL;
 }
 
-int
-client_check_words(const struct tool *tool)
+static int
+client_check_key(const char *key)
+{
+	if (key_is_valid(key, strlen(key)))
+		return 0;
+	tool_error("a key is 1 to %d bytes of printable ASCII or UTF-8, "
+		   "without blanks",
+	    KEY_TEXT_MAX);
+	return -1;
+}
+
+static int
+client_check_amount(const char *text)
 {
 	int64_t amount;
 
-	if (!key_is_valid(tool->words[0], strlen(tool->words[0]))) {
-		tool_error("a key is 1 to %d bytes of printable ASCII or "
-			   "UTF-8, without blanks",
-		    KEY_TEXT_MAX);
-		return -1;
-	}
-	if (tool->word_count > 1 &&
-	    num_read_int(tool->words[1], strlen(tool->words[1]),
-		-LIMIT_AMOUNT_MAX, LIMIT_AMOUNT_MAX, &amount) == -1) {
-		tool_error("%s: an amount is a whole number from %lld to "
-			   "%lld",
-		    tool->words[1], (long long)-LIMIT_AMOUNT_MAX,
-		    (long long)LIMIT_AMOUNT_MAX);
-		return -1;
-	}
+	if (num_read_int(text, strlen(text), -LIMIT_AMOUNT_MAX,
+		LIMIT_AMOUNT_MAX, &amount) == 0)
+		return 0;
+	tool_error("%s: an amount is a whole number from %lld to %lld", text,
+	    (long long)-LIMIT_AMOUNT_MAX, (long long)LIMIT_AMOUNT_MAX);
+	return -1;
+}
+
+int
+client_check_words(const struct tool *tool)
+{
+	for (size_t i = 0; i < tool->word_count; i++)
+		if ((i % 2 == 0 ? client_check_key(tool->words[i])
+				: client_check_amount(tool->words[i])) == -1)
+			return -1;
 	return 0;
 }
 
@@ -109,6 +120,18 @@ client_show_decision(const struct tool *tool, const char *line, bool allowed)
 	json_end(&json);
 }
 
+/* The verb and the words of the command, as a line. */
+static void
+client_write_request(
+    char *to, size_t size, const char *verb, const struct tool *tool)
+{
+	size_t len = (size_t)snprintf(to, size, "%s", verb);
+
+	for (size_t i = 0; i < tool->word_count && len < size; i++)
+		len += (size_t)snprintf(
+		    to + len, size - len, " %s", tool->words[i]);
+}
+
 /* A verb whose response is a decision. */
 static int
 client_decision(struct tool *tool, const char *verb)
@@ -120,8 +143,7 @@ client_decision(struct tool *tool, const char *verb)
 
 	if (client_check_words(tool) == -1)
 		return STATUS_ERROR;
-	snprintf(request, sizeof(request), "%s %s %s", verb, tool->words[0],
-	    tool->word_count > 1 ? tool->words[1] : "1");
+	client_write_request(request, sizeof(request), verb, tool);
 	line = client_send(tool, &client, request);
 	if (line && strncmp(line, "ALLOW ", 6) == 0)
 		status = STATUS_FINE;
@@ -145,6 +167,27 @@ int
 client_peek(struct tool *tool)
 {
 	return client_decision(tool, "PEEK");
+}
+
+static int
+client_joint_decision(struct tool *tool, const char *verb)
+{
+	if (tool->word_count % 2 == 0)
+		return client_decision(tool, verb);
+	tool_error("an amount must follow each key");
+	return STATUS_ERROR;
+}
+
+int
+client_mconsume(struct tool *tool)
+{
+	return client_joint_decision(tool, "MCONSUME");
+}
+
+int
+client_mpeek(struct tool *tool)
+{
+	return client_joint_decision(tool, "MPEEK");
 }
 
 /* A request whose response is one word. */

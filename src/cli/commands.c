@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 
 #include "base/attr.h"
+#include "protocol/verbs.h"
 
 #define SOCKET                                                                 \
 	(OPTION_BIT(OPTION_SOCKET) | OPTION_BIT(OPTION_USER) |                 \
@@ -32,6 +33,14 @@ const struct command_row command_rows[] = {
     {"peek", "KEY [N]", WORDS(1, 2), .options = SOCKET | JSON,
 	.run = client_peek,
 	.help = "say what consume would, and change nothing", .more = DECISION},
+    {"mconsume", "KEY N [KEY N...]", WORDS(2, 2 * VERB_KEYS_MAX),
+	.options = SOCKET | JSON, .run = client_mconsume,
+	.help = "put drops into the buckets of all keys, or of none",
+	.more = DECISION},
+    {"mpeek", "KEY N [KEY N...]", WORDS(2, 2 * VERB_KEYS_MAX),
+	.options = SOCKET | JSON, .run = client_mpeek,
+	.help = "say what mconsume would, and change nothing",
+	.more = DECISION},
     {"reset", "KEY", WORDS(1, 1), .options = SOCKET, .run = client_reset,
 	.help = "forget the bucket of KEY, and its block"},
     {"explain", "KEY", WORDS(1, 1), .options = SOCKET | JSON,

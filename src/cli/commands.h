@@ -29,6 +29,8 @@ extern const size_t command_count;
 
 /* client.c: requests to one dripgated */
 int client_consume(struct tool *tool);
+int client_mconsume(struct tool *tool);
+int client_mpeek(struct tool *tool);
 int client_peek(struct tool *tool);
 int client_reset(struct tool *tool);
 int client_explain(struct tool *tool);

@@ -72,7 +72,7 @@ same_time(int64_t a, int64_t b, int64_t now_us)
 	return a == b || (a <= now_us && b <= now_us);
 }
 
-static bool
+bool
 same_meaning(const struct limit *limit, const struct bucket *a,
     const struct bucket *b, int64_t now_us)
 {
@@ -387,6 +387,7 @@ main(int argc, char **argv)
 	random_start(seed);
 	redis_open(argv[1]);
 	compare_decisions(strtoull(argv[2], NULL, 10));
+	compare_plans(strtoull(argv[2], NULL, 10) / 4);
 	compare_versions(strtoull(argv[2], NULL, 10) / 50);
 	compare_texts(&algorithm_leaky_bucket, TEXTS);
 	compare_texts(&algorithm_fixed_window, TEXTS);

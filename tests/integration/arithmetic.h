@@ -70,6 +70,12 @@ void args_add_bytes(struct args *args, const char *bytes, size_t len);
 void args_add_script(
     struct args *args, const struct algorithm *algorithm, unsigned hashes);
 
+/** The same, of the script of plans. */
+void args_add_plan(struct args *args, unsigned hashes);
+
+/** Add the parameters of the limit. */
+void args_add_parameters(struct args *args, const struct limit *limit);
+
 /** Add what the script is to know of one hash: its limit, how many buckets, and
  * the operations on each, or "" if they differ. */
 void args_add_limit(struct args *args, const struct limit *limit,
@@ -102,6 +108,15 @@ void text_earlier(const struct limit *limit, int64_t now_us, char *text);
 
 /** Compare what C and the scripts take for a bucket. */
 void compare_texts(const struct algorithm *algorithm, unsigned count);
+
+/** Whether the buckets are the same to a decision at ${now_us} or later. */
+bool same_meaning(const struct limit *limit, const struct bucket *a,
+    const struct bucket *b, int64_t now_us);
+
+/* arithmetic_plans.c */
+
+/** Compare what plans make of buckets, for about ${count} decisions. */
+void compare_plans(uint64_t count);
 
 /* arithmetic_versions.c */
 

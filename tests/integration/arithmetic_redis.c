@@ -7,7 +7,7 @@
 #include <string.h>
 
 static redisContext *redis;
-static char *shas[ALGORITHM_COUNT]; /* of the scripts */
+static char *shas[ALGORITHM_COUNT + 1]; /* of the scripts; last, the plan's */
 
 void
 die(const char *format, ...)
@@ -55,14 +55,28 @@ args_add_script(
 }
 
 void
-args_add_limit(struct args *args, const struct limit *limit, unsigned buckets,
-    const char *ops)
+args_add_plan(struct args *args, unsigned hashes)
+{
+	args_add(args, "EVALSHA");
+	args_add(args, "%s", shas[ALGORITHM_COUNT]);
+	args_add(args, "%u", hashes);
+}
+
+void
+args_add_parameters(struct args *args, const struct limit *limit)
 {
 	struct algorithm_parameters parameters = {0};
 
 	limit->algorithm->add_parameters(limit, &parameters);
 	for (size_t i = 0; i < parameters.count; i++)
 		args_add_bytes(args, parameters.text[i], parameters.len[i]);
+}
+
+void
+args_add_limit(struct args *args, const struct limit *limit, unsigned buckets,
+    const char *ops)
+{
+	args_add_parameters(args, limit);
 	args_add(args, "3600000"); /* the hash's time to live */
 	args_add(args, "%u", buckets);
 	args_add(args, "%s", ops);
@@ -143,13 +157,14 @@ redis_open(const char *path)
 		die("%s", redis ? redis->errstr : "out of memory");
 	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
 		shas[i] = load_script(algorithm_at(i)->batch->text);
+	shas[ALGORITHM_COUNT] = load_script(script_plan.text);
 }
 
 void
 redis_close(void)
 {
 	redisFree(redis);
-	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+	for (size_t i = 0; i <= ALGORITHM_COUNT; i++)
 		free(shas[i]);
 }
 

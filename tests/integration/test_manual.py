@@ -39,7 +39,7 @@ def sections(text, heading, row):
 def verbs():
     """Name and arguments of each verb but HTTP's, as the table in verbs.h has them."""
     text = read("src", "protocol", "verbs.h")
-    shapes = dict(re.findall(r'X\((\w+), \d, \w+, "([^"]*)"', text))
+    shapes = dict(re.findall(r'X\((\w+), \d, [^,]+, "([^"]*)"', text))
     rows = [(name, shape) for name, shape, family in re.findall(
         r'X\([A-Z]+, "([a-z.]+)", (\w+), \w+, [A-Z]+, (\w+),', text) if family != "HTTP"]
     if not rows or "KEY" not in shapes:
@@ -137,7 +137,7 @@ class ManualTest(harness.Case):
     def test_the_manual_lists_the_verbs_and_their_arguments(self):
         manual = read("src", "protocol", "dripgate-protocol.7")
         listed = [line.replace(" Ar", "") for line in re.findall(
-            r"(?m)^\.It Ic ([A-Z.]+\b.*)", re.sub(r" (?:Op Ar (\w+)|Oo Ar (\w+) Oc)", r" [\1\2]", re.sub(
+            r"(?m)^\.It Ic ([A-Z.]+\b.*)", re.sub(r" (?:Op Ar (\w+)|Oo Ar ([\w .]+) Oc)", r" [\1\2]", re.sub(
                 r" Oo Ar (\w+) Oc Op Cm (\w+) \| (\w+)", r" [\1] [\2|\3]", manual)))]
         self.assertEqual(listed, [name.upper() + usage for name, usage in verbs()])
 

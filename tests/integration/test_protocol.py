@@ -70,6 +70,7 @@ ERRORS = {
     "badkey": "ERR badkey a key is 1 to 255 bytes of printable ASCII or UTF-8",
     "badamount": "ERR badamount amount must be a whole number"
                  " from -1000000000 to 1000000000",
+    "noamount": "ERR noamount an amount must follow each key",
     "badcount": "ERR badcount a count is a whole number from 1 to 1000",
     "badglob": "ERR badglob the glob of keys is not one",
     "surplus": "ERR surplus too many words",
@@ -305,9 +306,8 @@ class VerbsTest(ProtocolCase):
             lines = client.ask_many("HELP")
             self.assertEqual(
                 [line.split()[0] for line in lines],
-                ["CONSUME", "PEEK", "RESET", "EXPLAIN", "LIMITS", "STATS", "STATUS", "TOP",
-                 "MONITOR", "AUTH",
-                 "PING", "READY", "HELP", "QUIT"])
+                ["CONSUME", "PEEK", "MCONSUME", "MPEEK", "RESET", "EXPLAIN", "LIMITS", "STATS",
+                 "STATUS", "TOP", "MONITOR", "AUTH", "PING", "READY", "HELP", "QUIT"])
 
     def test_quit_closes_after_all_is_answered_and_what_follows_is_not_done(self):
         daemon = self.start()

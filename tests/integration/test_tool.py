@@ -48,6 +48,7 @@ window = 1d
 # Every command with arguments that it takes, and what it prints as JSON.
 DAEMON_COMMANDS = {
     "consume": ["login:1"], "peek": ["login:1"], "reset": ["login:1"],
+    "mconsume": ["login:1", "1"], "mpeek": ["login:1", "1", "login:2", "1"],
     "explain": ["login:1"], "stats": [], "status": [], "why": ["login:1"], "top": [], "ping": [], "watch": ["--count", "1"],
 }
 REDIS_COMMANDS = {

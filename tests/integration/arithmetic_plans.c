@@ -1,0 +1,233 @@
+/*
+ * Plans: steps about several buckets, of limits of both algorithms, as the
+ * script takes them and as C does.  The model's buckets never see Redis.
+ */
+#include "arithmetic.h"
+
+#include "store/mates.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define HASHES    4 /* of either algorithm in turn */
+#define KEYS      5
+#define BUCKETS   (HASHES * KEYS)
+#define STEPS_MAX 12
+#define PARTS_MAX 5
+#define STEP_TEXT 400
+#define CHARGES   64
+
+/* A limit and all its buckets, as the model has them. */
+struct plan_hash {
+	char name[24];
+	struct limit limit;
+	char texts[KEYS][TEXT_MAX]; /* "" for none */
+};
+
+/* Drops that some consume put in, to be given back. */
+struct charge {
+	unsigned bucket;
+	int64_t amount, stamp;
+};
+
+static struct plan_hash hashes[HASHES];
+static struct bucket model[BUCKETS];
+static struct charge charges[CHARGES];
+static unsigned charged;
+
+static struct limit *
+limit_of(unsigned bucket)
+{
+	return &hashes[bucket / KEYS].limit;
+}
+
+static void
+random_part(struct query *query, unsigned bucket, bool is_alone)
+{
+	*query = (struct query){
+	    .limit = limit_of(bucket),
+	    .entry = (uint16_t)bucket,
+	    .amount = random_amount(limit_of(bucket)),
+	};
+	if (is_alone && pick_below(8) == 0)
+		query->op = OP_RESET;
+	if (is_alone && charged > 0 && pick_below(4) == 0) {
+		const struct charge *charge =
+		    &charges[pick_below(charged < CHARGES ? charged : CHARGES)];
+
+		query->op = OP_GIVE_BACK;
+		query->entry = (uint16_t)charge->bucket;
+		query->limit = limit_of(charge->bucket);
+		query->amount = charge->amount;
+		query->bucket.numbers[0] = charge->stamp;
+	}
+}
+
+/* A step about 1 to PARTS_MAX different buckets.  Return how many. */
+static unsigned
+random_step(struct query parts[PARTS_MAX])
+{
+	unsigned count = pick_below(3) ? 1 + pick_below(PARTS_MAX) : 1;
+	unsigned first = pick_below(BUCKETS);
+
+	for (unsigned i = 0; i < count; i++) {
+		random_part(&parts[i], (first + i * 7) % BUCKETS, count == 1);
+		if (i > 0)
+			parts[i - 1].mate = &parts[i];
+	}
+	return count;
+}
+
+/* As the script reads it. */
+static void
+add_step(struct args *args, const struct query *first)
+{
+	char text[STEP_TEXT];
+	size_t len = 0;
+
+	for (const struct query *query = first; query; query = query->mate) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u ",
+		    len ? " " : "", query->entry + 1);
+		if (query->op == OP_RESET)
+			len += (size_t)snprintf(
+			    text + len, sizeof(text) - len, "r");
+		else
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+			    "%" PRId64, query->amount);
+		if (query->op == OP_GIVE_BACK)
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+			    "@%" PRId64, bucket_stamp(&query->bucket));
+		else if (query->limit->shadow && query->op == OP_CONSUME)
+			len += (size_t)snprintf(
+			    text + len, sizeof(text) - len, "?");
+	}
+	args_add(args, "%s", text);
+}
+
+/* Note what was charged, so that it can be given back. */
+static void
+note_charge(const struct query *query, const struct bucket *after)
+{
+	if (!query->charged || query->amount <= 0)
+		return;
+	charges[charged++ % CHARGES] =
+	    (struct charge){query->entry, query->amount, bucket_stamp(after)};
+}
+
+static void
+take_step(struct query *first, int64_t now_us)
+{
+	struct mate_bucket at[PARTS_MAX];
+	unsigned i = 0;
+
+	for (struct query *query = first; query; query = query->mate)
+		at[i++] =
+		    (struct mate_bucket){now_us, model[query->entry], false};
+	mates_decide(first, at);
+	i = 0;
+	for (struct query *query = first; query; query = query->mate, i++) {
+		model[query->entry] = at[i].bucket;
+		note_charge(query, &at[i].bucket);
+	}
+}
+
+static void
+add_hashes(struct args *args)
+{
+	for (unsigned i = 0; i < HASHES; i++)
+		args_add(args, "%s", hashes[i].name);
+	for (unsigned i = 0; i < HASHES; i++) {
+		args_add(args, "%s", hashes[i].limit.algorithm->name);
+		args_add_parameters(args, &hashes[i].limit);
+		args_add(args, "3600000");
+		args_add(args, "%u", KEYS);
+		for (unsigned k = 0; k < KEYS; k++)
+			args_add(args, "k%u", k);
+	}
+}
+
+/* Send a plan of random steps, and take them on the model. */
+static unsigned
+send_plan(int64_t now_us)
+{
+	static struct args args;
+	struct query parts[PARTS_MAX];
+	unsigned steps = 1 + pick_below(STEPS_MAX), parts_n = 0;
+
+	args_add_plan(&args, HASHES);
+	add_hashes(&args);
+	for (unsigned i = 0; i < steps; i++) {
+		parts_n += random_step(parts);
+		add_step(&args, parts);
+		take_step(parts, now_us);
+	}
+	args_add_time(&args, now_us);
+	redis_send(&args);
+	for (unsigned i = 0; i < HASHES; i++) {
+		args_add(&args, "HMGET");
+		args_add(&args, "%s", hashes[i].name);
+		for (unsigned k = 0; k < KEYS; k++)
+			args_add(&args, "k%u", k);
+		redis_send(&args);
+	}
+	return parts_n;
+}
+
+/* The model's buckets become those that Redis has: the same, but for what has
+ * no meaning any more. */
+static void
+check_hash(struct plan_hash *hash, unsigned first, const redisReply *before,
+    int64_t now_us)
+{
+	redisReply *after = redis_receive(REDIS_REPLY_ARRAY);
+
+	for (unsigned k = 0; k < KEYS; k++) {
+		const char *was = before->element[2 + first + k]->str;
+		const char *is = after->element[k]->str;
+		struct bucket now = text_bucket(&hash->limit, is ? is : "");
+
+		if (strcmp(was ? was : "", hash->texts[k]) != 0)
+			die("a plan was told another text than there was");
+		if (!same_meaning(
+			&hash->limit, &model[first + k], &now, now_us))
+			die("after a plan at %" PRId64
+			    ", %s k%u was '%s' and is '%s'",
+			    now_us, hash->name, k, was ? was : "",
+			    is ? is : "");
+		model[first + k] = now;
+		snprintf(hash->texts[k], TEXT_MAX, "%s", is ? is : "");
+	}
+	freeReplyObject(after);
+}
+
+void
+compare_plans(uint64_t count)
+{
+	int64_t now_us = START;
+
+	for (unsigned i = 0; i < HASHES; i++) {
+		hashes[i].limit = random_limit(
+		    i % 2 ? &algorithm_fixed_window : &algorithm_leaky_bucket);
+		hashes[i].limit.shadow = i == 3;
+		snprintf(hashes[i].name, sizeof(hashes[i].name),
+		    "arithmetic:plan:%u", i);
+		redis_forget(hashes[i].name);
+	}
+	for (uint64_t done = 0; done < count;) {
+		redisReply *reply;
+
+		if (pick_below(20) == 0)
+			random_change(&hashes[pick_below(HASHES)].limit);
+		now_us = random_time(now_us, limit_of(pick_below(BUCKETS)));
+		done += send_plan(now_us);
+		reply = redis_receive(REDIS_REPLY_ARRAY);
+		if (reply->elements != 2 + BUCKETS)
+			die("a plan has a reply of another length");
+		for (unsigned i = 0; i < HASHES; i++)
+			check_hash(&hashes[i], i * KEYS, reply, now_us);
+		freeReplyObject(reply);
+	}
+	for (unsigned i = 0; i < HASHES; i++)
+		redis_forget(hashes[i].name);
+}

@@ -76,7 +76,9 @@ local function try_step(bucket, op)
 	local amount, sign, rest = match(op, '^(-?%d+)(%p?)(%d*)$')
 	amount = amount + 0
 	if sign == '@' then
-		amount = -algorithm.unleaked(amount, rest + 0)
+		part.a, part.b, part.touches =
+			algorithm.give_back(bucket.a, bucket.b, amount, rest + 0)
+		return part
 	end
 	part.a, part.b, part.passed, part.touches =
 		algorithm.consume(bucket.a, bucket.b, amount, sign == '*' and rest + 0 or 1)

@@ -66,10 +66,14 @@ local function consume(level, block, amount, count)
 	return level + amount * (fit < count and fit or count), block, fit >= count, true
 end
 
--- How many of ${amount} drops still count that were put in when the bucket became
--- one of a window that ends at ${stamp}.
-local function unleaked(amount, stamp)
-	return stamp > now and amount or 0
+-- Give back ${amount} drops that were put in when the bucket became one of a window
+-- that ends at ${stamp}, if they still count.  Return what the bucket is then, and
+-- whether its text must be of this window.
+local function give_back(level, block, amount, stamp)
+	if stamp <= now then
+		return level, block, false
+	end
+	return math.max(0, level - amount), block, true
 end
 
 -- The text of a bucket; '' for none.

@@ -165,11 +165,12 @@ local function consume(fill, block, amount, count)
 	return fill + count * cost, 0, true, true
 end
 
--- How many of ${amount} drops have not leaked that were put in when the bucket
--- became one that is empty at ${stamp}.
-local function unleaked(amount, stamp)
-	local left = math.max(0, math.min((stamp - now) * ticks, amount * recharge))
-	return floor(left / recharge)
+-- Give back what has not leaked of ${amount} drops that were put in when the bucket
+-- became one that is empty at ${stamp}.  Return what the bucket is then, and
+-- whether its text must be of this recharge.
+local function give_back(fill, block, amount, stamp)
+	local left = math.min(math.max(0, stamp - now) * ticks, amount * recharge)
+	return math.max(0, fill - left), block, true
 end
 
 -- The text of a bucket; '' for none.

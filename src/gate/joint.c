@@ -366,7 +366,8 @@ joint_learn(const struct joint *joint)
 }
 
 /* Give back what was charged, though the check is denied: these are the queries
- * from now on.  Return whether it is done. */
+ * from now on.  What the client itself gave back stays so.  Return whether it
+ * is done. */
 static bool
 joint_give_back(struct joint *joint)
 {
@@ -377,7 +378,7 @@ joint_give_back(struct joint *joint)
 	for (unsigned i = 0; i < joint->count; i++) {
 		struct query *query = &joint->queries[i];
 
-		if (!query->charged)
+		if (!query->charged || query->amount <= 0)
 			continue;
 		query->op = OP_GIVE_BACK;
 		query->mate = NULL;

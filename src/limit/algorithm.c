@@ -41,12 +41,3 @@ algorithm_add_text(
 	memcpy(parameters->text[i], text, len);
 	parameters->len[i] = len;
 }
-
-void
-decide_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
-    int64_t now_us, struct bucket *bucket, struct decision *decision)
-{
-	int64_t left = limit->algorithm->unleaked(limit, amount, stamp, now_us);
-
-	decide(limit, OP_CONSUME, -left, now_us, bucket, decision);
-}

@@ -59,10 +59,9 @@ struct algorithm {
 	bool (*decide)(const struct limit *limit, enum op op, int64_t amount,
 	    int64_t now_us, struct bucket *bucket, struct decision *decision);
 
-	/** How many of ${amount} > 0 drops have not leaked, or still count,
-	 * that a consume put in whose bucket_stamp() then was ${stamp}. */
-	int64_t (*unleaked)(const struct limit *limit, int64_t amount,
-	    int64_t stamp, int64_t now_us);
+	/** See decide_give_back(). */
+	void (*give_back)(const struct limit *limit, int64_t amount,
+	    int64_t stamp, int64_t now_us, struct bucket *bucket);
 
 	/** It needs the time of the wall clock, which may be set; else any
 	 * clock that never jumps will do. */
@@ -147,10 +146,14 @@ decide(const struct limit *limit, enum op op, int64_t amount, int64_t now_us,
 	    limit, op, amount, now_us, bucket, decision);
 }
 
-/** Give back what has not leaked at time ${now_us} of ${amount} drops that were
- * put in when the stamp of the bucket became ${stamp}.  All of them would be
- * too many: the bucket may have been empty since. */
-void decide_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
-    int64_t now_us, struct bucket *bucket, struct decision *decision);
+/** Give back what has not leaked at time ${now_us} of ${amount} > 0 drops that
+ * were put in when bucket_stamp() of the bucket became ${stamp}.  All of them
+ * would be too many: the bucket may have been empty since. */
+static inline void
+decide_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
+    int64_t now_us, struct bucket *bucket)
+{
+	limit->algorithm->give_back(limit, amount, stamp, now_us, bucket);
+}
 
 #endif

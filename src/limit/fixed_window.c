@@ -117,12 +117,15 @@ fixed_window_decide(const struct limit *limit, enum op op, int64_t amount,
 	return true;
 }
 
-static int64_t
-fixed_window_unleaked(
-    const struct limit *limit, int64_t amount, int64_t stamp, int64_t now_us)
+static void
+fixed_window_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
+    int64_t now_us, struct bucket *bucket)
 {
-	(void)limit;
-	return stamp > now_us ? amount : 0;
+	struct decision decision;
+
+	if (stamp > now_us)
+		fixed_window_decide(
+		    limit, OP_CONSUME, -amount, now_us, bucket, &decision);
 }
 
 static void
@@ -203,7 +206,7 @@ const struct algorithm algorithm_fixed_window = {
     .describe = fixed_window_describe,
     .life_us = fixed_window_life_us,
     .decide = fixed_window_decide,
-    .unleaked = fixed_window_unleaked,
+    .give_back = fixed_window_give_back,
     .is_calendar = true,
     .follow_clock = fixed_window_follow_clock,
     .is_drained = fixed_window_is_drained,

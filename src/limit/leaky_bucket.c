@@ -184,7 +184,7 @@ leaky_bucket_drops(int64_t fill, int64_t recharge)
 
 /* What is left of ${fill} once ${amount} < 0 drops were given back. */
 static int64_t
-leaky_bucket_give_back(int64_t recharge, int64_t fill, int64_t amount)
+leaky_bucket_take_out(int64_t recharge, int64_t fill, int64_t amount)
 {
 	if (-amount >= leaky_bucket_drops(fill, recharge))
 		return 0;
@@ -257,7 +257,7 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 		return false;
 	}
 	if (amount < 0)
-		fill = leaky_bucket_give_back(recharge, fill, amount);
+		fill = leaky_bucket_take_out(recharge, fill, amount);
 	else if (decision->allowed)
 		fill += amount * recharge;
 	else if (block == 0)
@@ -270,18 +270,22 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 	return true;
 }
 
-/* A bucket leaks from below: those that were put in are the last of what it
+/* A bucket leaks from below: what was put in last is what leaks last of what it
  * held then. */
-static int64_t
-leaky_bucket_unleaked(
-    const struct limit *limit, int64_t amount, int64_t stamp, int64_t now_us)
+static void
+leaky_bucket_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
+    int64_t now_us, struct bucket *bucket)
 {
 	const struct leaky_state then = {
 	    .empty_at_us = stamp, .ticks = leaky_bucket_ticks(limit)};
-	int64_t left =
-	    leaky_bucket_span(&then, now_us) / leaky_bucket_recharge(limit);
+	const struct leaky_state state = leaky_bucket_open(bucket);
+	int64_t fill = leaky_bucket_fill(limit, &state, now_us);
+	int64_t left = leaky_bucket_span(&then, now_us);
 
-	return left < amount ? left : amount;
+	if (left > amount * leaky_bucket_recharge(limit))
+		left = amount * leaky_bucket_recharge(limit);
+	leaky_bucket_write(limit, now_us, fill > left ? fill - left : 0,
+	    leaky_bucket_later(0, state.blocked_until_us - now_us), bucket);
 }
 
 static bool
@@ -382,7 +386,7 @@ const struct algorithm algorithm_leaky_bucket = {
     .describe = leaky_bucket_describe,
     .life_us = leaky_bucket_life_us,
     .decide = leaky_bucket_decide,
-    .unleaked = leaky_bucket_unleaked,
+    .give_back = leaky_bucket_give_back,
     .is_drained = leaky_bucket_is_drained,
     .read = leaky_bucket_read,
     .parameters = 4,

@@ -65,7 +65,7 @@ struct query {
 	struct bucket bucket; /* after the decision; before OP_GIVE_BACK, as it
 				 was after the consume */
 
-	bool charged; /* of one with mates: its drops were put in */
+	bool charged; /* its drops were put in */
 
 	uint32_t deny_mark; /* the deny cache's */
 

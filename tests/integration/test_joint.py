@@ -1,0 +1,313 @@
+"""Several keys in one decision: all are charged, or none is."""
+
+import contextlib
+import random
+import re
+import threading
+
+import harness
+from harness import fields
+
+LIMITS = """
+[burst]
+match = burst:*
+capacity = 3
+recharge = 1d
+
+[day]
+match = day:*
+algorithm = fixed_window
+capacity = 5
+window = 366d
+
+[block]
+match = block:*
+capacity = 1
+recharge = 2d
+block = 1h
+
+[look]
+match = look:*
+capacity = 1
+recharge = 1d
+shadow = yes
+
+[open]
+match = open:*
+capacity = 1
+recharge = 1d
+on_error = allow
+
+[shut]
+match = shut:*
+capacity = 1
+recharge = 1d
+on_error = deny
+"""
+
+
+class OneStore:
+    """What holds wherever buckets are; see start()."""
+
+    def level(self, key):
+        return int(fields(self.client.ask(f"PEEK {key}"))["level"])
+
+    def ask(self, line, **expected):
+        said = fields(self.client.ask(line))
+        for name, value in expected.items():
+            self.assertEqual(said.get(name), value, f"{line}: {said}")
+        return said
+
+    def test_all_are_charged_or_none_is(self):
+        for count in range(1, 4):
+            self.ask("MCONSUME burst:1 1 day:1 1", verdict="ALLOW", level=str(count),
+                     key="burst:1", limit="burst", capacity="3")
+        self.ask("MCONSUME day:1 1 burst:1 1", verdict="DENY", key="burst:1", level="3")
+        self.ask("MCONSUME day:1 1 day:2 1", verdict="ALLOW", key="day:1", level="4")
+        self.assertEqual([self.level(key) for key in ["burst:1", "day:1", "day:2"]], [3, 4, 1])
+
+    def test_the_one_that_denies_for_longest_is_told(self):
+        self.ask("MCONSUME burst:1 3 block:1 1", verdict="ALLOW", key="burst:1")
+        self.ask("MPEEK burst:1 1 block:1 1", verdict="DENY", limit="block", blocked="0")
+        self.ask("MPEEK burst:2 4 block:1 1", verdict="DENY", limit="burst", retry="never")
+
+    def test_the_same_key_twice_counts_with_the_sum(self):
+        self.ask("MCONSUME burst:1 2 burst:1 2", verdict="DENY", retry="never")
+        self.ask("MCONSUME burst:1 2 day:1 1 burst:1 1", verdict="ALLOW", level="3")
+        self.ask("MCONSUME burst:1 -2 burst:1 -1", verdict="ALLOW", level="0")
+        self.ask("MCONSUME " + "day:2 1000000000 " * 16, verdict="DENY", retry="never")
+        self.ask("MCONSUME " + "day:2 -1000000000 " * 16, verdict="ALLOW", level="0")
+
+    def test_a_key_that_denies_starts_its_block_and_no_other_is_charged(self):
+        self.ask("MCONSUME burst:1 1 block:1 1", verdict="ALLOW")
+        self.ask("MCONSUME burst:1 1 block:1 1", verdict="DENY", limit="block", blocked="3600.000000")
+        self.assertEqual(self.level("burst:1"), 1)
+        self.ask("PEEK block:1", verdict="DENY")
+        self.assertGreater(float(self.ask("PEEK block:1")["blocked"]), 3000)
+
+    def test_a_block_starts_though_another_key_denies_too(self):
+        self.ask("MCONSUME block:1 1", verdict="ALLOW")
+        self.ask("MCONSUME burst:1 9 block:1 1", verdict="DENY", retry="never")
+        self.assertGreater(float(self.ask("PEEK block:1")["blocked"]), 3000)
+
+    def test_a_limit_in_shadow_denies_none_of_the_others(self):
+        self.assertNotIn("shadow", self.ask("MCONSUME look:1 1 burst:1 1", verdict="ALLOW"))
+        self.ask("MCONSUME look:1 1 burst:1 1", verdict="ALLOW", shadow="deny", limit="burst")
+        self.ask("MCONSUME look:1 1 look:2 1", verdict="ALLOW", shadow="deny")
+        self.ask("MCONSUME look:3 1 burst:1 2", verdict="DENY", limit="burst")
+        self.assertEqual([self.level(key) for key in ["burst:1", "look:1", "look:2", "look:3"]],
+                         [2, 1, 1, 0])
+
+    def test_a_peek_changes_nothing(self):
+        self.ask("MPEEK burst:1 3 day:1 5", verdict="ALLOW", level="0")
+        self.ask("MPEEK burst:1 3 day:1 6", verdict="DENY", key="day:1")
+        self.assertEqual([self.level("burst:1"), self.level("day:1")], [0, 0])
+
+    def test_what_one_client_sends_at_once_is_decided_in_order(self):
+        lines = ["CONSUME burst:1", "MCONSUME burst:1 1 day:1 1", "CONSUME day:1",
+                 "PEEK burst:1", "MCONSUME burst:1 1 day:1 1", "MCONSUME burst:1 1 day:1 1",
+                 "CONSUME day:1 -9", "RESET burst:1", "MPEEK burst:1 3 day:1 5",
+                 "CONSUME burst:1 3", "MCONSUME day:1 1 burst:1 1", "PEEK day:1"]
+        for _ in range(30):
+            said = self.client.ask(*lines)
+            self.assertEqual([line.split()[0] + line.partition("level=")[2][:1] for line in said],
+                             ["ALLOW1", "ALLOW2", "ALLOW2", "ALLOW2", "ALLOW3", "DENY3",
+                              "ALLOW0", "OK", "ALLOW0", "ALLOW3", "DENY3", "ALLOW0"])
+            self.client.ask("RESET burst:1", "RESET day:1")
+
+    def test_clients_at_once_exceed_no_limit_and_leave_no_key_behind(self):
+        admitted = []
+
+        def run(seed):
+            pick = random.Random(seed)
+            keys = [f"day:{i}" for i in range(6)] + [f"burst:{i}" for i in range(6)]
+            with contextlib.closing(self.gate.connect()) as client:
+                for _ in range(40):
+                    chosen = pick.sample(keys, 3)
+                    if client.ask("MCONSUME " + " ".join(f"{key} 1" for key in chosen))[0] == "A":
+                        admitted.extend(chosen)
+
+        threads = [threading.Thread(target=run, args=[seed]) for seed in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for i in range(6):
+            for name, capacity in ("day", 5), ("burst", 3):
+                key = f"{name}:{i}"
+                self.assertLessEqual(admitted.count(key), capacity)
+                self.assertEqual(self.level(key), admitted.count(key))
+        self.assertEqual(max(admitted.count(f"burst:{i}") for i in range(6)), 3)
+
+    def test_counters_count_the_request_once_and_each_limit(self):
+        self.ask("MCONSUME burst:1 3 day:1 1 look:1 1")
+        self.ask("MCONSUME burst:1 1 day:1 1 look:1 1")
+        self.ask("MPEEK burst:1 1 day:1 1")
+        stats = self.gate.stats()
+        self.assertEqual([stats[name] for name in ["allowed", "denied", "peeks"]], [1, 1, 1])
+        counted = {}
+        for line in self.client.ask_many("LIMITS"):
+            said = dict(re.findall(r"(\w+)=(\S+)", line))
+            counted[line.split()[0]] = said["allowed"], said["denied"]
+        counted = {name: counted[name] for name in ["burst", "day", "look"]}
+        self.assertEqual(counted, {"burst": ("1", "1"), "day": ("1", "0"), "look": ("1", "0")})
+
+    def test_a_key_without_a_limit_is_as_the_settings_say(self):
+        self.ask("MCONSUME other 1 burst:1 3", verdict="ALLOW", key="burst:1", level="3")
+        self.ask("MCONSUME other 1 another 1", verdict="ALLOW", limit="-")
+
+    def test_wrong_requests_have_their_codes(self):
+        for line, code in [("MCONSUME", "nokey"), ("MCONSUME a", "noamount"),
+                           ("MCONSUME a 1 b", "noamount"), ("MCONSUME a one", "badamount"),
+                           ("MCONSUME a 1 \x01 1", "badkey"), ("MPEEK a 1 b 1000000001", "badamount"),
+                           ("MCONSUME" + " day:1 1" * 17, "surplus")]:
+            self.assertEqual(self.client.ask(line).split()[:2], ["ERR", code], line)
+        self.assertEqual(self.level("day:1"), 0)
+
+
+class InMemory(OneStore, harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.gate = self.daemon(LIMITS, {"workers": {"count": 3}})
+        self.client = self.gate.connect()
+        self.addCleanup(self.client.close)
+
+    def test_a_full_table_takes_none_of_the_keys(self):
+        self.gate.kill()
+        self.gate = self.daemon(LIMITS, {"store": {"max_buckets": 1000, "on_full": "deny"}})
+        self.client = self.gate.connect()
+        self.addCleanup(self.client.close)
+        # The table has a little more room than that, and a limit no more than nine tenths.
+        for i in range(3000):
+            if self.client.ask(f"CONSUME day:{i}")[0] == "D":
+                break
+        else:
+            self.fail("the table is never full")
+        before = self.gate.stats()["memory_buckets"]
+        for i in range(100):
+            if self.client.ask(f"MCONSUME burst:{i} 1 day:new{i} 1")[0] == "A":
+                continue
+            self.assertEqual(self.level(f"burst:{i}"), 0)
+            break
+        else:
+            self.fail("there is room for more")
+        self.assertLessEqual(self.gate.stats()["memory_buckets"], before + 200)
+
+
+class InRedis(OneStore, harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.server = self.redis()
+        self.gate = self.redis_daemon(self.server, LIMITS, {"workers": {"count": 3}})
+        self.client = self.gate.connect()
+        self.addCleanup(self.client.close)
+        harness.wait_until(lambda: self.client.ask("READY") == "READY redis", "Redis")
+
+    def test_one_call_decides_all(self):
+        self.ask("MCONSUME burst:1 1", verdict="ALLOW")
+        before = self.gate.stats()["batches"]
+        self.ask("MCONSUME burst:1 1 day:1 1 block:1 1 look:1 1", verdict="ALLOW", **{"from": "redis"})
+        self.assertEqual(self.gate.stats()["batches"], before + 1)
+
+    def test_the_deny_cache_denies_the_check_without_asking(self):
+        self.ask("MCONSUME burst:1 3", verdict="ALLOW")
+        self.ask("MCONSUME burst:1 1 day:1 1", verdict="DENY", **{"from": "redis"})
+        before = self.gate.stats()["batches"]
+        for _ in range(10):
+            said = self.ask("MCONSUME day:1 1 burst:1 1", verdict="DENY", key="burst:1")
+        self.assertEqual(said["from"], "denycache")
+        self.assertLess(self.gate.stats()["batches"] - before, 4)  # one a worker, at the most
+        self.client.ask("RESET burst:1")
+        self.ask("MCONSUME day:1 1 burst:1 1", verdict="ALLOW")
+
+    def test_without_redis_on_error_decides_each_and_all_together(self):
+        self.ask("MCONSUME burst:1 1 day:1 1", verdict="ALLOW")
+        self.server.kill()
+        harness.wait_until(lambda: self.ask("CONSUME look:9")["from"] == "fallback", "fallback")
+        self.ask("MCONSUME burst:1 3 day:1 1", verdict="ALLOW", **{"from": "fallback"})
+        self.ask("MCONSUME burst:1 1 day:1 1", verdict="DENY", key="burst:1")
+        self.ask("MCONSUME shut:1 1 day:1 1", verdict="DENY", key="shut:1")
+        self.ask("MCONSUME open:1 1 day:1 1", verdict="ALLOW")
+        self.assertEqual(self.level("day:1"), 2)
+
+    def test_a_bucket_that_is_none_is_left_alone_and_no_other_is_charged(self):
+        self.ask("MCONSUME burst:1 1 day:1 1", verdict="ALLOW")
+        with self.server.connect() as redis:
+            redis.ask("HSET", "drip:burst", "burst:1", "hello")
+        self.ask("MCONSUME burst:1 1 day:1 1", **{"from": "fallback"})
+        with self.server.connect() as redis:
+            self.assertEqual(redis.ask("HGET", "drip:burst", "burst:1"), b"hello")
+        self.assertEqual(self.level("day:1"), 1)
+
+
+class OverServers(harness.Case):
+    """Two servers, and keys that are on one or the other."""
+
+    def setUp(self):
+        super().setUp()
+        self.servers = [self.redis(port=harness.free_port()) for _ in range(2)]
+        hosts = " ".join(f"127.0.0.1:{server.port}" for server in self.servers)
+        self.gate = self.daemon(LIMITS, {
+            "store": {"type": "redis"},
+            "redis": {"topology": "sharded", "hosts": hosts, "partitions": 16}})
+        self.client = self.gate.connect()
+        self.addCleanup(self.client.close)
+        harness.wait_until(lambda: self.client.ask("READY") == "READY redis", "Redis")
+        self.places = {}
+        for i in range(40):
+            for key in f"burst:{i}", f"day:{i}":
+                self.client.ask(f"CONSUME {key}")
+                self.places[key] = self.place_of(key)
+                self.client.ask(f"RESET {key}")
+
+    def place_of(self, key):
+        for i, server in enumerate(self.servers):
+            with server.connect() as redis:
+                for name in redis.ask("KEYS", "drip:*"):
+                    if redis.ask("TYPE", name) == "hash" and redis.ask("HEXISTS", name, key):
+                        return i
+        self.fail(f"{key} is nowhere")
+
+    def key_at(self, place, name, taken=()):
+        return next(key for key, at in self.places.items()
+                    if at == place and key.startswith(name) and key not in taken)
+
+    def level(self, key):
+        return int(fields(self.client.ask(f"PEEK {key}"))["level"])
+
+    def test_what_one_server_took_is_given_back_when_another_denies(self):
+        for here in 0, 1:
+            burst, day = self.key_at(here, "burst"), self.key_at(1 - here, "day")
+            self.client.ask(f"CONSUME {burst} 2", f"CONSUME {day} 5")
+            for _ in range(3):
+                said = fields(self.client.ask(f"MCONSUME {burst} 1 {day} 1"))
+                self.assertEqual((said["verdict"], said["key"]), ("DENY", day))
+                self.assertEqual(self.level(burst), 2)
+            self.client.ask(f"RESET {day}")
+            said = fields(self.client.ask(f"MCONSUME {burst} 1 {day} 1"))
+            self.assertEqual((said["verdict"], said["key"]), ("ALLOW", burst))
+            self.assertEqual([self.level(burst), self.level(day)], [3, 1])
+            said = fields(self.client.ask(f"MCONSUME {burst} 1 {day} 1"))
+            self.assertEqual((said["verdict"], said["key"]), ("DENY", burst))
+            self.assertEqual([self.level(burst), self.level(day)], [3, 1])
+
+    def test_the_next_request_comes_behind_what_is_given_back(self):
+        burst, day = self.key_at(0, "burst"), self.key_at(1, "day")
+        self.client.ask(f"CONSUME {day} 5")
+        for _ in range(50):
+            said = self.client.ask(f"MCONSUME {burst} 3 {day} 1", f"CONSUME {burst} 3", f"RESET {burst}")
+            self.assertEqual([line.split()[0] for line in said], ["DENY", "ALLOW", "OK"])
+
+    def test_a_server_that_is_killed_in_between_lets_none_too_many_in(self):
+        burst, day = self.key_at(0, "burst"), self.key_at(1, "day")
+        self.client.ask(f"CONSUME {day} 5")
+        self.servers[0].kill()
+        admitted = 0
+        for _ in range(20):
+            said = fields(self.client.ask(f"MCONSUME {burst} 1 {day} 1"))
+            admitted += said["verdict"] == "ALLOW"
+        self.assertEqual(admitted, 0)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -4,11 +4,27 @@
 PROTOCOLS(X)
 #undef X
 
-static const struct protocol *const protocols[] = {
+static const struct protocol *const protocols[PROTOCOL_COUNT] = {
 #define X(name) &name##_protocol,
     PROTOCOLS(X)
 #undef X
 };
+
+const struct protocol *
+protocol_at(size_t i)
+{
+	return protocols[i];
+}
+
+size_t
+protocol_number(const struct protocol *protocol)
+{
+	size_t i = 0;
+
+	while (protocols[i] != protocol)
+		i++;
+	return i;
+}
 
 const struct protocol *
 protocol_of_offer(enum offer offer)

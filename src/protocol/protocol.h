@@ -24,6 +24,13 @@
 	X(http)                                                                \
 	X(line)
 
+enum {
+#define X(name) PROTOCOL_##name,
+	PROTOCOLS(X)
+#undef X
+	    PROTOCOL_COUNT
+};
+
 struct session; /* protocol/session.h: the client's state */
 
 /** Most bytes that a protocol may need to see again, as they are no whole
@@ -133,6 +140,10 @@ enum offer {
 	OFFER_HTTP,  /* decisions, in HTTP */
 	OFFER_ADMIN, /* what an operator wants to know, in HTTP */
 };
+
+/** Number ${i}, of PROTOCOL_COUNT; and which number ${protocol} has. */
+const struct protocol *protocol_at(size_t i);
+size_t protocol_number(const struct protocol *protocol);
 
 /** The protocol of all clients with this offer; NULL: their first bytes show
  * it. */

@@ -6,6 +6,8 @@
 #ifndef SERVER_CLIENTS_H
 #define SERVER_CLIENTS_H
 
+#include "protocol/protocol.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,9 +29,11 @@ struct clients {
 	struct users *users;               /* a reference */
 	_Atomic unsigned users_generation; /* counts the sets in force */
 
-	_Atomic size_t count;     /* connected, or on the way to a worker */
-	_Atomic uint64_t last_id; /* given to the last one */
-	_Atomic bool draining;    /* all must go */
+	_Atomic size_t count; /* connected, or on the way to a worker */
+	_Atomic size_t by_protocol[PROTOCOL_COUNT]; /* of them, once their first
+						     * bytes have shown it */
+	_Atomic uint64_t last_id;                   /* given to the last one */
+	_Atomic bool draining;                      /* all must go */
 	_Atomic bool handover; /* leave those open that can be handed over to a
 				  successor of this process */
 };

@@ -13,10 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 /* Look at the clock every so many requests of a client. */
 #define CLOCK_CHECK 16
@@ -152,9 +149,7 @@ conn_wants_feed_to_end(struct conn *conn)
 	       stream_peek(&conn->stream, &byte, 1) >= 0 || errno != EAGAIN;
 }
 
-/* Write decisions as they come; a response that costs more waits for the
- * client's turn. */
-static void
+void
 conn_on_ready(struct queue *queue)
 {
 	struct conn *conn = CONTAINER_OF(queue, struct conn, queue);
@@ -212,6 +207,8 @@ conn_handle_requests(struct conn *conn, const char *bytes, size_t len)
 		count = conn->queue.count - count;
 		if (result != SERVE_MORE || count > 0)
 			conn->request_since_us = 0;
+		if (conn->counted != conn->session.protocol)
+			conn_count_protocol(conn, conn->session.protocol);
 		if (result == SERVE_FAILED)
 			conn_die(conn);
 		else if (conn->session.last)
@@ -324,6 +321,8 @@ conn_read(struct conn *conn)
 	} else if (len == 0) {
 		conn_on_end(conn);
 	} else if (conn->state == CONN_OPEN) {
+		counter_add(
+		    &conn->conns->gate->counters->received_bytes, (size_t)len);
 		conn->last_read_us = gate_now(conn->conns->gate);
 		if (login_is_new(&conn->session))
 			conn_introduce(conn);
@@ -376,66 +375,6 @@ conn_leave(struct conn *conn)
 	conns->leaving -= conn->is_leaving;
 }
 
-static bool
-conn_is_local(int fd)
-{
-	struct sockaddr address = {0};
-	socklen_t len = sizeof(address);
-
-	return getsockname(fd, &address, &len) == 0 &&
-	       address.sa_family == AF_UNIX;
-}
-
-/* Encrypt it, if what it came by is.  Return 0, or -1: out of memory. */
-static int
-conn_start_tls(struct conn *conn, enum offer offer)
-{
-	struct tls_context *context =
-	    conn->conns->gate->gateway->options->tls[offer];
-	struct tls *tls;
-
-	if (!context || conn_is_local(conn->stream.fd))
-		return 0;
-	tls = tls_accept(context, conn->stream.fd);
-	stream_set_tls(&conn->stream, tls);
-	return tls ? 0 : -1;
-}
-
-void
-conn_open(struct conns *conns, int fd, enum offer offer)
-{
-	struct conn *conn = calloc(1, sizeof(*conn));
-
-	if (!conn) {
-		close(fd);
-		conns->clients->count--;
-		return;
-	}
-	conn->last_read_us = conn->progress_us = gate_now(conns->gate);
-	queue_init(&conn->queue, &conns->slots, conn_on_ready);
-	session_start(
-	    &conn->session, &conns->sessions, ++conns->clients->last_id, offer);
-	conn->session.peer = peer_address(fd);
-	conn_join(conn, conns, fd);
-	if (conn_start_tls(conn, offer) == -1)
-		conn_die(conn);
-	counter_add(&conns->gate->counters->connections, 1);
-}
-
-void
-conn_free(struct conn *conn)
-{
-	struct conns *conns = conn->conns;
-
-	queue_clear(&conn->queue);
-	session_end(&conn->session);
-	stream_close(&conn->stream);
-	buf_free(&conn->in);
-	conn_leave(conn);
-	conns->clients->count--;
-	free(conn);
-}
-
 /* Go on with requests that were read but had to wait. */
 static void
 conn_resume(struct conn *conn)
@@ -480,9 +419,15 @@ conn_can_go_on(const struct conn *conn)
 void
 conn_flush(struct conn *conn)
 {
+	uint64_t sent = conn->stream.sent;
+	int result;
+
 	if (conn->state == CONN_DEAD)
 		return;
-	if (stream_flush(&conn->stream) == -1)
+	result = stream_flush(&conn->stream);
+	counter_add(
+	    &conn->conns->gate->counters->sent_bytes, conn->stream.sent - sent);
+	if (result == -1)
 		conn_die(conn);
 	else if (conn->state == CONN_FINISHING && conn->queue.count == 0 &&
 		 buf_len(&conn->stream.out) == 0)

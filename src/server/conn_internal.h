@@ -1,7 +1,7 @@
 /**
- * conn_internal: the inside of a conn, for conn.c, which serves it, conns.c,
- * which serves all of them in turn, timeouts.c and drain.c, which end it, and
- * move.c.
+ * conn_internal: the inside of a conn, for conn_open.c, conn.c, which serves
+ * it, conns.c, which serves all of them in turn, timeouts.c and drain.c, which
+ * end it, and move.c.
  */
 #ifndef SERVER_CONN_INTERNAL_H
 #define SERVER_CONN_INTERNAL_H
@@ -52,6 +52,8 @@ struct conn {
 	bool readable; /* the socket has something to be read */
 	bool deferred; /* requests in ${in} wait, until they may be taken */
 	struct session session;
+	const struct protocol *counted; /* in clients->by_protocol as one of
+					 * these; NULL: not yet */
 
 	/* from bytes to responses */
 	struct buf in;      /* read, and not yet a request */
@@ -99,6 +101,13 @@ bool conn_can_go_on(const struct conn *conn);
 /** Free it.  Requests under way lose their client: their responses are
  * dropped. */
 void conn_free(struct conn *conn);
+
+/** Count it among the clients of ${protocol}; NULL: of none, as it goes. */
+void conn_count_protocol(struct conn *conn, const struct protocol *protocol);
+
+/** Its first response in order is ready.  Write decisions as they come; a
+ * response that costs more waits for the client's turn. */
+void conn_on_ready(struct queue *queue);
 
 /** Make it one of ${conns}, on ${fd}. */
 void conn_join(struct conn *conn, struct conns *conns, int fd);

@@ -202,6 +202,21 @@ metrics_write_decisions(struct metrics *metrics)
 }
 
 static void
+metrics_write_protocols(struct metrics *metrics)
+{
+	const struct clients *clients = metrics->slot->cache->clients;
+
+	for (size_t i = 0; i < PROTOCOL_COUNT; i++) {
+		char labels[LABELS_MAX] = "";
+
+		exposition_label(
+		    labels, sizeof(labels), "protocol", protocol_at(i)->name);
+		metrics_sample(
+		    metrics, labels, (int64_t)clients->by_protocol[i]);
+	}
+}
+
+static void
 metrics_write_digest(struct metrics *metrics)
 {
 	char labels[LABELS_MAX] = "";
@@ -262,6 +277,9 @@ static const struct family {
     FAMILY("limit_fallback_decisions", COUNTER, NONE,
 	"requests that on_error decided, by limit and by why Redis did not",
 	limit, metrics_write_fallbacks),
+    FAMILY("protocol_clients", GAUGE, NONE,
+	"clients that are connected, by protocol", once,
+	metrics_write_protocols),
     FAMILY("decision_duration_us", HISTOGRAM, MICROSECONDS,
 	"from the request received until it is decided, and responded to if "
 	"Redis was not asked",

@@ -47,6 +47,8 @@
 	X(wrong_secrets, COUNTER, NONE, "logins with a wrong secret")          \
 	X(forbidden, COUNTER, NONE, "requests that their user may not make")   \
 	X(connections, COUNTER, NONE, "connections accepted")                  \
+	X(received_bytes, COUNTER, BYTES, "bytes from clients, without TLS")   \
+	X(sent_bytes, COUNTER, BYTES, "bytes to clients, without TLS")         \
 	X(clients_stalled, COUNTER, NONE,                                      \
 	    "connections closed for not reading")                              \
 	X(clients_idle, COUNTER, NONE,                                         \

@@ -126,6 +126,28 @@ class MeaningTest(MetricsCase):
         self.assertGreater(values["dripgate_decision_duration_seconds_sum"], 0)
         self.assertNotIn("login:7", self.text())
 
+    def test_clients_by_protocol_and_their_bytes(self):
+        daemon = self.start()
+        with daemon.connect() as line, daemon.connect() as resp, daemon.connect():
+            before = self.values()
+            sent = b"PING\nCONSUME login:1\n", b"*1\r\n$4\r\nPING\r\n"
+            line.send(sent[0])
+            resp.send(sent[1])
+            received = [line.line() + line.line(), resp.line()]
+            after = self.values()
+            for protocol, number in ("line", 1), ("resp", 1), ("http", 2):
+                self.assertEqual(
+                    after[f'dripgate_protocol_clients{{protocol="{protocol}"}}'], number)
+            self.assertEqual(after["dripgate_clients"], 5)
+            again = self.values()
+        wait_until(lambda: self.value('dripgate_protocol_clients{protocol="line"}') == 0,
+                   "the end")
+        name = "dripgate_received_bytes_total"
+        scrape = again[name] - after[name]
+        self.assertEqual(after[name] - before[name], scrape + sum(map(len, sent)))
+        name = "dripgate_sent_bytes_total"
+        self.assertGreater(after[name] - before[name], len("".join(received)))
+
     def test_redis_and_its_outage(self):
         redis = self.redis()
         self.start(settings={

@@ -29,6 +29,8 @@
 	X(NOUSERS, "nousers", "there are no users here; leave AUTH out")       \
 	X(NOAUTH, "noauth", "log in first")                                    \
 	X(WRONGPASS, "wrongpass", "no user has this name and secret")          \
+	X(SLOWDOWN, "slowdown",                                                \
+	    "too many wrong secrets came from this address; try later")        \
 	X(NOPERM, "noperm", "this user may not ask that")                      \
 	X(UNAVAILABLE, "unavailable", "the bucket could not be reset now")     \
 	X(NOMEMORY, "unavailable", "out of memory")                            \

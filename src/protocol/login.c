@@ -5,8 +5,12 @@
  */
 #include "protocol/login.h"
 
+#include "base/clock.h"
 #include "gate/gate.h"
 #include "limit/routes.h"
+#include "protocol/login_tries.h"
+
+#include <stdio.h>
 
 #include <string.h>
 #include <strings.h>
@@ -69,39 +73,78 @@ login_forget(struct session *session)
 	login->by_secret = false;
 }
 
+/* Where a client is: its address, of IPv6 its network; or who it is here. */
+static void
+login_place(const struct session *session, char to[ADDRESS_TEXT_MAX])
+{
+	if (session->peer.kind == ADDRESS_IP)
+		address_write_64(to, &session->peer);
+	else if (session->login.has_uid)
+		snprintf(to, ADDRESS_TEXT_MAX, "a Unix socket (uid %lu)",
+		    (unsigned long)session->login.uid);
+	else
+		snprintf(to, ADDRESS_TEXT_MAX, "an unknown address");
+}
+
+/* Whether its secret may be looked at; if not, it is slowed down. */
+static bool
+login_may_try(struct session *session)
+{
+	struct session_common *common = session->common;
+	char from[ADDRESS_TEXT_MAX];
+
+	login_place(session, from);
+	if (!common->tries || login_tries_may(common->tries, from, clock_us()))
+		return true;
+	session->login.pause = LOGIN_PAUSE;
+	if (common->gate)
+		counter_add(&common->gate->counters->refused_logins, 1);
+	log_limited(&common->login_limiter, LOG_LEVEL_WARNING,
+	    "logins from %s are refused: too many wrong secrets came from "
+	    "there",
+	    from);
+	return false;
+}
+
 /* A wrong secret: count it, say so now and then, and slow the client down. */
 static void
 login_note_wrong(struct session *session, const char *name, size_t len)
 {
-	struct gate *gate = session->common->gate;
-	char shown[80], from[ADDRESS_TEXT_MAX] = "a Unix socket";
+	struct session_common *common = session->common;
+	char shown[80], from[ADDRESS_TEXT_MAX];
 
 	session->login.pause = LOGIN_PAUSE;
-	if (gate)
-		counter_add(&gate->counters->wrong_secrets, 1);
-	if (session->peer.kind == ADDRESS_IP)
-		address_write(from, &session->peer);
-	log_limited(&session->common->login_limiter, LOG_LEVEL_WARNING,
+	login_place(session, from);
+	if (common->gate)
+		counter_add(&common->gate->counters->wrong_secrets, 1);
+	if (common->tries)
+		login_tries_note(common->tries, from, clock_us());
+	log_limited(&common->login_limiter, LOG_LEVEL_WARNING,
 	    "a client at %s could not log in as %s: no such user, or a wrong "
 	    "secret",
 	    from, log_escape(shown, sizeof(shown), name, len));
 }
 
-static const struct user *
+/* Find the user that the name, NULL for the default user's, and the secret are
+ * of. */
+static enum protocol_error
 login_find(struct session *session, const struct request_word *name,
-    const struct request_word *secret)
+    const struct request_word *secret, const struct user **user)
 {
 	static const struct request_word nameless = {
 	    USER_DEFAULT, sizeof(USER_DEFAULT) - 1};
-	const struct user *user;
 
+	*user = NULL;
+	if (!login_may_try(session))
+		return ERROR_SLOWDOWN;
 	if (!name)
 		name = &nameless;
-	user = users_log_in(session->login.users, name->bytes, name->len,
+	*user = users_log_in(session->login.users, name->bytes, name->len,
 	    secret->bytes, secret->len);
-	if (!user)
-		login_note_wrong(session, name->bytes, name->len);
-	return user;
+	if (*user)
+		return ERROR_NONE;
+	login_note_wrong(session, name->bytes, name->len);
+	return ERROR_WRONGPASS;
 }
 
 enum protocol_error
@@ -110,13 +153,14 @@ login_with_secret(struct session *session, const struct request_word *name,
 {
 	struct login *login = &session->login;
 	const struct user *user;
+	enum protocol_error error;
 
 	if (!session->common->users)
 		return ERROR_NOUSERS;
 	login_renew(session);
-	user = login_find(session, name, secret);
-	if (!user)
-		return ERROR_WRONGPASS;
+	error = login_find(session, name, secret, &user);
+	if (error)
+		return error;
 	login->user = user;
 	login->by_secret = true;
 	return ERROR_NONE;
@@ -192,13 +236,13 @@ login_credentials(const char *value, size_t len, const char *scheme)
 	return (struct request_word){value + at, len - at};
 }
 
-static const struct user *
+static enum protocol_error
 login_find_header(struct session *session, const char *value, size_t len)
 {
 	struct request_word basic = login_credentials(value, len, "Basic");
 	struct request_word bearer = login_credentials(value, len, "Bearer");
 	struct request_word name = {"", 0}, secret = {"", 0};
-	const struct user *user;
+	enum protocol_error error;
 	char room[BASIC_MAX];
 	int decoded;
 	bool has_name = true;
@@ -211,9 +255,10 @@ login_find_header(struct session *session, const char *value, size_t len)
 	} else if (bearer.bytes) {
 		has_name = login_divide(&bearer, '.', &name, &secret);
 	}
-	user = login_find(session, has_name ? &name : NULL, &secret);
+	error = login_find(
+	    session, has_name ? &name : NULL, &secret, &session->login.user);
 	explicit_bzero(room, sizeof(room));
-	return user;
+	return error;
 }
 
 enum protocol_error
@@ -221,16 +266,18 @@ login_with_header(struct session *session, const char *value, size_t len)
 {
 	struct login *login = &session->login;
 	unsigned char digest[SECRET_HASH_LEN];
+	enum protocol_error error;
 
 	login_renew(session);
 	login->by_secret = false;
 	secret_digest(digest, value, len);
-	login->user =
-	    login->remembered && secret_digest_is(digest, login->digest)
-		? login->remembered
-		: login_find_header(session, value, len);
-	if (!login->user)
-		return ERROR_WRONGPASS;
+	if (login->remembered && secret_digest_is(digest, login->digest)) {
+		login->user = login->remembered;
+		return ERROR_NONE;
+	}
+	error = login_find_header(session, value, len);
+	if (error)
+		return error;
 	login->remembered = login->user;
 	memcpy(login->digest, digest, sizeof(digest));
 	return ERROR_NONE;
@@ -256,6 +303,15 @@ login_check_verb(struct session *session, enum verb verb)
 	return session->login.user && user_may_ask(session->login.user, verb)
 		   ? ERROR_NONE
 		   : login_refuse(session);
+}
+
+bool
+login_may_go_on(struct session *session, enum verb verb)
+{
+	if (!session->common->users)
+		return true;
+	login_renew(session);
+	return session->login.user && user_may_ask(session->login.user, verb);
 }
 
 static bool

@@ -4,7 +4,8 @@
  * Nothing here is of use without users (session->common->users).  A client is
  * who its certificate or its uid says, or else the user default with nopass,
  * until it logs in.  After a wrong secret, nothing is read from it for a
- * second or two.  When users are reloaded, a client stays who it is if its
+ * second or two; after many from its address (login_tries.h), its secrets are
+ * not looked at.  When users are reloaded, a client stays who it is if its
  * secret did not change.
  */
 #ifndef PROTOCOL_LOGIN_H
@@ -29,8 +30,9 @@ login_is_new(const struct session *session)
 void login_introduce(
     struct session *session, const uid_t *uid, const char *cert);
 
-/** Log in; ${name} NULL: as the default user.  ERROR_NONE, ERROR_NOUSERS, or
- * ERROR_WRONGPASS, and the client stays who it was. */
+/** Log in; ${name} NULL: as the default user.  ERROR_NONE; or
+ * ERROR_NOUSERS, ERROR_WRONGPASS, ERROR_SLOWDOWN, and the client stays who it
+ * was. */
 enum protocol_error login_with_secret(struct session *session,
     const struct request_word *name,
     const struct request_word *secret) MUST_USE;
@@ -47,6 +49,10 @@ void login_forget(struct session *session);
  * ERROR_NOPERM, which is counted. */
 enum protocol_error login_check_verb(
     struct session *session, enum verb verb) MUST_USE;
+
+/** Whether it may still have more of what it was allowed to ask: its user may
+ * have lost that right.  For verbs that are not open to everyone. */
+bool login_may_go_on(struct session *session, enum verb verb);
 
 /** Whether it may make the request. */
 enum protocol_error login_check(

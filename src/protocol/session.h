@@ -31,6 +31,7 @@ struct session_common {
 	 * reference */
 	struct users *users;
 	struct log_limiter login_limiter; /* of lines on wrong secrets */
+	struct login_tries *tries; /* which there were; NULL: none is counted */
 
 	/* settings */
 	bool inline_limits;        /* a request may bring its limit along */

@@ -28,6 +28,7 @@ struct clients {
 	pthread_mutex_t users_lock;
 	struct users *users;               /* a reference */
 	_Atomic unsigned users_generation; /* counts the sets in force */
+	struct login_tries *tries;         /* that failed */
 
 	_Atomic size_t count; /* connected, or on the way to a worker */
 	_Atomic size_t by_protocol[PROTOCOL_COUNT]; /* of them, once their first

@@ -138,13 +138,15 @@ conn_write_responses(struct conn *conn)
 	conn_make_due(conn);
 }
 
-/* A feed goes on until the client sends anything, if only its end. */
+/* A feed goes on until the client sends anything, if only its end, or may not
+ * have it any more. */
 static bool
 conn_wants_feed_to_end(struct conn *conn)
 {
 	char byte;
 
 	return conn->conns->sessions.draining || conn->ended ||
+	       !serve_may_feed(&conn->session, &conn->queue) ||
 	       buf_len(&conn->in) > 0 ||
 	       stream_peek(&conn->stream, &byte, 1) >= 0 || errno != EAGAIN;
 }

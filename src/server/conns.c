@@ -31,6 +31,7 @@ conns_init(struct conns *conns, struct loop *loop, struct gate *gate,
 		.http_headers = options->http_headers,
 		.client_header = options->client_header,
 		.trusted = &conns->trusted,
+		.tries = clients->tries,
 		.gate = gate},
 	};
 	if (options->trusted_proxies)

@@ -7,6 +7,7 @@
 #include "server/pool.h"
 
 #include "base/clock.h"
+#include "protocol/login_tries.h"
 #include "protocol/users.h"
 #include "server/balance.h"
 #include "server/clients.h"
@@ -34,7 +35,8 @@ pool_start_workers(struct pool *pool, size_t count)
 	pool->workers = calloc(count, sizeof(struct worker *));
 	pool->clients.balance = balance_new(count);
 	pool->clients.worker_count = count;
-	if (!pool->workers || !pool->clients.balance)
+	pool->clients.tries = login_tries_new();
+	if (!pool->workers || !pool->clients.balance || !pool->clients.tries)
 		return -1;
 	while (pool->count < count) {
 		struct worker *worker =
@@ -82,6 +84,7 @@ pool_stop(struct pool *pool)
 		worker_free(pool->workers[i]);
 	free(pool->workers);
 	free(pool->clients.balance);
+	login_tries_free(pool->clients.tries);
 	users_unref(pool->clients.users);
 	pthread_mutex_destroy(&pool->clients.users_lock);
 	gateway_clear(&pool->gateway);

@@ -314,6 +314,14 @@ serve_next(struct session *session, struct queue *queue, const char *bytes,
 	return result;
 }
 
+bool
+serve_may_feed(struct session *session, const struct queue *queue)
+{
+	enum verb verb = (enum verb)(queue->head->handler - handlers);
+
+	return login_may_go_on(session, verb);
+}
+
 int
 serve_late(struct session *session, struct queue *queue)
 {

@@ -32,6 +32,9 @@ enum serve_result {
 enum serve_result serve_next(struct session *session, struct queue *queue,
     const char *bytes, size_t len, size_t *used) MUST_USE;
 
+/** Whether the client may still have the feed that is being written. */
+bool serve_may_feed(struct session *session, const struct queue *queue);
+
 /** The client's input ended in the middle of a request.  Return 0, or -1 (out
  * of memory). */
 int serve_cut(struct session *session, struct queue *queue) MUST_USE;

@@ -45,6 +45,8 @@
 	    "requests decided without the Redis that should have")             \
 	X(bad_lines, COUNTER, NONE, "requests that were wrong")                \
 	X(wrong_secrets, COUNTER, NONE, "logins with a wrong secret")          \
+	X(refused_logins, COUNTER, NONE,                                       \
+	    "logins refused after too many wrong secrets")                     \
 	X(forbidden, COUNTER, NONE, "requests that their user may not make")   \
 	X(connections, COUNTER, NONE, "connections accepted")                  \
 	X(received_bytes, COUNTER, BYTES, "bytes from clients, without TLS")   \

@@ -14,6 +14,7 @@ import unittest
 import harness
 from harness import free_port, wait_until
 from test_http import HttpCase
+from test_users import hash_of
 
 CHROMEDRIVER = os.environ.get("CHROMEDRIVER")
 LIMITS = """
@@ -153,6 +154,26 @@ class PageTest(HttpCase):
                         file.write(browser.screenshot())
         self.assertEqual(len(grounds), 2)
         self.assertEqual(browser.console(), [])
+
+    def test_who_may_see_it(self):
+        users = os.path.join(self.folder, "users")
+
+        def write(verbs):
+            with open(users, "w", encoding="ascii") as file:
+                file.write(f"ops {secret} verbs={verbs}\nweb nopass verbs=stats\n")
+        secret = hash_of("s3cret")
+        write("events")
+        daemon = self.start(LIMITS, {"listen": {"users": users}})
+        browser, place = self.browser(), f"127.0.0.1:{self.admin_port}/"
+        browser.open(f"http://web:x@{place}")
+        self.assertIn("noperm", browser.text("body"))
+        browser.open(f"http://ops:wrong@{place}")
+        self.assertEqual(browser.text("#state"), "")
+        browser.open(f"http://ops:s3cret@{place}")
+        wait_until(lambda: browser.text("#state").startswith("ready"), "an event")
+        write("stats")
+        daemon.send(1)
+        wait_until(lambda: browser.text("#state") == "no connection to the daemon", "the end")
 
     def test_its_structure(self):
         _, browser = self.opened()

@@ -80,6 +80,7 @@ ERRORS = {
     "nousers": "ERR nousers there are no users here; leave AUTH out",
     "noauth": "ERR noauth log in first",
     "wrongpass": "ERR wrongpass no user has this name and secret",
+    "slowdown": "ERR slowdown too many wrong secrets came from this address; try later",
     "noperm": "ERR noperm this user may not ask that",
     "unavailable": "ERR unavailable the bucket could not be reset now",
     "clients": "ERR clients too many clients",
@@ -292,7 +293,8 @@ class VerbsTest(ProtocolCase):
             after = daemon.stats()
             # Gauges go down as well, and the machine decides what waits.
             others = ("uptime_seconds", "clients", "memory_buckets",
-                      "clients_waiting", "longest_wait_us", "waited_us")
+                      "clients_waiting", "longest_wait_us", "waited_us",
+                      "received_bytes", "sent_bytes")
             grown = {name: after[name] - before[name] for name in after
                      if after[name] != before[name] and name not in others}
             self.assertEqual(grown, {

@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -80,6 +81,47 @@ class LineTest(Case):
         stats = gate.stats()
         self.assertEqual(stats["wrong_secrets"], 1)
 
+    def test_many_wrong_secrets_slow_their_address_down_at_new_connections_too(self):
+        gate = self.gate(self.web() + "default nopass verbs=stats\n")
+        said = []
+
+        def guess():
+            with gate.connect(unix=False) as client:
+                said.append(client.ask("auth web guess").split()[1])
+                return said[-1] == "slowdown"
+        with gate.connect(unix=False) as early:
+            self.assertEqual(early.ask("auth web s3cret"), "OK")
+            wait_until(guess, "the refusal")
+            self.assertEqual(set(said), {"wrongpass", "slowdown"})
+            self.assertGreaterEqual(len(said), 11)
+            stats = gate.stats()
+            self.assertEqual(stats["wrong_secrets"], said.count("wrongpass"))
+            self.assertGreaterEqual(stats["refused_logins"], 1)
+            # Those who are in, and those elsewhere, do not notice.
+            self.assertTrue(early.ask("consume login:1").startswith("ALLOW"))
+            with gate.connect() as client:
+                self.assertEqual(client.ask("auth web s3cret"), "OK")
+        def log_in():
+            with gate.connect(unix=False) as client:
+                return client.ask("auth web s3cret") == "OK"
+        wait_until(log_in, "the end of the pause")
+        self.assertNotIn("guess", gate.log())
+
+    def test_feed_ends_when_a_reload_takes_the_right_away(self):
+        gate = self.gate(f"ops {hash_of('s')} verbs=all keys=*\n" + self.web())
+        with gate.connect() as feed, gate.connect() as client:
+            self.assertEqual(feed.ask("auth ops s"), "OK")
+            self.assertEqual(client.ask("auth web s3cret"), "OK")
+            self.assertEqual(feed.ask("monitor"), "OK")
+            client.ask("consume login:1")
+            self.assertTrue(feed.line().startswith("ALLOW"))
+            with open(self.users, encoding="utf-8") as file:
+                self.write(file.read().replace("verbs=all", "verbs=decide"))
+            gate.send(1)
+            self.assertEqual(feed.line(), "END")
+            client.ask("consume login:1")
+            self.assertEqual(feed.ask("monitor"), "ERR noperm this user may not ask that")
+
     def test_reload(self):
         gate = self.gate(self.web())
         with gate.connect() as client:
@@ -128,14 +170,43 @@ class RespTest(Case):
             return client.rest().decode()
 
     def test_transactions(self):
-        """All of EXEC is checked, as of the time of EXEC."""
+        """Refused when it is queued, as by Redis, and then nothing is done."""
         gate = self.gate(self.web())
         transaction = ("MULTI",), ("CONSUME", "login:1"), ("CONSUME", "ip:1"), ("EXEC",)
         text = self.talk(gate, *transaction)
         self.assertEqual(text.count("-NOAUTH"), 2, text)
-        text = self.talk(gate, ("AUTH", "web", "s3cret"), *transaction)
-        self.assertIn("*2\r\n*9\r\n:1\r\n:1\r\n", text)
-        self.assertEqual(text.count("-NOPERM"), 1, text)
+        self.assertIn("-EXECABORT", text)
+        login = "AUTH", "web", "s3cret"
+        text = self.talk(gate, login, *transaction, ("PEEK", "login:1"))
+        self.assertTrue(text.startswith(
+            "+OK\r\n+OK\r\n+QUEUED\r\n-NOPERM this user has no permissions to ask that\r\n"
+            "-EXECABORT "), text)
+        self.assertIn("*9\r\n:1\r\n:0\r\n", text)
+        for words in ("RESET", "login:1"), ("CL.THROTTLE", "ip:1", "1", "1", "1"), ("STATS",), \
+                ("TTL", "login:1"), ("CONSUME", "ip:1", "1", "MAP"):
+            text = self.talk(gate, login, ("MULTI",), words, ("EXEC",))
+            self.assertIn("-NOPERM", text)
+            self.assertIn("-EXECABORT", text)
+        text = self.talk(gate, login, ("MULTI",), ("CONSUME", "login:1", "1", "MAP"),
+                         ("PING",), ("HELLO",), ("CLIENT", "ID"), ("EXEC",))
+        self.assertNotIn("\r\n-", text)
+        self.assertIn("*4\r\n", text)
+
+    def test_right_that_is_lost_before_exec(self):
+        gate = self.gate(self.web())
+        with gate.connect() as client:
+            client.send(b"".join(self.command(*words) for words in (
+                ("AUTH", "web", "s3cret"), ("MULTI",), ("CONSUME", "login:1"))))
+            self.assertEqual([client.line().strip() for _ in range(3)],
+                             ["+OK", "+OK", "+QUEUED"])
+            with open(self.users, encoding="utf-8") as file:
+                self.write(file.read().replace("login:*", "ip:*"))
+            gate.send(1)
+            wait_until(lambda: self.talk(gate, ("AUTH", "web", "s3cret"), ("PEEK", "login:1"))
+                       .count("-NOPERM"), "the reload")
+            client.send(self.command("EXEC"))
+            self.assertEqual(client.line().strip(), "*1")
+            self.assertTrue(client.line().startswith("-NOPERM"))
 
     def test_hello_and_reset(self):
         gate = self.gate(self.web())
@@ -205,9 +276,21 @@ class HttpTest(Case):
             self.assertEqual(text.count('"noperm"'), 1 if authorization else 0, text)
         client.close()
         client = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=harness.PATIENCE)
-        self.assertEqual(self.get(client, "/check/a", login, X_Kind="login")[0], 200)
-        self.assertEqual(self.get(client, "/check/a", login, X_Kind="ip")[0], 403)
-        self.assertEqual(self.get(client, "/check/a", X_Kind="login")[0], 401)
+        # A proxy logs in; Authorization is of the original request.
+        proxy = {"Proxy_Authorization": login}
+        for original in None, self.basic("bob", "app"), "Digest username=x":
+            for words, status in (({**proxy, "X_Kind": "login"}, 200),
+                                  ({**proxy, "X_Kind": "ip"}, 403),
+                                  ({"X_Kind": "login"}, 407)):
+                said = self.get(client, "/check/a", original, **words)
+                self.assertEqual(said[0], status)
+                self.assertEqual(said[2]["WWW-Authenticate"], None)
+        self.assertEqual([value.split()[0] for value in said[2].get_all("Proxy-Authenticate")],
+                         ["Basic", "Bearer"])
+        status, body, _ = self.get(client, "/check/a", login, Proxy_Authorization="Bearer web.x")
+        self.assertEqual((status, json.loads(body)["code"]), (407, "wrongpass"))
+        # Elsewhere it is of no use.
+        self.assertEqual(self.get(client, "/consume?key=login:1", **proxy)[0], 401)
         client.close()
 
     @unittest.skipUnless(shutil.which("curl"), "curl is not installed")

@@ -387,6 +387,7 @@ static const char *const codes[ERROR_COUNT] = {
     [ERROR_NOUSERS] = "nousers",
     [ERROR_NOAUTH] = "noauth",
     [ERROR_WRONGPASS] = "wrongpass",
+    [ERROR_SLOWDOWN] = "slowdown",
     [ERROR_NOPERM] = "noperm",
     [ERROR_UNAVAILABLE] = "unavailable",
     [ERROR_NOMEMORY] = "unavailable",

@@ -2,6 +2,7 @@
 
 #include "base/attr.h"
 #include "protocol/login.h"
+#include "protocol/login_tries.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -242,6 +243,76 @@ START_TEST(header_counts_for_its_request_only)
 }
 END_TEST
 
+/*
+ * Wrong secrets, by place.
+ */
+
+START_TEST(place_may_send_ten_wrong_secrets_and_then_one_a_second)
+{
+	struct login_tries *tries = login_tries_new();
+	int64_t now_us = INT64_C(1800000000000000);
+
+	for (int i = 0; i < LOGIN_TRIES_MAX; i++) {
+		ck_assert(login_tries_may(tries, "a", now_us));
+		login_tries_note(tries, "a", now_us);
+	}
+	ck_assert(!login_tries_may(tries, "a", now_us));
+	ck_assert(login_tries_may(tries, "b", now_us));
+	ck_assert(!login_tries_may(tries, "a", now_us + LOGIN_TRY_US - 1000));
+	now_us += LOGIN_TRY_US;
+	ck_assert(login_tries_may(tries, "a", now_us));
+	login_tries_note(tries, "a", now_us);
+	ck_assert(!login_tries_may(tries, "a", now_us));
+	ck_assert(login_tries_may(
+	    tries, "a", now_us + LOGIN_TRIES_MAX * LOGIN_TRY_US));
+	login_tries_free(tries);
+}
+END_TEST
+
+/* A hundred thousand others with one each; it has more. */
+START_TEST(place_with_many_is_remembered_among_many_places)
+{
+	struct login_tries *tries = login_tries_new();
+	char place[20];
+
+	for (int i = 0; i < LOGIN_TRIES_MAX; i++)
+		login_tries_note(tries, "a", 5000000);
+	for (int i = 0; i < 100000; i++) {
+		snprintf(place, sizeof(place), "%d", i);
+		login_tries_note(tries, place, 5000000);
+	}
+	ck_assert(!login_tries_may(tries, "a", 5000000));
+	ck_assert(login_tries_may(tries, "b", 5000000));
+	login_tries_free(tries);
+	login_tries_free(NULL);
+}
+END_TEST
+
+START_TEST(secret_is_not_looked_at_after_many_wrong_ones)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "web secret=%s verbs=stats\n",
+	    secret_text("s"));
+	use(read_users(text, 1));
+	common.tries = login_tries_new();
+	for (int i = 0; i < LOGIN_TRIES_MAX; i++) {
+		begin(NULL, "");
+		ck_assert_int_eq(log_in("web", "x"), ERROR_WRONGPASS);
+	}
+	begin(NULL, "");
+	ck_assert_int_eq(log_in("web", "s"), ERROR_SLOWDOWN);
+	ck_assert_uint_gt(session.login.pause, 0);
+	ck_assert_int_eq(with_header("Bearer web.s"), ERROR_SLOWDOWN);
+	ck_assert_int_eq(ask(VERB_STATS, NULL), ERROR_NOAUTH);
+	begin(&(uid_t){7}, "");
+	session.peer.kind = ADDRESS_UNIX;
+	ck_assert_int_eq(log_in("web", "s"), ERROR_NONE);
+	login_tries_free(common.tries);
+	common.tries = NULL;
+}
+END_TEST
+
 START_TEST(client_stays_logged_in_while_its_secret_is_the_same)
 {
 	char text[400], other[400];
@@ -293,6 +364,10 @@ users_suite(void)
 	tcase_add_test(tcase, user_may_what_its_line_says);
 	tcase_add_test(tcase, all_keys_of_a_route_are_checked);
 	tcase_add_test(tcase, header_counts_for_its_request_only);
+	tcase_add_test(
+	    tcase, place_may_send_ten_wrong_secrets_and_then_one_a_second);
+	tcase_add_test(tcase, place_with_many_is_remembered_among_many_places);
+	tcase_add_test(tcase, secret_is_not_looked_at_after_many_wrong_ones);
 	tcase_add_test(
 	    tcase, client_stays_logged_in_while_its_secret_is_the_same);
 	tcase_add_test(tcase, certificate_and_uid_count_anew_after_a_reload);

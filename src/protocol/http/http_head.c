@@ -308,6 +308,16 @@ http_field_login(struct http_head *head, const struct http_line *value)
 	return NULL;
 }
 
+static const struct http_problem *
+http_field_proxy_login(struct http_head *head, const struct http_line *value)
+{
+	if (head->has_proxy_login)
+		return HTTP_PROBLEM(TWICE);
+	head->has_proxy_login = true;
+	head->proxy_login = http_span(value->at, value->len);
+	return NULL;
+}
+
 /* "same-site" is another port of this host, or its neighbour. */
 static const struct http_problem *
 http_field_site(struct http_head *head, const struct http_line *value)
@@ -357,6 +367,7 @@ static const struct {
     ROW("accept", http_field_accept),
     ROW("expect", http_field_expect),
     ROW("authorization", http_field_login),
+    ROW("proxy-authorization", http_field_proxy_login),
     ROW("origin", http_field_origin),
     ROW("sec-fetch-site", http_field_site),
     ROW("content-type", http_field_type),

@@ -51,8 +51,9 @@ struct http_head {
 
 	struct http_span host; /* of an absolute URL, or else the header */
 	struct http_span origin;
-	struct http_span login; /* the value of Authorization */
-	bool has_host, has_origin, has_login;
+	struct http_span login;       /* the value of Authorization */
+	struct http_span proxy_login; /* of Proxy-Authorization */
+	bool has_host, has_origin, has_login, has_proxy_login;
 	bool is_other_site; /* Sec-Fetch-Site says so */
 
 	bool keeps;   /* the client wants to send another request */

@@ -18,6 +18,7 @@ static const struct {
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {407, "Proxy Authentication Required"},
     {408, "Request Timeout"},
     {411, "Length Required"},
     {413, "Content Too Large"},
@@ -37,6 +38,7 @@ static const struct {
 	((error) == ERROR_NOLIMIT          ? 404                               \
 	    : (error) == ERROR_NOAUTH      ? 401                               \
 	    : (error) == ERROR_WRONGPASS   ? 401                               \
+	    : (error) == ERROR_SLOWDOWN    ? 429                               \
 	    : (error) == ERROR_NOPERM      ? 403                               \
 	    : (error) >= ERROR_UNAVAILABLE ? 503                               \
 					   : 400)

@@ -40,6 +40,10 @@
 	X(HOST, 403, "badhost", "this Host is not ours: see [http] hosts")     \
 	X(NOPATH, 404, "notfound", "there is nothing at this path")            \
 	X(METHOD, 405, "badmethod", "this path does not take this method")     \
+	X(PROXYAUTH, 407, "noauth",                                            \
+	    "the proxy must log in, with Proxy-Authorization")                 \
+	X(PROXYPASS, 407, "wrongpass",                                         \
+	    "no user has the name and secret of Proxy-Authorization")          \
 	X(LATE, 408, "timeout", "the request took too long")                   \
 	X(NOLENGTH, 411, "nolength", "a POST has a Content-Length")            \
 	X(BIGBODY, 413, "toolong", "a body is at most 65536 bytes")            \

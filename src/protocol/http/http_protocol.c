@@ -308,8 +308,8 @@ http_protocol_take_head(struct session *session, const struct http_piece *head,
 	problem =
 	    http_protocol_open(session, &reader->head, bytes, &path, opened);
 	if (!problem)
-		problem =
-		    http_login(session, &reader->head, bytes, opened->path);
+		problem = http_login(
+		    session, &reader->head, bytes, &http_paths[opened->path]);
 	if (!problem && http_routed_is(opened))
 		problem = http_routed_open(session, head, &path, query, opened);
 	if (!problem)

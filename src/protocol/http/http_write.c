@@ -394,6 +394,16 @@ http_put_allow(char *to, unsigned encoding)
 	return PUT(to, "\r\n");
 }
 
+/* How to log in, to us or, ${what} Proxy, at what a proxy asks. */
+static char *
+http_put_challenge(char *to, const char *what)
+{
+	to = PUT(http_put(to, what), "-Authenticate: Basic realm=\"dripgate\", "
+				     "charset=\"UTF-8\"\r\n");
+	return PUT(
+	    http_put(to, what), "-Authenticate: Bearer realm=\"dripgate\"\r\n");
+}
+
 /* A response with the body ${text}. */
 static int
 http_write_response(struct buf *out, unsigned encoding, int status,
@@ -407,9 +417,9 @@ http_write_response(struct buf *out, unsigned encoding, int status,
 	if (status == 405)
 		to = http_put_allow(to, encoding);
 	if (status == 401)
-		to = PUT(to, "WWW-Authenticate: Basic realm=\"dripgate\", "
-			     "charset=\"UTF-8\"\r\n"
-			     "WWW-Authenticate: Bearer realm=\"dripgate\"\r\n");
+		to = http_put_challenge(to, "WWW");
+	if (status == 407)
+		to = http_put_challenge(to, "Proxy");
 	to = http_put_length(to, body->len);
 	if (buf_add(out, head, (size_t)(to - head)) == -1)
 		return -1;

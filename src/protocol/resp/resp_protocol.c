@@ -43,24 +43,35 @@ resp_protocol_refuse(struct session *session, const char *why)
 		   : READ_BAD;
 }
 
+/* Say what keeps a command out of a transaction. */
+static enum read_result
+resp_protocol_abort(struct session *session, int written)
+{
+	multi_abort(session);
+	return written == -1 ? READ_FAILED : READ_BAD;
+}
+
 /* Store a command of a transaction, unless it can never be carried out. */
 static enum read_result
 resp_protocol_store(struct session *session, const char *bytes, size_t len,
     const struct resp_command *command)
 {
 	struct buf *response = &session->common->response;
+	enum protocol_error error;
 
 	if (!resp_request_is_known(command)) {
 		multi_abort(session);
 		return resp_request_refuse(command, session);
 	}
-	if (resp_word_is(&command->words[0], "MONITOR")) {
-		multi_abort(session);
-		return resp_write_error(response,
-			   "ERR MONITOR inside MULTI is not allowed") == -1
-			   ? READ_FAILED
-			   : READ_BAD;
-	}
+	if (resp_word_is(&command->words[0], "MONITOR"))
+		return resp_protocol_abort(
+		    session, resp_write_error(response,
+				 "ERR MONITOR inside MULTI is not allowed"));
+	error = session->common->users ? resp_request_check(command, session)
+				       : ERROR_NONE;
+	if (error)
+		return resp_protocol_abort(
+		    session, resp_write_protocol_error(response, error));
 	if (multi_store(session, bytes, len, response) == -1)
 		return READ_FAILED;
 	return *buf_data(response) == '-' ? READ_BAD : READ_RESPONDED;

@@ -6,6 +6,7 @@
 #include "protocol/resp/resp_request.h"
 
 #include "base/log.h"
+#include "protocol/login.h"
 #include "protocol/resp/commands.h"
 #include "protocol/resp/resp_session.h"
 #include "protocol/resp/throttle.h"
@@ -171,6 +172,26 @@ resp_request_is_known(const struct resp_command *command)
 	return resp_request_has_shape(command, shape) ||
 	       resp_request_wants_map(command, shape) ||
 	       commands_find_form(command);
+}
+
+enum protocol_error
+resp_request_check(const struct resp_command *command, struct session *session)
+{
+	const struct command_form *form = commands_find_form(command);
+	const struct verb_shape *shape;
+	struct request request;
+	enum verb verb = resp_request_find(command, &shape);
+
+	if (verb == VERB_COUNT && form)
+		verb = form->verb;
+	if (verb == VERB_COUNT || (form && form->respond))
+		return ERROR_NONE; /* none has to do with keys */
+	request_init(&request, verb);
+	if (verb_has_key(&verb_rows[verb]) && command->count > 1) {
+		request.key = command->words[1].bytes;
+		request.key_len = command->words[1].len;
+	}
+	return login_check(session, &request);
 }
 
 enum read_result

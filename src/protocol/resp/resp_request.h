@@ -22,6 +22,10 @@ enum resp_encoding {
 /** Whether there is a command of this name and number of words. */
 bool resp_request_is_known(const struct resp_command *command);
 
+/** Whether the client may ask it, as login_check(). */
+enum protocol_error resp_request_check(
+    const struct resp_command *command, struct session *session) MUST_USE;
+
 /** Respond that there is no such command.  Return READ_BAD, or READ_FAILED. */
 enum read_result resp_request_refuse(
     const struct resp_command *command, struct session *session) MUST_USE;

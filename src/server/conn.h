@@ -73,9 +73,10 @@ struct conns {
 	unsigned period;   /* counts periods of measuring */
 	int64_t served_us; /* how long clients were served in this period */
 
-	/* for a successor of this process */
-	bool hands_over; /* DRAIN_HANDOVER was asked for */
-	int *handover;   /* connections left open since */
+	/* at the end of this process (drain.h) */
+	unsigned drain_looks; /* that count */
+	bool hands_over;      /* to a successor */
+	int *handover;        /* connections left open since */
 	size_t handover_count;
 };
 

@@ -44,6 +44,7 @@ struct conn {
 	bool is_due;
 	struct task task;       /* of the scheduler */
 	int64_t waits_since_us; /* for its turn */
+	unsigned served_look;   /* look of the drain when it last had it */
 
 	/* the client */
 	enum conn_state state;

@@ -90,6 +90,7 @@ conns_serve(struct conns *conns)
 		    conn->waits_since_us <= conns->full_us);
 		conns->serving_since_us = now_us;
 		conns->quantum_over = false;
+		conn->served_look = conns->drain_looks;
 		conn_serve(conn);
 		now_us = clock_us();
 		spent_us = now_us - conns->serving_since_us;

@@ -7,6 +7,11 @@
 /* A client that sends nothing for this long is done. */
 #define QUIET_US INT64_C(100000)
 
+/* Close clients that go on to send requests after so many looks.  Looks are
+ * counted, not the time, and only those between which all clients had their
+ * turn: what was received is responded to, however long that takes. */
+#define LOOKS_MAX 25
+
 static void
 drain_hand_over(struct conn *conn)
 {
@@ -31,7 +36,7 @@ drain_has_input(struct conn *conn)
 }
 
 static void
-drain_client(struct conn *conn, enum drain_mode mode)
+drain_client(struct conn *conn, bool is_late)
 {
 	int64_t silent_us = gate_now(conn->conns->gate) - conn->last_read_us;
 	bool whole = conn_is_whole(conn);
@@ -47,19 +52,33 @@ drain_client(struct conn *conn, enum drain_mode mode)
 		drain_hand_over(conn);
 	else if (whole && silent_us >= QUIET_US && !drain_has_input(conn))
 		conn_die(conn);
-	else if (mode == DRAIN_ALL)
+	else if (is_late)
 		conn_finish(conn);
 }
 
+/* Whether a client still waits for a turn since the last look that counted. */
+static bool
+drain_must_wait(const struct conns *conns)
+{
+	const struct conn *conn;
+
+	TAILQ_FOREACH (conn, &conns->all, all)
+		if (conn->task.list && conn->served_look != conns->drain_looks)
+			return true;
+	return false;
+}
+
 size_t
-drain_clients(struct conns *conns, enum drain_mode mode)
+drain_clients(struct conns *conns, bool hands_over)
 {
 	struct conn *conn;
 
-	conns->hands_over |= mode == DRAIN_HANDOVER;
+	if (conns->drain_looks == 0 || !drain_must_wait(conns))
+		conns->drain_looks++;
+	conns->hands_over |= hands_over;
 	conns->sessions.draining = true;
 	conns->sessions.hands_over = conns->hands_over;
 	TAILQ_FOREACH (conn, &conns->all, all)
-		drain_client(conn, mode);
+		drain_client(conn, conns->drain_looks > LOOKS_MAX);
 	return conns->count;
 }

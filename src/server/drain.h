@@ -9,22 +9,11 @@
 
 #include "server/conn.h"
 
-enum drain_mode {
-	/** Close clients that have sent nothing for a while. */
-	DRAIN_QUIET,
-
-	/** Gather the connections of clients for the successor
-	 * (conns->handover), and read no client's bytes beyond the end of a
-	 * request.  Those that cannot be handed over are closed as by
-	 * DRAIN_QUIET. */
-	DRAIN_HANDOVER,
-
-	/** Close all clients.  After DRAIN_HANDOVER only those whose request
-	 * does not end, and those that cannot be handed over. */
-	DRAIN_ALL,
-};
-
-/** Look at all clients.  Return how many are left. */
-size_t drain_clients(struct conns *conns, enum drain_mode mode);
+/** Look at all clients, and close those that have sent nothing for a while.
+ * With ${hands_over}, instead gather those that can be handed over for the
+ * successor (conns->handover), and read no client's bytes beyond the end of a
+ * request.  After enough looks, close all that are left: those that go on, or
+ * whose request does not end.  Return how many are left. */
+size_t drain_clients(struct conns *conns, bool hands_over);
 
 #endif

@@ -24,11 +24,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* While draining, look at clients this often, and close those that still send
- * requests after this many looks.  Looks are counted, not the time: between two
- * looks the worker has read from all clients, even if the machine paused. */
-#define DRAIN_TICK_US   20000
-#define DRAIN_TICKS_MAX 25
+/* While draining, look at clients this often. */
+#define DRAIN_TICK_US 20000
 
 /* Sweep the memory table in about a minute; a larger one in more, since no tick
  * may delay requests. */
@@ -68,7 +65,6 @@ struct worker {
 	struct timer sweep_tick; /* first worker */
 	struct timer balance_tick;
 	struct timer drain_tick;
-	unsigned drain_ticks; /* so far; 0: not draining */
 
 	struct worker *heir; /* gets the clients that leave */
 
@@ -125,13 +121,8 @@ static void
 worker_on_drain_tick(void *arg)
 {
 	struct worker *worker = arg;
-	enum drain_mode mode =
-	    worker->clients->handover ? DRAIN_HANDOVER : DRAIN_QUIET;
-
-	if (++worker->drain_ticks > DRAIN_TICKS_MAX)
-		mode = DRAIN_ALL;
 	move_end(&worker->conns);
-	if (drain_clients(&worker->conns, mode) == 0 &&
+	if (drain_clients(&worker->conns, worker->clients->handover) == 0 &&
 	    arrivals_end(&worker->arrivals))
 		worker_end(worker);
 	else
@@ -146,7 +137,7 @@ worker_on_woken(void *arg)
 	bool draining = worker->clients->draining;
 
 	arrivals_take(&worker->arrivals, &worker->conns);
-	if (draining && worker->drain_ticks == 0)
+	if (draining && !worker->conns.sessions.draining)
 		worker_on_drain_tick(worker);
 }
 

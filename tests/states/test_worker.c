@@ -661,6 +661,33 @@ START_TEST(wake_ups_do_not_shorten_the_drain)
 }
 END_TEST
 
+/* Looks at clients count only if all of them had their turn in between. */
+START_TEST(what_clients_sent_before_the_drain_is_served_however_long_it_takes)
+{
+	struct peer *clients[40];
+	size_t heard[COUNT(clients)] = {0};
+	char peeks[881] = "";
+
+	for (int i = 0; i < 80; i++)
+		strcat(peeks, "PEEK key:1\n");
+
+	for (size_t i = 0; i < COUNT(clients); i++)
+		clients[i] = client_comes();
+	for (size_t i = 0; i < COUNT(clients); i++)
+		peer_write(clients[i], peeks, sizeof(peeks) - 1);
+	pool_drain(pool, false);
+	fake_look_takes(20000);
+	for (int i = 0; i < 1000 && !pool_is_drained(pool); i++) {
+		fake_pass(10000);
+		for (size_t k = 0; k < COUNT(clients); k++)
+			heard[k] += count_lines(clients[k]);
+	}
+	ck_assert(pool_is_drained(pool));
+	for (size_t i = 0; i < COUNT(clients); i++)
+		ck_assert_uint_eq(heard[i], 80);
+}
+END_TEST
+
 /* The client that is cut off in a request gets an end, and not a reset. */
 START_TEST(unfinished_request_ends_with_the_drain)
 {
@@ -866,6 +893,8 @@ worker_suite(void)
 	tcase_add_test(tcase, request_at_the_last_moment_is_served);
 	tcase_add_test(
 	    tcase, client_that_goes_on_is_closed_after_half_a_second);
+	tcase_add_test(tcase,
+	    what_clients_sent_before_the_drain_is_served_however_long_it_takes);
 	tcase_add_test(tcase, wake_ups_do_not_shorten_the_drain);
 	tcase_add_test(tcase, unfinished_request_ends_with_the_drain);
 	tcase_add_test(tcase, client_given_before_the_drain_is_served);

@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 /* End the turn of the loop after serving clients for this long, so that timers
- * and Redis get theirs. */
+ * and Redis get theirs.  A client that used up its quantum ends it, too:
+ * others, who ask for little, may have come meanwhile. */
 #define TURN_US INT64_C(2000)
 
 int
@@ -80,7 +81,8 @@ conns_serve(struct conns *conns)
 		return;
 	}
 	start_us = now_us = clock_us();
-	while (now_us - start_us < TURN_US && gate_has_room(conns->gate) &&
+	while (!conns->quantum_over && now_us - start_us < TURN_US &&
+	       gate_has_room(conns->gate) &&
 	       (task = scheduler_next(&conns->scheduler))) {
 		struct conn *conn = CONTAINER_OF(task, struct conn, task);
 		int64_t spent_us;

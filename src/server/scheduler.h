@@ -25,11 +25,11 @@
 #include <stdint.h>
 
 /** What a client is given in a round, in microseconds. */
-#define SCHEDULER_QUANTUM_US 1000
+#define SCHEDULER_QUANTUM_US 200
 
 /** The largest debt of a client, which bounds the rounds in which it is
  * skipped. */
-#define SCHEDULER_DEBT_MAX_US (100 * SCHEDULER_QUANTUM_US)
+#define SCHEDULER_DEBT_MAX_US (500 * SCHEDULER_QUANTUM_US)
 
 /** A field of its client.  All zero at first. */
 struct task {

@@ -251,6 +251,7 @@ START_TEST(each_client_gets_its_share)
 
 	pace = 40;
 	clients_come(50);
+	fake_look_takes(10);
 	pass(100 * MS);
 	for (int k = 0; k < 3; k++) {
 		memcpy(before, heard, sizeof(before));
@@ -397,6 +398,7 @@ saturation_suite(void)
 	Suite *suite = suite_create("saturation");
 	TCase *tcase = tcase_create("saturation");
 
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(tcase, none_falls_back_however_many_ask, 0, 3);
 	tcase_add_test(tcase, none_falls_back_however_much_one_asks);

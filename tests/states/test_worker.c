@@ -478,16 +478,34 @@ START_TEST(turn_is_over_in_time)
 }
 END_TEST
 
-START_TEST(each_client_has_its_own_part_of_a_turn)
+START_TEST(client_that_asks_for_much_delays_others_by_a_turn)
 {
 	struct peer *busy = client_comes();
 	struct peer *other = client_comes();
 
-	fake_look_takes(300);
+	fake_look_takes(60);
 	peer_write(busy, "LIMITS\nLIMITS\n", 14);
 	peer_write(other, "PING\n", 5);
 	ck_assert(fake_turn());
+	ck_assert(fake_turn());
 	ck_assert_str_eq(peer_heard(other), "PONG\n");
+	fake_run();
+}
+END_TEST
+
+/* Its quantum is used up: others may have sent something meanwhile. */
+START_TEST(turn_ends_behind_a_client_that_asks_for_much)
+{
+	struct peer *busy[2] = {client_comes(), client_comes()};
+	bool heard[2];
+
+	fake_look_takes(60);
+	for (int i = 0; i < 2; i++)
+		peer_write(busy[i], "LIMITS\nLIMITS\n", 14);
+	ck_assert(fake_turn());
+	for (int i = 0; i < 2; i++)
+		heard[i] = count_lines(busy[i]) > 0;
+	ck_assert(heard[0] != heard[1]);
 	fake_run();
 }
 END_TEST
@@ -881,7 +899,9 @@ worker_suite(void)
 	tcase_add_test(tcase, client_that_went_in_a_flood_is_freed);
 	tcase_add_test(tcase, busy_client_does_not_hold_up_another);
 	tcase_add_test(tcase, turn_is_over_in_time);
-	tcase_add_test(tcase, each_client_has_its_own_part_of_a_turn);
+	tcase_add_test(
+	    tcase, client_that_asks_for_much_delays_others_by_a_turn);
+	tcase_add_test(tcase, turn_ends_behind_a_client_that_asks_for_much);
 	tcase_add_test(tcase, reports_end_a_turn_sooner);
 	tcase_add_test(tcase, new_limits_are_in_force_when_set);
 	tcase_add_test(tcase, worker_that_hangs_delays_new_limits_a_little);

@@ -101,12 +101,12 @@ START_TEST(who_asks_for_little_goes_ahead_of_those_who_ask_for_much)
 
 	for (int i = 0; i < TASKS; i++) {
 		scheduler_next(&scheduler);
-		scheduler_charge(&tasks[i], i == 0 ? 10 : much_us);
+		scheduler_charge(&tasks[i], i == 0 ? 2 : much_us);
 		scheduler_add(&scheduler, &tasks[i]);
 	}
 	for (int i = 0; i < 10; i++) {
 		ck_assert_ptr_eq(scheduler_next(&scheduler), &tasks[0]);
-		scheduler_charge(&tasks[0], 10);
+		scheduler_charge(&tasks[0], 2);
 		scheduler_add(&scheduler, &tasks[0]);
 	}
 }
@@ -115,7 +115,7 @@ END_TEST
 START_TEST(going_ahead_takes_an_eighth_at_most)
 {
 	const int64_t costs_us[] = {
-	    10, SCHEDULER_QUANTUM_US, SCHEDULER_QUANTUM_US};
+	    2, SCHEDULER_QUANTUM_US, SCHEDULER_QUANTUM_US};
 
 	for (int i = 0; i < 10000; i++)
 		serve_next(costs_us);

@@ -15,6 +15,8 @@ function dripgate(r)
 		["X-Original-Method"] = r.method,
 		["X-Forwarded-For"] = r.useragent_ip,
 	}
+	-- Where dripgated has users:
+	-- headers["Proxy-Authorization"] = "Bearer NAME.SECRET"
 	for _, name in ipairs(PASSED) do
 		headers[name] = r.headers_in[name]
 	end

@@ -19,6 +19,8 @@ core.register_action("dripgate", { "http-req" }, function(txn)
 		["x-original-method"] = { txn.sf:method() },
 		["x-forwarded-for"] = { txn.sf:src() },
 	}
+	-- Where dripgated has users:
+	-- headers["proxy-authorization"] = { "Bearer NAME.SECRET" }
 	for _, name in ipairs(PASSED) do
 		local value = txn.sf:req_fhdr(name)
 		if value and value ~= "" then

@@ -20,6 +20,7 @@ import unittest
 
 import harness
 import test_readme
+import test_users
 
 EXAMPLES = os.path.join(harness.ROOT, "conf", "examples")
 PROGRAMS = {"nginx": shutil.which("nginx", path="/usr/sbin:/usr/bin"),
@@ -36,7 +37,8 @@ class App(http.server.BaseHTTPRequestHandler):
     def answer(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         text = json.dumps({"method": self.command, "path": self.path, "body": body.decode(),
-                           "from": self.headers.get("X-Forwarded-For")})
+                           "from": self.headers.get("X-Forwarded-For"),
+                           "login": self.headers.get("Authorization")})
         self.send_response(403 if self.path == "/forbidden" else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -66,6 +68,8 @@ def end(proxy):
 
 
 class ExampleCase(harness.Case):
+    users = False # of dripgated; the proxy logs in
+
     def setUp(self):
         super().setUp()
         self.app = Server(("127.0.0.1", 0), App)
@@ -85,6 +89,9 @@ class ExampleCase(harness.Case):
                          (3000, self.app.server_port)):
             text = re.sub(rf'(127\.0\.0\.1(?::|", )|port_value: |htons\(){old}\b', rf"\g<1>{new}",
                           text)
+        if self.users:
+            text = re.sub(r"(?m)^(\s*)(?:#|--) (.*)NAME\.SECRET", r"\1\2web.s3cret", text)
+            text = text.replace('proxy_set_header Proxy-Authorization "";', "")
         path = os.path.join(self.folder, os.path.basename(name))
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
@@ -183,6 +190,25 @@ class ProxyCase(ExampleCase):
         self.gate.wait()
         self.assertEqual([self.ask("/api/x").status for _ in range(25)], [200] * 25)
 
+    def check_login(self):
+        """A proxy logs in; what its client sends is for the application."""
+        path = os.path.join(self.folder, "users")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"web {test_users.hash_of('s3cret')} verbs=check keys=ip:*\n"
+                       "default nopass verbs=stats\n")
+        self.gate = self.daemon(self.limits, {"listen": {"users": path}})
+        self.users = True
+        self.begin()
+        for login in "Basic Ym9iOng=", "Bearer web.x", "Digest a=b":
+            response = self.ask("/api/x", Authorization=login, Proxy_Authorization=login)
+            self.assertEqual(response.status, 200)
+            self.assertEqual(json.loads(response.content)["login"], login)
+            if self.passes_headers:
+                self.assertIn("RateLimit", response.headers)
+        stats = self.gate.stats()
+        self.assertEqual((stats["wrong_secrets"], stats["forbidden"]), (0, 0))
+        self.assertGreaterEqual(stats["allowed"], 3)
+
     def check_all(self):
         for check in (self.check_limit, self.check_spoofing, self.check_requests,
                       self.check_pages, self.check_outage):
@@ -194,13 +220,15 @@ class ProxyCase(ExampleCase):
 @unittest.skipUnless(PROGRAMS["nginx"], "needs nginx")
 class NginxTest(ProxyCase):
     def test_nginx(self):
-        path = self.example("nginx.conf")
-        self.start_nginx(path)
+        self.begin()
         self.check_all()
+
+    def test_login(self):
+        self.check_login()
 
     @unittest.skipUnless(shutil.which("curl"), "needs curl")
     def test_what_the_readme_shows(self):
-        self.start_nginx(self.example("nginx.conf"))
+        self.begin()
         (text,) = test_readme.of_section("Behind a proxy", "$ ")
         ((command, expected),) = test_readme.commands(text)
 
@@ -210,7 +238,8 @@ class NginxTest(ProxyCase):
                 capture_output=True, text=True, timeout=harness.PATIENCE).stdout
         self.assertEqual(self.in_a_drop(work), expected + "\n")
 
-    def start_nginx(self, path):
+    def begin(self):
+        path = self.example("nginx.conf")
         for name in ("client", "proxy", "fastcgi", "uwsgi", "scgi"):
             os.mkdir(os.path.join(self.folder, name))
         with open(path, encoding="utf-8") as file:
@@ -228,25 +257,37 @@ class NginxTest(ProxyCase):
 
 @unittest.skipUnless(PROGRAMS["haproxy"], "needs haproxy")
 class HaproxyTest(ProxyCase):
-    def test_haproxy(self):
+    def begin(self):
         self.example("dripgate.lua")
         self.start("haproxy", [PROGRAMS["haproxy"], "-db", "-f", self.example("haproxy.cfg")],
                    cwd=self.folder)
+
+    def test_haproxy(self):
+        self.begin()
         self.check_all()
+
+    def test_login(self):
+        self.check_login()
 
 
 @unittest.skipUnless(PROGRAMS["apache"] and
                      glob.glob("/usr/share/lua/5.*/socket/http.lua"),
                      "needs apache2 and lua-socket")
 class ApacheTest(ProxyCase):
-    def test_apache(self):
+    def begin(self):
         self.example("apache.lua")
         self.start("apache", [
             PROGRAMS["apache"], "-DFOREGROUND", "-f", self.example("apache.conf"), "-C",
             f"Define EXAMPLES {self.folder}", "-C", f"ServerRoot {self.folder}",
             "-C", f"PidFile {self.folder}/apache.pid", "-c", f"DefaultRuntimeDir {self.folder}",
             "-C", "ErrorLog /dev/stderr"])
+
+    def test_apache(self):
+        self.begin()
         self.check_all()
+
+    def test_login(self):
+        self.check_login()
 
 
 @unittest.skipUnless(PROGRAMS["caddy"], "needs CADDY: make check-proxies")
@@ -259,22 +300,34 @@ class CaddyTest(ProxyCase):
         self.gate.wait()
         self.assertEqual(self.ask("/api/x").status, 502)
 
-    def test_caddy(self):
+    def begin(self):
         self.start("caddy", [PROGRAMS["caddy"], "run", "--adapter", "caddyfile", "--config",
                              self.example("Caddyfile")],
                    env={"HOME": self.folder, "XDG_DATA_HOME": self.folder,
                         "XDG_CONFIG_HOME": self.folder})
+
+    def test_caddy(self):
+        self.begin()
         self.check_all()
+
+    def test_login(self):
+        self.check_login()
 
 
 @unittest.skipUnless(PROGRAMS["envoy"], "needs ENVOY: make check-proxies")
 class EnvoyTest(ProxyCase):
-    def test_envoy(self):
+    def begin(self):
         self.start("envoy", [PROGRAMS["envoy"], "-c", self.example("envoy.yaml"),
                              "--concurrency", "1", "--disable-hot-restart", "-l", "warning"])
+
+    def test_envoy(self):
+        self.begin()
         # Of a client on the same machine, Envoy says the machine's address.
         self.client = json.loads(self.ask("/other").content)["from"]
         self.check_all()
+
+    def test_login(self):
+        self.check_login()
 
 
 class ClientTest(ExampleCase):

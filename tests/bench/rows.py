@@ -1,9 +1,12 @@
 """The rows: what is measured, under which load, and which ratio is claimed."""
 
 import collections
+import shutil
+import statistics
 import subprocess
 
 from measure import Side, check, load_argv, measure, read_words
+from rude import Dripper
 from servers import (ADMITS, CAPACITY, LOGIN, RECHARGE_US, Failed,
                      allow_descriptors, fill)
 
@@ -156,6 +159,19 @@ def check_sides(stage):
             daemon(stage, stage.dripgated(), label="/consume", mode="http"))
 
 
+DRIPPERS = 5_000
+
+
+def slow_sides(stage):
+    allow_descriptors(DRIPPERS + 2200)
+    beside = stage.dripgated()
+    stage.rude_clients(beside, DRIPPERS, (Dripper,))
+    beside.wait_for_stat("clients", DRIPPERS)
+    return (daemon(stage, beside, label=f"{DRIPPERS:,} slow clients",
+                   mode="http"),
+            daemon(stage, stage.dripgated(), label="none", mode="http"))
+
+
 # --- rows that are not about time
 
 SECONDS = 5  # in which a balance is found, and in which it is looked at
@@ -207,6 +223,49 @@ def bucket_bytes(stage):
     if held != BUCKETS:
         raise Failed(f"{held} buckets of {BUCKETS}")
     return (dripgated.resident_bytes() - empty) / BUCKETS, BUCKET_BYTES
+
+
+HTTP_CLIENTS = 10_000
+HTTP_CLIENT_BYTES = 1500
+
+
+def http_client_bytes(stage):
+    """Bytes a client that keeps its connection, and how many it may take."""
+    allow_descriptors(HTTP_CLIENTS + 200)
+    dripgated = stage.dripgated()
+    empty = dripgated.resident_bytes()
+    request = b"GET /consume?key=login:1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for _ in range(HTTP_CLIENTS):
+        client = stage.exits.enter_context(dripgated.connect())
+        client.sendall(request)
+        if not client.recv(4096).startswith(b"HTTP/1.1 200 "):
+            raise Failed("no 200")
+    dripgated.stats()
+    return ((dripgated.resident_bytes() - empty) / HTTP_CLIENTS,
+            HTTP_CLIENT_BYTES)
+
+
+def wrk_cost(dripgated, scheme):
+    """CPU seconds a million requests, by wrk, since it speaks TLS."""
+    url = f"{scheme}://{dripgated.tcp}/consume?key=login:1"
+    before = dripgated.cpu(), dripgated.stats()["allowed"]
+    done = subprocess.run(["wrk", "-t1", "-c50", "-d2s", url],
+                          capture_output=True, text=True)
+    if done.returncode != 0 or "Non-2xx" in done.stdout:
+        raise Failed(f"wrk: {done.stdout}{done.stderr}")
+    after = dripgated.cpu(), dripgated.stats()["allowed"]
+    return (after[0] - before[0]) / (after[1] - before[1]) * 1e6
+
+
+def tls_cpu(stage):
+    """CPU of a decision over TLS, and of one without."""
+    if not shutil.which("wrk"):
+        raise Failed("needs wrk")
+    plain = stage.dripgated()
+    secure = stage.dripgated(listen=stage.certificate())
+    costs = [(wrk_cost(secure, "https"), wrk_cost(plain, "http"))
+             for _ in range(5)]
+    return tuple(map(statistics.median, zip(*costs)))
 
 
 # --- rows
@@ -305,6 +364,10 @@ ROWS = {row.name: row for row in (
         "store, 1 in flight on each of 50 connections; against GET /consume",
         ONE, check_sides,
         (rate("/check, 3 keys", "/consume", 0.6, 0.8),)),
+    Row("slow", "GET /consume, memory store, 1 in flight on each of 50 "
+        f"connections, and {DRIPPERS:,} clients that send a header a second; "
+        "against the same without those", ONE, slow_sides,
+        (p99("p99 beside slow clients, /consume", "p99 without", 2.0, 1.2),)),
     Row("saturation", "CONSUME, Redis store, socket_timeout 50 ms, 64 in flight "
         "on each of 1,000 and 400 connections; against 100", DEEP,
         saturation_sides,
@@ -318,6 +381,15 @@ ROWS = {row.name: row for row in (
         "idle connections were opened in turn; against the mean", {}, None,
         (Claim("busiest worker", "mean of workers", "load", 1.3, 1.1),),
         busiest_worker),
+    Row("tls", "CPU of a GET /consume over TLS, memory store, 50 connections "
+        "that are kept, their handshakes included; against one without", {},
+        None, (Claim("CPU, /consume over TLS", "plain", "cpu", 1.6, 1.3),),
+        tls_cpu),
+    Row("http-bytes", f"resident bytes a client of HTTP, {HTTP_CLIENTS:,} that "
+        "have asked once and are idle, beyond the daemon without any; against "
+        f"{HTTP_CLIENT_BYTES} bytes", {}, None,
+        (Claim("bytes a client", f"{HTTP_CLIENT_BYTES} bytes", "bytes", 1.0,
+               800 / HTTP_CLIENT_BYTES),), http_client_bytes),
     Row("bytes", f"resident bytes a bucket, {BUCKETS:,} live buckets, memory "
         f"store, beyond the daemon without any; against {BUCKET_BYTES} bytes",
         {}, None,

@@ -50,19 +50,35 @@ class Trickler:
         self.at = (self.at + 1) % len(self.text)
 
 
+class Dripper:
+    """Sends a request of HTTP that has no end, a header a second."""
+
+    wants, text = 0, b"GET /consume?key=login:1 HTTP/1.1\r\n"
+
+    def __init__(self, sock):
+        self.sock = sock
+        sock.send(self.text)
+        self.due = time.monotonic() + 1
+
+    def trickle(self):
+        if time.monotonic() >= self.due:
+            self.due += 1
+            self.sock.send(b"X-A: b\r\n")
+
+
 KINDS = (Reporter, Deaf, Trickler)
 
 
 class RudeClients:
     """So many of them, of each kind as many, on a thread of their own."""
 
-    def __init__(self, connect, count):
+    def __init__(self, connect, count, kinds=KINDS):
         self.connect = connect
         self.selector = selectors.DefaultSelector()
         self.tricklers = []
         self.ending = False
         for i in range(count):
-            self.open(KINDS[i % len(KINDS)])
+            self.open(kinds[i % len(kinds)])
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
 
@@ -87,8 +103,18 @@ class RudeClients:
                 self.go_on(key.data)
             if time.monotonic() >= next_trickle:
                 next_trickle = time.monotonic() + TRICKLE_S
-                for client in self.tricklers:
-                    client.trickle()
+                self.trickle()
+
+    def trickle(self):
+        """One that was closed comes back."""
+        clients, self.tricklers = self.tricklers, []
+        for client in clients:
+            try:
+                client.trickle()
+                self.tricklers.append(client)
+            except OSError:
+                client.sock.close()
+                self.open(type(client))
 
     def go_on(self, client):
         """One that was closed for being rude comes back."""

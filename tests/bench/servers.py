@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from rude import RudeClients
+from rude import KINDS, RudeClients
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOAD = os.environ.get("LOAD", str(ROOT / "build/load"))
@@ -82,6 +82,12 @@ class Server:
     def connect(self):
         return socket.create_connection(("127.0.0.1", self.port), 10)
 
+    def connect_unix(self):
+        s = socket.socket(socket.AF_UNIX)
+        s.settimeout(10)
+        s.connect(self.unix.removeprefix("unix:"))
+        return s
+
     def wait(self):
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -114,7 +120,7 @@ class Server:
 
     def stats(self):
         """What dripgated counts."""
-        with self.connect() as s, s.makefile("rw") as lines:
+        with self.connect_unix() as s, s.makefile("rw") as lines:
             lines.write("STATS\n")
             lines.flush()
             words = (line.split() for line in iter(lines.readline, "END\n"))
@@ -170,12 +176,12 @@ class Stage:
             "--dir", str(self.folder)])
 
     def dripgated(self, redis=None, limits=LOGIN + ADMITS, workers=1,
-                  max_buckets=1_000_000, patience=PATIENCE):
+                  max_buckets=1_000_000, patience=PATIENCE, listen=""):
         def argv(port, path):
             file = path.with_suffix(".limits.ini")
             file.write_text(limits)
             text = (f"[listen]\nline = 127.0.0.1:{port}\nunix = {path}\n"
-                    f"max_clients = 11000\n[workers]\ncount = {workers}\n"
+                    f"max_clients = 11000\n{listen}[workers]\ncount = {workers}\n"
                     f"[limits]\nfile = {file}\n[store]\n"
                     f"type = {'redis' if redis else 'memory'}\n"
                     f"max_buckets = {max_buckets}\n")
@@ -237,9 +243,19 @@ class Stage:
             self.exits.enter_context(server.connect())
         server.wait_for_stat("clients", count)
 
-    def rude_clients(self, server, count):
+    def rude_clients(self, server, count, kinds=KINDS):
         """Have so many clients misbehave."""
-        self.exits.callback(RudeClients(server.connect, count).stop)
+        self.exits.callback(RudeClients(server.connect, count, kinds).stop)
+
+    def certificate(self):
+        """The lines of [listen] with a certificate of our own."""
+        pair = self.folder / "tls.pem", self.folder / "tls.key"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=bench",
+             "-out", pair[0], "-keyout", pair[1]], check=True,
+            capture_output=True)
+        return "tls = yes\ncert_file = {}\nkey_file = {}\n".format(*pair)
 
 
 def fill(redis, key=b"login:%d"):

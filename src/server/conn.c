@@ -121,6 +121,18 @@ conn_check_quantum(struct conns *conns, size_t count, bool expensive)
 	    !gate_has_room(conns->gate);
 }
 
+/* Write the next response in order, or a piece of it. */
+static void
+conn_write_next(struct conn *conn)
+{
+	struct buf *out = &conn->stream.out;
+
+	if (!out->bytes)
+		rooms_lend(&conn->conns->rooms, out);
+	if (queue_write(&conn->queue, out) == -1)
+		conn_die(conn);
+}
+
 /* Write the responses that are next in order. */
 static void
 conn_write_responses(struct conn *conn)
@@ -130,8 +142,7 @@ conn_write_responses(struct conn *conn)
 	while (conn_may_write(conn) && !conns->quantum_over) {
 		bool expensive = queue_is_expensive(&conn->queue);
 
-		if (queue_write(&conn->queue, &conn->stream.out) == -1)
-			conn_die(conn);
+		conn_write_next(conn);
 		if (expensive)
 			conn_check_quantum(conns, 0, true);
 	}
@@ -157,8 +168,7 @@ conn_on_ready(struct queue *queue)
 	struct conn *conn = CONTAINER_OF(queue, struct conn, queue);
 
 	while (conn_may_write(conn) && !queue_is_expensive(queue))
-		if (queue_write(queue, &conn->stream.out) == -1)
-			conn_die(conn);
+		conn_write_next(conn);
 	if (conn_may_write(conn)) {
 		if (queue_is_in_feed(queue) && conn_wants_feed_to_end(conn))
 			queue->head->report.ends = true;
@@ -429,6 +439,8 @@ conn_flush(struct conn *conn)
 	result = stream_flush(&conn->stream);
 	counter_add(
 	    &conn->conns->gate->counters->sent_bytes, conn->stream.sent - sent);
+	if (buf_len(&conn->stream.out) == 0 && conn->stream.out.bytes)
+		rooms_take_back(&conn->conns->rooms, &conn->stream.out);
 	if (result == -1)
 		conn_die(conn);
 	else if (conn->state == CONN_FINISHING && conn->queue.count == 0 &&

@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "gate/gate.h"
 #include "protocol/session.h"
+#include "server/rooms.h"
 #include "server/clients.h"
 #include "server/overload.h"
 #include "server/queue.h"
@@ -58,6 +59,7 @@ struct conns {
 	/* what they share */
 	struct slot_cache slots;
 	struct session_common sessions;
+	struct rooms rooms;
 	struct networks trusted; /* proxies */
 	char *scratch;           /* buffer that bytes are read into */
 

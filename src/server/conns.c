@@ -132,6 +132,7 @@ conns_clear(struct conns *conns)
 		next = TAILQ_NEXT(conn, all);
 		conn_free(conn);
 	}
+	rooms_clear(&conns->rooms);
 	slot_cache_clear(&conns->slots);
 	session_common_clear(&conns->sessions);
 	for (size_t i = 0; i < conns->handover_count; i++)

@@ -240,7 +240,6 @@ def http_client_bytes(stage):
         client.sendall(request)
         if not client.recv(4096).startswith(b"HTTP/1.1 200 "):
             raise Failed("no 200")
-    dripgated.stats()
     return ((dripgated.resident_bytes() - empty) / HTTP_CLIENTS,
             HTTP_CLIENT_BYTES)
 

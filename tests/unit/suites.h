@@ -68,6 +68,7 @@
 	X(server_clock)                                                        \
 	X(servers)                                                             \
 	X(siphash)                                                             \
+	X(rooms)                                                               \
 	X(spares)                                                              \
 	X(suggest)                                                             \
 	X(limit_stats)                                                         \

@@ -400,6 +400,25 @@ class ConnectionTest(HttpCase):
             self.assertEqual((status, headers["Connection"]), (408, "close"))
             self.assertEqual(client.rest(), b"")
 
+    def test_dripping_a_request_does_not_keep_a_connection(self):
+        daemon = self.start(settings={"listen": {"line_timeout": "1s"}})
+        clients = [self.raw(daemon.path) for _ in range(50)]
+        for client in clients:
+            client.send(b"GET /consume?key=login:1 HTTP/1.1\r\n")
+
+        def is_over():
+            for client in clients:
+                with contextlib.suppress(OSError):
+                    client.send(b"X-A: b\r\n")
+            self.assertEqual(daemon.ask("PING"), "PONG")
+            time.sleep(0.2) # more than 100 headers would end it, too
+            return daemon.stats()["clients_idle"] == len(clients)
+        wait_until(is_over, "the time-out of all")
+        for client in clients:
+            self.assertEqual(client.response()[0], 408)
+            self.assertEqual(client.rest(), b"")
+        self.assertIn(" level=0 ", daemon.ask("peek login:1"))
+
     def test_a_list_that_is_not_read_is_bounded(self):
         daemon = self.start()
         before = daemon.memory()

@@ -49,7 +49,7 @@ tool_config(struct tool *tool)
 
 	if (tool->config)
 		return tool->config;
-	tool->config = config_load(tool->config_path, &reasons);
+	tool->config = config_load(tool->config_path, NULL, &reasons);
 	if (!tool->config)
 		reasons_each(&reasons, tool_print_reason, NULL);
 	return tool->config;

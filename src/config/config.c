@@ -1,5 +1,6 @@
 /*
- * config: makes a config of the defaults, a file and a credential.  A config
+ * config: makes a config of the defaults, a file, the environment, arguments
+ * and a credential.  A config
  * owns its path, its texts, and its targets.  The heart is config_load().
  */
 #include "config/config.h"
@@ -47,8 +48,7 @@ config_new(void)
 	return NULL;
 }
 
-/* ${path} as an absolute path, which the caller frees; or NULL with errno. */
-static char *
+char *
 config_absolute(const char *path)
 {
 	char folder[4096];
@@ -103,6 +103,7 @@ static int
 config_read_credential(struct config *config, struct reasons *reasons)
 {
 	const char *folder = getenv("CREDENTIALS_DIRECTORY");
+	const struct setting *setting = setting_find("redis", "password");
 	const char **place = &config->gate.redis.link.password;
 	char path[4096];
 	char *password;
@@ -117,10 +118,11 @@ config_read_credential(struct config *config, struct reasons *reasons)
 	password = password_read(path, reasons);
 	if (!password)
 		return -1;
-	result = value_set(
-	    &config->texts, setting_find("redis", "password"), place, password);
+	result = value_set(&config->texts, setting, place, password);
 	if (result == -1)
 		reasons_set(reasons, "out of memory");
+	config->sources[setting - settings] = (struct config_source){
+	    .rank = RANK_FILE, .where = "the credential " PASSWORD_CREDENTIAL};
 	free(password);
 	return result;
 }
@@ -151,17 +153,17 @@ config_read_file(
 }
 
 struct config *
-config_load(const char *path, struct reasons *reasons)
+config_load(
+    const char *path, const struct config_set *set, struct reasons *reasons)
 {
-	const char *url = getenv(CONFIG_URL_VARIABLE);
 	struct config *config = config_new();
 
 	if (!config) {
 		reasons_set(reasons, "out of memory");
 		return NULL;
 	}
-	if (url && *url)
-		config->url_of_variable = url;
+	config->environment = environ;
+	config->set = set;
 	if (!path && access(CONFIG_PATH, F_OK) == 0)
 		path = CONFIG_PATH;
 	if ((path ? config_read_file(config, path, reasons)
@@ -170,6 +172,15 @@ config_load(const char *path, struct reasons *reasons)
 		return config;
 	config_free(config);
 	return NULL;
+}
+
+bool
+config_is_default(
+    const struct config *config, const char *section, const char *name)
+{
+	const struct setting *setting = setting_find(section, name);
+
+	return config->sources[setting - settings].rank == RANK_DEFAULT;
 }
 
 void

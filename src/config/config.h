@@ -25,8 +25,8 @@
 /** The settings file if no other is named; it need not exist. */
 #define CONFIG_PATH "/etc/dripgate/dripgate.ini"
 
-/** The variable of the environment that counts instead of [redis] url. */
-#define CONFIG_URL_VARIABLE "DRIPGATE_REDIS_URL"
+/** Room for all settings. */
+#define SETTINGS_MAX 128
 
 enum limits_source { LIMITS_FILE, LIMITS_REDIS };
 
@@ -43,6 +43,21 @@ struct config_texts {
 	size_t count;
 };
 
+/** Values of the command line, each SECTION.NAME=VALUE.  Borrowed. */
+struct config_set {
+	const char *items[SETTINGS_MAX];
+	size_t count;
+};
+
+/** Where a value comes from; the greatest counts. */
+enum config_rank { RANK_DEFAULT, RANK_FILE, RANK_ENVIRONMENT, RANK_ARGUMENT };
+
+struct config_source {
+	enum config_rank rank;
+	unsigned line;     /* of the file */
+	const char *where; /* "DRIPGATE_REDIS_URL"; NULL: the line */
+};
+
 struct config {
 	struct listeners_options listeners;
 	struct tls_options
@@ -57,14 +72,18 @@ struct config {
 	struct gateway_options gate;
 	enum redis_topology redis_topology;
 	const char *redis_hosts;
-	const char *topology_key;          /* of the prefix */
-	const char *redis_url;             /* "" once its parts are set */
-	const char *url_of_variable;       /* instead; NULL: none; borrowed */
-	struct subscriber_options control; /* its server as written */
+	const char *topology_key;               /* of the prefix */
+	const char *redis_url;                  /* "" once its parts are set */
+	struct subscriber_options control;      /* its server as written */
 	struct distributor_options distributor; /* without targets: none */
 	const char *shard_hint;
 
-	char *path;              /* the file that it was read from, or NULL */
+	char *path; /* the file that it was read from, or NULL */
+	const struct config_set *set; /* or NULL; borrowed */
+	char *const *environment;     /* or NULL; borrowed */
+	bool starts_without_limits;   /* and the file need not exist */
+	struct config_source sources[SETTINGS_MAX]; /* as the rows of settings,
+						     * but those of targets */
 	struct reasons warnings; /* not errors, but perhaps mistakes */
 	struct config_texts texts;
 };
@@ -72,18 +91,24 @@ struct config {
 /** The defaults.  NULL: out of memory. */
 struct config *config_new(void) MUST_USE;
 
-/** Apply the settings in ${len} bytes of INI text, once; ${name} is the file's
- * name, for the reasons: "dripgate.ini:7: [redis] prot: unknown; do you mean
+/** Apply the settings in ${len} bytes of INI text, once, and those of the
+ * environment and the set, if it has them; ${name} is the file's name, for the
+ * reasons: "dripgate.ini:7: [redis] prot: unknown; do you mean
  * port?".  Return 0, or -1 with ${reasons} set to every mistake. */
 int config_read(struct config *config, const char *name, const char *text,
     size_t len, struct reasons *reasons) MUST_USE;
 
-/** The defaults and the settings in the file at ${path}, with the server that
- * CONFIG_URL_VARIABLE names, and the Redis password from systemd's credential
- * if there is none yet.  A ${path} of NULL
- * means CONFIG_PATH, or the defaults alone if that does not exist.  NULL with
- * ${reasons} set. */
-struct config *config_load(const char *path, struct reasons *reasons) MUST_USE;
+/** The defaults, the settings in the file at ${path}, those of the environment
+ * (DRIPGATE_SECTION_NAME), and those of ${set}, which may be NULL: the later
+ * count.  The Redis password is from systemd's credential if there is none yet.
+ * A ${path} of NULL means CONFIG_PATH if that exists.  NULL with ${reasons}
+ * set. */
+struct config *config_load(const char *path, const struct config_set *set,
+    struct reasons *reasons) MUST_USE;
+
+/** Whether the setting has its default. */
+bool config_is_default(
+    const struct config *config, const char *section, const char *name);
 
 /** How limits come from Redis: [control] as written, on the server that it
  * names or else that of [redis], with the state folder that systemd gives if it
@@ -113,8 +138,10 @@ void config_reread_secrets(const struct config *config);
 void config_free(struct config *config);
 
 /** Append all settings with their help, as a file that config_read() takes.
- * Passwords are not shown.  Return 0, or -1 (out of memory). */
-int config_dump(const struct config *config, struct buf *out) MUST_USE;
+ * Passwords are not shown.  With ${sources}, a comment says where each value
+ * is from, unless it is the default.  Return 0, or -1 (out of memory). */
+int config_dump(
+    const struct config *config, bool sources, struct buf *out) MUST_USE;
 
 /** Take over from ${new} the settings that can change while the daemon runs,
  * and call ${refused} for each that differs and cannot.  Links connect, from

@@ -37,11 +37,38 @@ dump_value(const struct setting *setting, const void *place, struct buf *out)
 	return result;
 }
 
+/* What a dump is made of. */
+struct dump {
+	const struct config *config;
+	bool sources;
+	struct buf *out;
+};
+
 static int
-dump_row(const struct config *config, const struct setting *setting,
-    size_t target, struct buf *out)
+dump_source(const struct dump *dump, const struct setting *setting)
 {
-	if (dump_help(setting, out) == -1 ||
+	const struct config *config = dump->config;
+	const struct config_source *source =
+	    &config->sources[setting - settings];
+	const char *set = setting->type == SETTING_SECRET ? "(set) " : "";
+
+	if (!dump->sources || source->rank == RANK_DEFAULT ||
+	    setting_is_of_target(setting))
+		return 0;
+	if (source->where)
+		return buf_printf(
+		    dump->out, "; %sfrom %s\n", set, source->where);
+	return buf_printf(
+	    dump->out, "; %sfrom %s:%u\n", set, config->path, source->line);
+}
+
+static int
+dump_row(const struct dump *dump, const struct setting *setting, size_t target)
+{
+	const struct config *config = dump->config;
+	struct buf *out = dump->out;
+
+	if (dump_source(dump, setting) == -1 || dump_help(setting, out) == -1 ||
 	    buf_printf(out, "%s = ", setting->name) == -1 ||
 	    dump_value(setting, setting_place(config, setting, target), out) ==
 		-1)
@@ -50,21 +77,22 @@ dump_row(const struct config *config, const struct setting *setting,
 }
 
 static int
-dump_target(const struct config *config, size_t target, struct buf *out)
+dump_target(const struct dump *dump, size_t target)
 {
-	if (buf_printf(out, "\n[" SECTION_TARGET "%s]\n",
-		config->distributor.targets[target].name) == -1)
+	if (buf_printf(dump->out, "\n[" SECTION_TARGET "%s]\n",
+		dump->config->distributor.targets[target].name) == -1)
 		return -1;
 	for (size_t i = 0; i < settings_count; i++)
 		if (setting_is_of_target(&settings[i]) &&
-		    dump_row(config, &settings[i], target, out) == -1)
+		    dump_row(dump, &settings[i], target) == -1)
 			return -1;
 	return 0;
 }
 
 int
-config_dump(const struct config *config, struct buf *out)
+config_dump(const struct config *config, bool sources, struct buf *out)
 {
+	const struct dump dump = {config, sources, out};
 	const size_t targets = config->distributor.target_count;
 	const char *section = "";
 
@@ -79,11 +107,11 @@ config_dump(const struct config *config, struct buf *out)
 			setting->section) == -1)
 			return -1;
 		section = setting->section;
-		if (dump_row(config, setting, 0, out) == -1)
+		if (dump_row(&dump, setting, 0) == -1)
 			return -1;
 	}
 	for (size_t i = 0; i < targets; i++)
-		if (dump_target(config, i, out) == -1)
+		if (dump_target(&dump, i) == -1)
 			return -1;
 	return 0;
 }

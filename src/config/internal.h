@@ -20,6 +20,9 @@
  * Return 0, or -1 (out of memory). */
 int config_set_defaults(struct config *config, bool of_target) MUST_USE;
 
+/** ${path} as an absolute path, which the caller frees; or NULL with errno. */
+char *config_absolute(const char *path) MUST_USE;
+
 /** Let the links of ${config} connect, from now on, with what ${renewed} has
  * read. */
 void config_renew_tls(struct config *config, const struct config *renewed);

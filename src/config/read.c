@@ -22,15 +22,36 @@ void
 reading_blame(struct config_reading *reading, unsigned line,
     const char *section, const char *setting, const char *format, ...)
 {
-	char reason[REASON_SIZE];
+	char reason[REASON_SIZE], place[REASON_SIZE] = "";
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	reasons_add(reading->reasons, "%s:%u: [%.*s]%s%.*s: %s", reading->name,
-	    line, READING_SHOWN_LEN, section, setting ? " " : "",
-	    READING_SHOWN_LEN, setting ? setting : "", reason);
+	if (line > 0)
+		snprintf(place, sizeof(place), "%s:%u: ", reading->name, line);
+	reasons_add(reading->reasons, "%s[%.*s]%s%.*s: %s", place,
+	    READING_SHOWN_LEN, section, setting ? " " : "", READING_SHOWN_LEN,
+	    setting ? setting : "", reason);
+}
+
+struct config_source *
+reading_source(struct config_reading *reading, const struct setting *setting)
+{
+	return &reading->config->sources[setting - settings];
+}
+
+void
+reading_blame_value(struct config_reading *reading,
+    const struct setting *setting, const char *reason)
+{
+	const struct config_source *source = reading_source(reading, setting);
+
+	if (source->where)
+		reasons_add(reading->reasons, "%s: %s", source->where, reason);
+	else
+		reading_blame(reading, source->line, setting->section,
+		    setting->name, "%s", reason);
 }
 
 /* Report "unknown; do you mean X?" for a setting or, if that is NULL, for the
@@ -125,8 +146,10 @@ read_begin_section(struct config_reading *reading, const struct setting *row,
 		return "given twice";
 	if (is_target && read_add_target(reading, target, line) == -1)
 		return "out of memory";
-	if (strcmp(name, "master") == 0)
+	if (strcmp(name, "master") == 0) {
+		reading->has_master = true;
 		reading->master_line = line;
+	}
 	return NULL;
 }
 
@@ -169,6 +192,8 @@ read_setting(struct config_reading *reading, const struct setting *setting,
 	struct config *config = reading->config;
 	char reason[200];
 
+	*reading_source(reading, setting) =
+	    (struct config_source){.rank = RANK_FILE, .line = given->line};
 	if (value_set(&config->texts, setting,
 		setting_place(config, setting, given->target),
 		given->value) == 0)
@@ -362,6 +387,7 @@ config_read(struct config *config, const char *name, const char *text,
 	if (ini_read(text, len, &events, &reading) == -1)
 		reasons_add(reasons, "%s: out of memory", name);
 	read_python(&reading);
+	reading_take_given(&reading);
 	if (reasons->count == 0)
 		reading_take_url(&reading);
 	if (reasons->count == 0)

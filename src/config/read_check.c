@@ -74,7 +74,7 @@ read_check_distribution(struct config_reading *reading)
 	    &reading->config->distributor;
 	size_t i = reading->first_target;
 
-	if (reading->master_line == 0) {
+	if (!reading->has_master) {
 		if (options->target_count > 0)
 			reasons_add(reading->reasons,
 			    "%s: [master] is missing, where there are slaves",
@@ -99,10 +99,7 @@ static void
 read_blame_redis(
     struct config_reading *reading, const char *name, const char *reason)
 {
-	const struct setting *setting = setting_find("redis", name);
-
-	reading_blame(reading, reading->given[setting - settings], "redis",
-	    name, "%s", reason);
+	reading_blame_value(reading, setting_find("redis", name), reason);
 }
 
 /* What each choice of topology needs, and its row in topology_kinds. */

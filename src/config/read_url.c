@@ -82,12 +82,7 @@ read_url_blame(struct config_reading *reading, const char *reason)
 {
 	const struct setting *url = setting_find("redis", "url");
 
-	if (reading->config->url_of_variable)
-		reasons_add(
-		    reading->reasons, CONFIG_URL_VARIABLE ": %s", reason);
-	else
-		reading_blame(reading, reading->given[url - settings], "redis",
-		    "url", "%s", reason);
+	reading_blame_value(reading, url, reason);
 }
 
 static void
@@ -95,15 +90,25 @@ read_url_set(
     struct config_reading *reading, const char *name, const char *value)
 {
 	const struct setting *setting = setting_find("redis", name);
-	unsigned line = reading->given[setting - settings];
+	const struct config_source url =
+	    *reading_source(reading, setting_find("redis", "url"));
+	struct config_source *source = reading_source(reading, setting);
 	struct config *config = reading->config;
+	char reason[100];
 
-	if (line > 0)
-		reading_blame(reading, line, "redis", name,
+	if (reading_is_outranked(reading, setting, url.rank))
+		return;
+	if (source->rank == url.rank) {
+		snprintf(reason, sizeof(reason),
 		    "%s says it, too: remove one of them",
-		    config->url_of_variable ? CONFIG_URL_VARIABLE : "url");
-	else if (value_set(&config->texts, setting,
-		     setting_place(config, setting, 0), value) == -1)
+		    url.where ? url.where : "url");
+		reading_blame_value(reading, setting, reason);
+		return;
+	}
+	*source = url;
+	if (reading_drop_rival(reading, setting, url.rank) == -1 ||
+	    value_set(&config->texts, setting,
+		setting_place(config, setting, 0), value) == -1)
 		read_url_blame(reading, "out of memory");
 }
 
@@ -111,8 +116,7 @@ void
 reading_take_url(struct config_reading *reading)
 {
 	struct config *config = reading->config;
-	const char *text = config->url_of_variable ? config->url_of_variable
-						   : config->redis_url;
+	const char *text = config->redis_url;
 	char number[READ_URL_NUMBER];
 	const char *value, *reason;
 	struct url url;

@@ -48,9 +48,6 @@ struct setting {
  * name. */
 #define SECTION_TARGET "slave:"
 
-/** Room for all rows. */
-#define SETTINGS_MAX 128
-
 extern const struct setting settings[];
 extern const size_t settings_count;
 

@@ -8,14 +8,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static struct rules *
+limits_source_none(const char *path, struct reasons *reasons)
+{
+	struct rules *rules = rules_from_lines("none", NULL, 0, reasons);
+
+	if (rules)
+		reasons_add(reasons,
+		    "no limits: %s does not exist; only those count that come "
+		    "with a request",
+		    path);
+	return rules;
+}
 
 struct rules *
-limits_source_read_file(const char *path, struct reasons *reasons)
+limits_source_read_file(const struct config *config, struct reasons *reasons)
 {
+	const char *path = config->limits_file;
 	size_t len;
 	char *text = file_read(path, &len);
 	struct rules *rules;
 
+	if (!text && errno == ENOENT && config->starts_without_limits)
+		return limits_source_none(path, reasons);
 	if (!text) {
 		reasons_set(reasons, "%s: %s", path, file_error(errno));
 		return NULL;
@@ -41,9 +58,12 @@ limits_source_start_saved(const struct config *config, struct reasons *reasons)
 }
 
 struct rules *
-limits_source_start(const struct config *config, struct reasons *reasons)
+limits_source_start(struct config *config, struct reasons *reasons)
 {
 	if (config->limits_source == LIMITS_REDIS)
 		return limits_source_start_saved(config, reasons);
-	return limits_source_read_file(config->limits_file, reasons);
+	config->starts_without_limits =
+	    !config->path && config_is_default(config, "limits", "file") &&
+	    access(config->limits_file, F_OK) == -1 && errno == ENOENT;
+	return limits_source_read_file(config, reasons);
 }

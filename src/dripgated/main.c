@@ -20,6 +20,7 @@
 
 struct arguments {
 	const char *config_path;
+	struct config_set set;
 	bool check, connect, dump, distribute_only;
 };
 
@@ -27,12 +28,19 @@ static void
 main_usage(FILE *to)
 {
 	fputs(
-	    "usage: dripgated [-c FILE] "
-	    "[--check [--connect] | --dump-config | --distribute-only]\n"
+	    "usage: dripgated [-c FILE] [-s SECTION.NAME=VALUE ...]\n"
+	    "                 [--check [--connect] | --dump-config | "
+	    "--distribute-only]\n"
 	    "  -c, --config FILE      settings (" CONFIG_PATH ")\n"
+	    "  -s, --set SECTION.NAME=VALUE\n"
+	    "                         one setting; it counts more than the\n"
+	    "                         environment's DRIPGATE_SECTION_NAME, "
+	    "and\n"
+	    "                         that more than the file\n"
 	    "      --check            check settings and limits, and exit\n"
 	    "      --connect          with --check: try out Redis as well\n"
-	    "      --dump-config      print the settings in force, and exit\n"
+	    "      --dump-config      print the settings in force and where\n"
+	    "                         they are from, and exit\n"
 	    "      --distribute-only  serve no clients, only copy limits from\n"
 	    "                         [master] to each [slave:NAME]\n"
 	    "  -h, --help             this\n"
@@ -41,10 +49,21 @@ main_usage(FILE *to)
 }
 
 static void
+main_add_set(struct config_set *set, const char *text)
+{
+	if (set->count == SETTINGS_MAX) {
+		log_error("--set: given more than %d times", SETTINGS_MAX);
+		exit(2);
+	}
+	set->items[set->count++] = text;
+}
+
+static void
 main_read_arguments(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
 	    {"config", required_argument, NULL, 'c'},
+	    {"set", required_argument, NULL, 's'},
 	    {"check", no_argument, NULL, 'k'},
 	    {"connect", no_argument, NULL, 'n'},
 	    {"dump-config", no_argument, NULL, 'd'},
@@ -56,10 +75,13 @@ main_read_arguments(int argc, char **argv, struct arguments *arguments)
 	int option;
 
 	while (
-	    (option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+	    (option = getopt_long(argc, argv, "c:s:hV", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			arguments->config_path = optarg;
+			break;
+		case 's':
+			main_add_set(&arguments->set, optarg);
 			break;
 		case 'k':
 			arguments->check = true;
@@ -105,18 +127,18 @@ main_say_fine(const char *path, const struct rules *rules)
 static int
 main_check(const struct config *config, const struct rules *rules)
 {
+	const char *path = config->path ? config->path : "no file";
 	char reason[LISTENERS_REASON_MAX];
 
 	if (rules && !listeners_check(&config->listeners, reason)) {
-		log_error("%s: %s", config->path ? config->path : CONFIG_PATH,
-		    reason);
+		log_error("%s: %s", path, reason);
 		return EXIT_FAILURE;
 	}
 	if (!rules)
-		printf("%s: fine; %zu servers get limits\n", config->path,
+		printf("%s: fine; %zu servers get limits\n", path,
 		    config->distributor.target_count);
 	else if (config->limits_source == LIMITS_REDIS)
-		printf("%s: fine; limits are in Redis, at %s\n", config->path,
+		printf("%s: fine; limits are in Redis, at %s\n", path,
 		    config->control.limits_key);
 	else
 		main_say_fine(config->limits_file, rules);
@@ -148,7 +170,7 @@ static int
 main_dump(const struct config *config)
 {
 	struct buf text = {0};
-	int result = config_dump(config, &text);
+	int result = config_dump(config, true, &text);
 
 	if (result == 0)
 		fwrite(buf_data(&text), 1, buf_len(&text), stdout);
@@ -226,7 +248,7 @@ main(int argc, char **argv)
 	main_open_standard_streams();
 	main_hold_reloads();
 	main_read_arguments(argc, argv, &arguments);
-	config = config_load(arguments.config_path, &reasons);
+	config = config_load(arguments.config_path, &arguments.set, &reasons);
 	if (!config || config_open_tls(config, &reasons) == -1 ||
 	    config_open_secrets(config, &reasons) == -1) {
 		config_free(config);

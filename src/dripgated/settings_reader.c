@@ -44,22 +44,19 @@ settings_reader_read_users(struct settings_reader *reader)
 static void
 settings_reader_read(struct settings_reader *reader)
 {
-	const char *path = reader->config->limits_file;
-
-	if (reader->config->path) {
-		reader->new =
-		    config_load(reader->config->path, &reader->reasons);
-		if (!reader->new ||
-		    config_open_tls(reader->new, &reader->reasons) == -1 ||
-		    config_open_secrets(reader->new, &reader->reasons) == -1) {
-			reader->fault = SETTINGS_READER_BAD_SETTINGS;
-			return;
-		}
-		path = reader->new->limits_file;
+	reader->new = config_load(
+	    reader->config->path, reader->config->set, &reader->reasons);
+	if (!reader->new ||
+	    config_open_tls(reader->new, &reader->reasons) == -1 ||
+	    config_open_secrets(reader->new, &reader->reasons) == -1) {
+		reader->fault = SETTINGS_READER_BAD_SETTINGS;
+		return;
 	}
+	reader->new->starts_without_limits =
+	    reader->config->starts_without_limits;
 	if (!settings_reader_read_users(reader) || !reader->limits)
 		return;
-	reader->rules = limits_source_read_file(path, &reader->reasons);
+	reader->rules = limits_source_read_file(reader->new, &reader->reasons);
 	if (!reader->rules)
 		reader->fault = SETTINGS_READER_BAD_LIMITS;
 }

@@ -28,10 +28,9 @@ enum settings_reader_fault {
  * callee takes.
  */
 struct settings_reader_result {
-	const struct config
-	    *config;         /* NULL: there is no file, or it is wrong */
-	struct rules *rules; /* NULL: not wanted, or wrong */
-	struct users *users; /* the same */
+	const struct config *config; /* NULL: it is wrong */
+	struct rules *rules;         /* NULL: not wanted, or wrong */
+	struct users *users;         /* the same */
 	enum settings_reader_fault fault;
 	const struct reasons *reasons; /* for it; or, of rules, what may be a
 					* mistake in them */

@@ -22,7 +22,7 @@ dump_of(const struct config *config, size_t *len)
 {
 	struct buf text = {0};
 
-	check(config_dump(config, &text) == 0);
+	check(config_dump(config, false, &text) == 0);
 	*len = buf_len(&text);
 	return text.bytes;
 }

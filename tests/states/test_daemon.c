@@ -54,7 +54,7 @@ static int
 run_daemon(void *arg)
 {
 	struct reasons reasons;
-	struct config *config = config_load(settings_path, &reasons);
+	struct config *config = config_load(settings_path, NULL, &reasons);
 	struct rules *rules = NULL;
 
 	(void)arg;

@@ -281,6 +281,7 @@ static void
 check_open(struct check *check)
 {
 	check_set_state(check, CHECK_OPEN);
+	check->is_alone = false;
 	check->snapshot = gate_acquire_snapshot(check->gate);
 }
 
@@ -400,11 +401,16 @@ check_prepare(struct check *check)
 	if (check->state != CHECK_OPEN)
 		return;
 	check_set_state(check, CHECK_READY);
-	if (check->joint)
-		joint_prepare(check->joint);
-	else if (!query->limit)
+	if (check->joint) {
+		joint_prepare(check);
+		return;
+	}
+	if (!query->limit)
 		query->limit =
 		    rules_match(query->rules, &query->key, gate->scratch);
+	if (query->limit && query->limit->also && !check->is_alone &&
+	    query->op != OP_RESET)
+		joint_prepare(check);
 }
 
 void

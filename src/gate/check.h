@@ -56,7 +56,9 @@ enum check_outcome {
 	OUTCOME_RESET,       /* the bucket was reset */
 	OUTCOME_NOLIMIT,     /* no limit matches, and that is an error */
 	OUTCOME_UNAVAILABLE, /* the store could not reset the bucket */
-	OUTCOME_NOMEMORY,    /* for the limit that came along */
+	OUTCOME_NOMEMORY,    /* for the limit or the keys that came along */
+	OUTCOME_TOOMANY,     /* keys, with those of also */
+	OUTCOME_LONGKEY,     /* one of those is longer than KEY_MAX */
 };
 
 /** Its caller owns it, and must not move it before check_end(). */
@@ -70,6 +72,7 @@ struct check {
 	struct query query;  /* if there is one only */
 	struct joint *joint; /* else; or NULL */
 	enum check_state state;
+	bool is_alone;         /* without what its limit has in also */
 	struct sample *sample; /* its key, if it is looked at; or NULL */
 
 	/* for the client, once DECIDED */
@@ -96,6 +99,13 @@ check_init(struct check *check, struct gate *gate, void (*done)(struct check *))
  * valid key, which is borrowed until check_start() returns. */
 void check_add(struct check *check, enum op op, const char *key, size_t key_len,
     int64_t amount);
+
+/** Leave out the keys that its limit charges too. */
+static inline void
+check_keep_alone(struct check *check)
+{
+	check->is_alone = true;
+}
 
 /** A key, valid and borrowed, and what is to be put in its bucket. */
 struct check_key {

@@ -26,8 +26,10 @@ void joint_free(struct joint *joint);
 /** Memory that it has; 0 of NULL. */
 size_t joint_bytes(const struct joint *joint);
 
-/** Find the limits; queries about one bucket become one. */
-void joint_prepare(struct joint *joint);
+/** Make a prepared check's queries joint, if they are not, with those that
+ * their limits charge too; find the limits; queries about one bucket become
+ * one.  The check may be decided by that: there was an error. */
+void joint_prepare(struct check *check);
 
 /** As check_start(), of a prepared check. */
 bool joint_start(struct joint *joint) MUST_USE;

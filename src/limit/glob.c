@@ -226,14 +226,51 @@ glob_find(const char *pattern, const char *text, const char *end)
 	return text ? text : end;
 }
 
-bool
-glob_matches(const char *pattern, const char *text, size_t len)
+/* What is noted of each *, if that is wanted. */
+struct glob_stars {
+	struct glob_part *of;
+	unsigned count, most;
+};
+
+/* The next * begins at ${text}. */
+static void
+glob_begin_star(struct glob_stars *stars, const char *text)
+{
+	if (stars->count < stars->most)
+		stars->of[stars->count] = (struct glob_part){text, 0};
+	stars->count++;
+}
+
+/* The last one ends at ${text}, as it seems. */
+static void
+glob_end_star(struct glob_stars *stars, const char *text)
+{
+	if (stars->count <= stars->most)
+		stars->of[stars->count - 1].len =
+		    (size_t)(text - stars->of[stars->count - 1].bytes);
+}
+
+/* The text is at its end. */
+static bool
+glob_ends(const char *p, const char *end, struct glob_stars *stars)
+{
+	for (; *p == '*'; p++)
+		if (stars)
+			glob_begin_star(stars, end);
+	return *p == '\0';
+}
+
+static bool
+glob_try(
+    const char *pattern, const char *text, size_t len, struct glob_stars *stars)
 {
 	const char *p = pattern, *t = text, *end = text + len;
 	const char *star = NULL, *back = NULL;
 
 	while (t < end) {
 		if (*p == '*') {
+			if (stars)
+				glob_begin_star(stars, t);
 			star = ++p;
 			t = back = glob_find(star, t, end);
 		} else if (*p == '\0' || !glob_step(&p, &t, end)) {
@@ -242,9 +279,43 @@ glob_matches(const char *pattern, const char *text, size_t len)
 			glob_take(&back, end);
 			p = star;
 			t = back = glob_find(star, back, end);
+		} else {
+			continue;
 		}
+		if (stars)
+			glob_end_star(stars, back);
 	}
-	while (*p == '*')
-		p++;
-	return *p == '\0';
+	return glob_ends(p, end, stars);
+}
+
+bool
+glob_matches(const char *pattern, const char *text, size_t len)
+{
+	return glob_try(pattern, text, len, NULL);
+}
+
+void
+glob_find_stars(const char *pattern, const char *text, size_t len,
+    struct glob_part *stars, unsigned most)
+{
+	struct glob_stars found = {.of = stars, .most = most};
+
+	glob_try(pattern, text, len, &found);
+}
+
+unsigned
+glob_count_stars(const char *pattern)
+{
+	unsigned count = 0;
+
+	while (*pattern != '\0') {
+		if (*pattern == '[') {
+			pattern++;
+			glob_bracket_has(&pattern, 0);
+			continue;
+		}
+		count += *pattern == '*';
+		pattern += *pattern == '\\' ? 2 : 1;
+	}
+	return count;
 }

@@ -32,4 +32,18 @@ const char *glob_literal(const char *pattern, char *literal);
  * fault. */
 bool glob_matches(const char *pattern, const char *text, size_t len);
 
+/** A part of a text, borrowed; NULL: none. */
+struct glob_part {
+	const char *bytes;
+	size_t len;
+};
+
+/** How many * the pattern has. */
+unsigned glob_count_stars(const char *pattern);
+
+/** Set what each * of the pattern, the first ${most} of them, stands for in a
+ * text that matches: as few characters as will do. */
+void glob_find_stars(const char *pattern, const char *text, size_t len,
+    struct glob_part *stars, unsigned most);
+
 #endif

@@ -11,6 +11,7 @@
 #include "base/num.h"
 #include "base/suggest.h"
 #include "limit/algorithm.h"
+#include "limit/also.h"
 #include "limit/key.h"
 #include "limit/pattern.h"
 #include "limit/word.h"
@@ -179,6 +180,7 @@ static const struct limit_word first_words[] = {
     {"capacity", limit_set_capacity, limit_get_capacity},
 };
 static const struct limit_word last_words[] = {
+    {"also", also_set, also_get},
     {"on_error", limit_set_on_error, limit_get_on_error},
     {"shadow", limit_set_shadow, limit_get_shadow},
     {"deny_cache", limit_set_deny_cache, limit_get_deny_cache},
@@ -345,7 +347,8 @@ limit_finish(struct limit *limit, struct limit_error *error)
 	if (word_require(limit, "match", error) < 0 ||
 	    word_require(limit, "capacity", error) < 0 ||
 	    limit_check_words(limit, error) < 0 ||
-	    limit->algorithm->check(limit, error) < 0)
+	    limit->algorithm->check(limit, error) < 0 ||
+	    also_check(limit, error) < 0)
 		return -1;
 	limit->id = limit_make_id(limit);
 	return 0;
@@ -414,6 +417,7 @@ limit_free(struct limit *limit)
 	if (!limit)
 		return;
 	pattern_free(limit);
+	free(limit->also);
 	free(limit);
 }
 

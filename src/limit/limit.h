@@ -58,6 +58,8 @@ struct limit {
 	int64_t block_us;    /* leaky bucket: >= 0 */
 	int64_t window_us;   /* fixed window: >= 1 */
 
+	char *also; /* keys that are charged too (limit/also.h); or NULL */
+
 	int64_t max_buckets; /* in memory; 0: as many as there is room for */
 	enum on_error on_error;
 	bool shadow;

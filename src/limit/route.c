@@ -259,24 +259,6 @@ route_find_word(const char *word)
 	return -1;
 }
 
-/* A list with blanks or commas becomes one with commas. */
-static void
-route_join_list(char *value)
-{
-	char *to = value;
-
-	for (char *at = value; *at;) {
-		size_t len = strcspn(at, " \t,");
-
-		if (len > 0 && to > value)
-			*to++ = ',';
-		memmove(to, at, len);
-		to += len;
-		at += len + (at[len] != '\0');
-	}
-	*to = '\0';
-}
-
 /* Store a word.  NULL: out of memory. */
 static struct route_word *
 route_store_word(
@@ -299,7 +281,7 @@ route_store_word(
 	}
 	route->words_count++;
 	if (route_words[rank].is_list)
-		route_join_list(word->value);
+		word_join_list(word->value);
 	return word;
 }
 

@@ -53,3 +53,20 @@ word_require(
 	error->word = name;
 	return word_fail(error, "%s is missing", name);
 }
+
+void
+word_join_list(char *value)
+{
+	char *to = value;
+
+	for (char *at = value; *at;) {
+		size_t len = strcspn(at, " \t,");
+
+		if (len > 0 && to > value)
+			*to++ = ',';
+		memmove(to, at, len);
+		to += len;
+		at += len + (at[len] != '\0');
+	}
+	*to = '\0';
+}

@@ -47,6 +47,9 @@ int word_read_time(const char *word, const char *value, int64_t min_us,
 const char *word_write_time(char text[WORD_TEXT_MAX], int64_t us);
 const char *word_write_number(char text[WORD_TEXT_MAX], int64_t number);
 
+/** Make a list with blanks or commas one with single commas. */
+void word_join_list(char *value);
+
 /** Whether the limit was given the word of that name. */
 bool word_is_given(const struct limit *limit, const char *name);
 

@@ -23,6 +23,7 @@
 	X(BADCOUNT, "badcount", "a count is a whole number from 1 to 1000")    \
 	X(BADGLOB, "badglob", "the glob of keys is not one")                   \
 	X(SURPLUS, "surplus", "too many words")                                \
+	X(TOOMANY, "toomany", "more than 16 keys, with those of also")         \
 	X(HTTP, "http", "this is not an HTTP server")                          \
 	X(NOLIMIT, "nolimit", "no limit matches this key")                     \
 	X(NOSECRET, "nosecret", "a secret must follow, perhaps after a name")  \

@@ -20,6 +20,7 @@ key_commands_ask(struct slot *slot, unsigned step)
 
 	slot->keys.step = step;
 	check_add(&slot->check, op, slot->bytes, slot->len, 0);
+	check_keep_alone(&slot->check);
 	/* Its buckets hold times, so any capacity will do. */
 	if (step == PEEK_CELL || step == RESET_CELL)
 		check_use_inline_limit(&slot->check, 1, LIMIT_INLINE_LIFE_US);

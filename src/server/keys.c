@@ -10,9 +10,6 @@ keys_ask(
 		return -1;
 	slot_hold(slot, check_bytes(&slot->check));
 	slot_start_check(slot);
-	/* What is given back must be before the client asks again. */
-	if (!slot->ready && check_is_spread(&slot->check))
-		slot->queue->blocker = slot;
 	return 0;
 }
 

@@ -143,11 +143,7 @@ slot_hold(struct slot *slot, size_t bytes)
 
 /** Start the slot's check, to which queries were added: the slot is ready once
  * that is decided.  No check may be deferred. */
-static inline void
-slot_start_check(struct slot *slot)
-{
-	slot->ready = check_start(&slot->check);
-}
+void slot_start_check(struct slot *slot);
 
 /** The same, but leave it to queue_start().  So the processor has time to fetch
  * the buckets of several. */

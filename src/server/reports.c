@@ -7,6 +7,7 @@
 
 #include "base/num.h"
 #include "gate/gate.h"
+#include "limit/also.h"
 #include "limit/algorithm.h"
 #include "server/clients.h"
 #include "store/redis/field.h"
@@ -100,8 +101,26 @@ reports_explain_bucket(struct buf *out, const struct query *query)
 	    decided_by_name(query->decided_by));
 }
 
-/* The rows of the limit that applies. */
+/* The rows of the limit that applies; behind them, one for each key that it
+ * charges too. */
 enum { EXPLAIN_MATCH, EXPLAIN_PLACE, EXPLAIN_BUCKET, EXPLAIN_ROWS };
+
+static int
+reports_explain_also(struct buf *out, struct gate *gate,
+    const struct query *query, const struct key *key, size_t i)
+{
+	struct also_key keys[ALSO_MAX];
+	const struct limit *limit;
+	struct key also;
+	char text[KEY_SHOWN_MAX];
+
+	if (also_write_keys(query->limit, key, gate->scratch, keys) == -1)
+		return buf_printf(out, "also a key that is too long\n");
+	also = key_make(keys[i].bytes, keys[i].len);
+	limit = rules_match(query->rules, &also, gate->scratch);
+	return buf_printf(out, "also %s: limit %s\n",
+	    key_show(text, also.bytes, also.len), limit ? limit->name : "-");
+}
 
 static int
 reports_explain_limit(const struct slot *slot, size_t i, struct buf *out)
@@ -109,25 +128,26 @@ reports_explain_limit(const struct slot *slot, size_t i, struct buf *out)
 	struct gate *gate = slot->cache->gate;
 	const struct query *query = check_decider(&slot->check);
 	const struct key key = {slot->bytes, slot->len, query->key.hash};
-	char text[KEY_SHOWN_MAX];
 
 	if (!query->limit)
 		return buf_printf(out, "limit -: no limit matches\n");
 	if (i == EXPLAIN_MATCH)
 		return reports_explain_match(out, gate, query->limit, &key);
-	key_show(text, slot->bytes, slot->len);
-	return i == EXPLAIN_PLACE
-		   ? reports_explain_place(out, gate, query, &key)
-		   : reports_explain_bucket(out, query);
+	if (i == EXPLAIN_PLACE)
+		return reports_explain_place(out, gate, query, &key);
+	if (i == EXPLAIN_BUCKET)
+		return reports_explain_bucket(out, query);
+	return reports_explain_also(out, gate, query, &key, i - EXPLAIN_ROWS);
 }
 
 static size_t
 reports_explain_count(const struct slot *slot)
 {
 	const struct check *check = &slot->check;
+	const struct limit *limit = check_decider(check)->limit;
 
 	return 1 + reports_count_passed_over(check) +
-	       (check_decider(check)->limit ? EXPLAIN_ROWS : 1);
+	       (limit ? EXPLAIN_ROWS + also_count(limit) : 1);
 }
 
 static int

@@ -46,6 +46,12 @@ serve_write_check(struct slot *slot, struct buf *out)
 	case OUTCOME_NOMEMORY:
 		return slot->protocol->error(
 		    out, slot->encoding, ERROR_NOMEMORY);
+	case OUTCOME_TOOMANY:
+		return slot->protocol->error(
+		    out, slot->encoding, ERROR_TOOMANY);
+	case OUTCOME_LONGKEY:
+		return slot->protocol->error(
+		    out, slot->encoding, ERROR_BADBYTES);
 	}
 	return slot->protocol->decision(out, slot->encoding, check);
 }
@@ -89,6 +95,8 @@ serve_check(struct slot *slot, const struct request *request)
 		check_use_inline_limit(
 		    &slot->check, request->capacity, request->recharge_ns);
 	slot_defer_check(slot);
+	if (slot->check.joint)
+		queue_start(slot->queue);
 	return 0;
 }
 
@@ -96,12 +104,12 @@ serve_check(struct slot *slot, const struct request *request)
 static int
 serve_explain(struct slot *slot, const struct request *request)
 {
-	struct request peek = *request;
-
-	peek.amount = 0;
 	if (slot_copy(slot, request->key, request->key_len) == -1)
 		return -1;
-	return serve_check(slot, &peek);
+	check_add(&slot->check, OP_PEEK, request->key, request->key_len, 0);
+	check_keep_alone(&slot->check);
+	slot_defer_check(slot);
+	return 0;
 }
 
 static int
@@ -309,7 +317,7 @@ serve_next(struct session *session, struct queue *queue, const char *bytes,
 		*used += step;
 		count++;
 	} while (result == SERVED && count < SERVE_BATCH && *used < len &&
-		 !session->last && !session->login.pause);
+		 !session->last && !session->login.pause && !queue->blocker);
 	queue_start(queue);
 	return result;
 }

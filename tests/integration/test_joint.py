@@ -32,6 +32,18 @@ capacity = 1
 recharge = 1d
 shadow = yes
 
+[user]
+match = user:*
+capacity = 9
+recharge = 1d
+also = day:$1 burst:all
+
+[pair]
+match = ~^pair:(\\w+)-(\\w+)$
+capacity = 9
+recharge = 1d
+also = burst:$1,burst:$2 $$:$0
+
 [open]
 match = open:*
 capacity = 1
@@ -138,6 +150,45 @@ class OneStore:
                 self.assertLessEqual(admitted.count(key), capacity)
                 self.assertEqual(self.level(key), admitted.count(key))
         self.assertEqual(max(admitted.count(f"burst:{i}") for i in range(6)), 3)
+
+    def test_a_limit_charges_other_keys_too(self):
+        for count in range(1, 4):
+            self.ask("CONSUME user:7", verdict="ALLOW", key="burst:all", level=str(count))
+        self.ask("CONSUME user:8", verdict="DENY", key="burst:all")
+        self.ask("PEEK user:8", verdict="DENY", key="burst:all")
+        self.assertEqual([self.level(key) for key in ["day:7", "day:8"]], [3, 0])
+        self.assertEqual(self.client.ask("RESET burst:all"), "OK")
+        self.ask("CONSUME user:8 3", verdict="ALLOW", key="burst:all", level="3")
+        self.ask("CONSUME user:8 -3", verdict="ALLOW", level="0")
+        self.assertEqual(self.client.ask("RESET user:7"), "OK")
+        self.assertEqual(self.level("day:7"), 3)
+        self.assertEqual(self.client.ask_many("EXPLAIN user:7")[-2:],
+                         ["also day:7: limit day", "also burst:all: limit burst"])
+
+    def test_groups_of_a_regular_expression_make_other_keys(self):
+        self.ask("CONSUME pair:a-b 2", verdict="ALLOW", level="2")
+        self.assertEqual([self.level("burst:a"), self.level("burst:b")], [2, 2])
+        self.ask("CONSUME pair:a-a 1", verdict="DENY", key="burst:a")
+        self.assertEqual(self.client.ask_many("EXPLAIN pair:a-b")[-1], "also $:pair:a-b: limit -")
+
+    def test_keys_with_other_keys_are_bounded_together(self):
+        self.ask("MCONSUME user:1 1 user:2 1 user:1 1", verdict="ALLOW", key="burst:all", level="3")
+        self.assertEqual([self.level("day:1"), self.level("day:2")], [2, 1])
+        self.assertEqual(self.client.ask("MCONSUME" + "".join(f" user:{i} 1" for i in range(6)))[:12],
+                         "ERR toomany ")
+
+    def test_keys_of_a_transaction_and_http_have_other_keys_too(self):
+        with harness.RedisClient(self.gate.path) as client:
+            self.assertEqual(client.ask("CONSUME", "user:7", 2)[0], 1)
+            reply = client.ask("MCONSUME", "user:7", 1, "day:9", 1)
+            self.assertEqual(reply[:3] + reply[6:], [1, 3, 3, b"burst", reply[7], b"", b"burst:all"])
+            client.ask("MULTI")
+            client.ask("MCONSUME", "day:9", 1, "user:7", 1)
+            client.ask("CONSUME", "user:7")
+            self.assertEqual([reply[0] for reply in client.ask("EXEC")], [0, 0])
+            self.assertEqual(dict(zip(*[iter(client.ask("MPEEK", "day:9", 1, "burst:b", 1, "MAP"))] * 2))[b"key"],
+                             b"burst:b")
+            self.assertEqual(client.ask("EXISTS", "user:7"), 1)
 
     def test_counters_count_the_request_once_and_each_limit(self):
         self.ask("MCONSUME burst:1 3 day:1 1 look:1 1")

@@ -83,6 +83,7 @@ ERRORS = {
     "slowdown": "ERR slowdown too many wrong secrets came from this address; try later",
     "noperm": "ERR noperm this user may not ask that",
     "unavailable": "ERR unavailable the bucket could not be reset now",
+    "toomany": "ERR toomany more than 16 keys, with those of also",
     "clients": "ERR clients too many clients",
     "draining": "ERR draining the server is about to end",
     "nolimits": "ERR nolimits no limits are in force",

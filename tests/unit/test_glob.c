@@ -111,6 +111,91 @@ draw(char *to, const char *letters, int most)
 	to[len] = '\0';
 }
 
+static const struct {
+	const char *pattern, *text;
+	unsigned count;
+	const char *stars[3];
+} stars[] = {
+    {"user:*", "user:42", 1, {"42"}},
+    {"user:*", "user:", 1, {""}},
+    {"*:*", "a:b:c", 2, {"a", "b:c"}},
+    {"g:*:x*y", "g:a:b:xcyy", 2, {"a:b", "cy"}},
+    {"**", "ab", 2, {"", "ab"}},
+    {"a*b*", "ab", 2, {"", ""}},
+    {"[*]*\\*?*", "*a*bc", 2, {"a", "c"}},
+    {"user:?", "user:1", 0, {0}},
+    {"*:\303\244*", "\303\244:\303\244\303\266", 2, {"\303\244", "\303\266"}},
+};
+
+START_TEST(each_star_is_found)
+{
+	struct glob_part found[3] = {{0}};
+	const char *pattern = stars[_i].pattern, *text = stars[_i].text;
+
+	ck_assert(glob_matches(pattern, text, strlen(text)));
+	ck_assert_uint_eq(glob_count_stars(pattern), stars[_i].count);
+	glob_find_stars(pattern, text, strlen(text), found, 3);
+	for (unsigned i = 0; i < stars[_i].count; i++) {
+		ck_assert_uint_eq(found[i].len, strlen(stars[_i].stars[i]));
+		ck_assert_mem_eq(
+		    found[i].bytes, stars[_i].stars[i], found[i].len);
+	}
+}
+END_TEST
+
+START_TEST(no_more_stars_are_set_than_there_is_room_for)
+{
+	struct glob_part found[2] = {{0}};
+
+	glob_find_stars("*:*:*", "a:b:c", 5, found, 1);
+	ck_assert_uint_eq(found[0].len, 1);
+	ck_assert_ptr_null(found[1].bytes);
+}
+END_TEST
+
+/* The pattern with what its stars stand for in their places has none, and
+ * matches as well. */
+static void
+check_stars(const char *pattern, const char *text)
+{
+	struct glob_part found[16] = {{0}};
+	char filled[200], *to = filled;
+	unsigned count = glob_count_stars(pattern), next = 0;
+
+	glob_find_stars(pattern, text, strlen(text), found, 16);
+	for (const char *p = pattern; *p; p++) {
+		if (*p != '*') {
+			*to++ = *p;
+			continue;
+		}
+		for (size_t i = 0; i < found[next].len; i++) {
+			*to++ = '\\';
+			*to++ = found[next].bytes[i];
+		}
+		next++;
+	}
+	*to = '\0';
+	ck_assert_uint_eq(next, count);
+	ck_assert_msg(glob_matches(filled, text, strlen(text)),
+	    "'%s' on '%s' becomes '%s'", pattern, text, filled);
+}
+
+START_TEST(what_stars_stand_for_makes_the_text)
+{
+	char pattern[16], text[16];
+
+	srand(2);
+	for (unsigned compared = 0; compared < 20000;) {
+		draw(pattern, "ab:?***", 10);
+		draw(text, "aabb::", 10);
+		if (!glob_matches(pattern, text, strlen(text)))
+			continue;
+		compared++;
+		check_stars(pattern, text);
+	}
+}
+END_TEST
+
 START_TEST(ascii_is_matched_as_by_fnmatch)
 {
 	char pattern[16], text[16];
@@ -144,6 +229,9 @@ glob_suite(void)
 	tcase_add_test(tcase, text_may_hold_a_nul);
 	tcase_add_loop_test(tcase, fault_is_found, 0, COUNT(faults));
 	tcase_add_test(tcase, ascii_is_matched_as_by_fnmatch);
+	tcase_add_loop_test(tcase, each_star_is_found, 0, COUNT(stars));
+	tcase_add_test(tcase, no_more_stars_are_set_than_there_is_room_for);
+	tcase_add_test(tcase, what_stars_stand_for_makes_the_text);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -391,6 +391,7 @@ static const char *const codes[ERROR_COUNT] = {
     [ERROR_NOPERM] = "noperm",
     [ERROR_UNAVAILABLE] = "unavailable",
     [ERROR_NOMEMORY] = "unavailable",
+    [ERROR_TOOMANY] = "toomany",
     [ERROR_CLIENTS] = "clients",
     [ERROR_DRAINING] = "draining",
     [ERROR_NOLIMITS] = "nolimits",

@@ -1,0 +1,199 @@
+/*
+ * Job: reads and writes the keys that a limit charges with its own.
+ * Invariant: limit->also is a list with commas, each item of which is right.
+ * The heart: also_write_key().
+ */
+#include "limit/also.h"
+
+#include "limit/glob.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PARTS_MAX 10 /* $0 to $9 */
+
+/* What $0 to $9 stand for; what is missing is empty. */
+struct also_parts {
+	struct glob_part of[PARTS_MAX];
+};
+
+/* The number behind the $ at ${at}; -1: it is $$; -2: it is none of these. */
+static int
+also_part_at(const char *at)
+{
+	if (at[1] == '$')
+		return -1;
+	return at[1] >= '0' && at[1] <= '9' ? at[1] - '0' : -2;
+}
+
+static int
+also_check_key(const char *key, size_t len, struct limit_error *error)
+{
+	for (const char *at = key;
+	     (at = memchr(at, '$', len - (size_t)(at - key))); at += 2) {
+		if (also_part_at(at) == -2)
+			return word_fail(error, "also: a $ is followed by a "
+						"digit, or by another $");
+	}
+	if (len == 2 && strncmp(key, "$0", 2) == 0)
+		return word_fail(error, "also: $0 alone is the key itself");
+	return 0;
+}
+
+static size_t
+also_item_len(const char *item)
+{
+	return strcspn(item, ",");
+}
+
+int
+also_set(struct limit *limit, const char *value, struct limit_error *error)
+{
+	unsigned count;
+
+	limit->also = strdup(value);
+	if (!limit->also)
+		return word_fail(error, "out of memory");
+	word_join_list(limit->also);
+	for (const char *item = limit->also; *item;) {
+		size_t len = also_item_len(item);
+
+		if (also_check_key(item, len, error) == -1)
+			return -1;
+		item += len + (item[len] == ',');
+	}
+	count = also_count(limit);
+	if (count < 1 || count > ALSO_MAX)
+		return word_fail(error, "also names 1 to %d keys", ALSO_MAX);
+	return 0;
+}
+
+unsigned
+also_count(const struct limit *limit)
+{
+	const char *at = limit->also;
+	unsigned count = at && *at;
+
+	while (at && (at = strchr(at, ',')) != NULL) {
+		at++;
+		count++;
+	}
+	return count;
+}
+
+const char *
+also_get(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	(void)text;
+	return limit->also;
+}
+
+static unsigned
+also_count_parts(const struct limit *limit)
+{
+	uint32_t groups = 0;
+
+	if (limit->kind != MATCH_REGEX)
+		return glob_count_stars(limit->match);
+	pcre2_pattern_info(limit->regex, PCRE2_INFO_CAPTURECOUNT, &groups);
+	return groups;
+}
+
+int
+also_check(const struct limit *limit, struct limit_error *error)
+{
+	const char *at = limit->also;
+	unsigned parts;
+
+	if (!at)
+		return 0;
+	parts = also_count_parts(limit);
+	for (; (at = strchr(at, '$')); at += 2)
+		if (also_part_at(at) > (int)parts)
+			return word_fail(error,
+			    "also: there is no $%d: match has %u %s",
+			    also_part_at(at), parts,
+			    limit->kind == MATCH_REGEX ? "groups" : "*");
+	return 0;
+}
+
+/* A regular expression that is too hard to try has no groups. */
+static void
+also_find_groups(const struct limit *limit, const struct key *key,
+    struct rules_scratch *scratch, struct also_parts *parts)
+{
+	int groups = rules_scratch_try(
+	    scratch, limit->regex, limit->anchored, key->bytes, key->len);
+
+	for (int i = 1; i < groups && i < PARTS_MAX; i++)
+		parts->of[i].bytes = rules_scratch_group(
+		    scratch, i, key->bytes, &parts->of[i].len);
+}
+
+static void
+also_find_parts(const struct limit *limit, const struct key *key,
+    struct rules_scratch *scratch, struct also_parts *parts)
+{
+	*parts = (struct also_parts){.of = {{key->bytes, key->len}}};
+	if (limit->kind == MATCH_REGEX)
+		also_find_groups(limit, key, scratch, parts);
+	else
+		glob_find_stars(limit->match, key->bytes, key->len,
+		    &parts->of[1], PARTS_MAX - 1);
+}
+
+static int
+also_add(struct also_key *key, const char *bytes, size_t len)
+{
+	if (len > sizeof(key->bytes) - key->len)
+		return -1;
+	if (len > 0)
+		memcpy(key->bytes + key->len, bytes, len);
+	key->len += len;
+	return 0;
+}
+
+/* Write the key that ${len} bytes of ${item} say. */
+static int
+also_write_key(const char *item, size_t len, const struct also_parts *parts,
+    struct also_key *key)
+{
+	const char *end = item + len;
+	int result = 0;
+
+	key->len = 0;
+	while (item < end && result == 0) {
+		const struct glob_part *part;
+
+		if (*item != '$' || item[1] == '$') {
+			result = also_add(key, item, 1);
+			item += *item == '$' ? 2 : 1;
+			continue;
+		}
+		part = &parts->of[also_part_at(item)];
+		result = also_add(key, part->bytes, part->len);
+		item += 2;
+	}
+	return key->len == 0 ? -1 : result;
+}
+
+int
+also_write_keys(const struct limit *limit, const struct key *key,
+    struct rules_scratch *scratch, struct also_key keys[ALSO_MAX])
+{
+	struct also_parts parts;
+	int count = 0;
+
+	also_find_parts(limit, key, scratch, &parts);
+	for (const char *item = limit->also; *item; count++) {
+		size_t len = also_item_len(item);
+
+		if (also_write_key(item, len, &parts, &keys[count]) == -1)
+			return -1;
+		item += len + (item[len] == ',');
+	}
+	return count;
+}

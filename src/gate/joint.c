@@ -1,86 +1,13 @@
 /*
  * Job: the way of a check with several queries.
- * Invariant: the queries have different buckets; while the check is ASKED,
- * ${waiting} firsts of places have no result yet.
+ * Invariant: while the check is ASKED, ${waiting} firsts of places have no
+ * result yet.
  * The heart: joint_start() on the way there, joint_conclude() on the way back.
  */
-#include "gate/joint.h"
+#include "gate/joint_internal.h"
 
-#include "gate/check_internal.h"
 #include "gate/fallback.h"
 #include "gate/gate.h"
-#include "limit/also.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-struct joint {
-	struct check *check;
-	size_t bytes;      /* that it has */
-	bool is_unmatched; /* a key of it has no limit, and that counts */
-	bool is_spread;    /* over several places */
-	bool gives_back;   /* that is what is waited for */
-	unsigned decider;  /* the query that decides */
-	unsigned waiting;
-	unsigned count; /* of queries */
-	struct query queries[];
-};
-
-/*
- * Its queries.
- */
-
-static size_t
-joint_size(const struct check_key *keys, unsigned count)
-{
-	size_t size = sizeof(struct joint) + count * sizeof(struct query);
-
-	for (unsigned i = 0; i < count; i++)
-		size += keys[i].len;
-	return size;
-}
-
-static void joint_on_result(struct query *query);
-
-struct joint *
-joint_new(struct check *check, enum op op, const struct check_key *keys,
-    unsigned count)
-{
-	size_t size = joint_size(keys, count);
-	struct joint *joint = malloc(size);
-	char *bytes;
-
-	if (!joint)
-		return NULL;
-	*joint = (struct joint){.check = check, .bytes = size, .count = count};
-	bytes = (char *)&joint->queries[count];
-	for (unsigned i = 0; i < count; i++) {
-		struct query *query = &joint->queries[i];
-		struct key key;
-
-		memcpy(bytes, keys[i].bytes, keys[i].len);
-		key = key_make(bytes, keys[i].len);
-		check_init_query(check, query, op, &key, keys[i].amount);
-		query->done = joint_on_result;
-		query->owner = joint;
-		query->decided_by = DECIDED_BY_NONE; /* not yet */
-		query->charged = false;
-		bytes += keys[i].len;
-	}
-	return joint;
-}
-
-void
-joint_free(struct joint *joint)
-{
-	free(joint);
-}
-
-size_t
-joint_bytes(const struct joint *joint)
-{
-	return joint ? joint->bytes : 0;
-}
 
 bool
 joint_is_spread(const struct joint *joint)
@@ -92,151 +19,6 @@ const struct query *
 joint_decider(const struct joint *joint)
 {
 	return &joint->queries[joint->decider];
-}
-
-/* The query before number ${i} that is about the same bucket, or NULL. */
-static struct query *
-joint_find_same(struct joint *joint, unsigned i)
-{
-	const struct query *query = &joint->queries[i];
-
-	for (unsigned k = 0; k < i; k++) {
-		struct query *other = &joint->queries[k];
-
-		if (other->limit == query->limit &&
-		    hash128_equal(other->key.hash, query->key.hash))
-			return other;
-	}
-	return NULL;
-}
-
-/* Find the limit of query number ${i}.  Return whether it stays one. */
-static bool
-joint_find_limit(struct joint *joint, unsigned i)
-{
-	const struct check *check = joint->check;
-	struct query *query = &joint->queries[i];
-	struct query *same;
-
-	query->limit =
-	    rules_match(query->rules, &query->key, check->gate->scratch);
-	if (!query->limit)
-		return check_unmatched(check) != UNMATCHED_ALLOW;
-	same = joint_find_same(joint, i);
-	if (same)
-		same->amount += query->amount;
-	return !same;
-}
-
-/* A key without a limit is left out, if it may pass, and if it is not the last
- * one left. */
-static void
-joint_find_limits(struct joint *joint)
-{
-	unsigned kept = 0, count = joint->count;
-
-	for (unsigned i = 0; i < count; i++) {
-		joint->queries[kept] = joint->queries[i];
-		if (joint_find_limit(joint, kept) ||
-		    (kept == 0 && i == count - 1))
-			kept++;
-	}
-	joint->count = kept;
-	for (unsigned i = 0; i < kept; i++)
-		if (!joint->queries[i].limit) {
-			joint->is_unmatched = true;
-			joint->decider = i;
-		}
-}
-
-/*
- * What limits charge too.
- */
-
-/* Keys being gathered. */
-struct joint_keys {
-	unsigned count;
-	struct check_key keys[CHECK_KEYS_MAX];
-	unsigned written;
-	struct also_key room[ALSO_MAX];
-};
-
-/* Add the keys that ${limit} charges with the one of ${query}, as much.  Return
- * OUTCOME_DECISION, or what is wrong. */
-static enum check_outcome
-joint_add_also(struct joint_keys *keys, const struct query *query,
-    const struct limit *limit, struct rules_scratch *scratch)
-{
-	struct also_key also[ALSO_MAX];
-	int count = also_write_keys(limit, &query->key, scratch, also);
-
-	if (count == -1)
-		return OUTCOME_LONGKEY;
-	if (keys->count + (unsigned)count > CHECK_KEYS_MAX)
-		return OUTCOME_TOOMANY;
-	for (int i = 0; i < count; i++) {
-		struct also_key *room = &keys->room[keys->written++];
-
-		*room = also[i];
-		keys->keys[keys->count++] =
-		    (struct check_key){room->bytes, room->len, query->amount};
-	}
-	return OUTCOME_DECISION;
-}
-
-static enum check_outcome
-joint_gather(struct joint_keys *keys, const struct check *check,
-    const struct query *queries, unsigned count)
-{
-	struct rules_scratch *scratch = check->gate->scratch;
-	enum check_outcome outcome = OUTCOME_DECISION;
-
-	keys->count = keys->written = 0;
-	for (unsigned i = 0; i < count; i++)
-		keys->keys[keys->count++] =
-		    (struct check_key){queries[i].key.bytes, queries[i].key.len,
-			queries[i].amount};
-	for (unsigned i = 0; i < count && outcome == OUTCOME_DECISION; i++) {
-		const struct limit *limit =
-		    rules_match(queries[i].rules, &queries[i].key, scratch);
-
-		if (limit && limit->also)
-			outcome =
-			    joint_add_also(keys, &queries[i], limit, scratch);
-	}
-	return outcome;
-}
-
-/* Have the check ask for these keys instead.  Return what is wrong. */
-static enum check_outcome
-joint_replace(struct check *check, const struct joint_keys *keys)
-{
-	enum op op =
-	    check->joint ? check->joint->queries[0].op : check->query.op;
-	struct joint *joint = joint_new(check, op, keys->keys, keys->count);
-
-	if (!joint)
-		return OUTCOME_NOMEMORY;
-	joint_free(check->joint);
-	check->joint = joint;
-	return OUTCOME_DECISION;
-}
-
-void
-joint_prepare(struct check *check)
-{
-	const struct joint *joint = check->joint;
-	const struct query *queries = joint ? joint->queries : &check->query;
-	unsigned count = joint ? joint->count : 1;
-	struct joint_keys keys;
-
-	check->outcome = joint_gather(&keys, check, queries, count);
-	if (check->outcome == OUTCOME_DECISION && keys.count > count)
-		check->outcome = joint_replace(check, &keys);
-	if (check->outcome != OUTCOME_DECISION)
-		check_set_state(check, CHECK_DECIDED);
-	else
-		joint_find_limits(check->joint);
 }
 
 /*
@@ -490,7 +272,7 @@ joint_conclude(struct joint *joint)
 	return joint->check->decision.allowed || joint_give_back(joint);
 }
 
-static void
+void
 joint_on_result(struct query *query)
 {
 	struct joint *joint = query->owner;

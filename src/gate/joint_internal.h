@@ -1,0 +1,29 @@
+/**
+ * joint_internal: a joint check from inside, for joint_keys.c, which makes its
+ * queries, and joint.c, which has them decided.
+ */
+#ifndef GATE_JOINT_INTERNAL_H
+#define GATE_JOINT_INTERNAL_H
+
+#include "gate/check_internal.h"
+#include "gate/joint.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct joint {
+	struct check *check;
+	size_t bytes;      /* that it has */
+	bool is_unmatched; /* a key of it has no limit, and that counts */
+	bool is_spread;    /* over several places */
+	bool gives_back;   /* that is what is waited for */
+	unsigned decider;  /* the query that decides */
+	unsigned waiting;
+	unsigned count; /* of queries */
+	struct query queries[];
+};
+
+/** As query->done. */
+void joint_on_result(struct query *query);
+
+#endif

@@ -23,7 +23,6 @@
 	X(BADCOUNT, "badcount", "a count is a whole number from 1 to 1000")    \
 	X(BADGLOB, "badglob", "the glob of keys is not one")                   \
 	X(SURPLUS, "surplus", "too many words")                                \
-	X(TOOMANY, "toomany", "more than 16 keys, with those of also")         \
 	X(HTTP, "http", "this is not an HTTP server")                          \
 	X(NOLIMIT, "nolimit", "no limit matches this key")                     \
 	X(NOSECRET, "nosecret", "a secret must follow, perhaps after a name")  \
@@ -35,6 +34,7 @@
 	X(NOPERM, "noperm", "this user may not ask that")                      \
 	X(UNAVAILABLE, "unavailable", "the bucket could not be reset now")     \
 	X(NOMEMORY, "unavailable", "out of memory")                            \
+	X(TOOMANY, "toomany", "more than 16 keys, with those of also")         \
 	X(CLIENTS, "clients", "too many clients")                              \
 	X(DRAINING, "draining", "the server is about to end")                  \
 	X(NOLIMITS, "nolimits", "no limits are in force")                      \

@@ -32,9 +32,9 @@
 	X(SLOWDOWN, "slowdown",                                                \
 	    "too many wrong secrets came from this address; try later")        \
 	X(NOPERM, "noperm", "this user may not ask that")                      \
+	X(TOOMANY, "toomany", "more than 16 keys, with those of also")         \
 	X(UNAVAILABLE, "unavailable", "the bucket could not be reset now")     \
 	X(NOMEMORY, "unavailable", "out of memory")                            \
-	X(TOOMANY, "toomany", "more than 16 keys, with those of also")         \
 	X(CLIENTS, "clients", "too many clients")                              \
 	X(DRAINING, "draining", "the server is about to end")                  \
 	X(NOLIMITS, "nolimits", "no limits are in force")                      \

@@ -53,6 +53,7 @@ static bool
 users_text_decides(enum verb verb)
 {
 	return verb == VERB_CONSUME || verb == VERB_PEEK ||
+	       verb == VERB_MCONSUME || verb == VERB_MPEEK ||
 	       verb == VERB_CHECK || verb == VERB_THROTTLE;
 }
 
@@ -258,8 +259,10 @@ users_text_check(struct users_text *text, unsigned given)
 	bool needs_key = false;
 
 	for (unsigned v = 0; v < VERB_COUNT; v++)
-		needs_key |= user_may_ask(user, (enum verb)v) &&
-			     (verb_has_key(&verb_rows[v]) || v == VERB_CHECK);
+		needs_key |=
+		    user_may_ask(user, (enum verb)v) &&
+		    (verb_has_key(&verb_rows[v]) ||
+			verb_has_keys(&verb_rows[v]) || v == VERB_CHECK);
 	if (!(given & WAYS))
 		users_text_fail(text,
 		    "%s needs a way to log in: secret=, nopass, cert= or uid=",

@@ -1,6 +1,8 @@
 """Several keys in one decision: all are charged, or none is."""
 
 import contextlib
+import http.client
+import json
 import random
 import re
 import threading
@@ -177,7 +179,27 @@ class OneStore:
         self.assertEqual(self.client.ask("MCONSUME" + "".join(f" user:{i} 1" for i in range(6)))[:12],
                          "ERR toomany ")
 
-    def test_keys_of_a_transaction_and_http_have_other_keys_too(self):
+    def http(self, method, path, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.gate.port)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            response = connection.getresponse()
+            return response.status, json.loads(response.read()), response.headers
+
+    def test_http_asks_for_several_keys(self):
+        status, body, headers = self.http("GET", "/consume?key=burst:1&amount=3&key=day:1")
+        self.assertEqual((status, body["key"], body["level"]), (200, "burst:1", 3))
+        self.assertEqual(headers["RateLimit"].split(";")[:2], ['"burst"', "r=0"])
+        status, body, _ = self.http("POST", "/consume", json.dumps(
+            {"all": [{"key": "day:1", "amount": 2}, {"key": "burst:1"}], "deny": 403}))
+        self.assertEqual((status, body["key"], body["limit"]), (403, "burst:1", "burst"))
+        self.assertEqual(self.level("day:1"), 1)
+        status, body, _ = self.http("GET", "/peek?key=day:1&amount=5&key=burst:2")
+        self.assertEqual((status, body["key"]), (429, "day:1"))
+        status, body, _ = self.http("GET", "/consume?key=user:7")
+        self.assertEqual((status, body["key"]), (200, "burst:all"))
+
+    def test_keys_of_a_transaction_have_other_keys_too(self):
         with harness.RedisClient(self.gate.path) as client:
             self.assertEqual(client.ask("CONSUME", "user:7", 2)[0], 1)
             reply = client.ask("MCONSUME", "user:7", 1, "day:9", 1)

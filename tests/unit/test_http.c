@@ -47,6 +47,12 @@ trace_request(const struct request *request)
 		    buf_printf(&trace, " %.*s %lld", (int)request->key_len,
 			request->key, (long long)request->amount),
 		    0);
+	for (unsigned i = 0; i < request->key_count; i++)
+		ck_assert_int_eq(
+		    buf_printf(&trace, " %.*s %lld", (int)request->keys[i].len,
+			request->keys[i].bytes,
+			(long long)request->keys[i].amount),
+		    0);
 	if (encoding >> HTTP_DENY_SHIFT)
 		ck_assert_int_eq(
 		    buf_printf(&trace, " deny=%u", encoding >> HTTP_DENY_SHIFT),
@@ -297,7 +303,24 @@ static const struct {
     {GET("/consume?key=a&amount=1.5"), "400 badamount\n"},
     {GET("/consume?key=a&amount=1000000001"), "400 badamount\n"},
     {GET("/consume?key=a&amount=1&amount=1"), "400 badquery\n"},
-    {GET("/consume?key=a&key=b"), "501 several\n"},
+    {GET("/consume?key=a&key=b"), "mconsume a 1 b 1\n"},
+    {GET("/peek?key=a&amount=2&key=b&key=a&amount=-3&deny=403"),
+	"mpeek a 2 b 1 a -3 deny=403\n"},
+    {GET("/consume?amount=2&key=a&key=b"), "400 badquery\n"},
+    {GET("/consume?key=a&key=b&amount=2&amount=3"), "400 badquery\n"},
+    {GET("/consume?key=a&key="), "400 badkey\n"},
+    {GET("/explain?key=a&key=b"), "400 badquery\n"},
+    {GET("/consume?key=1&key=2&key=3&key=4&key=5&key=6&key=7&key=8&key=9"
+	 "&key=a&key=b&key=c&key=d&key=e&key=f&key=g&amount=7"),
+	"mconsume 1 1 2 1 3 1 4 1 5 1 6 1 7 1 8 1 9 1 a 1 b 1 c 1 d 1 e 1 f 1 "
+	"g 7\n"},
+    {GET("/consume?key=1&key=2&key=3&key=4&key=5&key=6&key=7&key=8&key=9"
+	 "&key=a&key=b&key=c&key=d&key=e&key=f&key=g&key=h"),
+	"400 toomany\n"},
+    {"POST /consume?key=a HTTP/1.1\r\n" H
+     "Content-Type: application/x-www-form-urlencoded\r\n"
+     "Content-Length: 14\r\n\r\nkey=b&amount=2",
+	"mconsume a 1 b 2\n"},
     {GET("/consume?key=a&wait=2s"), "501 wait\n"},
     {GET("/consume?key=a&deny=200"), "400 baddeny\n"},
     {GET("/consume?key=a&deny=600"), "400 baddeny\n"},
@@ -348,7 +371,18 @@ static const struct {
     {JSON(23) "{\"key\":\"a\",\"amount\":+1}", "400 badjson\n"},
     {JSON(24) "{\"key\":\"a\",\"amount\":\"1\"}", "400 badjson\n"},
     {JSON(24) "{\"key\":\"a\",\"amount\":[1]}", "400 badjson\n"},
-    {JSON(21) "{\"all\":[{\"key\":\"a\"}]}", "501 several\n"},
+    {JSON(21) "{\"all\":[{\"key\":\"a\"}]}", "mconsume a 1\n"},
+    {JSON(59) "{\"all\":[{\"amount\":2,\"key\":\"a\"},{\"key\":\"b\"}],"
+	      "\"deny\":403    }" GET("/healthz"),
+	"mconsume a 2 b 1 deny=403\nping\n"},
+    {JSON(10) "{\"all\":[]}", "400 badjson\n"},
+    {JSON(9) "{\"all\":1}", "400 badall\n"},
+    {JSON(23) "{\"all\":[{\"amount\":1 }]}", "400 nokey\n"},
+    {JSON(31) "{\"all\":[{\"key\":\"a\"}],\"key\":\"b\"}", "400 badjson\n"},
+    {JSON(42) "{\"all\":[{\"key\":\"a\"}],\"each\":[{\"key\":\"a\"}]}",
+	"400 badjson\n"},
+    {JSON(41) "{\"all\":[{\"key\":\"a\"}],\"all\":[{\"key\":\"a\"}]}",
+	"400 badall\n"},
     {JSON(22) "{\"each\":[{\"key\":\"a\"}]}" GET("/healthz"),
 	"consume a 1 only\nping\n"},
     {JSON(71) "{\"each\":[{\"key\":\"a\"} , {\"key\":\"b\",\"amount\":2},"

@@ -74,7 +74,78 @@ static const struct {
     {"wait", false, http_ask_wait},
 };
 
-#define GIVEN_KEY 1u /* the bit of the first row */
+#define GIVEN_KEY    1u /* the bits of the first two rows */
+#define GIVEN_AMOUNT 2u
+
+/*
+ * Several keys.
+ */
+
+const struct http_problem *
+http_ask_add_key(struct http_ask *ask, const struct request *request)
+{
+	struct route_key *key;
+
+	if (ask->key_count == VERB_KEYS_MAX)
+		return http_problem_of(ERROR_TOOMANY);
+	key = &ask->keys->keys[ask->key_count++];
+	*key = (struct route_key){
+	    .amount = request->amount, .len = request->key_len};
+	memcpy(key->bytes, request->key, request->key_len);
+	return NULL;
+}
+
+/* A form has one more key: an amount is that of the key before it. */
+static const struct http_problem *
+http_ask_next_key(struct http_ask *ask)
+{
+	const struct http_problem *problem;
+
+	if (!ask->keys || ask->has_early_amount)
+		return HTTP_PROBLEM(BADNAME);
+	problem = http_ask_add_key(ask, ask->request);
+	ask->given &= ~(GIVEN_KEY | GIVEN_AMOUNT);
+	ask->request->amount = 1;
+	return problem;
+}
+
+/* Have the request ask for all of them. */
+static void
+http_ask_all(struct http_ask *ask)
+{
+	struct request *request = ask->request;
+
+	request->verb = request->verb == VERB_PEEK ? VERB_MPEEK : VERB_MCONSUME;
+	request->key = NULL;
+	request->key_count = ask->key_count;
+	for (unsigned i = 0; i < ask->key_count; i++) {
+		const struct route_key *key = &ask->keys->keys[i];
+
+		request->keys[i] =
+		    (struct check_key){key->bytes, key->len, key->amount};
+	}
+}
+
+_Static_assert(VERB_KEYS_MAX <= ROUTE_KEYS_MAX, "there is room for all keys");
+
+/* Parameter ${i}. */
+static const struct http_problem *
+http_ask_take_row(struct http_ask *ask, size_t i, const struct http_word *value)
+{
+	unsigned bit = 1u << i;
+	const struct http_problem *problem = NULL;
+
+	if (ask->given & bit)
+		problem = bit == GIVEN_KEY && !ask->is_json
+			      ? http_ask_next_key(ask)
+			      : HTTP_PROBLEM(BADNAME);
+	if (problem)
+		return problem;
+	if (bit == GIVEN_AMOUNT && !(ask->given & GIVEN_KEY))
+		ask->has_early_amount = true;
+	ask->given |= bit;
+	return parameters[i].take(ask, value);
+}
 
 const struct http_problem *
 http_ask_take(struct http_ask *ask, const struct http_word *name,
@@ -86,21 +157,30 @@ http_ask_take(struct http_ask *ask, const struct http_word *name,
 			continue;
 		if (parameters[i].of_element ? ask->is_routed : ask->is_element)
 			break;
-		if (ask->given & (1u << i))
-			return i == 0 && !ask->is_json ? HTTP_PROBLEM(SEVERAL)
-						       : HTTP_PROBLEM(BADNAME);
-		ask->given |= 1u << i;
-		return parameters[i].take(ask, value);
+		return http_ask_take_row(ask, i, value);
 	}
 	return HTTP_PROBLEM(BADNAME);
 }
 
 const struct http_problem *
-http_ask_end(const struct http_ask *ask)
+http_ask_end(struct http_ask *ask)
 {
+	const struct http_problem *problem = NULL;
+
+	if (ask->each_count > 0 && ask->key_count > 0)
+		return HTTP_PROBLEM(BADJSON);
 	if (ask->each_count > 0)
 		return ask->given ? HTTP_PROBLEM(BADJSON) : NULL;
-	return ask->given & GIVEN_KEY ? NULL : http_problem_of(ERROR_NOKEY);
+	if (ask->key_count == 0)
+		return ask->given & GIVEN_KEY ? NULL
+					      : http_problem_of(ERROR_NOKEY);
+	if (ask->is_json && ask->given & (GIVEN_KEY | GIVEN_AMOUNT))
+		return HTTP_PROBLEM(BADJSON);
+	if (!ask->is_json)
+		problem = http_ask_add_key(ask, ask->request);
+	if (!problem)
+		http_ask_all(ask);
+	return problem;
 }
 
 /* Decode a value, once.  Return NULL, or what is wrong; too long a value is

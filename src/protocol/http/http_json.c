@@ -228,6 +228,8 @@ http_json_value(
 
 static const struct http_problem *http_json_each(
     struct http_json *json, struct http_ask *ask);
+static const struct http_problem *http_json_all(
+    struct http_json *json, struct http_ask *ask);
 
 /* "NAME": VALUE */
 static const struct http_problem *
@@ -244,7 +246,7 @@ http_json_member(struct http_json *json, struct http_ask *ask)
 	if (name.len == 4 && memcmp(name.bytes, "each", 4) == 0)
 		return http_json_each(json, ask);
 	if (name.len == 3 && memcmp(name.bytes, "all", 3) == 0)
-		return HTTP_PROBLEM(SEVERAL);
+		return http_json_all(json, ask);
 	return http_json_value(json, ask, &name);
 }
 
@@ -299,6 +301,29 @@ http_json_each(struct http_json *json, struct http_ask *ask)
 			return HTTP_PROBLEM(BADEACH);
 		element.given = 0;
 		problem = http_json_object(json, &element);
+		if (problem)
+			return problem;
+	} while (http_json_take(json, ','));
+	return http_json_take(json, ']') ? NULL : HTTP_PROBLEM(BADJSON);
+}
+
+/* The array of objects that are one decision. */
+static const struct http_problem *
+http_json_all(struct http_json *json, struct http_ask *ask)
+{
+	struct http_ask element = {.room = ask->room, .is_element = true};
+
+	if (!ask->keys || ask->key_count > 0 || !http_json_take(json, '['))
+		return HTTP_PROBLEM(BADALL);
+	do {
+		struct request request = *ask->request;
+		const struct http_problem *problem;
+
+		element.request = &request;
+		element.given = 0;
+		problem = http_json_object(json, &element);
+		if (!problem)
+			problem = http_ask_add_key(ask, &request);
 		if (problem)
 			return problem;
 	} while (http_json_take(json, ','));

@@ -26,10 +26,12 @@
 	X(BADBODY, 400, "badbody", "this request has no body")                 \
 	X(BADPERCENT, 400, "badquery", "% must be followed by two hex digits") \
 	X(BADNAME, 400, "badquery",                                            \
-	    "parameters are key, amount and deny, each at most once")          \
+	    "parameters are key, amount and deny, each at most once; of "      \
+	    "several keys, each has its amount behind it")                     \
 	X(BADDENY, 400, "baddeny", "deny must be a status from 400 to 599")    \
 	X(BADJSON, 400, "badjson",                                             \
-	    "the body must be a JSON object with key and amount, or each")     \
+	    "the body must be a JSON object with key and amount, all or each") \
+	X(BADALL, 400, "badall", "all is an array of 1 to 16 objects")         \
 	X(BADEACH, 400, "badeach", "each is an array of 1 to 1000 objects")    \
 	X(NOORIGINAL, 400, "nooriginal",                                       \
 	    "/check needs X-Original-URI or X-Forwarded-Uri, or a path")       \
@@ -56,8 +58,6 @@
 	X(BIGKEY, 431, "toolong", "a key of the route is too long")            \
 	X(NOMETHOD, 501, "badmethod", "this method is not supported")          \
 	X(CODING, 501, "badcoding", "only chunked can be a Transfer-Encoding") \
-	X(SEVERAL, 501, "several",                                             \
-	    "several keys in one decision are not supported yet")              \
 	X(WAIT, 501, "wait", "waiting is not supported yet")                   \
 	X(VERSION, 505, "badversion", "only HTTP/1.1 and HTTP/1.0 are spoken")
 

@@ -138,8 +138,11 @@ http_protocol_ask(struct session *session, struct request *request,
 {
 	request_init(request, http_paths[opened->path].verb);
 	request->encoding = opened->encoding;
-	return (struct http_ask){
-	    .request = request, .room = session->common->scratch};
+	return (struct http_ask){.request = request,
+	    .room = session->common->scratch,
+	    .keys = http_paths[opened->path].takes == HTTP_TAKES_EACH
+			? &session->common->routed
+			: NULL};
 }
 
 /* Read the next of the elements that are stored. */

@@ -7,6 +7,7 @@
 #include "gate/check.h"
 
 #include "base/probe.h"
+#include "base/random.h"
 #include "gate/check_internal.h"
 #include "gate/fallback.h"
 #include "gate/gate.h"
@@ -169,6 +170,15 @@ check_conclude_unmatched(struct check *check)
 	check_decided(check);
 }
 
+/* Clients that are denied at one moment should not all return at one moment. */
+static int64_t
+check_spread_retry(int64_t retry_us, int64_t percent)
+{
+	return retry_us == RETRY_NEVER
+		   ? RETRY_NEVER
+		   : retry_us + random_below(retry_us / 100 * percent + 1);
+}
+
 void
 check_tell(struct check *check, const struct query *query)
 {
@@ -179,6 +189,9 @@ check_tell(struct check *check, const struct query *query)
 	if (check->shadow_denied) {
 		check->decision.allowed = true;
 		check->decision.retry_us = 0;
+	} else if (!query->decision.allowed && query->limit->retry_jitter > 0) {
+		check->decision.retry_us = check_spread_retry(
+		    query->decision.retry_us, query->limit->retry_jitter);
 	}
 }
 

@@ -112,6 +112,28 @@ limit_get_max_buckets(const struct limit *limit, char text[WORD_TEXT_MAX])
 }
 
 static int
+limit_set_retry_jitter(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	size_t len = strlen(value);
+
+	if (len < 2 || value[len - 1] != '%' ||
+	    num_read_int(value, len - 1, 0, 100, &limit->retry_jitter) < 0)
+		return word_fail(
+		    error, "retry_jitter must be from 0%% to 100%%");
+	return 0;
+}
+
+static const char *
+limit_get_retry_jitter(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	if (limit->retry_jitter == 0)
+		return NULL;
+	snprintf(text, WORD_TEXT_MAX, "%d%%", (int)limit->retry_jitter);
+	return text;
+}
+
+static int
 limit_set_on_error(
     struct limit *limit, const char *value, struct limit_error *error)
 {
@@ -184,6 +206,7 @@ static const struct limit_word last_words[] = {
     {"on_error", limit_set_on_error, limit_get_on_error},
     {"shadow", limit_set_shadow, limit_get_shadow},
     {"deny_cache", limit_set_deny_cache, limit_get_deny_cache},
+    {"retry_jitter", limit_set_retry_jitter, limit_get_retry_jitter},
     {"max_buckets", limit_set_max_buckets, limit_get_max_buckets},
 };
 

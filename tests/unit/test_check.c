@@ -13,6 +13,8 @@ static const char limits_text[] =
     "on_error = allow\n"
     "[shut]\nmatch = shut:*\ncapacity = 5\nrecharge = 60s\n"
     "on_error = deny\n"
+    "[jitter]\nmatch = jitter:*\ncapacity = 5\nrecharge = 60s\n"
+    "retry_jitter = 10%\n"
     "[look]\nmatch = look:*\ncapacity = 1\nrecharge = 60s\nshadow = yes\n";
 
 /* A store that decides what the test says, at once or later. */
@@ -231,6 +233,31 @@ START_TEST(without_a_limit_unmatched_decides)
 }
 END_TEST
 
+START_TEST(retry_is_longer_by_chance_and_never_shorter)
+{
+	int64_t least = INT64_MAX, most = 0;
+
+	store.decision = (struct decision){.retry_us = 1000000};
+	for (int i = 0; i < 1000; i++) {
+		decide(OP_CONSUME, "jitter:1", 1);
+		if (check.decision.retry_us < least)
+			least = check.decision.retry_us;
+		if (check.decision.retry_us > most)
+			most = check.decision.retry_us;
+	}
+	ck_assert_int_ge(least, 1000000);
+	ck_assert_int_lt(least, 1010000);
+	ck_assert_int_gt(most, 1090000);
+	ck_assert_int_le(most, 1100000);
+	store.decision.retry_us = RETRY_NEVER;
+	decide(OP_CONSUME, "jitter:1", 1);
+	ck_assert_int_eq(check.decision.retry_us, RETRY_NEVER);
+	store.decision = (struct decision){.allowed = true};
+	decide(OP_CONSUME, "jitter:1", 1);
+	ck_assert_int_eq(check.decision.retry_us, 0);
+}
+END_TEST
+
 START_TEST(limit_in_shadow_denies_only_in_the_counts)
 {
 	store.decision = (struct decision){.retry_us = 5, .level = 1};
@@ -321,6 +348,7 @@ check_suite(void)
 	tcase_add_test(tcase, store_decides_later);
 	tcase_add_test(tcase, reset_is_done_or_not);
 	tcase_add_test(tcase, without_a_limit_unmatched_decides);
+	tcase_add_test(tcase, retry_is_longer_by_chance_and_never_shorter);
 	tcase_add_test(tcase, limit_in_shadow_denies_only_in_the_counts);
 	tcase_add_test(tcase, where_the_store_cannot_decide_on_error_does);
 	tcase_add_test(tcase, limit_that_comes_along_decides);

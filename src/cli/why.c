@@ -24,6 +24,8 @@
 struct verdict {
 	struct tool *tool;
 	const char *key;
+	char decider[LINE_LEN];  /* the key that decides: that, or one which its
+				  * limit charges too */
 	char decision[LINE_LEN]; /* "DENY limit=login level=5 ..." */
 	char denied[LINE_LEN];   /* "limit=login rate=...", or "" */
 };
@@ -77,9 +79,27 @@ why_take_top(const char *line, void *arg)
 	const char *key = strstr(line, " key=");
 
 	if (strncmp(line, "denied ", 7) == 0 && key &&
-	    strcmp(key + 5, verdict->key) == 0)
+	    strcmp(key + 5, verdict->decider) == 0)
 		snprintf(verdict->denied, sizeof(verdict->denied), "%.*s",
 		    (int)(key - line - 7), line + 7);
+}
+
+static const char *
+why_fields(const struct verdict *verdict)
+{
+	return verdict->decision + strcspn(verdict->decision, " ");
+}
+
+/* The last field is the key that decides, if there are several. */
+static void
+why_take_decider(struct verdict *verdict)
+{
+	char *field = strstr(verdict->decision, " key=");
+
+	snprintf(verdict->decider, sizeof(verdict->decider), "%s",
+	    field ? field + strlen(" key=") : verdict->key);
+	if (field)
+		*field = '\0';
 }
 
 static int
@@ -93,6 +113,7 @@ why_ask(struct verdict *verdict)
 	    sizeof(verdict->decision));
 	if (status != STATUS_FINE)
 		return status;
+	why_take_decider(verdict);
 	return client_lines(verdict->tool, "TOP 1000", why_take_top, verdict);
 }
 
@@ -133,7 +154,7 @@ why_write_denial(FILE *to, const struct verdict *verdict, const char *fields)
 		fprintf(to, "; denied since %s, %.1f times a second", at,
 		    why_number(verdict->denied, "rate"));
 	}
-	fprintf(to, "; dripgate reset %s lifts it", verdict->key);
+	fprintf(to, "; dripgate reset %s lifts it", verdict->decider);
 }
 
 /* What decides, if it is not what should. */
@@ -150,8 +171,7 @@ why_write_fallback(FILE *to, const char *fields)
 static void
 why_write_verdict(FILE *to, const struct verdict *verdict)
 {
-	const char *fields =
-	    verdict->decision + strcspn(verdict->decision, " ");
+	const char *fields = why_fields(verdict);
 	bool denied = why_is_denied(verdict);
 	char limit[80];
 
@@ -161,6 +181,8 @@ why_write_verdict(FILE *to, const struct verdict *verdict)
 		fputs(": no limit matches it", to);
 	} else {
 		fprintf(to, " by limit %s", limit);
+		if (strcmp(verdict->decider, verdict->key) != 0)
+			fprintf(to, " of %s", verdict->decider);
 		if (denied)
 			why_write_denial(to, verdict, fields);
 		else
@@ -177,10 +199,11 @@ why_write_json(const struct verdict *verdict, const char *sentence)
 
 	json_open(&json, NULL, '{');
 	json_text(&json, "key", verdict->key);
+	if (strcmp(verdict->decider, verdict->key) != 0)
+		json_text(&json, "decider", verdict->decider);
 	json_raw(&json, "allowed", why_is_denied(verdict) ? "false" : "true");
 	json_text(&json, "verdict", sentence);
-	fields_write(
-	    &json, verdict->decision + strcspn(verdict->decision, " "));
+	fields_write(&json, why_fields(verdict));
 	if (*verdict->denied) {
 		json_open(&json, "denied", '{');
 		fields_write(&json, verdict->denied);

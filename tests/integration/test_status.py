@@ -52,6 +52,20 @@ class WhyTest(StatusCase):
         self.assertEqual(self.tool(daemon, "reset", "login:7").returncode, 0)
         self.assertEqual(self.tool(daemon, "why", "login:7").returncode, 0)
 
+    def test_a_key_whose_limit_charges_another(self):
+        daemon = self.daemon("[user]\nmatch = user:*\ncapacity = 9\nrate = 1/d\nalso = daily:$1\n"
+                             "[daily]\nmatch = daily:*\ncapacity = 2\nrate = 1/d\n")
+        self.assertEqual(self.tool(daemon, "why", "user:7").stdout.splitlines()[0],
+                         "user:7 is allowed by limit daily of daily:7 (0 of 2 drops).")
+        daemon.ask(*["CONSUME user:7"] * 3)
+        result = self.tool(daemon, "why", "user:7")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stdout, r"^user:7 is denied by limit daily of daily:7, whose bucket is full "
+                         r"\(2 of 2 drops\), until .*; denied since .*; dripgate reset daily:7 lifts it\.\n")
+        self.assertIn("\nalso daily:7: limit daily\n", result.stdout)
+        _, found = self.tool_json(daemon, "why", "user:7")
+        self.assertEqual((found["key"], found["decider"], found["limit"]), ("user:7", "daily:7", "daily"))
+
     def test_a_block_and_a_fallback(self):
         daemon = self.daemon(LIMITS, {
             "store": {"type": "redis"},

@@ -58,7 +58,9 @@ class LineTest(Case):
             self.assertEqual(client.ask("consume login:1"), "ERR noauth log in first")
             self.assertEqual(client.ask("AUTH web s3cret"), "OK")
             self.assertEqual(fields(client.ask("consume login:1"))["level"], "1")
-            for line in "consume ip:1", "reset login:1", "limits", "stats", "top":
+            self.assertEqual(fields(client.ask("mconsume login:1 1 login:2 1"))["level"], "2")
+            for line in ("consume ip:1", "reset login:1", "limits", "stats", "top",
+                         "mconsume login:1 1 ip:1 1", "mpeek ip:1 1 login:1 1"):
                 self.assertEqual(client.ask(line), "ERR noperm this user may not ask that")
         with gate.connect(unix=False) as client:
             self.assertEqual(client.ask("auth web s3cret"), "OK")

@@ -79,9 +79,12 @@ topology_read(struct tool *tool, const struct link_options *link)
 		return NULL;
 	reply = redis_client_call(
 	    &client, "GET %s", tool_config(tool)->topology_key);
-	if (reply)
+	if (reply) {
 		text =
 		    strdup(reply->type == REDIS_REPLY_STRING ? reply->str : "");
+		if (!text)
+			tool_error("out of memory");
+	}
 	freeReplyObject(reply);
 	redis_client_close(&client);
 	return text;
@@ -105,6 +108,8 @@ topology_open_old(struct plan *plan, struct tool *tool, bool *stands)
 	}
 	settings = config_topology(config);
 	own = topology_record_write(&settings.where);
+	if (!own)
+		tool_error("out of memory");
 	result = own ? topology_open_side(
 			   &plan->old, own, strlen(own), &settings.where)
 		     : -1;

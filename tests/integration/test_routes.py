@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import signal
 import subprocess
 
 import harness
@@ -321,6 +322,77 @@ class ReloadTest(RouteCase):
         self.gate.write_limits(LIMITS.replace("path = /free/*", "path = /free/*\nrequired=yes"))
         self.gate.reload()
         harness.wait_until(lambda: self.check(connection, "/free/x").status == 429, "it")
+
+
+TWO = """
+[a]
+match = a:*
+algorithm = fixed_window
+capacity = 1000000
+window = 365d
+on_error = %s
+
+[b]
+match = b:*
+algorithm = fixed_window
+capacity = 1000000
+window = 365d
+on_error = %s
+
+[route:two]
+path = /two
+keys = a:1 b:1
+"""
+
+
+class SilenceTest(harness.Case):
+    def ask(self, client, count):
+        client.send(b"GET /check/two HTTP/1.1\r\nHost: x\r\n\r\n" * count)
+
+    def hear(self, client, count):
+        """[(status, from)]"""
+        heard = []
+        for _ in range(count):
+            status, said, length = int(client.line().split()[1]), None, 0
+            while line := client.line().strip():
+                name, _, value = line.partition(": ")
+                said = value if name == "X-Dripgate-From" else said
+                length = int(value) if name == "Content-Length" else length
+            client.file.read(length)
+            heard.append((status, said))
+        return heard
+
+    def level(self, key):
+        """As Redis has it, once it replies again."""
+        return harness.wait_until(lambda: self.level_now(key), "redis to reply")
+
+    def level_now(self, key):
+        reply = harness.fields(self.gate.ask(f"peek {key}"))
+        return int(reply["level"]) if reply["from"] == "redis" else None
+
+    def test_two_keys_are_charged_once_at_most_when_redis_stands_still(self):
+        for on_error, status in ("allow", 200), ("deny", 429):
+            server = self.redis()
+            self.gate = self.redis_daemon(server, TWO % (on_error, on_error), {
+                "redis": {"socket_timeout": "1s"}})
+            asked = charged = 0
+            with self.gate.connect() as client:
+                for _ in range(3):
+                    self.ask(client, 10)
+                    self.assertEqual(self.hear(client, 10), [(200, "redis")] * 10)
+                    charged += 10
+                    self.ask(client, 10) # some are under way when it stops
+                    server.send(signal.SIGSTOP)
+                    self.ask(client, 10)
+                    heard = self.hear(client, 20)
+                    self.assertEqual(heard[-1], (status, "fallback"))
+                    self.assertLessEqual({s for s, _ in heard}, {200, status})
+                    asked += 30
+                    server.send(signal.SIGCONT)
+                    for key in "a:1", "b:1":
+                        level = self.level(key)
+                        self.assertGreaterEqual(level, charged)
+                        self.assertLessEqual(level, asked)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,26 @@ capacity = 3
 recharge = 1h
 on_error = deny
 shadow = yes
+
+[route:api]
+host = *.example
+path = /v1/{name}/*
+query.plan = free
+keys = login:$path.name mail:$header.x-user
+amount = $header.x-cost
+amount_max = 3
+
+[route:all]
+path = ~^/all/(?<what>[a-z]+)$
+keys = login:$path.what
 """
+
+USERS = """
+default nopass verbs=all keys=*
+web secret=%s verbs=decide keys=login:*,mail:* cert=web.example
+me uid=1 verbs=decide,read keys=login:*
+""" % ("pbkdf2-sha256:1:7de706ca650f6efbe2bcb730c6f0349b:"
+       "3a9c2b3bb4eff5f66102f1b0885f08f795b4be48d1b429d91787ad9ddca08b6e")
 
 DECISION = re.compile(
     r"(ALLOW|DENY) limit=(login|mail|odd|any|-) level=\d+ capacity=\d+ next=[\d.]+ "
@@ -165,9 +184,13 @@ class Daemon:
         self.log_path = os.path.join(folder, "log")
         self.notes = Notes(os.path.join(folder, "notes"))
         self.write_limits(LIMITS)
+        for name, text in ("users", USERS), ("secrets", "s" * 32 + "\n" + "t" * 40 + "\n"):
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
         config = os.path.join(folder, "gate.ini")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(f"[listen]\nunix = {self.path}\nline =\n[workers]\ncount = 1\n"
+            file.write(f"[listen]\nunix = {self.path}\nline =\n"
+                       f"users = {folder}/users\n[workers]\ncount = 1\n"
                        f"{settings}")
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
@@ -298,15 +321,28 @@ class Http:
         status = self.file.readline()
         if not status.endswith(b"\r\n"):
             return None
-        length = 0
+        length, is_chunked = 0, False
         while (line := self.file.readline()) != b"\r\n":
             if not line.endswith(b"\r\n"):
                 return None
             name, _, value = line.decode().partition(": ")
             if name.lower() == "content-length":
                 length = int(value)
+            is_chunked |= name.lower() == "transfer-encoding"
+        if is_chunked:
+            return self.read_chunks(status)
         body = self.file.read(length)
         return (status.decode(), body.decode()) if len(body) == length else None
+
+
+    def read_chunks(self, status):
+        text = b""
+        while line := self.file.readline():
+            chunk = self.file.read(int(line, 16) + 2)
+            if chunk == b"\r\n":
+                return status.decode(), text.decode()
+            text += chunk[:-2]
+        return None
 
 
 def is_http_right(request, response):
@@ -317,11 +353,13 @@ def is_http_right(request, response):
     code = int(match[1])
     if code >= 500:
         return '"status":' in body or "/readyz" in request
+    if '"each"' in request:
+        return code == 200 and body.count('"key":') + body.count('"allowed":') >= 2
     path = re.match(r"\S+ (/\w+)", request)[1]
     if path in ("/consume", "/peek"):
         return code in (200, 429) and re.match(r'\{"allowed":(true|false),"limit":', body) or \
             code in (200, 429) and '"retry":' in body
-    return code == 200 and bool(body)
+    return code == 200 and bool(body) or path == "/check" and code == 429
 
 
 def is_line_right(request, response):
@@ -366,7 +404,9 @@ RESP_REQUESTS = ["PING", "HELLO 3", "CONSUME login:3", "CONSUME login:3 1 MAP", 
 HTTP_REQUESTS = ["GET /healthz", "GET /readyz",
                  *("GET /consume?key=login:6" for _ in range(7)), "GET /peek?key=login:6",
                  "POST /reset?key=login:6", "GET /explain?key=login:6",
-                 'POST /consume body {"key":"login:7","amount":2}']
+                 'POST /consume body {"key":"login:7","amount":2}',
+                 'POST /consume body {"each":[{"key":"log\\u0069n:7"},{"key":"mail:7"}]}',
+                 "GET /check/all/of", "GET /check/nothing"]
 
 
 def talk(daemon, kind, requests, is_right, seen):
@@ -470,6 +510,7 @@ class ServingFromRedis(Serving):
     settings = """
 [store]
 type = redis
+key_secrets = {folder}/secrets
 [limits]
 source = redis
 [redis]
@@ -524,6 +565,7 @@ def tool_scenarios(folder, gate, redis):
     config = os.path.join(folder, "tool.ini")
     users = os.path.join(folder, "users.ini")
     limits = os.path.join(folder, "tool-limits.ini")
+    store = os.path.join(folder, "store.ini")
     with open(config, "w", encoding="utf-8") as file:
         file.write(f"[listen]\nunix = {gate.path}\n[limits]\nfile = {limits}\n"
                    f"[redis]\nunix_socket_path = {redis.path}\n")
@@ -532,6 +574,12 @@ def tool_scenarios(folder, gate, redis):
                    "[redis]\nusername = gate\npassword = secret\n")
     with open(limits, "w", encoding="utf-8") as file:
         file.write(LIMITS)
+    with open(store, "w", encoding="utf-8") as file:
+        file.write("[store]\ntype = redis\n[limits]\nsource = redis\n"
+                   f"[redis]\nunix_socket_path = {redis.path}\n")
+
+    def stored(*words):
+        return Command(harness.DRIPGATE, "-c", store, "-t", "2s", *words)
 
     def tool(*words, **options):
         return Command(harness.DRIPGATE, "-c", config, "-t", "2s", *words, **options)
@@ -555,6 +603,16 @@ def tool_scenarios(folder, gate, redis):
         "nodes": Command(harness.DRIPGATE, "-c", config, "-t", "100ms", "nodes",
                          status=1),
         "fleet": tool("fleet", stable=False),
+        "status": tool("status", stable=False),
+        "why": tool("why", "login:9", stable=False),
+        "top": tool("top", stable=False),
+        "route": tool("route", "GET", "/v1/7%20/x?plan=free", "-H", "Host: a.example",
+                      "-H", "X-User: u", "-H", "X-Cost: 2"),
+        "route as JSON": tool("route", "GET", "/all/of", "--json"),
+        "topology show": stored("topology", "show"),
+        "topology plan": stored("topology", "plan", "partitions=2"),
+        "dripgated --check --connect": Command(
+            harness.DRIPGATED, "-c", store, "--check", "--connect", stable=False),
         "acl": Command(harness.DRIPGATE, "-c", users, "acl"),
     }
 
@@ -621,6 +679,7 @@ def main():
         gate = Daemon(0, tempfile.mkdtemp(dir=folder),
                       "[limits]\nfile = limits.ini\n")
         stack.callback(gate.kill)
+        gate.connect().close()
         scenarios = {**tool_scenarios(folder, gate, redis), "daemon": Serving(),
                      "daemon with Redis": ServingFromRedis(redis, target)}
         for name, scenario in scenarios.items():

@@ -21,6 +21,11 @@
 #define SLOTS                 "*4\r\n:0\r\n:99\r\n"
 #define SLOT_NODE(host, port) "*3\r\n" host ":" port "\r\n$1\r\nx\r\n"
 
+/* Longer than any name of a host. */
+#define TEN   "xxxxxxxxxx"
+#define SIXTY TEN TEN TEN TEN TEN TEN
+#define LONG  "$300\r\n" SIXTY SIXTY SIXTY SIXTY SIXTY "\r\n"
+
 static const struct cluster_asked plain = {.host = "asked"};
 static const struct cluster_asked by_tls = {.host = "asked", .tls = true};
 
@@ -75,7 +80,19 @@ static const struct {
     {"*1\r\n" SLOTS ":7\r\n:7\r\n", &plain, 0, CLUSTER_STRANGE, "", 0},
     {"*1\r\n*2\r\n:0\r\n:99\r\n", &plain, 0, CLUSTER_STRANGE, "", 0},
 
+    {"*1\r\n" SLOTS "*1\r\n" A "*1\r\n" A, &plain, 0, CLUSTER_STRANGE, "", 0},
+    {"*1\r\n*4\r\n:0\r\n+x\r\n" SLOT_NODE(A, "1") SLOT_NODE(A, "1"), &plain, 0,
+	CLUSTER_UNSERVED, "", 0},
+    {"*1\r\n*4\r\n+x\r\n:99\r\n" SLOT_NODE(A, "1") SLOT_NODE(A, "1"), &plain, 0,
+	CLUSTER_UNSERVED, "", 0},
+    {"*1\r\n" SLOTS "*3\r\n" A A "$1\r\nx\r\n" SLOT_NODE(A, "1"), &plain, 0,
+	CLUSTER_UNSERVED, "", 0},
+    {"*1\r\n" SLOTS SLOT_NODE(LONG, "1") SLOT_NODE(A, "1"), &plain, 0,
+	CLUSTER_UNSERVED, "", 0},
+
     /* neither */
+    {"*1\r\n*4\r\n$5\r\nslots\r\n:1\r\n$5\r\nnodes\r\n*0\r\n", &plain, 0,
+	CLUSTER_UNSERVED, "", 0},
     {"*0\r\n", &plain, 0, CLUSTER_UNSERVED, "", 0},
     {"*1\r\n:7\r\n", &plain, 0, CLUSTER_STRANGE, "", 0},
     {"*1\r\n*0\r\n", &plain, 0, CLUSTER_UNSERVED, "", 0},

@@ -416,6 +416,26 @@ static const struct {
 	"5:1: [route:a]: amount_max must say how much"},
     {"[route:a]\namount=2\namount_max=3\n",
 	"5:1: [route:a]: amount_max goes with an amount as"},
+    {"[route:a]\nkeys=a\nquery.q0=1\nquery.q1=1\nquery.q2=1\nquery.q3=1\nquery."
+     "q4=1\nquery.q5=1\nquery.q6=1\nquery.q7=1\nquery.q8=1\nquery.q9=1\nquery."
+     "q10=1\nquery.q11=1\nquery.q12=1\nquery.q13=1\nquery.q14=1\nquery.q15="
+     "1\nquery.q16=1\nquery.q17=1\nquery.q18=1\nquery.q19=1\n",
+	"a route has at most 16 conditions"},
+    {"[route:a]\nkeys=a\npath=~(?<n0>a)(?<n1>a)(?<n2>a)(?<n3>a)(?<n4>a)(?<n5>a)"
+     "(?<n6>a)(?<n7>a)(?<n8>a)(?<n9>a)(?<n10>a)(?<n11>a)(?<n12>a)(?<n13>a)(?<"
+     "n14>a)(?<n15>a)(?<n16>a)(?<n17>a)(?<n18>a)(?<n19>a)(?<n20>a)(?<n21>a)(?<"
+     "n22>a)(?<n23>a)(?<n24>a)(?<n25>a)(?<n26>a)(?<n27>a)(?<n28>a)(?<n29>a)(?<"
+     "n30>a)(?<n31>a)(?<n32>a)(?<n33>a)(?<n34>a)(?<n35>a)(?<n36>a)(?<n37>a)(?<"
+     "n38>a)(?<n39>a)\n",
+	"path has more than"},
+    {"[route:a]\nkeys=a\namount=$query.n\namount_max=0\n",
+	"amount_max must be"},
+    {"[route:a]\nkeys=a\npath=/{0 }\n", "path: {name} must be a whole"},
+    {"[route:a]\nkeys=a\nmethod=G%T\n", "method must be names"},
+    {"[route:a]\nkeys=$client$method$host$client$method$host$client$method$"
+     "host$client"
+     "$method$host$client$method$host\n",
+	"a key has at most 12 parts"},
     {"[route:a]\nrequired=maybe\n", "6:10: [route:a]: required must be yes"},
     {"[route:a]\nkeys=1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n",
 	"6:6: [route:a]: a route has at most 16 keys"},

@@ -88,15 +88,23 @@ ask(enum verb verb, const char *key)
 
 START_TEST(each_mistake_is_reported_with_its_line)
 {
-	static const char text[] = "# fine\n"
-				   "a\n"
-				   "b! nopass verbs=all keys=*\n"
-				   "c nopass verbs=consme keys=[\n"
-				   "d nopass verbs=consume\n"
-				   "e secret=1 verbs=stats uid=x hm=1\n"
-				   "f nopass uid=1 uid=2 verbs=stats\n"
-				   "f cert uid=1 verbs=stats\n"
-				   "g nopass=1 verbs= keys=a,,b\n";
+	static const char text[] =
+	    "# fine\n"
+	    "a\n"
+	    "b! nopass verbs=all keys=*\n"
+	    "c nopass verbs=consme keys=[\n"
+	    "d nopass verbs=consume\n"
+	    "e secret=1 verbs=stats uid=x hm=1\n"
+	    "f nopass uid=1 uid=2 verbs=stats\n"
+	    "f cert uid=1 verbs=stats\n"
+	    "g nopass=1 verbs= keys=a,,b\n"
+	    "h cert= verbs=stats\n"
+	    "i cert=x verbs=stats\n"
+	    "j cert=x verbs=stats\n"
+	    "k nopass "
+	    "secret=pbkdf2-sha256:1:7de706ca650f6efbe2bcb730c6f0349b:"
+	    "3a9c2b3bb4eff5f66102f1b0885f08f795b4be48d1b429d91787ad9ddca08b6e "
+	    "verbs=stats\n";
 	static const char *const expected[] = {
 	    "users:2: a needs a way to log in: secret=, nopass, cert= or uid=",
 	    "users:2: a needs verbs=",
@@ -117,6 +125,9 @@ START_TEST(each_mistake_is_reported_with_its_line)
 	    "users:9: nopass has no value",
 	    "users:9: verbs needs at least one",
 	    "users:9: keys: the pattern \"\" is empty",
+	    "users:10: cert is a name of 1 to 64 characters",
+	    "users:12: cert=x: another user has it already",
+	    "users:13: k has secret and nopass",
 	};
 
 	reasons_clear(&reasons);

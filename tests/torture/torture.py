@@ -68,7 +68,12 @@ shadow = yes
 host = *.example
 path = /v1/{name}/*
 query.plan = free
-keys = login:$path.name mail:$header.x-user
+keys = login:$path.name
+continue = yes
+
+[route:user]
+path = /v1/*
+keys = mail:$header.x-user
 amount = $header.x-cost
 amount_max = 3
 

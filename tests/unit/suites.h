@@ -31,6 +31,7 @@
 	X(inline_limits)                                                       \
 	X(json)                                                                \
 	X(key)                                                                 \
+	X(key_secrets)                                                         \
 	X(last_good)                                                           \
 	X(leaky_bucket)                                                        \
 	X(limit)                                                               \

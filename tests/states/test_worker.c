@@ -589,6 +589,55 @@ START_TEST(clients_are_dealt_to_workers_in_turn)
 END_TEST
 
 /*
+ * Feeds.
+ */
+
+START_TEST(feed_goes_on_until_its_client_says_something)
+{
+	struct peer *feed = client_comes(), *other = client_comes();
+
+	peer_say(feed, "MONITOR\n");
+	ck_assert_str_eq(peer_heard(feed), "OK\n");
+	for (int i = 0; i < 3; i++) {
+		peer_say(other, "CONSUME key:%d\n", i);
+		fake_pass(SECOND);
+		ck_assert_ptr_nonnull(strstr(peer_heard(feed), "key="));
+	}
+	peer_say(feed, "PING\n");
+	fake_pass(SECOND);
+	ck_assert_ptr_nonnull(strstr(peer_heard(feed), "PONG\n"));
+	peer_say(other, "CONSUME key:9\n");
+	fake_pass(SECOND);
+	ck_assert_str_eq(peer_heard(feed), "");
+}
+END_TEST
+
+START_TEST(feed_ends_with_its_client)
+{
+	struct peer *feed = client_comes();
+
+	peer_say(feed, "MONITOR\n");
+	peer_reset(feed);
+	fake_pass(2 * SECOND);
+	ck_assert_uint_eq(pool_clients(pool), 0);
+	ck_assert(is_served(client_comes()));
+}
+END_TEST
+
+START_TEST(feed_ends_with_the_drain)
+{
+	struct peer *feed = client_comes();
+
+	peer_say(feed, "MONITOR\n");
+	pool_drain(pool, false);
+	fake_pass(3 * SECOND);
+	ck_assert(pool_is_drained(pool));
+	peer_heard(feed);
+	ck_assert(peer_is_left(feed));
+}
+END_TEST
+
+/*
  * Draining.
  */
 
@@ -907,6 +956,9 @@ worker_suite(void)
 	tcase_add_test(tcase, worker_that_hangs_delays_new_limits_a_little);
 	tcase_add_test(tcase, unmatched_is_as_was_set_last);
 	tcase_add_test(tcase, clients_are_dealt_to_workers_in_turn);
+	tcase_add_test(tcase, feed_goes_on_until_its_client_says_something);
+	tcase_add_test(tcase, feed_ends_with_its_client);
+	tcase_add_test(tcase, feed_ends_with_the_drain);
 	tcase_add_test(tcase, pool_without_clients_drains_at_once);
 	tcase_add_test(tcase, silent_client_is_closed_when_draining);
 	tcase_add_test(tcase, client_must_be_silent_for_a_moment);

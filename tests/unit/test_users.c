@@ -227,6 +227,20 @@ START_TEST(all_keys_of_a_route_are_checked)
 }
 END_TEST
 
+START_TEST(default_user_with_a_secret_must_log_in)
+{
+	char text[400];
+
+	snprintf(text, sizeof(text), "default secret=%s verbs=stats\n",
+	    secret_text("a"));
+	use(read_users(text, 1));
+	begin(NULL, "");
+	ck_assert_int_eq(ask(VERB_STATS, NULL), ERROR_NOAUTH);
+	ck_assert_int_eq(log_in(NULL, "a"), ERROR_NONE);
+	ck_assert_int_eq(ask(VERB_STATS, NULL), ERROR_NONE);
+}
+END_TEST
+
 START_TEST(header_counts_for_its_request_only)
 {
 	char text[400];
@@ -374,6 +388,7 @@ users_suite(void)
 	tcase_add_test(tcase, hash_is_that_of_rfc_8018);
 	tcase_add_test(tcase, user_may_what_its_line_says);
 	tcase_add_test(tcase, all_keys_of_a_route_are_checked);
+	tcase_add_test(tcase, default_user_with_a_secret_must_log_in);
 	tcase_add_test(tcase, header_counts_for_its_request_only);
 	tcase_add_test(
 	    tcase, place_may_send_ten_wrong_secrets_and_then_one_a_second);

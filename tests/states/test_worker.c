@@ -624,6 +624,25 @@ START_TEST(feed_ends_with_its_client)
 }
 END_TEST
 
+/* It is closed while the feed waits for what comes next. */
+START_TEST(feed_of_a_client_that_does_not_read_ends)
+{
+	struct peer *feed = client_comes(), *other = client_comes();
+
+	peer_say(feed, "MONITOR\n");
+	for (int i = 0; i < 200; i++) {
+		peer_say(other, "CONSUME key:%d\n", i);
+		peer_heard(other);
+		fake_pass(5000);
+	}
+	fake_pass(13 * SECOND);
+	ck_assert_uint_eq(pool_clients(pool), 1);
+	ck_assert_int_eq(stat_of("clients_stalled"), 1);
+	fake_pass(2 * SECOND);
+	ck_assert(is_served(other));
+}
+END_TEST
+
 START_TEST(feed_ends_with_the_drain)
 {
 	struct peer *feed = client_comes();
@@ -958,6 +977,7 @@ worker_suite(void)
 	tcase_add_test(tcase, clients_are_dealt_to_workers_in_turn);
 	tcase_add_test(tcase, feed_goes_on_until_its_client_says_something);
 	tcase_add_test(tcase, feed_ends_with_its_client);
+	tcase_add_test(tcase, feed_of_a_client_that_does_not_read_ends);
 	tcase_add_test(tcase, feed_ends_with_the_drain);
 	tcase_add_test(tcase, pool_without_clients_drains_at_once);
 	tcase_add_test(tcase, silent_client_is_closed_when_draining);

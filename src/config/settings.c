@@ -209,6 +209,10 @@ const struct setting settings[] = {
 	.help = "READY and /readyz are fine while Redis does not decide"},
     TLS_OF_CLIENTS("admin", LISTENER_ADMIN),
 
+    {"policy", "listen", CONFIG(listeners.policy), .type = SETTING_ADDRESS,
+	FROM(0, 262), .fallback = "",
+	.help = "TCP address of a policy service for Postfix; empty: none"},
+
     {"workers", "count", CONFIG(workers), NUMBER(0, 256), .fallback = "0",
 	.help = "threads that serve clients; 0: one a core"},
 

@@ -133,6 +133,7 @@ daemon_on_accepted(int fd, enum listener_kind kind, void *arg)
 	    [LISTENER_LINE] = OFFER_ANY,
 	    [LISTENER_HTTP] = OFFER_HTTP,
 	    [LISTENER_ADMIN] = OFFER_ADMIN,
+	    [LISTENER_POLICY] = OFFER_POLICY,
 	};
 	struct daemon *daemon = arg;
 

@@ -71,6 +71,10 @@ daemon_say_what_to_try(const struct daemon *daemon)
 		    "try: curl 'http%s://%s/consume?key=login:42'", s, address);
 	else if (kind == LISTENER_ADMIN)
 		log_info("try: curl http%s://%s/readyz", s, address);
+	else if (kind == LISTENER_POLICY)
+		log_info("try: smtpd_recipient_restrictions = "
+			 "check_policy_service inet:%s",
+		    address);
 	else if (has_tls)
 		log_info("try: printf 'consume login:42\\nquit\\n' | openssl "
 			 "s_client -quiet -connect %s",

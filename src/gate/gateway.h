@@ -53,7 +53,7 @@ struct gateway_options {
 	const char *client_header;   /* a client's address behind a proxy */
 	const char *trusted_proxies; /* networks (base/network.h) */
 	bool ready_on_fallback;      /* READY is fine without Redis */
-	struct tls_context *tls[3];  /* of TCP clients, by what they are offered
+	struct tls_context *tls[4];  /* of TCP clients, by what they are offered
 				      * (protocol.h); NULL: without */
 
 	/* buckets */

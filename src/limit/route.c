@@ -184,6 +184,7 @@ static const struct {
     {"header.", true, false, NULL, route_set_condition},
     {"query.", true, false, NULL, route_set_condition},
     {"cookie.", true, false, NULL, route_set_condition},
+    {"policy.", true, false, NULL, route_set_condition},
     {"keys", false, true, NULL, route_set_keys},
     {"amount", false, false, "1", route_set_amount},
     {"amount_max", false, false, NULL, route_set_amount_max},

@@ -1,8 +1,9 @@
 /**
- * route: a rule that turns an HTTP request into keys and amounts.
+ * route: a rule that turns an HTTP request, or one of Postfix, into keys and
+ * amounts.
  *
  * Like a limit it is built word by word, checked as a whole, and never changes
- * afterwards.  Knows no HTTP: a request is given to it in parts.
+ * afterwards.  Knows no protocol: a request is given to it in parts.
  */
 #ifndef LIMIT_ROUTE_H
 #define LIMIT_ROUTE_H
@@ -46,12 +47,15 @@ struct route_request {
 
 	/** The value of the header, the query's parameter or the cookie
 	 * ${name}, written to ${room} if it must be decoded: at most
-	 * KEY_TEXT_MAX + 1 bytes, too long a value is cut. */
+	 * KEY_TEXT_MAX + 1 bytes, too long a value is cut; and of Postfix's
+	 * attribute.  NULL: requests of this kind have none. */
 	struct route_text (*header)(
 	    const struct route_request *request, const struct route_text *name);
 	struct route_text (*query)(const struct route_request *request,
 	    const struct route_text *name, char room[KEY_TEXT_MAX + 1]);
 	struct route_text (*cookie)(
+	    const struct route_request *request, const struct route_text *name);
+	struct route_text (*policy)(
 	    const struct route_request *request, const struct route_text *name);
 	const void *arg; /* theirs */
 };

@@ -97,7 +97,7 @@ route_part_take(struct route_template *template, const char **at,
 		return word_fail(error,
 		    "unknown $%.*s: there are $client, $client64, $method, "
 		    "$host, $path, $path.NAME, $header.NAME, $query.NAME, "
-		    "$cookie.NAME",
+		    "$cookie.NAME, $policy.NAME",
 		    (int)(len < 30 ? len : 30), name);
 	return route_part_add(template, &part, error);
 }
@@ -149,6 +149,16 @@ route_template_resolve(struct route_template *template,
  * Writing.
  */
 
+/* A value that requests of some kinds have. */
+static struct route_text
+route_part_ask(const struct route_request *request,
+    struct route_text (*get)(
+	const struct route_request *request, const struct route_text *name),
+    const struct route_text *name)
+{
+	return get ? get(request, name) : (struct route_text){0};
+}
+
 struct route_text
 route_part_value(const struct route_part *part,
     const struct route_request *request, const struct route_names *names,
@@ -170,11 +180,15 @@ route_part_value(const struct route_part *part,
 	case ROUTE_NAME:
 		return names->values[part->number];
 	case ROUTE_HEADER:
-		return request->header(request, &part->text);
+		return route_part_ask(request, request->header, &part->text);
 	case ROUTE_QUERY:
-		return request->query(request, &part->text, room);
+		return request->query
+			   ? request->query(request, &part->text, room)
+			   : (struct route_text){0};
 	case ROUTE_COOKIE:
-		return request->cookie(request, &part->text);
+		return route_part_ask(request, request->cookie, &part->text);
+	case ROUTE_POLICY:
+		return route_part_ask(request, request->policy, &part->text);
 	case ROUTE_SOURCE_COUNT:
 		break;
 	}

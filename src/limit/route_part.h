@@ -20,7 +20,8 @@
 	X(NAME, "path.")                                                       \
 	X(HEADER, "header.")                                                   \
 	X(QUERY, "query.")                                                     \
-	X(COOKIE, "cookie.")
+	X(COOKIE, "cookie.")                                                   \
+	X(POLICY, "policy.")
 
 enum route_source {
 #define X(id, name) ROUTE_##id,

@@ -52,6 +52,9 @@ static const struct {
 	offsetof(struct listeners_options, http), "http", " (HTTP)", false},
     [LISTENER_ADMIN] = {"[admin] listen",
 	offsetof(struct listeners_options, admin), "admin", " (admin)", true},
+    [LISTENER_POLICY] = {"[policy] listen",
+	offsetof(struct listeners_options, policy), "policy", " (policy)",
+	false},
 };
 
 static const char *

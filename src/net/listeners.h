@@ -18,6 +18,7 @@ enum listener_kind {
 	LISTENER_LINE, /* any protocol; a Unix socket too */
 	LISTENER_HTTP,
 	LISTENER_ADMIN,
+	LISTENER_POLICY,
 	LISTENER_KINDS
 };
 
@@ -25,6 +26,7 @@ struct listeners_options {
 	const char *line;       /* TCP address (host_port.h), "": none */
 	const char *http;       /* the same */
 	const char *admin;      /* the same */
+	const char *policy;     /* the same */
 	const char *unix_path;  /* "": none */
 	int64_t unix_mode;      /* of its file; -1: 0777 less the umask */
 	const char *unix_group; /* "": ours */

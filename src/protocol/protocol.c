@@ -29,7 +29,14 @@ protocol_number(const struct protocol *protocol)
 const struct protocol *
 protocol_of_offer(enum offer offer)
 {
-	return offer == OFFER_ANY ? NULL : &http_protocol;
+	static const struct protocol *const offered[] = {
+	    [OFFER_ANY] = NULL,
+	    [OFFER_HTTP] = &http_protocol,
+	    [OFFER_ADMIN] = &http_protocol,
+	    [OFFER_POLICY] = &policy_protocol,
+	};
+
+	return offered[offer];
 }
 
 const struct protocol *

@@ -22,6 +22,7 @@
 #define PROTOCOLS(X)                                                           \
 	X(resp)                                                                \
 	X(http)                                                                \
+	X(policy)                                                              \
 	X(line)
 
 enum {
@@ -136,9 +137,11 @@ struct protocol {
 
 /** What a listener offers to its clients. */
 enum offer {
-	OFFER_ANY,   /* decisions, in any protocol */
-	OFFER_HTTP,  /* decisions, in HTTP */
-	OFFER_ADMIN, /* what an operator wants to know, in HTTP */
+	OFFER_ANY,    /* decisions, in any protocol */
+	OFFER_HTTP,   /* decisions, in HTTP */
+	OFFER_ADMIN,  /* what an operator wants to know, in HTTP */
+	OFFER_POLICY, /* decisions on mail, for Postfix */
+	OFFER_COUNT
 };
 
 /** Number ${i}, of PROTOCOL_COUNT; and which number ${protocol} has. */

@@ -32,6 +32,10 @@ conn_is_local(int fd)
 	       address.sa_family == AF_UNIX;
 }
 
+_Static_assert(sizeof(((struct gateway_options *)0)->tls) ==
+		   OFFER_COUNT * sizeof(struct tls_context *),
+    "each offer has its TLS, or none");
+
 /* Encrypt it, if what it came by is.  Return 0, or -1: out of memory. */
 static int
 conn_start_tls(struct conn *conn, enum offer offer)

@@ -404,6 +404,7 @@ OTHER_SETTINGS = {
     ("http", "listen"): "127.0.0.1:2", ("http", "hosts"): "a.example b.example",
     ("http", "headers"): "legacy", ("http", "client_header"): "Forwarded",
     ("http", "trusted_proxies"): "10.0.0.0/8 fd00::/8",
+    ("policy", "listen"): "127.0.0.1:4",
     ("admin", "listen"): "127.0.0.1:3", ("admin", "ready_on_fallback"): "no",
     ("workers", "count"): 7,
     ("limits", "file"): None, ("limits", "unmatched"): "deny",

@@ -128,6 +128,8 @@ static const char all_settings[] = "[listen]\n"
 				   "cert_file = /etc/cert.pem\n"
 				   "key_file = /etc/key.pem\n"
 				   "client_ca_file = /etc/ca.pem\n"
+				   "[policy]\n"
+				   "listen = 127.0.0.1:4\n"
 				   "[admin]\n"
 				   "listen = 127.0.0.1:3\n"
 				   "ready_on_fallback = no\n"
@@ -240,6 +242,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_str_eq(config->gate.trusted_proxies, "10.0.0.0/8 fd00::/8");
 	ck_assert_str_eq(config->gate.client_header, "Forwarded");
 	ck_assert_str_eq(config->listeners.admin, "127.0.0.1:3");
+	ck_assert_str_eq(config->listeners.policy, "127.0.0.1:4");
 	ck_assert_int_eq(config->gate.ready_on_fallback, 0);
 	ck_assert_int_eq(config->workers, 3);
 	ck_assert_int_eq(config->limits_source, LIMITS_REDIS);
@@ -261,7 +264,8 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(redis->inflight, 64);
 	ck_assert_int_eq(redis->link.script, SCRIPT_FUNCTION);
 	check_tls(&redis->link.tls);
-	for (int i = 0; i < LISTENER_KINDS; i++)
+	/* Postfix knows no TLS here. */
+	for (int i = 0; i <= LISTENER_ADMIN; i++)
 		check_tls_of_clients(&config->tls[i]);
 	ck_assert_str_eq(redis->link.sentinel.hosts, "a:1 [::1]:2");
 	ck_assert_str_eq(redis->link.sentinel.master_name, "main");
@@ -996,7 +1000,8 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	    "http.trusted_proxies http.client_header http.tls http.cert_file "
 	    "http.key_file http.client_ca_file "
 	    "admin.listen admin.ready_on_fallback admin.tls admin.cert_file "
-	    "admin.key_file admin.client_ca_file workers.count limits.source "
+	    "admin.key_file admin.client_ca_file policy.listen workers.count "
+	    "limits.source "
 	    "limits.allow_empty store.type store.prefix store.key_secrets "
 	    "store.max_buckets "
 	    "store.on_full redis.host redis.port "

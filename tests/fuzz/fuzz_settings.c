@@ -49,20 +49,44 @@ ignore(const char *section, const char *name)
 	check(*section && *name);
 }
 
+/* Behind a NUL: a variable of the environment, and behind another one, an
+ * argument.  A variable that names a file is left out. */
+static void
+give(struct config *config, const char *more, const char *end)
+{
+	static char *environment[2];
+	static struct config_set set;
+
+	environment[0] = NULL;
+	set.count = 0;
+	if (more < end && !strstr(more, "_FILE="))
+		environment[0] = (char *)(uintptr_t)more;
+	if (more < end && (more += strlen(more) + 1) < end)
+		set.items[set.count++] = more;
+	config->environment = environment;
+	config->set = &set;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct config *config = defaults(), *running = defaults();
 	struct reasons reasons = {0};
+	char *text = calloc(1, size + 1);
+	size_t len;
 
-	if (config_read(config, "fuzz", (const char *)data, size, &reasons) ==
-	    -1)
-		check(strncmp(reasons_first(&reasons), "fuzz:", 5) == 0 &&
+	check(text != NULL);
+	memcpy(text, data, size);
+	len = strlen(text);
+	give(config, text + len + 1, text + size);
+	if (config_read(config, "fuzz", text, len, &reasons) == -1)
+		check(*reasons_first(&reasons) &&
 		      !strchr(reasons_first(&reasons), '\n'));
 	else
 		check_dump(config);
 	config_take_reloadable(running, config, ignore);
 	config_free(config);
+	free(text);
 	config_free(running);
 	return 0;
 }

@@ -267,6 +267,8 @@ rights_add_buckets(struct rights *rights, const struct shard_options *options,
 	user->has_buckets = true;
 	rights_add_names(rights, user, BOTH, options->prefix, "*");
 	rights_add_database(rights, user, &options->link);
+	if (options->link.sentinel.cluster_key)
+		rights_add(rights, user, "+", "asking");
 	rights_add_commands(rights, user,
 	    link.script == SCRIPT_FUNCTION ? of_bucket_functions : of_buckets,
 	    &names);

@@ -10,6 +10,7 @@
 #include "base/probe.h"
 #include "net/timer.h"
 #include "redis/greeting.h"
+#include "redis/link_state.h"
 #include "redis/outage.h"
 #include "redis/pipeline.h"
 #include "redis/reply.h"
@@ -25,35 +26,6 @@
 /* If the server closes a connection sooner than this, it was not for being
  * idle, and reconnecting at once could go on for ever. */
 #define IDLE_MIN_US INT64_C(500000)
-
-/*
- *   WAITING --> DIALING --> GREETING --> UP
- *      ^_________| ^ |_________|         | |
- *      ^___________|_____________________| |
- *                  |_______________________| closed while idle
- */
-#define LINK_STATES(X)                                                         \
-	X(WAITING, TO(WAITING) | TO(DIALING))  /* backing off */               \
-	X(DIALING, TO(WAITING) | TO(GREETING)) /* locating, connecting */      \
-	X(GREETING, TO(WAITING) | TO(UP))      /* the greeting is in flight */ \
-	X(UP, TO(WAITING) | TO(DIALING))
-
-enum link_state {
-#define X(name, next) LINK_##name,
-	LINK_STATES(X)
-#undef X
-};
-
-#define TO(name) (1U << LINK_##name)
-
-static const struct {
-	const char *name;
-	unsigned next; /* states that may follow */
-} states[] = {
-#define X(name, next) {#name, next},
-    LINK_STATES(X)
-#undef X
-};
 
 struct link {
 	struct loop *loop;
@@ -105,11 +77,11 @@ link_set_dial_timer(struct link *link)
 static void
 link_set_state(struct link *link, enum link_state state)
 {
-	log_debug("redis %s: %s -> %s", link->name, states[link->state].name,
-	    states[state].name);
-	PROBE3(link_state, link->name, states[link->state].name,
-	    states[state].name);
-	assert(states[link->state].next & 1U << state);
+	log_debug("redis %s: %s -> %s", link->name,
+	    link_states[link->state].name, link_states[state].name);
+	PROBE3(link_state, link->name, link_states[link->state].name,
+	    link_states[state].name);
+	assert(link_states[link->state].next & 1U << state);
 	timer_stop(&link->timer);
 	link->state = state;
 	switch (state) {
@@ -377,6 +349,15 @@ link_on_moved(const struct endpoint *master, void *arg)
 	link_fail(link, reason);
 }
 
+void
+link_follow(struct link *link, const struct endpoint *master)
+{
+	assert(link->sentinel && !link->pipeline.calls.head);
+	link_close_all(link);
+	link_set_state(link, LINK_DIALING);
+	link_on_found(sentinel_correct(link->sentinel, master), link);
+}
+
 static void
 link_on_timer(void *arg)
 {
@@ -497,4 +478,10 @@ const char *
 link_name(const struct link *link)
 {
 	return link->name;
+}
+
+const struct endpoint *
+link_endpoint(const struct link *link)
+{
+	return &link->endpoint;
 }

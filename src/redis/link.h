@@ -124,6 +124,14 @@ void link_flush(struct link *link);
  * again.  Calls in flight get NULL, then down is called, from within. */
 void link_drop(struct link *link, const char *reason);
 
+/** Where the link is connected to; valid until it is down. */
+const struct endpoint *link_endpoint(const struct link *link);
+
+/** The link is to the master of a slot, which is now ${master}: connect to that
+ * at once.  The link is up, and no call is in flight.  Until up or down is
+ * called, it is neither. */
+void link_follow(struct link *link, const struct endpoint *master);
+
 /** The server does its work: the next back-off starts from the shortest
  * again. */
 void link_proven(struct link *link);

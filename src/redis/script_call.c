@@ -135,14 +135,34 @@ script_call_load(struct script_calls *calls, const struct script_call *call)
 
 static void script_call_on_reply(const redisReply *reply, void *arg);
 
+/* If it is refused, so is the call behind it. */
+static void
+script_call_on_asking(const redisReply *reply, void *arg)
+{
+	(void)reply;
+	(void)arg;
+}
+
+static int
+script_call_send_asking(struct script_calls *calls, int64_t deadline_us)
+{
+	command_start(&calls->command, 1);
+	command_add_text(&calls->command, "ASKING");
+	return link_call(calls->link, &calls->command, deadline_us,
+	    script_call_on_asking, NULL);
+}
+
 static int
 script_call_send(struct script_calls *calls, struct script_call *call)
 {
+	int64_t deadline_us = clock_us() + call->timeout_us;
+
 	call->mode = calls->mode;
+	if (calls->asking && script_call_send_asking(calls, deadline_us) == -1)
+		return -1;
 	if (!call->write(call, &calls->command) ||
-	    link_call(calls->link, &calls->command,
-		clock_us() + call->timeout_us, script_call_on_reply,
-		call) == -1)
+	    link_call(calls->link, &calls->command, deadline_us,
+		script_call_on_reply, call) == -1)
 		return -1;
 	calls->sent++;
 	return 0;

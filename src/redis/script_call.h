@@ -61,6 +61,7 @@ struct script_call {
 struct script_calls {
 	struct link *link;
 	enum script_mode mode;
+	bool asking; /* each call goes behind ASKING (redirect.h) */
 	struct script_call *head; /* those that wait, oldest first */
 	unsigned sent;            /* and not yet replied to */
 	struct command command;

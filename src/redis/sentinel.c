@@ -332,6 +332,13 @@ sentinel_distrust(struct sentinel *sentinel)
 	link_drop(sentinel->link, "named a server that is no master");
 }
 
+const struct endpoint *
+sentinel_correct(struct sentinel *sentinel, const struct endpoint *master)
+{
+	sentinel_keep(sentinel, master);
+	return &sentinel->master;
+}
+
 const char *
 sentinel_sought(const struct sentinel_options *options)
 {

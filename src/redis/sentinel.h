@@ -40,6 +40,11 @@ void sentinel_free(struct sentinel *sentinel);
  * later. */
 void sentinel_ask(struct sentinel *sentinel);
 
+/** ${master} is the master, as the one that was found says itself.  Return it,
+ * valid until the next event. */
+const struct endpoint *sentinel_correct(
+    struct sentinel *sentinel, const struct endpoint *master);
+
 /** What to call the server before it is found. */
 const char *sentinel_sought(const struct sentinel_options *options);
 

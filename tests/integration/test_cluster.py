@@ -118,21 +118,31 @@ class DecisionsTest(Case):
 
 
 class ChangesTest(Case):
-    def test_a_slot_that_moves_is_followed(self):
+    def decide(self, gate, key, level):
+        """At once, by Redis."""
+        said = fields(gate.ask(f"consume {key}"))
+        self.assertEqual((said["from"], said["level"]), ("redis", str(level)), gate.log())
+
+    def test_a_slot_that_moves_is_followed_without_a_fallback(self):
         gate = self.gate()
         self.assertEqual(self.redis_level(gate, "login:1"), 1)
         name, slot = self.hash_of("login:1")
-        for i in range(TIMES):
+        level = 1
+        for _ in range(TIMES):
             old, old_id = self.node_of(slot)
             new, new_id = next(
                 (n, n.ask("CLUSTER", "MYID").decode()) for n in self.nodes
                 if n is not old and n.ask("ROLE")[0] == b"master")
             new.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
             old.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", new_id)
+            self.decide(gate, "login:1", level + 1)
             old.ask("MIGRATE", "127.0.0.1", new.port, name, 0, 20000)
+            self.decide(gate, "login:1", level + 2)  # ASK
+            self.decide(gate, "login:1", level + 3)
             for node in (new, old):
                 node.ask("CLUSTER", "SETSLOT", slot, "NODE", new_id)
-            self.assertEqual(self.redis_level(gate, "login:1"), 2 + i)
+            self.decide(gate, "login:1", level + 4)  # MOVED
+            level += 4
 
     def test_a_master_that_gives_up_its_role_is_followed(self):
         gate = self.gate()

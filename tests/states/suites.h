@@ -25,6 +25,7 @@
 	X(worker)                                                              \
 	X(worker_http)                                                         \
 	X(worker_redis)                                                        \
+	X(worker_cluster)                                                      \
 	X(worker_sharded)
 
 #define SUITE(name) Suite *name##_suite(void);

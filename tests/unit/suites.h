@@ -54,6 +54,7 @@
 	X(recent)                                                              \
 	X(reasons)                                                             \
 	X(reload)                                                              \
+	X(redirect)                                                            \
 	X(reply)                                                               \
 	X(reply_arena)                                                         \
 	X(reply_guard)                                                         \

@@ -60,6 +60,7 @@ struct batch {
 					    * NULL: a plan */
 	struct query *first, *last; /* steps of a plan, chained by ->next */
 	struct script_call call;
+	bool redirected; /* sent once more, to where its slot is */
 	int64_t deadline_us;
 	int64_t sent_us;
 	int64_t decided_us; /* by the clock of Redis, once it replied */

@@ -16,6 +16,7 @@ batch_clear(struct batch *batch)
 	batch->next = NULL;
 	batch->rules = NULL;
 	batch->is_plan = false;
+	batch->redirected = false;
 	batch->first = batch->last = NULL;
 	batch->count = 0;
 	batch->queries = 0;

@@ -105,3 +105,17 @@ batches_push_back(struct batches *batches, struct batch *batch)
 	if (!batches->tail)
 		batches->tail = batch;
 }
+
+void
+batches_send_again(struct batches *batches, struct batch *batch)
+{
+	struct batch **place = &batches->head;
+
+	while (*place && (*place)->redirected)
+		place = &(*place)->next;
+	batch->redirected = true;
+	batch->next = *place;
+	*place = batch;
+	if (!batch->next)
+		batches->tail = batch;
+}

@@ -54,6 +54,10 @@ struct batch *batches_next(struct batches *batches);
 /** Have one that was taken be the next again. */
 void batches_push_back(struct batches *batches, struct batch *batch);
 
+/** Have one that was sent be sent again: before the others, behind those that
+ * are sent again too. */
+void batches_send_again(struct batches *batches, struct batch *batch);
+
 /** A batch is done with. */
 void batches_recycle(struct batches *batches, struct batch *batch);
 

@@ -13,6 +13,7 @@
 #include "redis/reply.h"
 #include "store/mates.h"
 #include "store/redis/batches.h"
+#include "store/redis/redirects.h"
 #include "store/redis/server_clock.h"
 #include "store/redis/window.h"
 
@@ -32,6 +33,7 @@ struct shard {
 
 	struct batches batches;
 	unsigned inflight;
+	struct redirects redirects; /* by the nodes of a cluster */
 
 	/* Whether the server has run the script of each algorithm since the
 	 * link came up.  Until then one call of it is out at a time: a refused
@@ -155,6 +157,11 @@ shard_on_up(void *arg)
 {
 	struct shard *shard = arg;
 
+	if (shard->ready) { /* it followed the slot */
+		servers_detach(
+		    shard->common->options->servers, shard->server, true);
+		shard->server = NULL;
+	}
 	shard->ready = true;
 	shard_note_up(shard);
 	memset(shard->proven, 0, sizeof(shard->proven));
@@ -168,8 +175,16 @@ shard_on_down(void *arg)
 
 	shard_note_down(shard);
 	shard->ready = false;
+	shard->redirects.moved_to.port = 0;
 	shard_give_up_all(shard);
 	shard_settle(shard);
+}
+
+/* Whether the batch went to this server, and not where that sent it. */
+static bool
+shard_is_own(const struct shard *shard, const struct batch *batch)
+{
+	return batch->call.calls == &shard->calls;
 }
 
 static void
@@ -179,7 +194,7 @@ shard_on_refused(
 	server_count(&shard->server->errors[SERVER_ERROR_REFUSED]);
 	shard_warn(shard, batch, "", reply->str);
 	shard_give_up(shard, batch, UNAVAILABLE_REFUSED);
-	if (reply_is_wrong_server(reply))
+	if (shard_is_own(shard, batch) && reply_is_wrong_server(reply))
 		link_drop(shard->link, reply->str);
 }
 
@@ -208,6 +223,15 @@ shard_look_at_clock(struct shard *shard, const struct batch *batch)
 		    common->arg, shard->place, back_us, shard->clock.since_us);
 }
 
+/* The server has done its work. */
+static void
+shard_trust(struct shard *shard, const struct batch *batch)
+{
+	shard_look_at_clock(shard, batch);
+	shard->proven[batches_kind_of(batch)] = true;
+	link_proven(shard->link);
+}
+
 static void
 shard_on_results(
     struct shard *shard, struct batch *batch, const redisReply *reply)
@@ -225,16 +249,63 @@ shard_on_results(
 		link_drop(shard->link, "sent a reply not of our script");
 		return;
 	}
-	shard_look_at_clock(shard, batch);
+	if (shard_is_own(shard, batch))
+		shard_trust(shard, batch);
 	if (strange > 0) {
 		shard->common->events->foreign(
 		    shard->common->arg, (unsigned)strange);
 		shard_warn(
 		    shard, batch, "left alone what is not a bucket: ", foreign);
 	}
-	shard->proven[batches_kind_of(batch)] = true;
 	batches_recycle(&shard->batches, batch);
-	link_proven(shard->link);
+}
+
+static void
+shard_take(struct shard *shard, struct batch *batch, const redisReply *reply)
+{
+	if (!reply)
+		shard_give_up(shard, batch,
+		    clock_us() < batch->deadline_us ? UNAVAILABLE_DOWN
+						    : UNAVAILABLE_TIMEOUT);
+	else if (reply->type == REDIS_REPLY_ERROR)
+		shard_on_refused(shard, batch, reply);
+	else
+		shard_on_results(shard, batch, reply);
+}
+
+/*
+ * A cluster: the server sent the batch elsewhere, and so has not run it.
+ */
+
+static void
+shard_on_asked(struct script_call *call, const redisReply *reply)
+{
+	struct batch *batch = CONTAINER_OF(call, struct batch, call);
+
+	shard_take(batch->owner, batch, reply);
+}
+
+static bool
+shard_redirect(
+    struct shard *shard, struct batch *batch, const redisReply *reply)
+{
+	batch->call.done = shard_on_asked;
+	return redirects_take(&shard->redirects, &shard->batches, batch, reply,
+	    link_endpoint(shard->link)->host);
+}
+
+/* Have the link follow the slot, once all that is in flight came back: the rest
+ * waits meanwhile. */
+static void
+shard_follow(struct shard *shard)
+{
+	struct cluster_server *moved_to = &shard->redirects.moved_to;
+	const struct endpoint to = {"", moved_to->host, moved_to->port};
+
+	if (!redirects_wait(&shard->redirects) || shard->inflight > 0)
+		return;
+	moved_to->port = 0;
+	link_follow(shard->link, &to);
 }
 
 static void
@@ -245,17 +316,12 @@ shard_on_reply(struct script_call *call, const redisReply *reply)
 
 	shard->inflight--;
 	shard->proving[batches_kind_of(batch)] = false;
-	if (!reply) {
-		shard_give_up(shard, batch,
-		    clock_us() < batch->deadline_us ? UNAVAILABLE_DOWN
-						    : UNAVAILABLE_TIMEOUT);
-		return;
-	}
-	server_time_call(shard->server, clock_us() - batch->sent_us);
-	if (reply->type == REDIS_REPLY_ERROR)
-		shard_on_refused(shard, batch, reply);
-	else
-		shard_on_results(shard, batch, reply);
+	if (reply)
+		server_time_call(shard->server, clock_us() - batch->sent_us);
+	if (!reply || !shard_redirect(shard, batch, reply))
+		shard_take(shard, batch, reply);
+	if (reply)
+		shard_follow(shard);
 }
 
 static bool
@@ -309,7 +375,8 @@ shard_flush(struct shard *shard)
 
 	/* While the link reconnects, batches wait here, where those without
 	 * queries can be dropped. */
-	if (!shard->ready || !link_is_up(shard->link))
+	if (!shard->ready || !link_is_up(shard->link) ||
+	    redirects_wait(&shard->redirects))
 		return;
 	while (
 	    shard->inflight < most && (batch = batches_next(&shard->batches))) {
@@ -387,6 +454,7 @@ shard_free(struct shard *shard)
 	if (!shard)
 		return;
 	link_free(shard->link);
+	redirects_close(&shard->redirects);
 	servers_detach(
 	    shard->common->options->servers, shard->server, shard->ready);
 	shard_give_up_all(shard);
@@ -410,6 +478,9 @@ shard_new(const struct shard_common *common, size_t place)
 	shard->link_options = shard_link_options(common->options, place);
 	shard->place = place;
 	batches_init(&shard->batches);
+	shard->redirects = (struct redirects){.loop = common->loop,
+	    .dialer = common->dialer,
+	    .options = &shard->link_options};
 	timer_init(&shard->timer, common->loop, shard_on_deadline, shard);
 	shard->link = link_new(
 	    common->loop, common->dialer, &shard->link_options, &events, shard);

@@ -1,0 +1,273 @@
+/*
+ * A worker whose buckets are on a cluster, of which one node sends batches
+ * elsewhere.
+ */
+#include "base/attr.h"
+#include "fake/fake.h"
+#include "fake/peer.h"
+#include "serving.h"
+#include "suites.h"
+
+#include <string.h>
+
+#define MS INT64_C(1000)
+
+#define SETTINGS                                                               \
+	"[store]\ntype = redis\n"                                              \
+	"[redis]\ntopology = cluster\nhosts = node.example:1\n"                \
+	"partitions = 1\nsocket_timeout = 50ms\n"
+
+#define LIMITS "[key]\nmatch = key:*\ncapacity = 1000\nrate = 1/h\n"
+
+#define GREETED                                                                \
+	"+PONG\r\n*4\r\n$4\r\nmode\r\n$7\r\ncluster\r\n"                       \
+	"$4\r\nrole\r\n$6\r\nmaster\r\n"
+
+#define SHARDS                                                                 \
+	"*1\r\n*4\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n$5\r\nnodes\r\n"     \
+	"*1\r\n*6\r\n$8\r\nendpoint\r\n$11\r\nold.example\r\n"                 \
+	"$4\r\nport\r\n:3\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
+
+#define DECIDED "*3\r\n$10\r\n2000000000\r\n$1\r\n0\r\n$-1\r\n"
+
+/* The worker has two links, of its store and of its sweep; each asks a node. */
+static struct peer *nodes[2], *store, *sweeper, *other, *client;
+
+static struct peer *
+greet(const char *name)
+{
+	struct peer *peer = peer_accept(name);
+
+	ck_assert_str_eq(peer_commands(peer), "PING, HELLO 2");
+	peer_say(peer, GREETED);
+	return peer;
+}
+
+static void
+set_up(void)
+{
+	fake_start();
+	store = sweeper = other = NULL;
+	serve(SETTINGS, LIMITS);
+	for (size_t i = 0; i < COUNT(nodes); i++) {
+		nodes[i] = greet("node.example:1");
+		ck_assert_str_eq(peer_commands(nodes[i]), "CLUSTER SHARDS");
+		peer_say(nodes[i], SHARDS);
+	}
+	for (size_t i = 0; i < COUNT(nodes); i++) {
+		struct peer *peer = greet("old.example:3");
+
+		if (peer_coming(peer)) {
+			ck_assert_pstr_eq(peer_command(peer), "INFO");
+			peer_say(peer, "$-1\r\n");
+			sweeper = peer;
+		} else {
+			store = peer;
+		}
+	}
+	client = client_comes();
+}
+
+static void
+tear_down(void)
+{
+	stop_serving();
+	for (size_t i = 0; i < COUNT(nodes); i++)
+		peer_free(nodes[i]);
+	peer_free(store);
+	peer_free(sweeper);
+	peer_free(other);
+	fake_end();
+}
+
+/* The server is asked about a key, by a command. */
+static void
+ck_asked(struct peer *peer, const char *verb, const char *key)
+{
+	const char *command = peer_command(peer);
+
+	ck_assert_ptr_nonnull(command);
+	ck_assert_msg(
+	    strncmp(command, verb, strlen(verb)) == 0 && strstr(command, key),
+	    "%s for %s: %s", verb, key, command);
+}
+
+static void
+ck_heard(const char *text)
+{
+	const char *heard = peer_heard(client);
+
+	ck_assert_msg(strstr(heard, text), "%s is not in %s", text, heard);
+}
+
+START_TEST(batch_goes_where_its_slot_has_moved)
+{
+	peer_say(client, "CONSUME key:1\n");
+	ck_asked(store, "EVALSHA", "key:1");
+	peer_say(store, "-MOVED 13907 new.example:4\r\n");
+	ck_assert(peer_is_left(store));
+	ck_assert_str_eq(peer_heard(client), "");
+	other = greet("new.example:4");
+	ck_asked(other, "EVALSHA", "key:1");
+	peer_say(other, DECIDED);
+	ck_heard("from=redis");
+	peer_say(client, "CONSUME key:2\n");
+	ck_asked(other, "EVALSHA", "key:2");
+	ck_assert_int_eq(stat_of("fallback"), 0);
+}
+END_TEST
+
+START_TEST(batches_in_flight_go_in_their_order)
+{
+	peer_say(client, "CONSUME key:0\n");
+	ck_asked(store, "EVALSHA", "key:0");
+	peer_say(store, DECIDED);
+	peer_say(client, "CONSUME key:1\n");
+	peer_say(client, "CONSUME key:2\n");
+	ck_asked(store, "EVALSHA", "key:1");
+	ck_asked(store, "EVALSHA", "key:2");
+	peer_say(store, "-MOVED 13907 new.example:4\r\n");
+	ck_assert(!peer_is_left(store));
+	peer_say(client, "CONSUME key:3\n");
+	ck_assert_ptr_null(peer_command(store));
+	peer_say(store, "-MOVED 13907 new.example:4\r\n");
+	ck_assert(peer_is_left(store));
+	other = greet("new.example:4");
+	ck_asked(other, "EVALSHA", "key:1");
+	ck_assert_ptr_null(peer_command(other));
+	peer_say(other, DECIDED);
+	ck_asked(other, "EVALSHA", "key:2");
+	ck_asked(other, "EVALSHA", "key:3");
+	ck_assert_int_eq(stat_of("fallback"), 0);
+}
+END_TEST
+
+START_TEST(batch_that_moves_again_falls_back)
+{
+	peer_say(client, "CONSUME key:1\n");
+	peer_commands(store);
+	peer_say(store, "-MOVED 13907 :3\r\n");
+	other = greet("old.example:3");
+	ck_asked(other, "EVALSHA", "key:1");
+	peer_say(other, "-MOVED 13907 :3\r\n");
+	ck_assert(peer_is_left(other));
+	ck_heard("from=fallback");
+}
+END_TEST
+
+START_TEST(batch_falls_back_if_it_cannot_be_sent_in_time)
+{
+	peer_say(client, "CONSUME key:1\n");
+	peer_commands(store);
+	peer_say(store, "-MOVED 13907 new.example:4\r\n");
+	fake_pass(60 * MS);
+	ck_heard("from=fallback");
+	other = greet("new.example:4");
+	ck_assert_ptr_null(peer_command(other));
+}
+END_TEST
+
+START_TEST(batch_goes_where_its_slot_is_on_its_way_to)
+{
+	peer_say(client, "CONSUME key:1\n");
+	ck_asked(store, "EVALSHA", "key:1");
+	peer_say(store, "-ASK 13907 new.example:4\r\n");
+	other = greet("new.example:4");
+	ck_asked(other, "ASKING", "");
+	ck_asked(other, "EVALSHA", "key:1");
+	peer_say(other, "+OK\r\n-NOSCRIPT No matching script\r\n");
+	ck_asked(other, "ASKING", "");
+	ck_asked(other, "EVAL ", "key:1");
+	peer_say(other, "+OK\r\n" DECIDED);
+	ck_heard("from=redis");
+	peer_say(client, "CONSUME key:2\n");
+	ck_asked(store, "EVALSHA", "key:2");
+	ck_assert_ptr_null(peer_command(other));
+	peer_say(store, "-ASK 13907 new.example:4\r\n");
+	ck_asked(other, "ASKING", "");
+	ck_asked(other, "EVALSHA", "key:2");
+	ck_assert_int_eq(stat_of("fallback"), 0);
+}
+END_TEST
+
+START_TEST(one_batch_is_asked_about_at_a_time)
+{
+	peer_say(client, "CONSUME key:0\n");
+	peer_commands(store);
+	peer_say(store, DECIDED);
+	for (int i = 1; i <= 3; i++)
+		peer_say(client, "CONSUME key:%d\n", i);
+	for (int i = 1; i <= 3; i++)
+		peer_say(store, "-ASK 13907 new.example:4\r\n");
+	other = greet("new.example:4");
+	for (int i = 1; i <= 3; i++) {
+		char key[] = {'k', 'e', 'y', ':', (char)('0' + i), '\0'};
+
+		ck_asked(other, "ASKING", "");
+		ck_asked(other, "EVALSHA", key);
+		ck_assert_ptr_null(peer_command(other));
+		peer_say(other, "+OK\r\n" DECIDED);
+		ck_heard("from=redis");
+	}
+}
+END_TEST
+
+/* The rest of the slot is still at its server. */
+START_TEST(only_what_was_asked_about_falls_back)
+{
+	peer_say(client, "CONSUME key:1\n");
+	peer_commands(store);
+	peer_say(store, "-ASK 13907 new.example:4\r\n");
+	other = greet("new.example:4");
+	peer_commands(other);
+	peer_say(other, "+OK\r\n-TRYAGAIN Multiple keys\r\n");
+	ck_heard("from=fallback");
+	peer_say(client, "CONSUME key:2\n");
+	peer_commands(store);
+	peer_say(store, "-TRYAGAIN Multiple keys\r\n");
+	ck_heard("from=fallback");
+	peer_say(client, "CONSUME key:3\n");
+	peer_commands(store);
+	peer_say(store, "-ASK 13907 new.example:4\r\n");
+	peer_close(other);
+	ck_heard("from=fallback");
+	peer_say(client, "CONSUME key:4\n");
+	ck_asked(store, "EVALSHA", "key:4");
+	peer_say(store, DECIDED);
+	ck_heard("from=redis");
+}
+END_TEST
+
+START_TEST(server_that_is_asked_no_more_is_left)
+{
+	peer_say(client, "CONSUME key:1\n");
+	peer_commands(store);
+	peer_say(store, "-ASK 13907 new.example:4\r\n");
+	other = greet("new.example:4");
+	peer_commands(other);
+	peer_say(other, "+OK\r\n" DECIDED);
+	fake_pass(9000 * MS);
+	ck_assert(!peer_is_left(other));
+	fake_pass(1100 * MS);
+	ck_assert(peer_is_left(other));
+}
+END_TEST
+
+Suite *
+worker_cluster_suite(void)
+{
+	Suite *suite = suite_create("worker_cluster");
+	TCase *tcase = tcase_create("redirects");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, batch_goes_where_its_slot_has_moved);
+	tcase_add_test(tcase, batches_in_flight_go_in_their_order);
+	tcase_add_test(tcase, batch_that_moves_again_falls_back);
+	tcase_add_test(tcase, batch_falls_back_if_it_cannot_be_sent_in_time);
+	tcase_add_test(tcase, batch_goes_where_its_slot_is_on_its_way_to);
+	tcase_add_test(tcase, one_batch_is_asked_about_at_a_time);
+	tcase_add_test(tcase, only_what_was_asked_about_falls_back);
+	tcase_add_test(tcase, server_that_is_asked_no_more_is_left);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

@@ -8,6 +8,7 @@
 #include "server/serve.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char limits_text[] =

@@ -5,6 +5,9 @@
  */
 #include "redis/cluster_map.h"
 
+#include "base/host_port.h"
+#include "net/endpoint.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -166,4 +169,80 @@ cluster_map_find(const redisReply *reply, unsigned slot,
 		}
 	}
 	return CLUSTER_UNSERVED;
+}
+
+/*
+ * All nodes.
+ */
+
+static int
+cluster_map_add(const redisReply *name, const redisReply *port,
+    const struct cluster_asked *asked, struct buf *to)
+{
+	struct cluster_server at;
+	struct host_port read;
+	char text[ENDPOINT_NAME_MAX];
+
+	if (!cluster_map_take(name, port, asked, &at))
+		return 0;
+	endpoint_name(&(struct endpoint){"", at.host, at.port}, text);
+	if (!host_port_read(&read, text) || strchr(text, ' '))
+		return 0;
+	return buf_printf(to, "%s%s", buf_len(to) > 0 ? " " : "", text);
+}
+
+static int
+cluster_map_list_shard(
+    const redisReply *shard, const struct cluster_asked *asked, struct buf *to)
+{
+	const redisReply *nodes = cluster_map_value(shard, "nodes");
+
+	for (size_t i = 0; cluster_map_is_array(nodes) && i < nodes->elements;
+	     i++) {
+		const redisReply *node = nodes->element[i];
+
+		if (cluster_map_is_array(node) &&
+		    cluster_map_is_text(
+			cluster_map_value(node, "health"), "online") &&
+		    cluster_map_add(cluster_map_value(node, "endpoint"),
+			cluster_map_value(
+			    node, asked->tls ? "tls-port" : "port"),
+			asked, to) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+cluster_map_list_range(
+    const redisReply *range, const struct cluster_asked *asked, struct buf *to)
+{
+	for (size_t i = 2; i < range->elements; i++) {
+		const redisReply *node = range->element[i];
+
+		if (cluster_map_is_array(node) && node->elements >= 2 &&
+		    cluster_map_add(
+			node->element[0], node->element[1], asked, to) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+int
+cluster_map_list(
+    const redisReply *reply, const struct cluster_asked *asked, struct buf *to)
+{
+	for (size_t i = 0; cluster_map_is_array(reply) && i < reply->elements;
+	     i++) {
+		const redisReply *entry = reply->element[i];
+		int error = 0;
+
+		if (cluster_map_is_array(entry))
+			error = cluster_map_is_shard(entry)
+				    ? cluster_map_list_shard(entry, asked, to)
+				    : cluster_map_list_range(entry, asked, to);
+		if (error == -1)
+			return -1;
+	}
+	return 0;
 }

@@ -9,6 +9,7 @@
 #define REDIS_CLUSTER_MAP_H
 
 #include "base/attr.h"
+#include "base/buf.h"
 
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
@@ -35,5 +36,10 @@ struct cluster_server {
  * is found, write where it is to ${to}, else leave that alone. */
 enum cluster_found cluster_map_find(const redisReply *reply, unsigned slot,
     const struct cluster_asked *asked, struct cluster_server *to) MUST_USE;
+
+/** Append a list (host_port.h) of the nodes that the reply names, but for those
+ * that have failed.  Return 0, or -1 (out of memory). */
+int cluster_map_list(const redisReply *reply, const struct cluster_asked *asked,
+    struct buf *to) MUST_USE;
 
 #endif

@@ -30,6 +30,9 @@ struct sentinel_kind {
 	 * does not. */
 	const char *(*take)(const struct sentinel *, const redisReply *,
 	    struct cluster_server *);
+
+	/* Keep which hosts a reply names, or NULL. */
+	void (*learn)(struct sentinel *, const redisReply *);
 };
 
 struct sentinel {
@@ -39,7 +42,9 @@ struct sentinel {
 	const struct sentinel_kind *kind;
 	struct link_options link_options; /* to the sentinel in use */
 	struct host_port at;              /* where it is */
-	const char *next;                 /* of the list: those after it */
+	const char *next;                 /* of its list: those after it */
+	struct buf learned;               /* a list of others, or empty */
+	bool is_learned;                  /* ${next} is in that */
 	struct link *link;
 	struct command command; /* reused, for its memory */
 	struct timer timer;     /* the next poll */
@@ -52,16 +57,28 @@ struct sentinel {
 	struct endpoint master; /* without a port: none was found */
 };
 
-/* Have the link connect to the next sentinel of the list, or to its first. */
+/* Take the other list, if there is one. */
+static void
+sentinel_turn_list(struct sentinel *sentinel)
+{
+	sentinel->is_learned =
+	    !sentinel->is_learned && buf_len(&sentinel->learned) > 0;
+	sentinel->next = sentinel->is_learned
+			     ? buf_data(&sentinel->learned)
+			     : sentinel->options->sentinel.hosts;
+}
+
+/* Have the link connect to the next sentinel of the list, or to the first of
+ * the other. */
 static void
 sentinel_choose(struct sentinel *sentinel)
 {
 	struct host_port *at = &sentinel->at;
 
 	if (!host_port_read_next(at, &sentinel->next)) {
-		sentinel->next = sentinel->options->sentinel.hosts;
+		sentinel_turn_list(sentinel);
 		if (!host_port_read_next(at, &sentinel->next))
-			return; /* the config has checked it */
+			return; /* config and cluster_map have checked it */
 	}
 	sentinel->link_options.endpoint =
 	    (struct endpoint){"", at->host, strtol(at->port, NULL, 10)};
@@ -165,13 +182,39 @@ sentinel_take_slots(const struct sentinel *sentinel, const redisReply *reply,
 	return "sent a reply that is not to CLUSTER SHARDS";
 }
 
+/* Go on behind the node that replied, if it is one of those. */
+static void
+sentinel_learn_nodes(struct sentinel *sentinel, const redisReply *reply)
+{
+	const struct cluster_asked asked = {
+	    sentinel->at.host, sentinel->link_options.tls_context != NULL};
+	struct buf *learned = &sentinel->learned;
+	struct host_port each;
+	const char *at;
+
+	buf_consume(learned, buf_len(learned));
+	sentinel->is_learned = cluster_map_list(reply, &asked, learned) == 0 &&
+			       buf_len(learned) > 0 &&
+			       buf_add(learned, "", 1) == 0;
+	if (!sentinel->is_learned) {
+		buf_consume(learned, buf_len(learned));
+		sentinel->next = sentinel->options->sentinel.hosts;
+		return;
+	}
+	sentinel->next = at = buf_data(learned);
+	while (host_port_read_next(&each, &at))
+		if (strcmp(each.host, sentinel->at.host) == 0 &&
+		    strcmp(each.port, sentinel->at.port) == 0)
+			sentinel->next = at;
+}
+
 static const struct sentinel_kind sentinel_kind = {POLL_US,
     "no sentinel knows the master", "no sentinel replies", sentinel_write_name,
-    sentinel_take_address};
+    sentinel_take_address, NULL};
 static const struct sentinel_kind cluster_kind = {CLUSTER_POLL_US,
     "no node of the cluster knows the master of a slot",
-    "no node of the cluster replies", sentinel_write_slots,
-    sentinel_take_slots};
+    "no node of the cluster replies", sentinel_write_slots, sentinel_take_slots,
+    sentinel_learn_nodes};
 
 /* Whether the node is of a version that has only CLUSTER SLOTS. */
 static bool
@@ -200,6 +243,8 @@ sentinel_judge(struct sentinel *sentinel, const redisReply *reply)
 		return;
 	}
 	link_proven(sentinel->link);
+	if (sentinel->kind->learn)
+		sentinel->kind->learn(sentinel, reply);
 	sentinel_take(sentinel, &master);
 }
 
@@ -316,6 +361,7 @@ sentinel_free(struct sentinel *sentinel)
 	timer_stop(&sentinel->timer);
 	link_free(sentinel->link);
 	command_free(&sentinel->command);
+	buf_free(&sentinel->learned);
 	free(sentinel);
 }
 

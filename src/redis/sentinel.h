@@ -3,8 +3,9 @@
  * slot, by a node of a Redis Cluster.
  *
  * Keeps a link to one of the sentinels, the next one if that is lost or was
- * wrong.  Asks it at sentinel_ask(), and once a second (a cluster: a minute),
- * since a master may be replaced while the old one still replies
+ * wrong; of a cluster, also to nodes that others have named.  Asks it at
+ * sentinel_ask(), and once a second (a cluster: a minute), since a master may
+ * be replaced while the old one still replies
  * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
  */
 #ifndef REDIS_SENTINEL_H

@@ -1,7 +1,10 @@
 """Redis Cluster: three real masters, each with a replica, which fail and move slots."""
 
 import os
+import signal
 import subprocess
+import time
+import unittest
 
 import harness
 from harness import converse, fields, wait_until
@@ -31,16 +34,23 @@ NODE_TIMEOUT = "1000" if LONG else "60000"
 class Case(harness.Case):
     def setUp(self):
         super().setUp()
-        self.nodes = [self.redis(
-            "--cluster-enabled", "yes", "--cluster-config-file", f"node-{i}.conf",
-            "--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0",
-            "--cluster-replica-validity-factor", "0",
-            "--cluster-require-full-coverage", "no") for i in range(6)]
+        self.nodes = [self.node(i) for i in range(6)]
         subprocess.run(
             ["redis-cli", "--cluster", "create", *map(self.address, self.nodes),
              "--cluster-replicas", "1", "--cluster-yes"],
             check=True, stdout=subprocess.DEVNULL, timeout=120)
         wait_until(lambda: all(map(self.is_complete, self.nodes)), "the cluster")
+
+    def node(self, i, **where):
+        return self.redis(
+            "--cluster-enabled", "yes", "--cluster-config-file", f"node-{i}.conf",
+            "--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0",
+            "--cluster-replica-validity-factor", "0",
+            "--cluster-require-full-coverage", "no", **where)
+
+    def restart(self, i):
+        """A node that was killed, as it was but for its data."""
+        self.nodes[i] = self.node(i, port=self.nodes[i].port, path=self.nodes[i].path)
 
     @staticmethod
     def address(node):
@@ -117,6 +127,43 @@ class DecisionsTest(Case):
         wait_until(lambda: "set topology = cluster, and hosts" in single.log(), "the log")
 
 
+class ControlTest(Case):
+    def test_limits_in_a_cluster_are_loaded_and_followed(self):
+        gate = self.daemon(settings={
+            "store": {"type": "redis"}, "limits": {"source": "redis"},
+            "control": {"limits_key": "{dripgate}limits", "errors_key": "{dripgate}errors",
+                        "poll": "1h"},
+            "redis": {"topology": "cluster", "partitions": PARTITIONS,
+                      "hosts": " ".join(map(self.address, self.nodes)),
+                      "connect_timeout": "2s", "socket_timeout": "2s"}})
+        limits = os.path.join(self.folder, "limits.ini")
+        for capacity in (7, 8):
+            with open(limits, "w", encoding="utf-8") as file:
+                file.write(f"[all]\nmatch = *\ncapacity = {capacity}\nrecharge = 1h\n")
+            said = self.tool(gate, "limits", "load", limits)
+            wait_until(lambda c=capacity: fields(gate.ask("peek x")).get("capacity") == str(c),
+                       f"capacity {capacity}; {said}; {gate.log()}")
+        self.assertEqual(self.redis_level(gate, "x"), 1)
+        self.assertIn("  current\n", self.tool(gate, "fleet"))
+        slot = self.alive().ask("CLUSTER", "KEYSLOT", "{dripgate}limits")
+        self.promote(self.replica_of(self.node_of(slot)[0]))
+        with open(limits, "w", encoding="utf-8") as file:
+            file.write("[all]\nmatch = *\ncapacity = 9\nrecharge = 1h\n")
+
+        def loaded():
+            self.tool(gate, "limits", "load", limits)
+            return fields(gate.ask("peek x"))["capacity"] == "9"
+
+        wait_until(loaded, f"capacity 9; {gate.log()}")
+
+    @staticmethod
+    def tool(gate, *arguments):
+        result = subprocess.run([harness.DRIPGATE, "-c", gate.config_path, *arguments],
+                                capture_output=True, text=True, check=False,
+                                timeout=harness.PATIENCE)
+        return result.stdout + result.stderr
+
+
 class ChangesTest(Case):
     def decide(self, gate, key, level):
         """At once, by Redis."""
@@ -177,6 +224,93 @@ class ChangesTest(Case):
         self.promote(replica)
         for key in lost:
             self.redis_level(gate, key)  # Redis decides again
+
+    def test_nodes_that_the_seed_named_are_asked_when_it_is_dead(self):
+        seed = next(n for n in self.nodes if n.ask("ROLE")[0] == b"slave")
+        gate = self.gate(self.address(seed))
+        keys = [f"login:{i}" for i in range(20)]
+        for key in keys:
+            self.assertEqual(self.redis_level(gate, key), 1)
+        replicated = seed.ask("ROLE")[2]
+        seed.kill()
+        master = next(n for n in self.nodes if n is not seed and n.port != replicated
+                      and n.ask("ROLE")[0] == b"master")
+        self.promote(self.replica_of(master))
+        master.kill()
+        for key in keys:
+            self.redis_level(gate, key)
+
+
+@unittest.skipUnless(LONG, "takes minutes: make check-long")
+class LoadTest(Case):
+    """One key a partition, asked about all the time; masters fail meanwhile."""
+
+    def setUp(self):
+        super().setUp()
+        # A partition of each master, with a time-out that is over before the election.
+        self.one = self.gate(connect_timeout="500ms", socket_timeout="500ms")
+        self.keys = [f"login:{i}" for i in range(12)]
+        for key in self.keys:
+            self.redis_level(self.one, key)
+
+    def masters(self):
+        return {key: self.node_of(self.hash_of(key)[1])[0] for key in self.keys}
+
+    def ask_until(self, done, lost):
+        """Ask about all keys until that; those that are not lost never fall back."""
+        end = time.monotonic() + harness.PATIENCE
+        while not done():
+            self.assertLess(time.monotonic(), end, "no new master")
+            for key in self.keys:
+                said = fields(self.one.ask(f"consume {key}"))
+                if key not in lost:
+                    self.assertEqual(said["from"], "redis", self.one.log())
+
+    def back(self, lost):
+        """How long it takes until Redis decides about all keys again."""
+        since = time.monotonic()
+        for key in lost:
+            self.redis_level(self.one, key)
+        return time.monotonic() - since
+
+    def fail_over(self, victim, by, undo):
+        """Under load.  Return how long Redis was not back after it."""
+        lost = {key for key, master in self.masters().items() if master is victim}
+        replica = self.replica_of(victim)
+        by(victim)
+        self.ask_until(lambda: replica.ask("ROLE")[0] == b"master", lost)
+        took = self.back(lost)
+        undo(victim)
+        wait_until(lambda: all(map(self.is_complete, self.nodes)), "the cluster")
+        return took
+
+    def check_failing(self, by, undo=lambda victim: None):
+        took = []
+        for i in range(TIMES):
+            masters = sorted(set(self.masters().values()), key=lambda n: n.port)
+            took.append(self.fail_over(masters[i % len(masters)], by, undo))
+        print(f"back after {sorted(took)[len(took) // 2]:.2f} s, at most {max(took):.2f} s")
+        self.assertLess(sorted(took)[len(took) // 2], 1)
+
+    def test_a_master_that_is_killed_touches_its_partitions_alone(self):
+        self.check_failing(lambda victim: victim.kill(),
+                           lambda victim: self.restart(self.nodes.index(victim)))
+
+    def test_a_master_that_is_stopped_touches_its_partitions_alone(self):
+        self.check_failing(lambda victim: victim.send(signal.SIGSTOP),
+                           lambda victim: victim.send(signal.SIGCONT))
+
+    def test_a_master_that_is_replaced_touches_its_partitions_alone(self):
+        self.check_failing(lambda victim: self.promote(self.replica_of(victim)))
+
+    def test_a_cluster_that_starts_again_decides_again(self):
+        for _ in range(TIMES // 4):
+            for node in self.nodes:
+                node.kill()
+            for i in range(len(self.nodes)):
+                self.restart(i)
+            wait_until(lambda: all(map(self.is_complete, self.nodes)), "the cluster")
+            self.back(self.keys)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ tear_down(void)
 /* The slot of {0}: is 13907. */
 #define SHARDS                                                                 \
 	"*1\r\n*4\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n$5\r\nnodes\r\n"     \
-	"*1\r\n*6\r\n$8\r\nendpoint\r\n$2\r\nm%s\r\n$4\r\nport\r\n:%s\r\n"     \
-	"$4\r\nrole\r\n$6\r\nmaster\r\n"
+	"*1\r\n*8\r\n$8\r\nendpoint\r\n$2\r\nm%s\r\n$4\r\nport\r\n:%s\r\n"     \
+	"$4\r\nrole\r\n$6\r\nmaster\r\n$6\r\nhealth\r\n$6\r\nonline\r\n"
 
 /* A node is connected to. */
 static void
@@ -204,6 +204,27 @@ START_TEST(node_is_asked_each_minute)
 }
 END_TEST
 
+/* Those of the settings come after them. */
+START_TEST(nodes_that_others_named_are_asked_too)
+{
+	node_comes("one:1");
+	node_says("3");
+	master_comes("m3:3");
+	peer_close(node);
+	fake_pass(RETRY_US);
+	node_comes("m3:3");
+	peer_close(node);
+	fake_pass(RETRY_US);
+	node_comes("one:1");
+	peer_close(node);
+	fake_pass(2 * RETRY_US);
+	node_comes("two:2");
+	node_says("4");
+	ck_assert(peer_is_left(server));
+	ck_assert_str_eq(noted(), "down");
+}
+END_TEST
+
 START_TEST(server_must_be_a_node_too)
 {
 	node_comes("one:1");
@@ -226,6 +247,7 @@ cluster_suite(void)
 	tcase_add_test(tcase, link_is_down_while_the_slot_has_no_master);
 	tcase_add_test(tcase, slot_that_moved_is_looked_up_again);
 	tcase_add_test(tcase, node_is_asked_each_minute);
+	tcase_add_test(tcase, nodes_that_others_named_are_asked_too);
 	tcase_add_test(tcase, server_must_be_a_node_too);
 	suite_add_tcase(suite, tcase);
 	return suite;

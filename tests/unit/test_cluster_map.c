@@ -120,6 +120,47 @@ START_TEST(master_of_a_slot_is_found)
 }
 END_TEST
 
+static const struct {
+	const char *reply;
+	const struct cluster_asked *asked;
+	const char *list;
+} lists[] = {
+    {"*2\r\n" SHARD "*2\r\n" NODE(B, "2", REPLICA, ONLINE) NODE(A, "1", MASTER,
+	 ONLINE) SHARD "*2\r\n" NODE("$3\r\n::1\r\n", "3", MASTER, ONLINE)
+	    NODE("$1\r\n?\r\n", "4", MASTER, ONLINE),
+	&plain, "b:2 a:1 [::1]:3 asked:4"},
+    {"*1\r\n" SHARD "*1\r\n" NODE(A, "1", MASTER, ONLINE), &by_tls, "a:11"},
+    {"*1\r\n" SHARD "*3\r\n" NODE(A, "1", MASTER, FAILED) NODE(
+	 A, "0", MASTER, ONLINE) NODE("$3\r\na b\r\n", "1", MASTER, ONLINE),
+	&plain, ""},
+    {"*1\r\n" SHARD "*1\r\n:7\r\n", &plain, ""},
+    {"*1\r\n" SHARD ":7\r\n", &plain, ""},
+    {"*2\r\n" SLOTS SLOT_NODE(A, "1")
+	    SLOT_NODE(B, "2") "*3\r\n:100\r\n:101\r\n*1\r\n:7\r\n",
+	&plain, "a:1 b:2"},
+    {"*2\r\n*2\r\n:0\r\n:99\r\n:7\r\n", &plain, ""},
+    {"+OK\r\n", &plain, ""},
+};
+
+START_TEST(nodes_are_listed)
+{
+	redisReader *reader = redisReaderCreate();
+	const char *bytes = lists[_i].reply;
+	struct buf list = {0};
+	void *reply = NULL;
+
+	redisReaderFeed(reader, bytes, strlen(bytes));
+	ck_assert_int_eq(redisReaderGetReply(reader, &reply), REDIS_OK);
+	ck_assert_ptr_nonnull(reply);
+	ck_assert_int_eq(cluster_map_list(reply, lists[_i].asked, &list), 0);
+	ck_assert_int_eq(buf_add(&list, "", 1), 0);
+	ck_assert_str_eq(buf_data(&list), lists[_i].list);
+	buf_free(&list);
+	freeReplyObject(reply);
+	redisReaderFree(reader);
+}
+END_TEST
+
 Suite *
 cluster_map_suite(void)
 {
@@ -128,6 +169,7 @@ cluster_map_suite(void)
 
 	tcase_add_loop_test(
 	    tcase, master_of_a_slot_is_found, 0, (int)COUNT(cases));
+	tcase_add_loop_test(tcase, nodes_are_listed, 0, (int)COUNT(lists));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

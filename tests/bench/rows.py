@@ -7,7 +7,7 @@ import subprocess
 
 from measure import Side, check, load_argv, measure, read_words
 from rude import Dripper
-from servers import (ADMITS, CAPACITY, LOGIN, RECHARGE_US, Failed,
+from servers import (ADMITS, CAPACITY, LOGIN, RECHARGE_US, Failed, Together,
                      allow_descriptors, fill)
 
 # "load" is the load generator's options; "sides" starts the servers and
@@ -68,6 +68,36 @@ def redis_sides(stage):
                "recharge_us": RECHARGE_US}
     return (daemon(stage, stage.dripgated(redis), redis),
             Side("EVALSHA", stage.address(redis), evalsha, [redis], "allow"))
+
+
+def spread_sides(stage, label, together, topology, partitions):
+    """Several servers, and one."""
+    hosts = " ".join(server.tcp for server in together.servers)
+    redis = stage.redis()
+    return (daemon(stage, stage.dripgated(
+                together, topology=f"topology = {topology}\nhosts = {hosts}\n"
+                f"partitions = {partitions}\n"), together, label=label),
+            daemon(stage, stage.dripgated(redis), redis, label="one server"))
+
+
+def cluster_sides(stage):
+    return spread_sides(stage, "cluster of 3", stage.redis_cluster(3),
+                        "cluster", 3)
+
+
+def sharded_sides(stage):
+    return spread_sides(stage, "2 hosts",
+                        Together("redis", [stage.redis(), stage.redis()]),
+                        "sharded", 16)
+
+
+def tls_sides(stage):
+    plain = stage.redis()
+    by_tls, certificate = stage.redis_by_tls()
+    return (daemon(stage, stage.dripgated(
+                by_tls, topology=f"host = 127.0.0.1\nport = {by_tls.port}\n"
+                f"tls = yes\nca_file = {certificate}\n"), by_tls, label="TLS"),
+            daemon(stage, stage.dripgated(plain), plain, label="plain"))
 
 
 def denied_sides(stage):
@@ -299,6 +329,13 @@ def redis_claims(flight, target, aim):
               processes=("redis", "redis"))
 
 
+def spread_claims(what, redis_target, redis_aim):
+    yield cpu(f"CPU of Redis, {what}", "one server", redis_target, redis_aim,
+              processes=("redis", "redis"))
+    yield cpu(f"CPU of dripgated, {what}", "one server", 1.3, 1.1,
+              processes=("dripgated", "dripgated"))
+
+
 ROWS = {row.name: row for row in (
     memory_row("memory", 64, "64 requests in flight on each of 50 connections"),
     memory_row("memory-16", 16, "16 in flight on each"),
@@ -318,6 +355,14 @@ ROWS = {row.name: row for row in (
     Row("hot", "CONSUME, Redis store, one key, all admitted, 64 x 50; against "
         "the same calls", {**DEEP, "keys": 1}, redis_sides,
         (rate("Redis store, hot key", "direct calls", 15, 30),)),
+    Row("cluster", "CONSUME, Redis store, 100,000 keys, 64 x 50, three masters "
+        "with a partition each; against one server", DEEP, cluster_sides,
+        tuple(spread_claims("cluster of 3 masters", 1.5, 1.2))),
+    Row("sharded", "the same, two hosts with 16 partitions", DEEP,
+        sharded_sides, tuple(spread_claims("2 hosts", 1.3, 1.1))),
+    Row("tls", "CONSUME, Redis store over TLS, 100,000 keys, 64 x 50; against "
+        "the same without", DEEP, tls_sides,
+        (rate("Redis store, TLS", "plain", 0.7, 0.85),)),
     Row("denied", "CONSUME, Redis store, one key, all denied, 64 x 50; against "
         "the memory store, the same", {**DEEP, "keys": 1}, denied_sides,
         (rate("Redis store, hot key, denied", "memory store", 0.9,

@@ -56,6 +56,20 @@ def free_port():
         return s.getsockname()[1]
 
 
+def run(*argv):
+    """Run a program that prepares a row."""
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(f"{argv[0]}: {done.stdout[-500:]}{done.stderr[-500:]}")
+
+
+def free_bus_port():
+    """One that leaves room for the port of a cluster's bus, 10,000 above."""
+    while (port := free_port()) > 55_000:
+        pass
+    return port
+
+
 def allow_descriptors(count):
     """Let this process and those that it starts have so many files open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -143,6 +157,19 @@ class Server:
         self.log.close()
 
 
+class Together:
+    """Servers that do the work of one: their CPU time is summed."""
+
+    def __init__(self, name, servers):
+        self.name, self.servers = name, servers
+
+    def cpu(self):
+        return sum(server.cpu() for server in self.servers)
+
+    def last_words(self):
+        return "\n  ".join(server.last_words() for server in self.servers)
+
+
 class Stage:
     """The servers of one row, and the folder for their files."""
 
@@ -164,19 +191,43 @@ class Stage:
 
     def start(self, name, make_argv):
         self.count += 1
-        port, path = free_port(), self.folder / f"{name}{self.count}.sock"
+        port, path = free_bus_port(), self.folder / f"{name}{self.count}.sock"
         server = Server(name, make_argv(port, path), port, path)
         self.exits.callback(server.stop)
         return server
 
-    def redis(self):
+    def redis(self, *options):
+        """The last option counts where one comes twice."""
         return self.start("redis", lambda port, path: [
             REDIS_SERVER, "--port", str(port), "--bind", "127.0.0.1",
             "--unixsocket", str(path), "--save", "", "--appendonly", "no",
-            "--dir", str(self.folder)])
+            "--dir", str(self.folder),
+            *(option.format(port=port) for option in options)])
+
+    def redis_by_tls(self):
+        """One that has a port for TLS and no other, and its authority's file."""
+        key, certificate = self.folder / "tls.key", self.folder / "tls.crt"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+            "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", key, "-out", certificate)
+        return self.redis(
+            "--port", "0", "--tls-port", "{port}", "--tls-auth-clients", "no",
+            "--tls-cert-file", str(certificate), "--tls-key-file", str(key),
+            "--tls-ca-cert-file", str(certificate)), certificate
+
+    def redis_cluster(self, masters):
+        servers = [self.redis(
+            "--cluster-enabled", "yes", "--cluster-node-timeout", "60000",
+            "--cluster-config-file", f"nodes-{i}.conf") for i in range(masters)]
+        run("redis-cli", "--cluster", "create", *(s.tcp for s in servers),
+            "--cluster-yes")
+        return Together("redis", servers)
 
     def dripgated(self, redis=None, limits=LOGIN + ADMITS, workers=1,
-                  max_buckets=1_000_000, patience=PATIENCE, listen=""):
+                  max_buckets=1_000_000, patience=PATIENCE, topology=None,
+                  listen=""):
+        """${topology}: settings of [redis] that say where the servers are."""
         def argv(port, path):
             file = path.with_suffix(".limits.ini")
             file.write_text(limits)
@@ -187,7 +238,9 @@ class Stage:
                     f"max_buckets = {max_buckets}\n")
             if redis:
                 text += f"[redis]\nsocket_timeout = {patience}\n"
-            if redis and self.transport == "tcp":
+            if topology:
+                text += topology
+            elif redis and self.transport == "tcp":
                 text += f"host = 127.0.0.1\nport = {redis.port}\n"
             elif redis:
                 path_of = redis.unix.removeprefix("unix:")

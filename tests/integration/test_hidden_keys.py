@@ -141,6 +141,24 @@ class HiddenTest(harness.Case):
         self.assertEqual(self.levels(gate), "7")
         self.assertEqual(server.ask("HKEYS", "drip:exact"), [name(NEW, "exact", "x:1")])
 
+    def test_each_host_has_its_keys_under_their_names(self):
+        servers = [self.redis(), self.redis()]
+        gate = self.daemon(LIMITS, {
+            "store": {"type": "redis", "key_secrets": self.write("a", OLD)},
+            "redis": {**PATIENT["redis"], "topology": "sharded", "partitions": 16,
+                      "hosts": " ".join(f"127.0.0.1:{s.port}" for s in servers)}})
+        keys = [f"x:{i}" for i in range(40)]
+        gate.ask(*(f"consume {key} 3" for key in keys))
+        self.rotate(gate, "a", NEW, OLD)
+        levels = [harness.fields(line)["level"]
+                  for line in gate.ask(*(f"consume {key}" for key in keys))]
+        self.assertEqual(levels, ["4"] * len(keys))
+        found = [[field for hash in server.ask("KEYS", "drip:*:exact")
+                  for field in server.ask("HKEYS", hash)] for server in servers]
+        self.assertTrue(all(found))
+        self.assertEqual(sorted(found[0] + found[1]),
+                         sorted(name(NEW, "exact", key) for key in keys))
+
     def check_refused(self, gate, line, reason):
         done = subprocess.run([harness.DRIPGATED, "-c", gate.config_path, "--check"],
                               check=False, text=True, capture_output=True)

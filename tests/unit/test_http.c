@@ -390,6 +390,14 @@ static const struct {
     {JSON(59) "{\"all\":[{\"amount\":2,\"key\":\"a\"},{\"key\":\"b\"}],"
 	      "\"deny\":403    }" GET("/healthz"),
 	"mconsume a 2 b 1 deny=403\nping\n"},
+    /* deep */
+    {JSON(32) "{\"key\":[[[[[[[[[[[[]]]]]]]]]]]]}", "400 badjson\n"},
+    {JSON(35) "{\"key\":{\"key\":{\"key\":{\"key\":\"a\"}}}}", "400 badjson\n"},
+    {JSON(44) "{\"each\":[{\"each\":[{\"each\":[{\"key\":\"a\"}]}]}]}",
+	"400 badjson\n"},
+    {JSON(31) "{\"all\":[{\"all\":[{\"key\":\"a\"}]}]}", "400 badjson\n"},
+    {JSON(32) "{\"each\":[{\"all\":[{\"key\":\"a\"}]}]}", "400 badjson\n"},
+    {JSON(32) "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "400 badjson\n"},
     {JSON(10) "{\"all\":[]}", "400 badjson\n"},
     {JSON(9) "{\"all\":1}", "400 badall\n"},
     {JSON(23) "{\"all\":[{\"amount\":1 }]}", "400 nokey\n"},

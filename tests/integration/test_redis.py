@@ -67,13 +67,14 @@ class SameAsMemory(harness.Case):
                 self.assertEqual(value, their[name], line)
 
     def test_sequences_asked_in_one_go_get_equal_answers(self):
+        # So few that they are decided within one client's quantum.
         equal = 0
-        for seed in range(30):
+        for seed in range(150):
             # Each has its keys to itself: what a former one left has aged by
             # not quite the same time in both.
             self.server.ask("FLUSHALL")
             lines = [line.replace(":", f":{seed}.")
-                     for line in random_requests(random.Random(seed), 100)]
+                     for line in random_requests(random.Random(seed), 20)]
             start = time.monotonic()
             ours, theirs = self.ask_both(lines)
             elapsed = time.monotonic() - start
@@ -81,7 +82,7 @@ class SameAsMemory(harness.Case):
                 self.check_equal(f"seed {seed}: {line}", our, their, elapsed)
             equal += ours == theirs
         # A busy machine may cut what was sent in one go.
-        self.assertGreater(equal, 15)
+        self.assertGreater(equal, 75)
 
     def test_sequences_asked_one_by_one_get_equal_figures(self):
         rng = random.Random(7)

@@ -9,6 +9,7 @@
 #include "gate/gate.h"
 #include "limit/also.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,8 +202,10 @@ joint_prepare(struct check *check)
 	check->outcome = joint_gather(&keys, check, queries, count);
 	if (check->outcome == OUTCOME_DECISION && keys.count > count)
 		check->outcome = joint_replace(check, &keys);
-	if (check->outcome != OUTCOME_DECISION)
+	if (check->outcome != OUTCOME_DECISION) {
 		check_set_state(check, CHECK_DECIDED);
-	else
-		joint_find_limits(check->joint);
+		return;
+	}
+	assert(check->joint); /* it had several, or has some of also now */
+	joint_find_limits(check->joint);
 }

@@ -6,6 +6,7 @@
  */
 #include "limit/glob.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdint.h>
 #include <string.h>
@@ -312,6 +313,7 @@ glob_count_stars(const char *pattern)
 		if (*pattern == '[') {
 			pattern++;
 			glob_bracket_has(&pattern, 0);
+			assert(pattern); /* it has no fault */
 			continue;
 		}
 		count += *pattern == '*';

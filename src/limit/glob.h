@@ -38,7 +38,7 @@ struct glob_part {
 	size_t len;
 };
 
-/** How many * the pattern has. */
+/** How many * the pattern, which has no fault, has. */
 unsigned glob_count_stars(const char *pattern);
 
 /** Set what each * of the pattern, the first ${most} of them, stands for in a

@@ -132,8 +132,10 @@ listeners_check(
 	char why[LISTEN_REASON_MAX];
 
 	*reason = '\0';
-	if (!listeners)
+	if (!listeners) {
 		snprintf(reason, LISTENERS_REASON_MAX, "out of memory");
+		return false;
+	}
 	for (int kind = 0; kind < LISTENER_KINDS && !*reason; kind++)
 		(void)listeners_check_kind(
 		    listeners, (enum listener_kind)kind, reason);

@@ -468,15 +468,9 @@ check_end(struct check *check)
 }
 
 const struct query *
-check_decider(const struct check *check)
+check_joint_decider(const struct check *check)
 {
-	return check->joint ? joint_decider(check->joint) : &check->query;
-}
-
-const struct key *
-check_told_key(const struct check *check)
-{
-	return check->joint ? &check_decider(check)->key : NULL;
+	return joint_decider(check->joint);
 }
 
 const char *

@@ -155,10 +155,20 @@ void check_end(struct check *check);
 
 /** The query that decided, of a decided check: of several, the denied one with
  * the longest retry, or the one with the least room left. */
-const struct query *check_decider(const struct check *check);
+const struct query *check_joint_decider(const struct check *check);
+
+static inline const struct query *
+check_decider(const struct check *check)
+{
+	return check->joint ? check_joint_decider(check) : &check->query;
+}
 
 /** The key of that query, if there were others; else NULL. */
-const struct key *check_told_key(const struct check *check);
+static inline const struct key *
+check_told_key(const struct check *check)
+{
+	return check->joint ? &check_joint_decider(check)->key : NULL;
+}
 
 /** Name of what a decision rests on: "redis". */
 const char *decided_by_name(enum decided_by decided_by);

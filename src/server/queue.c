@@ -38,15 +38,6 @@ queue_end_slot(struct slot *slot)
 	spares_put(&slot->cache->spares, slot);
 }
 
-/* What is given back must be before the client asks again. */
-void
-slot_start_check(struct slot *slot)
-{
-	slot->ready = check_start(&slot->check);
-	if (!slot->ready && slot->check.joint && check_is_spread(&slot->check))
-		slot->queue->blocker = slot;
-}
-
 /* The bucket of the first is fetched while the others are read. */
 void
 slot_defer_check(struct slot *slot)

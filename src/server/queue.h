@@ -143,7 +143,14 @@ slot_hold(struct slot *slot, size_t bytes)
 
 /** Start the slot's check, to which queries were added: the slot is ready once
  * that is decided.  No check may be deferred. */
-void slot_start_check(struct slot *slot);
+static inline void
+slot_start_check(struct slot *slot)
+{
+	slot->ready = check_start(&slot->check);
+	/* What is given back must be before the client asks again. */
+	if (!slot->ready && slot->check.joint && check_is_spread(&slot->check))
+		slot->queue->blocker = slot;
+}
 
 /** The same, but leave it to queue_start().  So the processor has time to fetch
  * the buckets of several. */

@@ -192,41 +192,36 @@ resp_write_put_fields(char *to, const struct check *check, bool names)
 				    : PUT(to, "$0\r\n\r\n");
 }
 
-/* Behind them, the key that decides, if there are several. */
+/* A header, the fields, and behind them the key that decides, if there are
+ * several; with ${names}, each behind its name. */
 static int
-resp_write_fields(struct buf *out, const struct check *check, bool names)
+resp_write_fields(
+    struct buf *out, const struct check *check, char sign, bool names)
 {
 	const struct key *key = check_told_key(check);
+	int64_t count = DECISION_FIELDS + (key ? 1 : 0);
 	char *room = buf_reserve(out, DECISION_MAX);
 	char *to;
 
 	if (!room)
 		return -1;
-	to = resp_write_put_fields(room, check, names);
+	to = resp_write_put_header(
+	    room, sign, names && sign == '*' ? 2 * count : count);
+	to = resp_write_put_fields(to, check, names);
 	if (key)
 		to = resp_write_put_name(to, "key", names);
 	buf_commit(out, (size_t)(to - room));
 	return key ? resp_write_bulk(out, key->bytes, key->len) : 0;
 }
 
-static size_t
-resp_write_count_fields(const struct check *check)
-{
-	return DECISION_FIELDS + (check_told_key(check) ? 1 : 0);
-}
-
 int
 resp_write_decision(struct buf *out, const struct check *check)
 {
-	if (resp_write_array(out, resp_write_count_fields(check)) == -1)
-		return -1;
-	return resp_write_fields(out, check, false);
+	return resp_write_fields(out, check, '*', false);
 }
 
 int
 resp_write_decision_map(struct buf *out, const struct check *check, int version)
 {
-	if (resp_write_map(out, resp_write_count_fields(check), version) == -1)
-		return -1;
-	return resp_write_fields(out, check, true);
+	return resp_write_fields(out, check, version == 3 ? '%' : '*', true);
 }

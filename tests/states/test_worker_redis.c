@@ -778,6 +778,32 @@ START_TEST(check_and_the_request_behind_it_are_one_call)
 }
 END_TEST
 
+/* The script of one may be refused, and sent again: what is asked behind it
+ * waits for that, whichever script it needs. */
+START_TEST(what_is_behind_the_first_call_for_several_keys_waits_for_it)
+{
+	struct peer *client;
+
+	stop();
+	start_with(SETTINGS, on_errors[0].limits);
+	client = client_comes();
+	peer_say(client, "MCONSUME a:1 1 b:1 1\n");
+	ck_assert_int_eq(count_calls(), 1);
+	peer_say(client, "CONSUME b:1\n");
+	ck_assert_int_eq(count_calls(), 0);
+	reply_buckets(2);
+	ck_assert_int_eq(count_calls(), 1);
+	peer_say(client, "MCONSUME a:1 1 b:1 1\n");
+	ck_assert_int_eq(count_calls(), 0);
+	reply_buckets(1);
+	ck_assert_int_eq(count_calls(), 1);
+	reply_buckets(2);
+	peer_say(client, "CONSUME b:1\n");
+	peer_say(client, "MCONSUME a:1 1 b:1 1\n");
+	ck_assert_int_eq(count_calls(), 2);
+}
+END_TEST
+
 /*
  * Trouble.
  */
@@ -1193,6 +1219,8 @@ worker_redis_suite(void)
 	    check_whose_batch_is_given_up_is_decided_by_on_error, 0,
 	    COUNT(on_errors));
 	tcase_add_test(tcase, check_and_the_request_behind_it_are_one_call);
+	tcase_add_test(
+	    tcase, what_is_behind_the_first_call_for_several_keys_waits_for_it);
 	tcase_add_test(tcase, lost_link_answers_all_requests_once);
 	tcase_add_test(tcase, request_waits_for_an_idle_link_to_reconnect);
 	tcase_add_test(

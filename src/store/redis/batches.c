@@ -119,3 +119,20 @@ batches_send_again(struct batches *batches, struct batch *batch)
 	if (!batch->next)
 		batches->tail = batch;
 }
+
+static bool
+batches_is_proving(const struct batch_proofs *proofs, size_t kind)
+{
+	return !proofs->proven[kind] && proofs->proving[kind];
+}
+
+bool
+batches_must_wait(const struct batch_proofs *proofs, size_t kind)
+{
+	bool waits = batches_is_proving(proofs, kind) ||
+		     batches_is_proving(proofs, BATCH_PLAN);
+
+	for (size_t i = 0; kind == BATCH_PLAN && i < BATCH_PLAN; i++)
+		waits |= batches_is_proving(proofs, i);
+	return waits;
+}

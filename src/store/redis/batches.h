@@ -11,6 +11,7 @@
 #include "limit/algorithm.h"
 #include "store/redis/batch.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,5 +61,20 @@ void batches_send_again(struct batches *batches, struct batch *batch);
 
 /** A batch is done with. */
 void batches_recycle(struct batches *batches, struct batch *batch);
+
+/**
+ * Whether the server has run the script of each kind since the link came up.
+ * Until then one call of it is out at a time: a refused one could not be sent
+ * again once another brought it and ran.
+ */
+struct batch_proofs {
+	bool proven[BATCH_KINDS];
+	bool proving[BATCH_KINDS]; /* a call of it is out */
+};
+
+/** Whether a call of ${kind} must wait for one that is out, and that may be
+ * sent again.  What a plan is about, others may be about, too: neither may
+ * overtake the other. */
+bool batches_must_wait(const struct batch_proofs *proofs, size_t kind);
 
 #endif

@@ -35,11 +35,7 @@ struct shard {
 	unsigned inflight;
 	struct redirects redirects; /* by the nodes of a cluster */
 
-	/* Whether the server has run the script of each algorithm since the
-	 * link came up.  Until then one call of it is out at a time: a refused
-	 * one could not be sent again once another brought it and ran. */
-	bool proven[BATCH_KINDS];
-	bool proving[BATCH_KINDS]; /* a call of it is out */
+	struct batch_proofs proofs;
 
 	unsigned pending;   /* queries without a result */
 	unsigned window;    /* of those, the most before it has no room */
@@ -164,7 +160,7 @@ shard_on_up(void *arg)
 	}
 	shard->ready = true;
 	shard_note_up(shard);
-	memset(shard->proven, 0, sizeof(shard->proven));
+	memset(shard->proofs.proven, 0, sizeof(shard->proofs.proven));
 	shard_settle(shard);
 }
 
@@ -228,7 +224,7 @@ static void
 shard_trust(struct shard *shard, const struct batch *batch)
 {
 	shard_look_at_clock(shard, batch);
-	shard->proven[batches_kind_of(batch)] = true;
+	shard->proofs.proven[batches_kind_of(batch)] = true;
 	link_proven(shard->link);
 }
 
@@ -315,7 +311,7 @@ shard_on_reply(struct script_call *call, const redisReply *reply)
 	struct shard *shard = batch->owner;
 
 	shard->inflight--;
-	shard->proving[batches_kind_of(batch)] = false;
+	shard->proofs.proving[batches_kind_of(batch)] = false;
 	if (reply)
 		server_time_call(shard->server, clock_us() - batch->sent_us);
 	if (!reply || !shard_redirect(shard, batch, reply))
@@ -351,20 +347,10 @@ shard_send(struct shard *shard, struct batch *batch)
 	}
 	server_count(&shard->server->calls);
 	shard->inflight++;
-	shard->proving[batches_kind_of(batch)] = true;
+	shard->proofs.proving[batches_kind_of(batch)] = true;
 	PROBE3(
 	    batch_sent, link_name(shard->link), batch->count, batch->queries);
 	shard->common->events->sent(shard->common->arg, batch->count);
-}
-
-/* Whether it is not known if the server has the script, and a call that is out
- * will show it. */
-static bool
-shard_must_wait(const struct shard *shard, const struct batch *batch)
-{
-	size_t place = batches_kind_of(batch);
-
-	return !shard->proven[place] && shard->proving[place];
 }
 
 void
@@ -380,7 +366,7 @@ shard_flush(struct shard *shard)
 		return;
 	while (
 	    shard->inflight < most && (batch = batches_next(&shard->batches))) {
-		if (shard_must_wait(shard, batch)) {
+		if (batches_must_wait(&shard->proofs, batches_kind_of(batch))) {
 			batches_push_back(&shard->batches, batch);
 			break;
 		}

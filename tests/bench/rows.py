@@ -360,7 +360,7 @@ ROWS = {row.name: row for row in (
         tuple(spread_claims("cluster of 3 masters", 1.5, 1.2))),
     Row("sharded", "the same, two hosts with 16 partitions", DEEP,
         sharded_sides, tuple(spread_claims("2 hosts", 1.3, 1.1))),
-    Row("tls", "CONSUME, Redis store over TLS, 100,000 keys, 64 x 50; against "
+    Row("redis-tls", "CONSUME, Redis store over TLS, 100,000 keys, 64 x 50; against "
         "the same without", DEEP, tls_sides,
         (rate("Redis store, TLS", "plain", 0.7, 0.85),)),
     Row("denied", "CONSUME, Redis store, one key, all denied, 64 x 50; against "

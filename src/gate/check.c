@@ -62,6 +62,14 @@ check_cell_of(const struct check *check, const struct query *query)
 	    snapshot->limit_stats, limit->order, check->gate->worker);
 }
 
+/* Count for all limits together, and in the cell of the one, or NULL. */
+#define COUNT_ONE(counters, cell, name)                                        \
+	do {                                                                   \
+		counter_add(&(counters)->name, 1);                             \
+		if (cell)                                                      \
+			counter_add(&(cell)->name, 1);                         \
+	} while (0)
+
 static void
 check_record(const struct check *check, const struct key *key)
 {

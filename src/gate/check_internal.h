@@ -37,12 +37,4 @@ void check_count_fallback(const struct check *check, const struct query *query);
  * show, with the key of ${query}. */
 void check_sample(struct check *check, const struct query *query);
 
-/** Count for all limits together, and in the cell of the one, or NULL. */
-#define COUNT_ONE(counters, cell, name)                                        \
-	do {                                                                   \
-		counter_add(&(counters)->name, 1);                             \
-		if (cell)                                                      \
-			counter_add(&(cell)->name, 1);                         \
-	} while (0)
-
 #endif

@@ -293,7 +293,7 @@ joint_start(struct joint *joint)
 {
 	struct check *check = joint->check;
 
-	if (joint->is_unmatched) {
+	if (!joint_decider(joint)->limit) {
 		check_conclude_unmatched(check);
 		return true;
 	}

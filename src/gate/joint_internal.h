@@ -13,11 +13,11 @@
 
 struct joint {
 	struct check *check;
-	size_t bytes;      /* that it has */
-	bool is_unmatched; /* a key of it has no limit, and that counts */
-	bool is_spread;    /* over several places */
-	bool gives_back;   /* that is what is waited for */
-	unsigned decider;  /* the query that decides */
+	size_t bytes;     /* that it has */
+	bool is_spread;   /* over several places */
+	bool gives_back;  /* that is what is waited for */
+	unsigned decider; /* the query that decides; before, 0, or one that has
+			   * no limit, which decides then */
 	unsigned waiting;
 	unsigned count; /* of queries */
 	struct query queries[];

@@ -87,8 +87,9 @@ joint_find_limit(struct joint *joint, unsigned i)
 	struct query *query = &joint->queries[i];
 	struct query *same;
 
-	query->limit =
-	    rules_match(query->rules, &query->key, check->gate->scratch);
+	if (!query->limit)
+		query->limit = rules_match(
+		    query->rules, &query->key, check->gate->scratch);
 	if (!query->limit)
 		return check_unmatched(check) != UNMATCHED_ALLOW;
 	same = joint_find_same(joint, i);
@@ -112,41 +113,36 @@ joint_find_limits(struct joint *joint)
 	}
 	joint->count = kept;
 	for (unsigned i = 0; i < kept; i++)
-		if (!joint->queries[i].limit) {
-			joint->is_unmatched = true;
+		if (!joint->queries[i].limit)
 			joint->decider = i;
-		}
 }
 
 /*
  * What limits charge too.
  */
 
-/* Keys being gathered. */
+/* Keys being gathered: those that were asked for, and then those of also, of
+ * which there are fewer than CHECK_KEYS_MAX, in ${room}. */
 struct joint_keys {
-	unsigned count;
+	unsigned asked, count;
 	struct check_key keys[CHECK_KEYS_MAX];
-	unsigned written;
-	struct also_key room[ALSO_MAX];
+	struct also_key room[CHECK_KEYS_MAX];
 };
 
-/* Add the keys that ${limit} charges with the one of ${query}, as much.  Return
- * OUTCOME_DECISION, or what is wrong. */
+/* Add the keys that the limit of ${query} charges with its own, as much.
+ * Return OUTCOME_DECISION, or what is wrong. */
 static enum check_outcome
 joint_add_also(struct joint_keys *keys, const struct query *query,
-    const struct limit *limit, struct rules_scratch *scratch)
+    struct rules_scratch *scratch)
 {
-	struct also_key also[ALSO_MAX];
-	int count = also_write_keys(limit, &query->key, scratch, also);
+	struct also_key *room = &keys->room[keys->count - keys->asked];
+	unsigned count = also_count(query->limit);
 
-	if (count == -1)
-		return OUTCOME_LONGKEY;
-	if (keys->count + (unsigned)count > CHECK_KEYS_MAX)
+	if (keys->count + count > CHECK_KEYS_MAX)
 		return OUTCOME_TOOMANY;
-	for (int i = 0; i < count; i++) {
-		struct also_key *room = &keys->room[keys->written++];
-
-		*room = also[i];
+	if (also_write_keys(query->limit, &query->key, scratch, room) == -1)
+		return OUTCOME_LONGKEY;
+	for (; count > 0; count--, room++) {
 		keys->keys[keys->count++] =
 		    (struct check_key){room->bytes, room->len, query->amount};
 	}
@@ -155,23 +151,25 @@ joint_add_also(struct joint_keys *keys, const struct query *query,
 
 static enum check_outcome
 joint_gather(struct joint_keys *keys, const struct check *check,
-    const struct query *queries, unsigned count)
+    struct query *queries, unsigned count)
 {
 	struct rules_scratch *scratch = check->gate->scratch;
 	enum check_outcome outcome = OUTCOME_DECISION;
 
-	keys->count = keys->written = 0;
+	keys->asked = count;
+	keys->count = 0;
 	for (unsigned i = 0; i < count; i++)
 		keys->keys[keys->count++] =
 		    (struct check_key){queries[i].key.bytes, queries[i].key.len,
 			queries[i].amount};
 	for (unsigned i = 0; i < count && outcome == OUTCOME_DECISION; i++) {
-		const struct limit *limit =
-		    rules_match(queries[i].rules, &queries[i].key, scratch);
+		struct query *query = &queries[i];
 
-		if (limit && limit->also)
-			outcome =
-			    joint_add_also(keys, &queries[i], limit, scratch);
+		if (!query->limit)
+			query->limit =
+			    rules_match(query->rules, &query->key, scratch);
+		if (query->limit && query->limit->also)
+			outcome = joint_add_also(keys, query, scratch);
 	}
 	return outcome;
 }
@@ -194,8 +192,8 @@ joint_replace(struct check *check, const struct joint_keys *keys)
 void
 joint_prepare(struct check *check)
 {
-	const struct joint *joint = check->joint;
-	const struct query *queries = joint ? joint->queries : &check->query;
+	struct joint *joint = check->joint;
+	struct query *queries = joint ? joint->queries : &check->query;
 	unsigned count = joint ? joint->count : 1;
 	struct joint_keys keys;
 

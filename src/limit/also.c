@@ -43,28 +43,20 @@ also_check_key(const char *key, size_t len, struct limit_error *error)
 	return 0;
 }
 
-static size_t
-also_item_len(const char *item)
-{
-	return strcspn(item, ",");
-}
-
 int
 also_set(struct limit *limit, const char *value, struct limit_error *error)
 {
+	const char *list, *item;
 	unsigned count;
+	size_t len;
 
 	limit->also = strdup(value);
 	if (!limit->also)
 		return word_fail(error, "out of memory");
 	word_join_list(limit->also);
-	for (const char *item = limit->also; *item;) {
-		size_t len = also_item_len(item);
-
+	for (list = limit->also; word_next(&list, &item, &len);)
 		if (also_check_key(item, len, error) == -1)
 			return -1;
-		item += len + (item[len] == ',');
-	}
 	count = also_count(limit);
 	if (count < 1 || count > ALSO_MAX)
 		return word_fail(error, "also names 1 to %d keys", ALSO_MAX);
@@ -74,13 +66,12 @@ also_set(struct limit *limit, const char *value, struct limit_error *error)
 unsigned
 also_count(const struct limit *limit)
 {
-	const char *at = limit->also;
-	unsigned count = at && *at;
+	const char *list = limit->also, *item;
+	unsigned count = 0;
+	size_t len;
 
-	while (at && (at = strchr(at, ',')) != NULL) {
-		at++;
+	while (list && word_next(&list, &item, &len))
 		count++;
-	}
 	return count;
 }
 
@@ -182,18 +173,16 @@ also_write_key(const char *item, size_t len, const struct also_parts *parts,
 
 int
 also_write_keys(const struct limit *limit, const struct key *key,
-    struct rules_scratch *scratch, struct also_key keys[ALSO_MAX])
+    struct rules_scratch *scratch, struct also_key *keys)
 {
+	const char *list = limit->also, *item;
 	struct also_parts parts;
 	int count = 0;
+	size_t len;
 
 	also_find_parts(limit, key, scratch, &parts);
-	for (const char *item = limit->also; *item; count++) {
-		size_t len = also_item_len(item);
-
-		if (also_write_key(item, len, &parts, &keys[count]) == -1)
+	while (word_next(&list, &item, &len))
+		if (also_write_key(item, len, &parts, &keys[count++]) == -1)
 			return -1;
-		item += len + (item[len] == ',');
-	}
 	return count;
 }

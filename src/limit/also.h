@@ -32,9 +32,10 @@ int also_check(const struct limit *limit, struct limit_error *error) MUST_USE;
 /** How many keys it names; 0: it has no also. */
 unsigned also_count(const struct limit *limit);
 
-/** Write the keys that are charged with ${key}, which ${limit} matches.  Return
- * how many, or -1: one would be longer than KEY_MAX. */
+/** Write the also_count() keys that are charged with ${key}, which ${limit}
+ * matches, to ${keys}.  Return how many, or -1: one would be longer than
+ * KEY_MAX. */
 int also_write_keys(const struct limit *limit, const struct key *key,
-    struct rules_scratch *scratch, struct also_key keys[ALSO_MAX]) MUST_USE;
+    struct rules_scratch *scratch, struct also_key *keys) MUST_USE;
 
 #endif

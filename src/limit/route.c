@@ -22,13 +22,7 @@
 bool
 route_next_of(const char **list, struct route_text *item)
 {
-	size_t len = strcspn(*list, ",");
-
-	if (**list == '\0')
-		return false;
-	*item = (struct route_text){*list, len};
-	*list += len + ((*list)[len] == ',');
-	return true;
+	return word_next(list, &item->bytes, &item->len);
 }
 
 /*

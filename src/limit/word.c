@@ -70,3 +70,14 @@ word_join_list(char *value)
 	}
 	*to = '\0';
 }
+
+bool
+word_next(const char **list, const char **item, size_t *len)
+{
+	if (**list == '\0')
+		return false;
+	*item = *list;
+	*len = strcspn(*list, ",");
+	*list += *len + ((*list)[*len] == ',');
+	return true;
+}

@@ -50,6 +50,9 @@ const char *word_write_number(char text[WORD_TEXT_MAX], int64_t number);
 /** Make a list with blanks or commas one with single commas. */
 void word_join_list(char *value);
 
+/** Take the next item off such a list: ${len} bytes.  False: there is none. */
+bool word_next(const char **list, const char **item, size_t *len);
+
 /** Whether the limit was given the word of that name. */
 bool word_is_given(const struct limit *limit, const char *name);
 

@@ -31,7 +31,7 @@ struct login_tries {
 struct login_place {
 	uint64_t hash; /* its bits of an entry */
 	_Atomic uint64_t *entry;
-	uint64_t found;   /* what stands there, perhaps of another place */
+	uint64_t found;   /* what the entry holds; it may be of another place */
 	int64_t empty_at; /* of this place; 0: it has none */
 };
 

@@ -2,6 +2,10 @@
 
 #include "limit/routes.h"
 
+_Static_assert(
+    VERB_KEYS_MAX <= CHECK_KEYS_MAX && ROUTE_KEYS_MAX <= CHECK_KEYS_MAX,
+    "a check takes all keys of a request");
+
 static int
 keys_ask(
     struct slot *slot, enum op op, const struct check_key *keys, unsigned count)

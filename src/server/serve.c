@@ -30,30 +30,21 @@ serve_write_bytes(struct slot *slot, struct buf *out)
 static int
 serve_write_check(struct slot *slot, struct buf *out)
 {
+	static const enum protocol_error errors[] = {
+	    [OUTCOME_NOLIMIT] = ERROR_NOLIMIT,
+	    [OUTCOME_UNAVAILABLE] = ERROR_UNAVAILABLE,
+	    [OUTCOME_NOMEMORY] = ERROR_NOMEMORY,
+	    [OUTCOME_TOOMANY] = ERROR_TOOMANY,
+	    [OUTCOME_LONGKEY] = ERROR_BADBYTES,
+	};
 	const struct check *check = &slot->check;
 
-	switch (check->outcome) {
-	case OUTCOME_DECISION:
-		break;
-	case OUTCOME_RESET:
+	if (check->outcome == OUTCOME_DECISION)
+		return slot->protocol->decision(out, slot->encoding, check);
+	if (check->outcome == OUTCOME_RESET)
 		return slot->protocol->word(out, slot->encoding, "OK");
-	case OUTCOME_NOLIMIT:
-		return slot->protocol->error(
-		    out, slot->encoding, ERROR_NOLIMIT);
-	case OUTCOME_UNAVAILABLE:
-		return slot->protocol->error(
-		    out, slot->encoding, ERROR_UNAVAILABLE);
-	case OUTCOME_NOMEMORY:
-		return slot->protocol->error(
-		    out, slot->encoding, ERROR_NOMEMORY);
-	case OUTCOME_TOOMANY:
-		return slot->protocol->error(
-		    out, slot->encoding, ERROR_TOOMANY);
-	case OUTCOME_LONGKEY:
-		return slot->protocol->error(
-		    out, slot->encoding, ERROR_BADBYTES);
-	}
-	return slot->protocol->decision(out, slot->encoding, check);
+	return slot->protocol->error(
+	    out, slot->encoding, errors[check->outcome]);
 }
 
 static int

@@ -6,12 +6,14 @@
 static bool
 mates_decide_one(struct query *query, struct mate_bucket *at)
 {
-	if (query->op == OP_GIVE_BACK)
+	if (query->op == OP_GIVE_BACK) {
 		decide_give_back(query->limit, query->amount,
 		    bucket_stamp(&query->bucket), at->now_us, &at->bucket);
-	else
-		at->changed = decide(query->limit, query->op, query->amount,
-		    at->now_us, &at->bucket, &query->decision);
+		at->changed = true;
+		return true;
+	}
+	at->changed = decide(query->limit, query->op, query->amount, at->now_us,
+	    &at->bucket, &query->decision);
 	return query->decision.allowed || query->limit->shadow;
 }
 

@@ -3,6 +3,7 @@ while scripts are flushed and limits reloaded.
 """
 
 import random
+import signal
 
 import harness
 from harness import PATIENT, fields, wait_until
@@ -145,9 +146,20 @@ class Batches(harness.Case):
         self.assertLess(grown["batches"], 300)
 
     def test_a_client_that_vanishes_cancels_nothing(self):
-        with self.gate.connect() as client:
-            client.send("consume hot:1\n" * 100)
+        """What was taken from it counts, although nobody waits for the answer."""
+        self.server.send(signal.SIGSTOP)
+        try:
+            with self.gate.connect() as client:
+                client.send("consume hot:1\n" * 100)
+                wait_until(lambda: self.has_taken(1400), "the requests")
+        finally:
+            self.server.send(signal.SIGCONT)
         wait_until(lambda: self.level("hot:1") == 100, "what was sent")
+
+    def has_taken(self, length):
+        """Whether so many bytes came, and none of them waits for its turn."""
+        stats = self.gate.stats()
+        return stats["received_bytes"] >= length and stats["clients_waiting"] == 0
 
     def test_an_unsettled_reset_is_seen_by_what_follows(self):
         """Over many turns: pairs whose second half depends on the first."""

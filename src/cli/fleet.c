@@ -4,11 +4,10 @@
  * heart is fleet_take_member().
  */
 #include "base/log.h"
-#include "base/num.h"
 #include "base/script.h"
 #include "cli/commands.h"
 #include "control/fleet.h"
-#include "control/node_id.h"
+#include "control/fleet_member.h"
 #include "cli/json.h"
 #include "cli/redis_client.h"
 #include "cli/table.h"
@@ -18,89 +17,29 @@
 #include <string.h>
 #include <time.h>
 
-/* A daemon not seen for this many seconds is gone, and later forgotten. */
-#define GONE_S      120
-#define FORGOTTEN_S FLEET_FORGOTTEN_S
-
-#define DIGEST_LEN   48
-#define SHORT_DIGEST 8
 #define NAME_LEN     300
+#define SHORT_DIGEST 8
 
-enum member_state { MEMBER_CURRENT, MEMBER_LAGS, MEMBER_KEPT, MEMBER_GONE };
-
-static const struct {
-	const char *name;
-	enum colour colour;
-} states[] = {
-    [MEMBER_CURRENT] = {"current", COLOUR_GREEN},
-    [MEMBER_LAGS] = {"lags", COLOUR_RED},
-    [MEMBER_KEPT] = {"kept", COLOUR_YELLOW},
-    [MEMBER_GONE] = {"gone", COLOUR_YELLOW},
+static const enum colour state_colours[FLEET_STATE_COUNT] = {
+    [FLEET_CURRENT] = COLOUR_GREEN,
+    [FLEET_LAGS] = COLOUR_RED,
+    [FLEET_KEPT] = COLOUR_YELLOW,
+    [FLEET_GONE] = COLOUR_YELLOW,
 };
 
 struct fleet_node {
-	const char *name; /* "NODE#ID", the reply's */
-	size_t name_len;
-	size_t node_len; /* of NODE; ID is there if it is less than the name */
-	bool shared;     /* another daemon has this NODE */
-	char digest[DIGEST_LEN]; /* "-": runs limits that it saved */
-	int64_t loaded_at, count, seen_at;
-	enum member_state state;
+	struct fleet_member member; /* its name is the reply's */
+	bool shared;                /* another daemon has this NODE */
+	enum fleet_state state;
 };
 
 struct fleet_view {
 	struct fleet_node *items;
 	size_t count;
-	int64_t now;             /* seconds since 1970 */
-	char digest[DIGEST_LEN]; /* of the key */
-	bool has_strange;        /* a field was not read */
+	int64_t now;                    /* seconds since 1970 */
+	char digest[FLEET_DIGEST_SIZE]; /* of the key */
+	bool has_strange;               /* a field was not read */
 };
-
-/* Read "DIGEST LOADED_AT COUNT SEEN_AT". */
-static int
-fleet_read_node(struct fleet_node *node, const char *text)
-{
-	const char *word = text + strcspn(text, " ");
-	int64_t *const numbers[] = {
-	    &node->loaded_at, &node->count, &node->seen_at};
-
-	if (word == text || (size_t)(word - text) >= DIGEST_LEN)
-		return -1;
-	memcpy(node->digest, text, (size_t)(word - text));
-	for (size_t i = 0; i < COUNT(numbers); i++) {
-		size_t len;
-
-		word += *word == ' ';
-		len = strcspn(word, " ");
-		if (num_read_int(word, len, 0, INT64_MAX / 2, numbers[i]) == -1)
-			return -1;
-		word += len;
-	}
-	return *word == '\0' ? 0 : -1;
-}
-
-/* The length of NODE in "NODE#ID". */
-static size_t
-fleet_node_len(const char *name, size_t len)
-{
-	const size_t id_len = NODE_ID_LEN + 1;
-
-	if (len <= id_len || name[len - id_len] != '#' ||
-	    strspn(name + len - NODE_ID_LEN, "0123456789abcdef") < NODE_ID_LEN)
-		return len;
-	return len - id_len;
-}
-
-static enum member_state
-fleet_state_of(const struct fleet_view *view, const struct fleet_node *node)
-{
-	if (view->now - node->seen_at > GONE_S)
-		return MEMBER_GONE;
-	if (strcmp(node->digest, "-") == 0)
-		return MEMBER_KEPT;
-	return strcmp(node->digest, view->digest) == 0 ? MEMBER_CURRENT
-						       : MEMBER_LAGS;
-}
 
 /* Store the report in the field ${name}, if it can be read.  Return false if it
  * is so old that the field must be removed. */
@@ -110,10 +49,8 @@ fleet_take_member(
 {
 	struct fleet_node *node = &view->items[view->count];
 
-	*node = (struct fleet_node){.name = name->str,
-	    .name_len = (size_t)name->len,
-	    .node_len = fleet_node_len(name->str, (size_t)name->len)};
-	if (fleet_read_node(node, value->str) == -1) {
+	*node = (struct fleet_node){0};
+	if (fleet_member_read(&node->member, name, value) == -1) {
 		char shown[NAME_LEN];
 
 		tool_error("%s: not a daemon's report",
@@ -122,9 +59,10 @@ fleet_take_member(
 		view->has_strange = true;
 		return true;
 	}
-	if (view->now - node->seen_at > FORGOTTEN_S)
+	if (view->now - node->member.seen_at > FLEET_FORGOTTEN_S)
 		return false;
-	node->state = fleet_state_of(view, node);
+	node->state =
+	    fleet_member_state(&node->member, view->digest, view->now);
 	view->count++;
 	return true;
 }
@@ -133,14 +71,15 @@ static int
 fleet_compare_nodes(
     const struct fleet_node *left, const struct fleet_node *right)
 {
-	size_t len =
-	    left->node_len < right->node_len ? left->node_len : right->node_len;
-	int result = memcmp(left->name, right->name, len);
+	size_t len = left->member.node_len < right->member.node_len
+			 ? left->member.node_len
+			 : right->member.node_len;
+	int result = memcmp(left->member.name, right->member.name, len);
 
 	if (result)
 		return result;
-	return (left->node_len > right->node_len) -
-	       (left->node_len < right->node_len);
+	return (left->member.node_len > right->member.node_len) -
+	       (left->member.node_len < right->member.node_len);
 }
 
 static int
@@ -149,7 +88,7 @@ fleet_compare(const void *a, const void *b)
 	const struct fleet_node *left = a, *right = b;
 	int result = fleet_compare_nodes(left, right);
 
-	return result ? result : strcmp(left->name, right->name);
+	return result ? result : strcmp(left->member.name, right->member.name);
 }
 
 /* Find the daemons, sorted, that need their ids to be told apart. */
@@ -241,16 +180,17 @@ fleet_show_member(struct table *table, const struct fleet_view *view, size_t i)
 	const struct fleet_node *node = &view->items[i];
 	char loaded[24], seen[24];
 
-	fleet_write_age(loaded, sizeof(loaded), view->now - node->loaded_at);
-	fleet_write_age(seen, sizeof(seen), view->now - node->seen_at);
-	table_add_bytes(
-	    table, node->name, node->shared ? node->name_len : node->node_len);
-	table_add(table, "%.*s", SHORT_DIGEST, node->digest);
-	table_add(table, "%lld", (long long)node->count);
+	fleet_write_age(
+	    loaded, sizeof(loaded), view->now - node->member.loaded_at);
+	fleet_write_age(seen, sizeof(seen), view->now - node->member.seen_at);
+	table_add_bytes(table, node->member.name,
+	    node->shared ? node->member.name_len : node->member.node_len);
+	table_add(table, "%.*s", SHORT_DIGEST, node->member.digest);
+	table_add(table, "%lld", (long long)node->member.count);
 	table_add(table, "%s", loaded);
 	table_add(table, "%s", seen);
-	table_add(table, "%s", states[node->state].name);
-	table_colour(table, states[node->state].colour);
+	table_add(table, "%s", fleet_state_words[node->state]);
+	table_colour(table, state_colours[node->state]);
 }
 
 static int
@@ -278,19 +218,20 @@ static void
 fleet_write_node(struct json *json, const struct fleet_node *node)
 {
 	json_open(json, NULL, '{');
-	json_bytes(json, "node", node->name, node->node_len);
-	if (node->node_len < node->name_len)
-		json_text(json, "id", node->name + node->node_len + 1);
+	json_bytes(json, "node", node->member.name, node->member.node_len);
+	if (node->member.node_len < node->member.name_len)
+		json_text(
+		    json, "id", node->member.name + node->member.node_len + 1);
 	else
 		json_raw(json, "id", "null");
-	if (strcmp(node->digest, "-") == 0)
+	if (strcmp(node->member.digest, "-") == 0)
 		json_raw(json, "digest", "null");
 	else
-		json_text(json, "digest", node->digest);
-	json_int(json, "limits", node->count);
-	json_int(json, "loaded_at", node->loaded_at);
-	json_int(json, "seen_at", node->seen_at);
-	json_text(json, "state", states[node->state].name);
+		json_text(json, "digest", node->member.digest);
+	json_int(json, "limits", node->member.count);
+	json_int(json, "loaded_at", node->member.loaded_at);
+	json_int(json, "seen_at", node->member.seen_at);
+	json_text(json, "state", fleet_state_words[node->state]);
 	json_close(json, '}');
 }
 
@@ -316,7 +257,7 @@ fleet_show_view(const struct tool *tool, const struct fleet_view *view)
 	int status = STATUS_FINE;
 
 	for (size_t i = 0; i < view->count; i++)
-		if (view->items[i].state == MEMBER_LAGS)
+		if (view->items[i].state == FLEET_LAGS)
 			status = STATUS_DIFFERENT;
 	if ((tool->json ? fleet_write_nodes(view)
 			: fleet_show_members(tool, view)) == -1 ||

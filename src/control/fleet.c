@@ -264,6 +264,12 @@ fleet_node(const struct fleet *fleet)
 	return fleet->node;
 }
 
+const char *
+fleet_key(const struct fleet *fleet)
+{
+	return fleet->key;
+}
+
 void
 fleet_free(struct fleet *fleet)
 {

@@ -45,6 +45,9 @@ void fleet_free(struct fleet *fleet);
 /** The name of this node; "": it has none. */
 const char *fleet_node(const struct fleet *fleet);
 
+/** The key of the hash. */
+const char *fleet_key(const struct fleet *fleet);
+
 /** Write the daemon's field, as seen now. */
 void fleet_report(struct fleet *fleet, const struct fleet_running *running);
 

@@ -15,6 +15,7 @@
 #include "control/message.h"
 #include "control/pongs.h"
 #include "control/reload.h"
+#include "control/roster.h"
 #include "control/subscription.h"
 #include "net/timer.h"
 
@@ -40,6 +41,7 @@ struct subscriber {
 	struct fetch *fetch;
 	struct fleet *fleet;
 	struct pongs *pongs;
+	struct roster *roster; /* NULL: nobody will look at it */
 
 	struct reload reload;
 	struct timer load_timer; /* when the next load is due */
@@ -305,6 +307,20 @@ static const struct subscription_events subscription_events = {
     subscriber_on_subscribed, subscriber_on_lost, subscriber_on_message};
 
 static int
+subscriber_open_roster(struct subscriber *subscriber, struct loop *loop)
+{
+	const struct subscriber_options *options = subscriber->options;
+	const struct roster_options roster = {fleet_key(subscriber->fleet),
+	    subscriber->read_digest, options->link.socket_timeout_us,
+	    options->board};
+
+	if (!options->board)
+		return 0;
+	subscriber->roster = roster_new(loop, subscriber->link, &roster);
+	return subscriber->roster ? 0 : -1;
+}
+
+static int
 subscriber_open_links(
     struct subscriber *subscriber, struct loop *loop, struct dialer *dialer)
 {
@@ -325,7 +341,8 @@ subscriber_open_links(
 		return -1;
 	subscriber->pongs = pongs_new(loop, subscriber->link,
 	    fleet_node(subscriber->fleet), options->link.socket_timeout_us);
-	return subscriber->pongs ? 0 : -1;
+	return subscriber->pongs ? subscriber_open_roster(subscriber, loop)
+				 : -1;
 }
 
 struct subscriber *
@@ -391,6 +408,7 @@ subscriber_free(struct subscriber *subscriber)
 	link_free(subscriber->link); /* ends a running fetch */
 	fetch_free(subscriber->fetch);
 	pongs_free(subscriber->pongs);
+	roster_free(subscriber->roster);
 	fleet_free(subscriber->fleet);
 	last_good_free(subscriber->last_good);
 	timer_stop(&subscriber->load_timer);

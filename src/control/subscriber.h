@@ -19,6 +19,7 @@
 #include "limit/rules.h"
 #include "limit/rules_changes.h"
 #include "redis/link.h"
+#include "stats/fleet_board.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +42,7 @@ struct subscriber_options {
 	bool allow_empty;      /* an empty or missing key is a valid set */
 	const char *state_dir; /* where the last good set is saved; "": not */
 	size_t start_count;    /* limits in force until the first load */
+	struct fleet_board *board; /* for the status page; NULL: none */
 };
 
 /*

@@ -297,6 +297,7 @@ daemon_start_control(struct daemon *daemon)
 	if (daemon_follows_redis(daemon)) {
 		daemon->subscriber = config_subscriber(config);
 		daemon->subscriber.start_count = pool_limits(daemon->pool);
+		daemon->subscriber.board = pool_fleet_board(daemon->pool);
 		node_id_make(daemon->node_id, addresses, COUNT(addresses));
 		daemon->subscriber.node_id = daemon->node_id;
 		options.subscriber = &daemon->subscriber;

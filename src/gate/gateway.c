@@ -78,12 +78,13 @@ gateway_init(struct gateway *gateway, const struct gateway_options *options,
 	gateway->counters = counters_new(workers);
 	gateway->tops = gateway_new_tops(workers);
 	gateway->recent = recent_new();
+	gateway->fleet = fleet_board_new();
 	gateway->servers = servers_new();
 	if (gateway->memory)
 		memory_know_limits(gateway->memory, rules);
 	return gateway->memory && gateway->deny_marks && gateway->counters &&
 		       gateway->servers && gateway->tops && gateway->recent &&
-		       gateway_open_topology(gateway) == 0
+		       gateway->fleet && gateway_open_topology(gateway) == 0
 		   ? 0
 		   : -1;
 }
@@ -94,6 +95,7 @@ gateway_clear(struct gateway *gateway)
 	free(gateway->counters);
 	gateway_free_tops(gateway->tops, gateway->workers);
 	recent_free(gateway->recent);
+	fleet_board_free(gateway->fleet);
 	servers_free(gateway->servers);
 	placing_free(gateway->placing);
 	deny_marks_free(gateway->deny_marks);

@@ -14,6 +14,7 @@
 #include "limit/rules.h"
 #include "limit/rules_changes.h"
 #include "stats/counters.h"
+#include "stats/fleet_board.h"
 #include "stats/limit_stats.h"
 #include "stats/recent.h"
 #include "stats/servers.h"
@@ -66,11 +67,12 @@ struct gateway {
 	const struct gateway_options *options;
 	int64_t started_us;
 
-	/* of the workers */
+	/* of the workers; the control thread writes to the last */
 	size_t workers;
 	struct counters *counters; /* one set a worker */
 	struct top **tops;         /* one a worker */
 	struct recent *recent;
+	struct fleet_board *fleet;
 
 	/* where buckets are */
 	struct memory *memory;         /* the memory store, and the fallback */

@@ -82,13 +82,15 @@ page_events_write_times(struct buf *out, const struct gateway *gateway)
 static int
 page_events_write_lines(struct slot *slot, struct buf *out)
 {
-	const struct gate *gate = slot->cache->gate;
+	struct gate *gate = slot->cache->gate;
 
 	if (status_report.text(slot, out) == -1 ||
 	    top_report.text(slot, out) == -1 ||
 	    page_events_write_limits(out, gate->snapshot) == -1)
 		return -1;
-	return page_events_write_times(out, gate->gateway);
+	if (page_events_write_times(out, gate->gateway) == -1)
+		return -1;
+	return fleet_board_write(gate->gateway->fleet, gate_now(gate), out);
 }
 
 /* As a message: "data: " before each line, an empty line behind the last. */

@@ -10,6 +10,8 @@
  *
  *    decided le=0.001000 count=17
  *
+ * and, where limits come from Redis, lines about the fleet (control/roster.h).
+ *
  * Counts are since the start.  A worker makes it once a second, for all
  * viewers.
  */

@@ -132,6 +132,12 @@ pool_clients(const struct pool *pool)
 	return pool->clients.count;
 }
 
+struct fleet_board *
+pool_fleet_board(struct pool *pool)
+{
+	return pool->gateway.fleet;
+}
+
 size_t
 pool_limits(struct pool *pool)
 {

@@ -40,6 +40,9 @@ void pool_give(struct pool *pool, int fd, enum offer offer);
 /** Clients connected now. */
 size_t pool_clients(const struct pool *pool);
 
+/** What the status page shows of the fleet; the pool's. */
+struct fleet_board *pool_fleet_board(struct pool *pool);
+
 /** Limits in force. */
 size_t pool_limits(struct pool *pool);
 

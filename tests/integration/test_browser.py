@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import threading
+import time
 import unittest
 
 import harness
@@ -133,6 +134,24 @@ class PageTest(HttpCase):
         wait_until(is_shown, "the key")
         self.assertEqual(browser.run("return document.images.length"), 0)
         self.assertEqual(browser.run("return document.title"), "dripgate")
+
+    def test_the_fleet_is_shown(self):
+        redis = self.redis()
+        redis.ask("ZADD", "limits", 10, "login match=login:* capacity=5 recharge=1h")
+        redis.ask("HSET", "limits:fleet", "other", f"{'0' * 40} 1 3 {int(time.time())}")
+        self.start("", {
+            "limits": {"source": "redis"},
+            "control": {"unix_socket_path": redis.path, "node_name": EVIL}})
+        browser = self.browser()
+        browser.open(f"http://127.0.0.1:{self.admin_port}/")
+        rows = ("return [...document.querySelectorAll('#fleet tr')].map("
+                "row => [...row.cells].slice(0, 3).map(cell => cell.textContent.split('#')[0]).join(' '))")
+        wait_until(lambda: browser.run(rows) == ["other others 3", EVIL + " current 1"], "the fleet")
+        self.assertEqual(browser.text("#daemons"), "2 daemons, 1 with the limits in Redis")
+        self.assertEqual(browser.run("return document.images.length"), 0)
+        if "SCREENSHOTS" in os.environ:
+            with open(os.path.join(os.environ["SCREENSHOTS"], "fleet.png"), "wb") as file:
+                file.write(browser.screenshot())
 
     def test_narrow_wide_light_and_dark(self):
         daemon, browser = self.opened()

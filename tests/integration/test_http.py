@@ -610,6 +610,59 @@ class PageTest(HttpCase):
             self.assertEqual(self.ask(self.connection(port), "/page").status, 404)
         self.assertEqual(self.ask(self.connection(self.http_port), "/").status, 404)
 
+    def test_events_tell_of_the_fleet(self):
+        redis = self.redis()
+        redis.ask("ZADD", "limits", 10, "login match=login:* capacity=5 recharge=1h")
+        now = int(time.time())
+        self.start("", {
+            "limits": {"source": "redis"}, "redis": {"unix_socket_path": redis.path},
+            "control": {"unix_socket_path": redis.path, "node_name": "here"}})
+        client = self.events()
+        self.assertEqual([line for line in self.event(client)
+                          if line.startswith(("fleet", "member"))], [])
+        def fleet():
+            lines = self.event(client)
+            return {name: [harness.fields(line) for line in lines if line.startswith(name + " ")]
+                    for name in ("fleet", "member")}
+        wait_until(lambda: [member["state"] for member in fleet()["member"]] == ["current"],
+                   "this daemon's report")
+        for name, digest, seen in (("old", "0" * 40, 7), ("kept", "-", 0), ("left", "0" * 40, 600),
+                                   ("\nmember evil=1", "1" * 40, 0)):
+            redis.ask("HSET", "limits:fleet", name, f"{digest} {now - 3600} 3 {now - seen}")
+        redis.ask("HSET", "limits:fleet", "odd", "what is this")
+        shown = {}
+        def all_shown():
+            shown.update(fleet())
+            return len(shown["member"]) == 5
+        wait_until(all_shown, "all reports")
+        self.assertEqual([(member["node"].split("#")[0], member["state"]) for member in shown["member"]], [
+            ("\\x0amember", "lags"), ("kept", "kept"), ("left", "gone"), ("old", "lags"), ("here", "current")])
+        self.assertEqual({name: shown["fleet"][0][name] for name in (
+            "count", "current", "lags", "kept", "gone", "more")}, {
+                "count": "5", "current": "1", "lags": "2", "kept": "1", "gone": "1", "more": "no"})
+        old = shown["member"][3]
+        self.assertEqual((old["digest"], old["limits"]), ("0" * 40, "3"))
+        self.assertGreaterEqual(int(old["loaded"]), 3600)
+        self.assertGreaterEqual(int(old["seen"]), 7)
+        # A fleet that is not small: some of it.
+        with redis.connect() as link:
+            for i in range(3000):
+                link.ask("HSET", "limits:fleet", f"n{i}", f"{'2' * 40} {now} 1 {now}")
+        wait_until(lambda: fleet()["fleet"][0]["more"] == "yes", "the many")
+        lines = fleet()
+        self.assertEqual(len(lines["member"]), 50)
+        self.assertGreater(int(lines["fleet"][0]["lags"]), 900)
+        # Nobody asks Redis for it when nobody looks.
+        client.close()
+        def scans():
+            return sum(int(calls) for calls in re.findall(
+                rb"cmdstat_hscan:calls=(\d+)", redis.ask("INFO", "commandstats")))
+        def rests():
+            before = scans()
+            time.sleep(2)
+            return scans() <= before + 1
+        wait_until(rests, "it to stop")
+
     def test_events_come_each_second_until_the_client_sends_more(self):
         daemon = self.start()
         client = self.events()

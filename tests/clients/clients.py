@@ -1,7 +1,8 @@
 """Clients of Redis as they come, which know nothing but where to connect.
 
 Each row of CLIENTS is one.  Its program gets the client's name, a port and a
-key, and prints as JSON what it got for
+key, and prints as JSON what it got for (those that end in -tls: over TLS, with
+the authority's certificate in the file $CA)
 
     consume      CONSUME key 3
     pipeline     ten times CONSUME key in a pipeline: the levels
@@ -28,7 +29,8 @@ BUILD = os.environ.get("BUILD", os.path.join(ROOT, "build", "clients"))
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
 
-import harness  # noqa: E402  (found only now)
+import certificates  # noqa: E402  (found only now)
+import harness  # noqa: E402
 
 PATIENCE = 60
 
@@ -113,8 +115,8 @@ LANGUAGES = {
 # Client, its language, and what it has no pipeline for.
 CLIENTS = (
     ("hiredis", "c", ()),
-    ("go-redis", "go", ()), ("redigo", "go", ()), ("rueidis", "go", ()), ("valkey-go", "go", ()),
-    ("redis-py", "python", ()), ("valkey-py", "python", ()),
+    ("go-redis", "go", ()), ("go-redis-tls", "go", ()), ("redigo", "go", ()), ("rueidis", "go", ()), ("valkey-go", "go", ()),
+    ("redis-py", "python", ()), ("redis-py-tls", "python", ()), ("valkey-py", "python", ()),
     ("coredis", "python", ()),
     ("ioredis", "node", ()), ("ioredis-resp2", "node", ()),
     ("node-redis", "node", ()), ("node-redis-resp3", "node", ()), ("valkey-glide", "node", ()),
@@ -125,12 +127,13 @@ CLIENTS = (
 )
 
 
-def ask(program, name, daemon):
+def ask(program, name, daemon, authority):
     """What is wrong with it, or None."""
     key = f"hot:{name}"
     try:
         done = subprocess.run([*program, name, str(daemon.port), key], text=True,
-                              capture_output=True, timeout=PATIENCE, check=False)
+                              capture_output=True, timeout=PATIENCE, check=False,
+                              env={**os.environ, "CA": authority})
     except subprocess.TimeoutExpired:
         return f"no answer for {PATIENCE} s"
     if done.returncode != 0 or not done.stdout:
@@ -166,13 +169,19 @@ class ClientsTest(harness.Case):
     def test_clients(self):
         wanted = os.environ.get("CLIENTS", "").split() or [name for name, _, _ in CLIENTS]
         built = programs(wanted)
+        authority = certificates.Authority(self.folder)
+        certificate, key = authority.issue("IP:127.0.0.1,DNS:localhost")
         daemon = self.daemon(harness.ALL_KINDS)
+        over_tls = self.daemon(harness.ALL_KINDS, {"listen": {
+            "tls": "yes", "cert_file": certificate, "key_file": key}})
         failed = []
         for name, language, _ in CLIENTS:
             if name not in wanted:
                 continue
             program = built[language]
-            wrong = program if isinstance(program, str) else ask(program, name, daemon)
+            asked = over_tls if name.endswith("-tls") else daemon
+            wrong = (program if isinstance(program, str)
+                     else ask(program, name, asked, authority.path))
             print(f"{name:18} {wrong or 'fine'}", flush=True)
             if wrong and not str(wrong).startswith("left out"):
                 failed.append(name)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 
 
@@ -14,9 +15,9 @@ def text(reply):
     return [value.decode() if isinstance(value, bytes) else value for value in reply]
 
 
-def of_redis_py(module, port, key):
+def of_redis_py(module, port, key, **options):
     """redis-py and valkey-py, which was made of it."""
-    client = (module.Redis if hasattr(module, "Redis") else module.Valkey)(port=port)
+    client = (module.Redis if hasattr(module, "Redis") else module.Valkey)(port=port, **options)
     answers = {"consume": text(client.execute_command("CONSUME", key, 3))}
     for name, count, options in (("pipeline", 10, {"transaction": False}),
                                  ("transaction", 3, {})):
@@ -31,6 +32,11 @@ def of_redis_py(module, port, key):
 def redis_py(port, key):
     import redis
     return of_redis_py(redis, port, key)
+
+
+def redis_py_tls(port, key):
+    import redis
+    return of_redis_py(redis, port, key, ssl=True, ssl_ca_certs=os.environ["CA"])
 
 
 def valkey_py(port, key):
@@ -60,5 +66,6 @@ async def of_coredis(port, key):
 
 
 if __name__ == "__main__":
-    CLIENTS = {"redis-py": redis_py, "valkey-py": valkey_py, "coredis": coredis}
+    CLIENTS = {"redis-py": redis_py, "redis-py-tls": redis_py_tls, "valkey-py": valkey_py,
+               "coredis": coredis}
     print(json.dumps(CLIENTS[sys.argv[1]](int(sys.argv[2]), sys.argv[3])))

@@ -3,6 +3,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -44,8 +46,20 @@ func plain(reply any) any {
 	return list
 }
 
-func goRedis(address, key string) (a answers) {
-	client := goredis.NewClient(&goredis.Options{Addr: address})
+func goRedis(address, key string) answers {
+	return ofGoRedis(&goredis.Options{Addr: address}, key)
+}
+
+func goRedisTLS(address, key string) answers {
+	authority, err := os.ReadFile(os.Getenv("CA"))
+	must(err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(authority)
+	return ofGoRedis(&goredis.Options{Addr: address, TLSConfig: &tls.Config{RootCAs: roots}}, key)
+}
+
+func ofGoRedis(options *goredis.Options, key string) (a answers) {
+	client := goredis.NewClient(options)
 	defer client.Close()
 	consume, err := client.Do(ctx, "CONSUME", key, 3).Result()
 	must(err)
@@ -176,7 +190,7 @@ func valkeyGo(address, key string) (a answers) {
 
 func main() {
 	clients := map[string]func(address, key string) answers{
-		"go-redis": goRedis, "redigo": redigo, "rueidis": rueidisClient, "valkey-go": valkeyGo,
+		"go-redis": goRedis, "go-redis-tls": goRedisTLS, "redigo": redigo, "rueidis": rueidisClient, "valkey-go": valkeyGo,
 	}
 	must(json.NewEncoder(os.Stdout).Encode(clients[os.Args[1]]("127.0.0.1:"+os.Args[2], os.Args[3])))
 }

@@ -163,6 +163,28 @@ route_set_continue(
 	return route_read_flag(word, &route->continues, error);
 }
 
+static int
+route_set_denied(
+    struct route *route, struct route_word *word, struct limit_error *error)
+{
+	static const struct choice actions[] = {
+	    {"defer_if_permit", ROUTE_DEFER_IF_PERMIT},
+	    {"defer", ROUTE_DEFER},
+	    {"reject", ROUTE_REJECT},
+	    {"hold", ROUTE_HOLD},
+	    {"discard", ROUTE_DISCARD},
+	    {NULL, 0},
+	};
+	char names[80];
+	int chosen;
+
+	choice_list(actions, names, sizeof(names));
+	if (choice_read(actions, word->value, &chosen) == -1)
+		return word_fail(error, "%s must be %s", word->name, names);
+	route->denied = (enum route_denied)chosen;
+	return 0;
+}
+
 /* In the order in which they are written. */
 static const struct {
 	const char *name;
@@ -184,6 +206,7 @@ static const struct {
     {"amount_max", false, false, NULL, route_set_amount_max},
     {"required", false, false, "no", route_set_required},
     {"continue", false, false, "no", route_set_continue},
+    {"policy_denied", false, false, "defer_if_permit", route_set_denied},
 };
 
 /*
@@ -393,6 +416,12 @@ bool
 route_is_required(const struct route *route)
 {
 	return route->is_required;
+}
+
+enum route_denied
+route_denied(const struct route *route)
+{
+	return route->denied;
 }
 
 const char *

@@ -29,6 +29,15 @@
 /** Longest path that is looked at. */
 #define ROUTE_PATH_MAX 8192
 
+/** What a denied mail gets from Postfix. */
+enum route_denied {
+	ROUTE_DEFER_IF_PERMIT, /* unless another rule rejects it */
+	ROUTE_DEFER,
+	ROUTE_REJECT,
+	ROUTE_HOLD,
+	ROUTE_DISCARD,
+};
+
 struct rules_scratch;
 struct route;
 
@@ -99,6 +108,9 @@ bool route_continues(const struct route *route);
 
 /** Whether it denies a request that gets no key of it. */
 bool route_is_required(const struct route *route);
+
+/** What becomes of mail that is denied. */
+enum route_denied route_denied(const struct route *route);
 
 /** What each path that it matches starts with: "" if that may be any. */
 const char *route_literal(const struct route *route);

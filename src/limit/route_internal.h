@@ -45,6 +45,7 @@ struct route {
 	struct route_part amount_part;
 	int64_t amount_max; /* 0: not given */
 	bool is_required, continues;
+	enum route_denied denied;
 };
 
 /** The word of that name, or NULL: it was not given. */

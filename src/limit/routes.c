@@ -151,6 +151,8 @@ routes_take(const struct route *route, const struct route_request *request,
 	int count = route_write_keys(
 	    route, request, names, to->keys + from, ROUTE_KEYS_MAX - from);
 
+	if (to->routed == ROUTED_NOWHERE)
+		to->denied = route_denied(route);
 	if (count == -1) {
 		to->routed = ROUTED_TOOLONG;
 		return false;
@@ -174,6 +176,7 @@ routes_route(const struct routes *routes, const struct route_request *request,
 	unsigned i = 0;
 
 	to->routed = ROUTED_NOWHERE;
+	to->denied = ROUTE_DEFER_IF_PERMIT;
 	to->count = 0;
 	do {
 		i = routes_find(routes, request, scratch, i, &names);

@@ -44,7 +44,8 @@ enum routed {
 
 struct routed_request {
 	enum routed routed;
-	unsigned count; /* of keys, all different */
+	enum route_denied denied; /* of the first route that it takes */
+	unsigned count;           /* of keys, all different */
 	struct route_key keys[ROUTE_KEYS_MAX];
 };
 

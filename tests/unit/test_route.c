@@ -430,6 +430,9 @@ static const struct {
 	"path has more than"},
     {"[route:a]\nkeys=a\namount=$query.n\namount_max=0\n",
 	"amount_max must be"},
+    {"[route:a]\nkeys=a\npolicy_denied=ok\n",
+	"policy_denied must be defer_if_permit | defer | reject | hold | "
+	"discard"},
     {"[route:a]\nkeys=a\npath=/{0 }\n", "path: {name} must be a whole"},
     {"[route:a]\nkeys=a\nmethod=G%T\n", "method must be names"},
     {"[route:a]\nkeys=$client$method$host$client$method$host$client$method$"

@@ -113,6 +113,7 @@ policy_protocol_read(struct session *session, const char *bytes, size_t len,
 		return policy_protocol_refuse(session);
 	request_init(request, VERB_CHECK);
 	request->routed = &common->routed;
+	request->encoding = (unsigned)common->routed.denied;
 	return READ_REQUEST;
 }
 
@@ -146,24 +147,45 @@ policy_protocol_can_hand_over(const struct session *session)
  * Writing.
  */
 
+/* The actions, with an enhanced status code where Postfix wants one. */
+static const char *const policy_protocol_actions[] = {
+    [ROUTE_DEFER_IF_PERMIT] = "DEFER_IF_PERMIT 4.7.1",
+    [ROUTE_DEFER] = "DEFER 4.7.1",
+    [ROUTE_REJECT] = "REJECT 5.7.1",
+    [ROUTE_HOLD] = "HOLD",
+    [ROUTE_DISCARD] = "DISCARD",
+};
+
+/* No wait helps: Postfix must not have the mail sent again and again. */
+static const char *
+policy_protocol_final_action(enum route_denied denied)
+{
+	if (denied == ROUTE_DEFER_IF_PERMIT || denied == ROUTE_DEFER)
+		denied = ROUTE_REJECT;
+	return policy_protocol_actions[denied];
+}
+
+/* ${encoding}: enum route_denied. */
 static int
 policy_protocol_decision(
     struct buf *out, unsigned encoding, const struct check *check)
 {
+	enum route_denied denied = (enum route_denied)encoding;
 	int64_t retry_us = check->decision.retry_us;
-	const char *name = check->limit ? check->limit->name : "-";
 
-	(void)encoding;
 	if (check->decision.allowed)
 		return buf_printf(out, "action=DUNNO\n\n");
+	if (!check->limit)
+		return buf_printf(out, "action=%s Not allowed\n\n",
+		    policy_protocol_final_action(denied));
 	if (retry_us == RETRY_NEVER)
 		return buf_printf(out,
-		    "action=REJECT 5.7.1 More than limit %s ever allows\n\n",
-		    name);
+		    "action=%s More than limit %s ever allows\n\n",
+		    policy_protocol_final_action(denied), check->limit->name);
 	return buf_printf(out,
-	    "action=DEFER_IF_PERMIT 4.7.1 Over limit %s, try again in %lld "
-	    "s\n\n",
-	    name, (long long)((retry_us + 999999) / 1000000));
+	    "action=%s Over limit %s, try again in %lld s\n\n",
+	    policy_protocol_actions[denied], check->limit->name,
+	    (long long)((retry_us + 999999) / 1000000));
 }
 
 static int

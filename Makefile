@@ -184,7 +184,7 @@ check-corpus: $(fuzzers:%=$(B)/replay-%)
 	for f in $(fuzzers); do $(B)/replay-$$f tests/fuzz/corpus/$$f || exit 1; done
 
 check-integration: $(test_programs)
-	$(test_env) python3 -m unittest discover -s tests/integration -t tests/integration -v
+	$(test_env) python3 tests/integration/run.py
 
 # One file of integration tests: make check-protocol
 check-%: $(test_programs)

@@ -23,14 +23,19 @@ deps deps-test install uninstall: private .SHELLFLAGS = -c
 endif
 endif
 
+# gRPC, with libnghttp2 and nanopb; WITH_GRPC=no leaves it out.
+WITH_GRPC ?= yes
+grpc    = $(filter-out no,$(WITH_GRPC))
+
 VERSION  = 0.1.0
 B        = build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 UNITDIR  = $(PREFIX)/lib/systemd/system
 
-PACKAGES = libevent_core hiredis inih libpcre2-8 openssl
+PACKAGES = libevent_core hiredis inih libpcre2-8 openssl $(if $(grpc),libnghttp2)
 # Debian's packages: to build and try it; and to test it, without the fuzzers' runtime.
 DEBIAN      = gcc libc6-dev pkgconf libevent-dev libhiredis-dev libinih-dev \
-              libpcre2-dev libssl-dev netcat-openbsd
+              libpcre2-dev libssl-dev libnghttp2-dev libnanopb-dev nanopb \
+              netcat-openbsd
 DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
               node-redis mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
               nginx haproxy apache2 lua-socket postfix
@@ -46,13 +51,15 @@ HARD = -fstack-protector-strong -fPIE $(PROBED) \
        $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-all_cflags = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -pthread -Isrc -Itests -I$(B) $(WARN) $(HARD) \
+all_cflags = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -D'PROTOCOLS_CHOSEN(X)=$(if $(grpc),X(grpc))' -pthread -Isrc -Itests -I$(B) $(WARN) $(HARD) \
              $(SANITIZE) $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS)
 all_ldflags = -pthread -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
-libs        = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+libs        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) $(if $(grpc),-lprotobuf-nanopb)
 
-sources := $(wildcard src/*/*.c src/*/*/*.c)
-objects  = $(sources:%.c=$(B)/%.o)
+sources := $(filter-out $(if $(grpc),,src/protocol/grpc/%),$(wildcard src/*/*.c src/*/*/*.c))
+messages = $(if $(grpc),$(B)/src/protocol/grpc/ratelimit.pb)
+objects  = $(sources:%.c=$(B)/%.o) $(messages:=.o)
+built    = $(B)/lua/scripts.inc $(B)/src/protocol/http/page.inc $(messages:=.h)
 algorithms := $(basename $(notdir $(wildcard lua/algorithm/*.lua)))
 
 manuals  = src/cli/dripgate.1 conf/dripgate.ini.5 src/protocol/dripgate-protocol.7 \
@@ -69,9 +76,17 @@ $(B)/dripgated: $(filter-out $(cli),$(objects))
 $(B)/dripgate: $(B)/src/cli/main.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
 
-$(B)/%.o: %.c | $(B)/lua/scripts.inc $(B)/src/protocol/http/page.inc
+$(B)/%.o: %.c | $(built)
 	@mkdir -p $(@D)
 	$(CC) $(all_cflags) -MMD -MP -c -o $@ $<
+
+# What is said on the wire of gRPC, by nanopb.
+$(B)/%.pb.o: $(B)/%.pb.h
+	$(CC) $(all_cflags) -c -o $@ $(<:.h=.c)
+
+$(B)/%.pb.h: %.proto
+	@mkdir -p $(@D)
+	cd $(<D) && nanopb_generator.py -q -D $(abspath $(@D)) $(<F)
 
 # Each script becomes a row: SCRIPT(name, read only, SHA-1, text).  An algorithm
 # has two, each made of several files; the plan has them all as functions.
@@ -108,7 +123,7 @@ $(B)/src/protocol/http/page.inc: src/protocol/http/page.html
 ## tests
 
 tests   := $(wildcard tests/*/*.c)
-fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzzers := $(filter-out $(if $(grpc),,grpc),$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 check_libs = $(libs) $(shell $(PKG_CONFIG) --libs check)
 test_programs = $(B)/dripgated $(B)/dripgate $(B)/arithmetic $(B)/hiredis $(B)/fleet $(B)/load \
                 $(B)/set_clock.so $(B)/sample $(B)/torture-dripgated $(B)/torture-dripgate
@@ -249,7 +264,7 @@ lint: compile_commands.json
 # How each file is compiled, for clang-tidy and editors.
 compile_command = {"directory": "$(CURDIR)", "file": "$1", \
   "command": "$(lastword $(CC)) $(subst ",\",$(filter-out -f%,$(all_cflags))) -c $1"}
-compile_commands.json: | $(B)/lua/scripts.inc $(B)/src/protocol/http/page.inc
+compile_commands.json: | $(built)
 	$(file >$@,[$(subst } {,}$(comma) {,$(foreach f,$(filter \
 	  %.c,$(styled)),$(call compile_command,$f)))])
 
@@ -339,7 +354,7 @@ clean:
 help:
 	@echo 'deps       install what is needed to build and run (Debian, as root)'
 	@echo 'deps-test  install what the tests need on top of that'
-	@echo 'all        build $(B)/dripgated and $(B)/dripgate'
+	@echo 'all        build $(B)/dripgated and $(B)/dripgate; WITH_GRPC=no without gRPC'
 	@echo 'run        build and run it here, with conf/'
 	@echo 'check      all tests; SAN=address,undefined for a sanitizer build'
 	@echo 'check-states  the state machines, in virtual time (part of check-unit)'

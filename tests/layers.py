@@ -7,7 +7,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
-LIBRARY = re.compile(r"^\s*#\s*include\s+<(event2|hiredis|ini|openssl|pcre2)\b",
+LIBRARY = re.compile(r"^\s*#\s*include\s+<(event2|hiredis|ini|nghttp2|openssl|pb|pcre2)(?:\b|_)",
                      re.MULTILINE)
 
 
@@ -56,8 +56,8 @@ def main():
             if f"<{library}>" not in allowed[layer]:
                 wrong.append(f"src/{name}: {layer} must not use {library}")
         for include in INCLUDE.findall(text):
-            if include.endswith(".inc"):
-                continue  # what is built into one file: the scripts, the status page
+            if include.endswith((".inc", ".pb.h")):
+                continue  # what is built: the scripts, the status page, messages
             if layer_of(include) not in allowed[layer] | {layer}:
                 wrong.append(f"src/{name}: {layer} must not include {include}")
     for line in wrong:

@@ -153,6 +153,11 @@ bool check_start(struct check *check) MUST_USE;
  */
 void check_end(struct check *check);
 
+/** The queries of a decided check, whose keys may be gone, but not their
+ * hashes; none if it has no limit.  One that need not be asked, as another one
+ * denied before, has DECIDED_BY_NONE.  Return how many. */
+unsigned check_queries(const struct check *check, const struct query **queries);
+
 /** The query that decided, of a decided check: of several, the denied one with
  * the longest retry, or the one with the least room left. */
 const struct query *check_joint_decider(const struct check *check);

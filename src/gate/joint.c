@@ -21,6 +21,17 @@ joint_decider(const struct joint *joint)
 	return &joint->queries[joint->decider];
 }
 
+unsigned
+check_queries(const struct check *check, const struct query **queries)
+{
+	const struct joint *joint = check->joint;
+
+	*queries = joint ? joint->queries : &check->query;
+	if (!check->limit)
+		return 0;
+	return joint ? joint->count : 1;
+}
+
 /*
  * Asking.
  */

@@ -18,8 +18,10 @@
 #include <stddef.h>
 
 /** A client gets the first one that detects the client's first bytes; the last
- * one detects any. */
+ * one detects any.  The first ones are those that the Makefile was asked for:
+ * WITH_GRPC. */
 #define PROTOCOLS(X)                                                           \
+	PROTOCOLS_CHOSEN(X)                                                    \
 	X(resp)                                                                \
 	X(http)                                                                \
 	X(policy)                                                              \
@@ -133,6 +135,21 @@ struct protocol {
 	/** The next rows of a response of many. */
 	int (*rows)(struct buf *out, unsigned encoding,
 	    const struct rows *rows) MUST_USE;
+
+	/*
+	 * Sending, for a protocol whose bytes depend on what was sent before.
+	 * Both append to ${out}, and return 0, or -1 (close the client).
+	 */
+
+	/** ${len} bytes that calls above appended for one request, or that
+	 * read() left in the response, are next to be sent; may set
+	 * session->last.  NULL: as they are. */
+	int (*frame)(struct session *session, const char *bytes, size_t len,
+	    struct buf *out) MUST_USE;
+
+	/** The process is about to end; called again and again.  NULL: there is
+	 * no word for that. */
+	int (*drain)(struct session *session, struct buf *out) MUST_USE;
 };
 
 /** What a listener offers to its clients. */

@@ -121,6 +121,23 @@ conn_check_quantum(struct conns *conns, size_t count, bool expensive)
 	    !gate_has_room(conns->gate);
 }
 
+/* What is written is an outcome first, for the protocol to frame.  The response
+ * that the sessions share is empty between two requests. */
+static int
+conn_write_framed(struct conn *conn)
+{
+	struct buf *plain = &conn->conns->sessions.response;
+	int result = queue_write(&conn->queue, plain);
+
+	if (result == 0)
+		result = conn->session.protocol->frame(&conn->session,
+		    buf_data(plain), buf_len(plain), &conn->stream.out);
+	buf_consume(plain, buf_len(plain));
+	if (conn->session.last)
+		conn_finish(conn);
+	return result;
+}
+
 /* Write the next response in order, or a piece of it. */
 static void
 conn_write_next(struct conn *conn)
@@ -129,7 +146,9 @@ conn_write_next(struct conn *conn)
 
 	if (!out->bytes)
 		rooms_lend(&conn->conns->rooms, out);
-	if (queue_write(&conn->queue, out) == -1)
+	if ((conn->session.protocol->frame
+		    ? conn_write_framed(conn)
+		    : queue_write(&conn->queue, out)) == -1)
 		conn_die(conn);
 }
 

@@ -35,6 +35,19 @@ drain_has_input(struct conn *conn)
 	return stream_peek(&conn->stream, &byte, 1) > 0;
 }
 
+/* Tell a client whose protocol has a word for it. */
+static void
+drain_announce(struct conn *conn)
+{
+	const struct protocol *protocol = conn->session.protocol;
+
+	if (!protocol || !protocol->drain)
+		return;
+	if (protocol->drain(&conn->session, &conn->stream.out) == -1)
+		conn_die(conn);
+	conn_make_due(conn);
+}
+
 static void
 drain_client(struct conn *conn, bool is_late)
 {
@@ -44,6 +57,7 @@ drain_client(struct conn *conn, bool is_late)
 
 	if (conn->state != CONN_OPEN)
 		return;
+	drain_announce(conn);
 	if (hands_over)
 		stream_set_reading(&conn->stream, false);
 	if (conn->queue.count > 0 || buf_len(&conn->stream.out) > 0)

@@ -1,0 +1,450 @@
+/*
+ * Job: HTTP/2 between libnghttp2 and calls of gRPC.
+ * Invariant: a stream is in ${all} from its headers until libnghttp2 closes
+ * it; nothing that a client sends makes it hold more than MEMORY_MAX.
+ * The heart: grpc_session_on_frame(), and grpc_session_respond().
+ */
+#include "protocol/grpc/grpc_session.h"
+
+#include "base/clock.h"
+#include "protocol/grpc/grpc_header.h"
+#include "protocol/grpc/grpc_message.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of a client: HTTP/2 itself, messages, streams. */
+#define MEMORY_MAX 196608
+
+/* Bytes before a message: whether it is compressed, and its length. */
+#define FRAME_HEAD 5
+
+#define BODIES_MAX (GRPC_MESSAGE_MAX + FRAME_HEAD)
+
+#define STREAMS_MAX 100
+
+/* Frames other than those that make calls are paid for: with each response, and
+ * with time. */
+#define CREDIT_MAX        1000
+#define CREDIT_A_SECOND   100
+#define CREDIT_A_RESPONSE 4
+#define CREDIT_A_FAULT    20
+
+/*
+ * Streams.
+ */
+
+static void
+grpc_session_end_stream(struct grpc_session *grpc, struct grpc_stream *stream)
+{
+	TAILQ_REMOVE(&grpc->all, stream, all);
+	if (stream->is_whole)
+		TAILQ_REMOVE(&grpc->whole, stream, whole);
+	grpc->bodies -= stream->len;
+	grpc_memory_free(&grpc->memory, stream->body);
+	grpc_memory_free(&grpc->memory, stream->login);
+	grpc_memory_free(&grpc->memory, stream);
+}
+
+struct grpc_stream *
+grpc_session_find(struct grpc_session *grpc, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(grpc->h2, id);
+}
+
+struct grpc_stream *
+grpc_session_next(struct grpc_session *grpc)
+{
+	struct grpc_stream *stream = TAILQ_FIRST(&grpc->whole);
+
+	if (!stream)
+		return NULL;
+	TAILQ_REMOVE(&grpc->whole, stream, whole);
+	stream->is_whole = false;
+	return stream;
+}
+
+static void
+grpc_session_drop_body(struct grpc_session *grpc, struct grpc_stream *stream)
+{
+	grpc->bodies -= stream->len;
+	grpc_memory_free(&grpc->memory, stream->body);
+	stream->body = NULL;
+	stream->len = stream->sent = 0;
+}
+
+const char *
+grpc_session_message(struct grpc_stream *stream, size_t *len)
+{
+	const unsigned char *head = stream->body;
+
+	if (stream->code)
+		return NULL;
+	if (stream->len >= FRAME_HEAD && *head != 0) {
+		stream->code = GRPC_UNIMPLEMENTED;
+		stream->problem = "messages must not be compressed";
+		return NULL;
+	}
+	*len = stream->len - FRAME_HEAD;
+	if (stream->len < FRAME_HEAD ||
+	    *len != ((size_t)head[1] << 24 | (size_t)head[2] << 16 |
+			(size_t)head[3] << 8 | head[4])) {
+		stream->code = GRPC_INTERNAL;
+		stream->problem = "a call has one message";
+		return NULL;
+	}
+	return (const char *)head + FRAME_HEAD;
+}
+
+/*
+ * What libnghttp2 reads.  Each call returns 0, or
+ * NGHTTP2_ERR_CALLBACK_FAILURE: the client has to go.
+ */
+
+static int
+grpc_session_on_begin(
+    nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
+{
+	struct grpc_session *grpc = arg;
+	struct grpc_stream *stream;
+
+	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	stream = grpc_memory_new(&grpc->memory, sizeof(*stream));
+	if (!stream)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	stream->id = frame->hd.stream_id;
+	TAILQ_INSERT_TAIL(&grpc->all, stream, all);
+	return nghttp2_session_set_stream_user_data(h2, stream->id, stream) == 0
+		   ? 0
+		   : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* Headers behind the message are of no interest. */
+static int
+grpc_session_on_header(nghttp2_session *h2, const nghttp2_frame *frame,
+    const uint8_t *name, size_t name_len, const uint8_t *value,
+    size_t value_len, uint8_t flags, void *arg)
+{
+	struct grpc_session *grpc = arg;
+	struct grpc_stream *stream =
+	    grpc_session_find(grpc, frame->hd.stream_id);
+	struct grpc_header header = {
+	    (const char *)name, name_len, (const char *)value, value_len};
+
+	(void)h2;
+	(void)flags;
+	if (!stream || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+		return 0;
+	return grpc_header_take(stream, &grpc->memory, &header) == 0
+		   ? 0
+		   : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* A message too long is read to its end, and dropped. */
+static int
+grpc_session_on_data(nghttp2_session *h2, uint8_t flags, int32_t id,
+    const uint8_t *bytes, size_t len, void *arg)
+{
+	struct grpc_session *grpc = arg;
+	struct grpc_stream *stream = grpc_session_find(grpc, id);
+	unsigned char *body;
+
+	(void)h2;
+	(void)flags;
+	if (!stream || stream->code)
+		return 0;
+	body = len <= BODIES_MAX - grpc->bodies
+		   ? grpc_memory_resize(
+			 &grpc->memory, stream->body, stream->len + len)
+		   : NULL;
+	if (!body) {
+		grpc_session_drop_body(grpc, stream);
+		stream->code = GRPC_RESOURCE_EXHAUSTED;
+		stream->problem = "messages are longer than 65536 bytes";
+		return 0;
+	}
+	memcpy(body + stream->len, bytes, len);
+	stream->body = body;
+	stream->len += len;
+	grpc->bodies += len;
+	return 0;
+}
+
+static int
+grpc_session_on_frame(
+    nghttp2_session *h2, const nghttp2_frame *frame, void *arg)
+{
+	struct grpc_session *grpc = arg;
+	struct grpc_stream *stream = NULL;
+
+	(void)h2;
+	if (frame->hd.type != NGHTTP2_DATA || frame->hd.length == 0)
+		grpc->credit--;
+	if (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)
+		stream = grpc_session_find(grpc, frame->hd.stream_id);
+	if (!stream || stream->is_whole ||
+	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	stream->is_whole = true;
+	TAILQ_INSERT_TAIL(&grpc->whole, stream, whole);
+	return 0;
+}
+
+static int
+grpc_session_on_fault(
+    nghttp2_session *h2, const nghttp2_frame *frame, int error, void *arg)
+{
+	struct grpc_session *grpc = arg;
+
+	(void)h2;
+	(void)frame;
+	(void)error;
+	grpc->credit -= CREDIT_A_FAULT;
+	return 0;
+}
+
+static int
+grpc_session_on_close(
+    nghttp2_session *h2, int32_t id, uint32_t error, void *arg)
+{
+	struct grpc_session *grpc = arg;
+	struct grpc_stream *stream = grpc_session_find(grpc, id);
+
+	(void)h2;
+	(void)error;
+	if (stream)
+		grpc_session_end_stream(grpc, stream);
+	return 0;
+}
+
+/*
+ * All of it.
+ */
+
+static nghttp2_session_callbacks *
+grpc_session_callbacks(void)
+{
+	nghttp2_session_callbacks *to;
+
+	if (nghttp2_session_callbacks_new(&to) != 0)
+		return NULL;
+	nghttp2_session_callbacks_set_on_begin_headers_callback(
+	    to, grpc_session_on_begin);
+	nghttp2_session_callbacks_set_on_header_callback(
+	    to, grpc_session_on_header);
+	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
+	    to, grpc_session_on_data);
+	nghttp2_session_callbacks_set_on_frame_recv_callback(
+	    to, grpc_session_on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
+	    to, grpc_session_on_fault);
+	nghttp2_session_callbacks_set_on_stream_close_callback(
+	    to, grpc_session_on_close);
+	return to;
+}
+
+static nghttp2_option *
+grpc_session_options(void)
+{
+	nghttp2_option *to;
+
+	if (nghttp2_option_new(&to) != 0)
+		return NULL;
+	nghttp2_option_set_no_closed_streams(to, 1);
+	nghttp2_option_set_max_settings(to, 16);
+	return to;
+}
+
+/* Return 0, or -1. */
+static int
+grpc_session_open(struct grpc_session *grpc)
+{
+	static const nghttp2_settings_entry settings[] = {
+	    {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_MAX},
+	    {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 16384},
+	};
+	nghttp2_session_callbacks *callbacks = grpc_session_callbacks();
+	nghttp2_option *option = grpc_session_options();
+	nghttp2_mem hooks = grpc_memory_hooks(&grpc->memory);
+	int result = -1;
+
+	if (callbacks && option)
+		result = nghttp2_session_server_new3(
+		    &grpc->h2, callbacks, grpc, option, &hooks);
+	nghttp2_session_callbacks_del(callbacks);
+	nghttp2_option_del(option);
+	return result == 0 && nghttp2_submit_settings(
+				  grpc->h2, 0, settings, COUNT(settings)) == 0
+		   ? 0
+		   : -1;
+}
+
+struct grpc_session *
+grpc_session_new(void)
+{
+	struct grpc_session *grpc = calloc(1, sizeof(*grpc));
+
+	if (!grpc)
+		return NULL;
+	grpc->memory.max = MEMORY_MAX;
+	TAILQ_INIT(&grpc->all);
+	TAILQ_INIT(&grpc->whole);
+	grpc->credit = CREDIT_MAX;
+	grpc->credit_us = clock_us();
+	if (grpc_session_open(grpc) == 0)
+		return grpc;
+	grpc_session_free(grpc);
+	return NULL;
+}
+
+void
+grpc_session_free(struct grpc_session *grpc)
+{
+	struct grpc_stream *stream;
+
+	if (!grpc)
+		return;
+	while ((stream = TAILQ_FIRST(&grpc->all)))
+		grpc_session_end_stream(grpc, stream);
+	nghttp2_session_del(grpc->h2);
+	free(grpc);
+}
+
+static void
+grpc_session_raise_credit(struct grpc_session *grpc, int64_t credit)
+{
+	grpc->credit = credit > CREDIT_MAX - grpc->credit
+			   ? CREDIT_MAX
+			   : grpc->credit + (int)credit;
+}
+
+int
+grpc_session_take(struct grpc_session *grpc, const char *bytes, size_t len)
+{
+	int64_t now_us = clock_us();
+	int64_t seconds = (now_us - grpc->credit_us) / 1000000;
+
+	if (seconds > 0) {
+		grpc_session_raise_credit(grpc, seconds * CREDIT_A_SECOND);
+		grpc->credit_us = now_us;
+	}
+	if (nghttp2_session_mem_recv(grpc->h2, (const uint8_t *)bytes, len) !=
+	    (ssize_t)len)
+		return -1;
+	if (grpc->credit >= 0)
+		return 0;
+	nghttp2_session_terminate_session(grpc->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+	return -1;
+}
+
+bool
+grpc_session_is_over(const struct grpc_session *grpc)
+{
+	return !nghttp2_session_want_read(grpc->h2);
+}
+
+int
+grpc_session_go_away(struct grpc_session *grpc)
+{
+	if (grpc->goes_away)
+		return 0;
+	grpc->goes_away = true;
+	return nghttp2_submit_goaway(grpc->h2, NGHTTP2_FLAG_NONE,
+		   nghttp2_session_get_last_proc_stream_id(grpc->h2),
+		   NGHTTP2_NO_ERROR, NULL, 0) == 0
+		   ? 0
+		   : -1;
+}
+
+/*
+ * Responses.
+ */
+
+#define NV(name, value, len)                                                   \
+	{                                                                      \
+		(uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value),   \
+		    sizeof(name) - 1, (len), NGHTTP2_NV_FLAG_NONE              \
+	}
+#define NV_TEXT(name, value) NV(name, value, sizeof(value) - 1)
+
+static ssize_t
+grpc_session_on_body(nghttp2_session *h2, int32_t id, uint8_t *to, size_t room,
+    uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+	static const nghttp2_nv end[] = {NV_TEXT("grpc-status", "0")};
+	struct grpc_stream *stream = source->ptr;
+	size_t len = stream->len - stream->sent;
+
+	(void)arg;
+	if (len > room)
+		len = room;
+	memcpy(to, stream->body + stream->sent, len);
+	stream->sent += len;
+	if (stream->sent < stream->len)
+		return (ssize_t)len;
+	*flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+	return nghttp2_submit_trailer(h2, id, end, COUNT(end)) == 0
+		   ? (ssize_t)len
+		   : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+int
+grpc_session_respond(struct grpc_session *grpc, struct grpc_stream *stream,
+    const char *message, size_t len)
+{
+	static const nghttp2_nv head[] = {NV_TEXT(":status", "200"),
+	    NV_TEXT("content-type", "application/grpc")};
+	nghttp2_data_provider provider = {
+	    .source.ptr = stream, .read_callback = grpc_session_on_body};
+	unsigned char *body;
+
+	grpc_session_raise_credit(grpc, CREDIT_A_RESPONSE);
+	grpc_session_drop_body(grpc, stream);
+	body = grpc_memory_resize(&grpc->memory, NULL, FRAME_HEAD + len);
+	if (!body)
+		return -1;
+	body[0] = 0;
+	for (unsigned i = 0; i < 4; i++)
+		body[1 + i] = (unsigned char)(len >> (24 - 8 * i));
+	memcpy(body + FRAME_HEAD, message, len);
+	stream->body = body;
+	stream->len = FRAME_HEAD + len;
+	grpc->bodies += stream->len;
+	return nghttp2_submit_response(
+		   grpc->h2, stream->id, head, COUNT(head), &provider) == 0
+		   ? 0
+		   : -1;
+}
+
+int
+grpc_session_fail(struct grpc_session *grpc, const struct grpc_stream *stream,
+    enum grpc_code code, const char *problem)
+{
+	const char digits[] = {
+	    (char)('0' + code / 10), (char)('0' + code % 10)};
+	bool is_long = code >= 10;
+	const nghttp2_nv head[] = {NV_TEXT(":status", "200"),
+	    NV_TEXT("content-type", "application/grpc"),
+	    NV("grpc-status", is_long ? digits : digits + 1, is_long ? 2 : 1),
+	    NV("grpc-message", problem, strlen(problem))};
+
+	grpc_session_raise_credit(grpc, CREDIT_A_RESPONSE);
+	return nghttp2_submit_response(
+		   grpc->h2, stream->id, head, COUNT(head), NULL) == 0
+		   ? 0
+		   : -1;
+}
+
+int
+grpc_session_send(struct grpc_session *grpc, struct buf *out)
+{
+	const uint8_t *bytes;
+	ssize_t len;
+
+	while ((len = nghttp2_session_mem_send(grpc->h2, &bytes)) > 0)
+		if (buf_add(out, bytes, (size_t)len) == -1)
+			return -1;
+	return len == 0 ? 0 : -1;
+}

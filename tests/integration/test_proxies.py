@@ -330,6 +330,37 @@ class EnvoyTest(ProxyCase):
         self.check_login()
 
 
+@unittest.skipUnless(PROGRAMS["envoy"], "needs ENVOY: make check-proxies")
+class EnvoyByGrpcTest(ProxyCase):
+    def statuses(self, count, path="/api/x"):
+        return [self.ask(path).status for _ in range(count)]
+
+    def begin(self):
+        self.start("envoy", [PROGRAMS["envoy"], "-c", self.example("envoy-ratelimit.yaml"),
+                             "--concurrency", "1", "--disable-hot-restart", "-l", "warning"])
+
+    def test_envoy_by_grpc(self):
+        self.begin()
+        response = self.ask("/api/x")
+        self.assertEqual(response.status, 200)
+        self.assertIn("20, 20;w=60", response.headers["x-ratelimit-limit"])
+        self.assertEqual(response.headers["x-ratelimit-remaining"], "19")
+        self.assertEqual(self.statuses(20), [200] * 19 + [429])
+        self.assertEqual(self.statuses(2, "/other"), [200, 200])
+        self.gate.kill()
+        self.gate.wait()
+        self.assertEqual(self.statuses(2), [200, 200])
+
+    def test_login(self):
+        self.users = True
+        with open(os.path.join(self.folder, "users"), "w", encoding="utf-8") as file:
+            file.write(f"web {test_users.hash_of('s3cret')} verbs=decide keys=*\n")
+        self.gate = self.daemon(self.limits, {
+            "listen": {"users": os.path.join(self.folder, "users")}})
+        self.begin()
+        self.assertEqual(self.statuses(21), [200] * 20 + [429])
+
+
 class ClientTest(ExampleCase):
     """The clients in conf/examples/clients say what dripgated does."""
 

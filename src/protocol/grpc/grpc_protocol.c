@@ -168,11 +168,12 @@ grpc_protocol_read_call(struct session *session, struct grpc_stream *stream,
 	return result;
 }
 
-/* What is stored of the client changed. */
+/* What is stored of the client changed.  What HTTP/2 itself takes is bounded
+ * apart: else many streams would leave no room for their requests. */
 static void
 grpc_protocol_count(struct session *session)
 {
-	session->stored = grpc_protocol_state(session)->grpc->memory.used;
+	session->stored = grpc_protocol_state(session)->grpc->bodies;
 }
 
 /* Return -1: the client is closed once all is sent. */

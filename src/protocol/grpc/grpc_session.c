@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* Of a client: HTTP/2 itself, messages, streams. */
-#define MEMORY_MAX 196608
+#define MEMORY_MAX 147456
 
 /* Bytes before a message: whether it is compressed, and its length. */
 #define FRAME_HEAD 5

@@ -13,6 +13,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,6 +154,24 @@ tls_no_passphrase(char *to, int size, int rwflag, void *arg)
 	return 0;
 }
 
+/* By ALPN, HTTP/2 is for those who have nothing else: of it, there is gRPC
+ * only. A client that offers neither goes on without. */
+static int
+tls_choose_protocol(SSL *ssl, const unsigned char **chosen,
+    unsigned char *chosen_len, const unsigned char *offered,
+    unsigned offered_len, void *arg)
+{
+	static const unsigned char ours[] = "\x08http/1.1\x02h2";
+
+	(void)ssl;
+	(void)arg;
+	return SSL_select_next_proto((unsigned char **)(uintptr_t)chosen,
+		   chosen_len, ours, sizeof(ours) - 1, offered,
+		   offered_len) == OPENSSL_NPN_NEGOTIATED
+		   ? SSL_TLSEXT_ERR_OK
+		   : SSL_TLSEXT_ERR_NOACK;
+}
+
 static SSL_CTX *
 tls_load(enum tls_role role, const struct tls_options *options,
     const char *where, struct reasons *reasons)
@@ -172,6 +191,8 @@ tls_load(enum tls_role role, const struct tls_options *options,
 	/* What a length precedes cannot be cut without being noticed. */
 	SSL_CTX_set_options(
 	    ssl, SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_RENEGOTIATION);
+	if (role == TLS_SERVER)
+		SSL_CTX_set_alpn_select_cb(ssl, tls_choose_protocol, NULL);
 	/* Of servers that ask for certificates, to resume sessions. */
 	SSL_CTX_set_session_id_context(ssl, name, sizeof(name) - 1);
 	SSL_CTX_set_read_ahead(ssl, 1);

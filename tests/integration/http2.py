@@ -148,9 +148,9 @@ class Call:
 class Client:
     """One connection, with settings that keep HPACK simple."""
 
-    def __init__(self, address, settings=((1, 0),)):
+    def __init__(self, address, settings=((1, 0),), wrap=lambda socket: socket):
         self.connection = harness.Connection(address)
-        self.socket = self.connection.socket
+        self.socket = wrap(self.connection.socket)
         self.calls, self.goaway, self.pongs, self.next = {}, None, 0, 1
         self.pending = b""
         self.send(PREFACE + frame(SETTINGS, 0, 0, b"".join(
@@ -158,6 +158,7 @@ class Client:
 
     def close(self):
         self.connection.close()
+        self.socket.close()
 
     def send(self, data):
         self.socket.sendall(data)

@@ -3,11 +3,13 @@
 import base64
 import os
 import signal
+import ssl
 import struct
 import subprocess
 
 import harness
 import http2
+from certificates import Authority
 from http2 import descriptor, field, fields, frame
 
 LIMITS = """
@@ -252,6 +254,25 @@ class GrpcTest(harness.Case):
         client.read_to_end()
         self.assertEqual(client.goaway, (1, 0))
         self.assertEqual(self.gate.wait(), 0)
+
+    def test_tls(self):
+        authority = Authority(self.folder)
+        certificate, key = authority.issue("IP:127.0.0.1")
+        self.gate = self.daemon(LIMITS, {"listen": {
+            "tls": "yes", "cert_file": certificate, "key_file": key}})
+        context = ssl.create_default_context(cafile=authority.path)
+
+        def connect(*protocols):
+            context.set_alpn_protocols(protocols)
+            return http2.Client(("127.0.0.1", self.gate.port), wrap=lambda socket:
+                                context.wrap_socket(socket, server_hostname="127.0.0.1"))
+
+        for protocols, chosen in ((("grpc-exp", "h2"), "h2"),
+                                  (("h2", "http/1.1"), "http/1.1"), (("x",), None)):
+            client = connect(*protocols)
+            self.addCleanup(client.close)
+            self.assertEqual(client.socket.selected_alpn_protocol(), chosen)
+            self.assertEqual(outcome(client.limit("web", ip()))[0], OK)
 
     def test_users(self):
         secret = subprocess.run([harness.DRIPGATE, "hash"], check=True, input="s3cret\n",

@@ -132,7 +132,9 @@ test_env = DRIPGATED=$(abspath $(B)/dripgated) DRIPGATE=$(abspath $(B)/dripgate)
            FLEET=$(abspath $(B)/fleet) SET_CLOCK_SO=$(abspath $(B)/set_clock.so) \
            SAMPLE=$(abspath $(B)/sample)
 
-$(B)/unit: $(patsubst %.c,$(B)/%.o,$(wildcard tests/unit/*.c)) $(library)
+unit := $(filter-out $(if $(grpc),,tests/unit/test_grpc.c),$(wildcard tests/unit/*.c))
+
+$(B)/unit: $(unit:%.c=$(B)/%.o) $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(check_libs)
 
 # State machines in virtual time: a file of tests/fake takes the place of the one

@@ -1,6 +1,7 @@
 /**
  * suites: the unit tests, one suite a file: test_NAME.c defines NAME_suite().
- * A new file gets a line here, and nothing else.
+ * A new file gets a line here, and nothing else; a protocol that the Makefile
+ * may leave out has its suite by its line there.
  */
 #ifndef UNIT_SUITES_H
 #define UNIT_SUITES_H
@@ -8,6 +9,7 @@
 #include <check.h>
 
 #define SUITES(X)                                                              \
+	PROTOCOLS_CHOSEN(X)                                                    \
 	X(arrivals)                                                            \
 	X(balance)                                                             \
 	X(batch)                                                               \

@@ -196,6 +196,64 @@ class ChangeTest(Case):
         self.assertEqual(table["login"][0], sum(level == 1 for level in levels.values()))
         self.assertEqual(self.planned(gate, "partitions=8")[1][0], 0)
 
+    def test_the_plan_reads_on_where_one_scan_does_not_see_all(self):
+        """Many hashes of others beside ours, and many buckets in each of ours."""
+        server = self.redis()
+        keys = tuple(f"login:{i}" for i in range(12_000))
+        gate = self.gate([server], partitions=4)
+        self.levels(gate, keys)
+        server.ask("EVAL", "for i = 1, 5000 do redis.call('HSET', 'drip:' .. i, 'a', 'b') end",
+                   "0")
+        table, both = self.planned(gate, "partitions=8")
+        self.assertEqual(both[1], len(keys))
+        gate.stop()
+        self.tool(gate, "set", "partitions=8")
+        levels = self.levels(self.gate([server], partitions=8), keys)
+        self.assertEqual(table["login"][0], sum(level == 1 for level in levels.values()))
+
+    def test_the_plan_counts_what_is_ours_and_nothing_else(self):
+        """A prefix is no pattern; a name that only begins as ours is none of ours."""
+        server = self.redis()
+        gate = self.gate([server], {"store": {"type": "redis", "prefix": "d*p[1]^:"}},
+                         partitions=2)
+        self.levels(gate)
+        names = [name for name in server.ask("KEYS", "*")
+                 if server.ask("TYPE", name) == "hash"]
+        self.assertEqual(len(names), 2)
+        for name in names:
+            self.assertTrue(name.startswith(b"d*p[1]^:{") and name.endswith(b"}:login"), name)
+            tagged = name[:-len(b"login")]
+            for other in (tagged, tagged + b"{login", name + b"\0", tagged + b":login",
+                          tagged.replace(b"{", b"{x") + b"login", b"d*p[1]^:login",
+                          name.replace(b"d*p[1]^", b"drop1^")):
+                server.ask("HSET", other, "login:1", "x", "login:2", "x")
+        table, both = self.planned(gate, "partitions=4")
+        self.assertEqual(set(table), {"login"})
+        self.assertEqual((table["login"][1], both[1]), (len(KEYS), len(KEYS)))
+
+    def test_to_partitions_and_back_everything_moves(self):
+        """The hashes of a single partition have other names."""
+        servers = [self.redis() for _ in range(2)]
+        for server, count, wanted in (servers[0], 1, 4), (servers[1], 4, 1):
+            gate = self.gate([server], partitions=count)
+            self.levels(gate)
+            self.assertEqual(self.planned(gate, f"partitions={wanted}")[1],
+                             (len(KEYS), len(KEYS)))
+            self.assertEqual(self.planned(gate, f"partitions={count}")[1], (0, len(KEYS)))
+
+    def test_no_plan_without_all_servers(self):
+        """A number that lacks one of them would be taken for all."""
+        servers = [self.redis() for _ in range(3)]
+        gate = self.gate(servers[:2])
+        self.levels(gate)
+        last = max(self.names(servers[:2]))
+        for server in servers[:2]:
+            if f"127.0.0.1:{server.port}" == last:
+                server.kill()
+        said = self.tool(gate, "plan", self.hosts(servers), status=2)
+        self.assertIn(f"Redis at {last}: Connection refused", said)
+        self.assertNotIn("buckets move", said)
+
     def test_hosts(self):
         servers = [self.redis() for _ in range(3)]
         gate = self.gate(servers[:2])

@@ -156,17 +156,49 @@ turn_has(const struct loop *loop, const void *owner)
  * A turn.
  */
 
-static bool
-loop_is_ready(const struct due *due)
-{
-	struct pollfd polled = {.fd = due->fd, .events = due->events};
+static struct pollfd *polled;
+static size_t polled_room;
 
-	if (due->fd == -1 || poll(&polled, 1, 0) != 1)
-		return false;
-	if (polled.revents & POLLNVAL)
-		fake_die(
-		    "descriptor %d was closed while it is watched", due->fd);
-	return true;
+/* Let there be room for all that the loop watches. */
+static void
+loop_make_room(const struct loop *loop)
+{
+	struct due *due;
+	size_t count = 0;
+
+	TAILQ_FOREACH (due, &loop->all, all)
+		count++;
+	if (count <= polled_room)
+		return;
+	polled_room = 2 * count;
+	polled = reallocarray(polled, polled_room, sizeof(*polled));
+	if (!polled)
+		fake_die("out of memory");
+}
+
+/* Look which descriptors are ready, all by one call: there are hundreds. */
+static void
+loop_look(struct loop *loop)
+{
+	struct due *due;
+	nfds_t count = 0;
+
+	loop_make_room(loop);
+	TAILQ_FOREACH (due, &loop->all, all)
+		if (due->fd != -1)
+			polled[count++] = (struct pollfd){
+			    .fd = due->fd, .events = due->events};
+	if (poll(polled, count, 0) == -1)
+		fake_die("poll: %m");
+	count = 0;
+	TAILQ_FOREACH (due, &loop->all, all) {
+		if (due->fd == -1)
+			continue;
+		if (polled[count].revents & POLLNVAL)
+			fake_die("descriptor %d was closed while it is watched",
+			    due->fd);
+		due->is_ready = polled[count++].revents != 0;
+	}
 }
 
 /* Timers are called in the order of their times, as libevent's heap has
@@ -196,8 +228,8 @@ loop_gather_ready(struct loop *loop, bool hurries)
 	struct due *due;
 
 	TAILQ_FOREACH (due, &loop->all, all)
-		if (due->hurries == hurries && !due->is_now &&
-		    loop_is_ready(due))
+		if (due->fd != -1 && due->is_ready && due->hurries == hurries &&
+		    !due->is_now)
 			loop_join_turn(loop, due);
 }
 
@@ -207,6 +239,7 @@ loop_gather(struct loop *loop)
 {
 	struct due *due;
 
+	loop_look(loop);
 	loop_gather_ready(loop, true);
 	while (
 	    (due = loop_next_timer(loop, false)) && due->at_us <= fake_now_us())

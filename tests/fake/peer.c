@@ -5,6 +5,7 @@
 #include "fake/fake.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +189,23 @@ peer_heard(struct peer *peer)
 	peer_add_out(peer, "", 1);
 	buf_consume(&peer->in, buf_len(&peer->in));
 	return buf_data(&peer->out);
+}
+
+void
+peer_look(struct peer *const *peers, int count, bool *news)
+{
+	struct pollfd *polled = calloc((size_t)count + 1, sizeof(*polled));
+
+	if (!polled)
+		fake_die("out of memory");
+	for (int i = 0; i < count; i++)
+		polled[i] =
+		    (struct pollfd){.fd = peers[i]->fd, .events = POLLIN};
+	if (poll(polled, (nfds_t)count, 0) == -1)
+		fake_die("poll: %m");
+	for (int i = 0; i < count; i++)
+		news[i] = polled[i].revents != 0;
+	free(polled);
 }
 
 /* Read "${type}NUMBER\r\n" at ${at}.  Return what follows; NULL: it is not

@@ -54,6 +54,10 @@ void peer_shutdown(struct peer *peer);
 /** What was received since the last look, as text, valid until the next. */
 const char *peer_heard(struct peer *peer);
 
+/** Say of each of ${count} peers whether there is something to hear, or its
+ * end: all are looked at by one call. */
+void peer_look(struct peer *const *peers, int count, bool *news);
+
 /** The next command of Redis's protocol that was received whole, its arguments
  * with blanks between them, those of more than 60 bytes as "...", valid until
  * the next look; NULL: there is none. */

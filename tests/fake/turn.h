@@ -23,6 +23,7 @@ struct due {
 	short events;  /* of poll(2) */
 	bool hurries;  /* an io that is called before timers */
 	bool is_now;
+	bool is_ready; /* an io, when the turn began */
 };
 
 /** Have ${loop} call ${due}, of which it keeps a copy, instead of what it was

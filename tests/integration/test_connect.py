@@ -6,11 +6,13 @@ import re
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
 import harness
 from certificates import Authority
+from fake_redis import FakeRedis, array, bulk
 from harness import PATIENT, free_port, redis_users, wait_until
 
 HOUR = 3600 * 1000000
@@ -52,6 +54,30 @@ class SlowWay:
 
     def close(self):
         self.listener.close()
+
+
+class OtherServer(FakeRedis):
+    """A server that replies otherwise to some commands: {name: bytes; None: it closes
+    the connection}."""
+
+    def __init__(self, folder, replies):
+        self.said = replies
+        super().__init__(folder)
+
+    def answer(self, peer, words):
+        name = words[0].upper().decode()
+        if name in self.said:
+            return self.said[name]
+        if name == "TIME":
+            return self.clock(0)
+        if name == "EVAL":
+            return b":1\r\n"
+        return super().answer(peer, words)
+
+    @staticmethod
+    def clock(ahead):
+        now = time.time_ns() // 1000
+        return array(bulk(now // 1000000 + ahead), bulk(now % 1000000))
 
 
 class Case(harness.Case):
@@ -260,6 +286,77 @@ class RightsTest(Case):
         _, lines = self.check_fine(**login)
         self.assertEqual(len(lines), 1)
         self.assertIn("its version and maxmemory-policy are not known", lines[0])
+
+
+class OtherServersTest(Case):
+    """Servers as others build, run and hide them."""
+
+    def like(self, **replies):
+        folder = tempfile.mkdtemp(dir=self.folder)
+        server = OtherServer(folder, replies)
+        self.addCleanup(server.close)
+        return {"unix_socket_path": server.path}
+
+    def test_valkey_goes_by_its_own_version(self):
+        said, lines = self.check_fine(**self.like(INFO=bulk(
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\n"
+            "maxmemory_policy:noeviction\r\n")))
+        self.assertEqual(lines, [])
+        self.assertIn(" rights, Valkey 8.1.0, noeviction\n", said)
+
+    def test_a_version_that_is_too_old(self):
+        self.check_wrong(
+            "cannot say which rights this user has",
+            "is version 6.2.7: version 7 or later is needed", **self.like(
+                EVAL=b"-ERR user_script:1: attempt to call field 'acl_check_cmd'"
+                     b" (a nil value)\r\n",
+                INFO=bulk("redis_version:6.2.7\r\nmaxmemory_policy:noeviction\r\n")))
+
+    def test_a_policy_that_is_hidden_is_no_mistake(self):
+        said, lines = self.check_fine(**self.like(INFO=bulk("redis_version:7.4.0\r\n")))
+        self.assertEqual(lines, [])
+        self.assertIn(" rights, Redis 7.4.0\n", said)
+
+    def test_what_is_no_text_tells_no_version(self):
+        _, lines = self.check_fine(**self.like(INFO=b":1\r\n"))
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn("are not known: a strange reply to INFO", lines[0])
+
+    def test_a_script_that_fails_is_said_once(self):
+        """It is asked for each right."""
+        self.check_wrong("out of luck", **self.like(EVAL=b"-ERR out of luck\r\n"))
+
+    def test_a_command_that_is_not_known_is_named(self):
+        done = self.run_check(**self.like(EVAL=b"-ERR Invalid command passed\r\n"))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        for name in "EVALSHA", "HMGET":
+            self.assertRegex(done.stderr, f"does not know {name}.*: it is renamed there")
+
+    def test_a_right_is_had_if_the_reply_says_so(self):
+        done = self.run_check(**self.like(EVAL=b":0\r\n"))
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("does not let this user call ", done.stderr)
+        other = self.run_check(**self.like(EVAL=b"+yes\r\n"))
+        self.assertEqual([line.partition("does not")[2] for line in done.stderr.splitlines()],
+                         [line.partition("does not")[2] for line in other.stderr.splitlines()])
+
+    def test_a_clock_that_is_ahead_or_behind(self):
+        self.check_wrong(" s ahead of that of this machine",
+                         **self.like(TIME=OtherServer.clock(100)))
+        self.check_wrong(" s behind that of this machine",
+                         **self.like(TIME=OtherServer.clock(-100)))
+
+    def test_what_is_no_time_is_not_compared(self):
+        for time_ in b"+OK\r\n", array(bulk(1)), array(bulk("x"), bulk("y")):
+            said, lines = self.check_fine(**self.like(TIME=time_))
+            self.assertEqual(lines, [])
+            self.assertNotIn("clocks", said)
+
+    def test_a_server_that_leaves_meanwhile_is_not_fine(self):
+        for name in "PING", "TIME", "EVAL", "INFO":
+            done = self.run_check(**self.like(**{name: None}))
+            self.assertEqual(done.returncode, 1, (name, done.stdout, done.stderr))
+            self.assertTrue(done.stderr, name)
 
 
 if __name__ == "__main__":

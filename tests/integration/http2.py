@@ -152,7 +152,7 @@ class Client:
         self.connection = harness.Connection(address)
         self.socket = wrap(self.connection.socket)
         self.calls, self.goaway, self.pongs, self.next = {}, None, 0, 1
-        self.pending = b""
+        self.pending, self.owed = b"", 0
         self.send(PREFACE + frame(SETTINGS, 0, 0, b"".join(
             struct.pack(">HI", *setting) for setting in settings)))
 
@@ -222,6 +222,10 @@ class Client:
             call.ended, call.reset = True, struct.unpack(">I", payload)[0]
         elif kind == DATA and call:
             call.data += payload
+            self.owed += len(payload)
+            if self.owed >= 16384:
+                self.send(frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", self.owed)))
+                self.owed = 0
         elif kind == HEADERS and call:
             call.headers.update(headers_of(payload))
         if kind in (DATA, HEADERS) and flags & END_STREAM and call:

@@ -1,8 +1,13 @@
 """Redis over TLS: what is trusted, what is refused, and how the log says so."""
 
+import contextlib
 import os
 import shutil
+import signal
+import socket
+import ssl
 import subprocess
+import threading
 
 import harness
 from certificates import Authority
@@ -179,6 +184,9 @@ class CheckTest(Case):
                            f"cert_file = {certificate}")
         self.check_refused(f"key_file: {other}: is not the key of the certificate",
                            f"cert_file = {certificate}", f"key_file = {other}")
+        self.check_refused("key_file: /no/such: No such file", f"cert_file = {certificate}",
+                           "key_file = /no/such")
+        self.check_refused("cert_file: /no/such: No such file", "cert_file = /no/such")
         self.check_refused("tls: over a Unix socket it needs server_name, or verify = no",
                            "unix_socket_path = /run/redis.sock")
 
@@ -218,6 +226,71 @@ class ControlTest(Case):
         self.assertIn("l2999", tool("limits", "list", "--redis"))
         self.assertIn("current", tool("fleet"))
         self.assertIn("ms\n", tool("nodes"))
+
+    def tool_of(self, port, *words):
+        path = os.path.join(self.folder, "tool.ini")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"[store]\ntype = redis\n[redis]\nport = {port}\ntls = yes\n"
+                       f"host = 127.0.0.1\nca_file = {self.authority.path}\n")
+        return subprocess.run([harness.DRIPGATE, "-c", path, "--timeout", "500ms",
+                               *words], check=False, capture_output=True, text=True)
+
+    def listener(self):
+        """A port where the test itself is the server."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        return listener, listener.getsockname()[1]
+
+    def test_the_tool_waits_for_no_handshake_for_ever(self):
+        _, port = self.listener()
+        done = self.tool_of(port, "fleet")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("TLS: no reply to the handshake in time", done.stderr)
+
+    def test_the_tool_is_told_of_a_server_that_leaves(self):
+        """At once, or once it shook hands: it is none without TLS."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.pair)
+        listener, port = self.listener()
+        for shakes_hands in False, True:
+            ends = threading.Event()
+
+            def leave(shakes_hands=shakes_hands, ends=ends):
+                while not ends.is_set():
+                    client, _ = listener.accept()
+                    with client, contextlib.suppress(OSError):
+                        if shakes_hands:
+                            context.wrap_socket(client, server_side=True).close()
+
+            thread = threading.Thread(target=leave, daemon=True)
+            thread.start()
+            done = self.tool_of(port, "fleet")
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"Redis at 127.0.0.1:{port}: ", done.stderr)
+            self.assertNotIn("tls = yes?", done.stderr)
+            ends.set()
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port)).close()
+            thread.join(harness.PATIENCE)
+
+    def test_the_tool_cannot_load_into_a_server_that_does_not_read(self):
+        """What is to be sent is more than the kernel takes."""
+        port = self.server()
+        gate = self.gate(port)
+        gate.write_limits("".join(
+            f"[l{i}]\nmatch = {i}:{'x' * 200}*\ncapacity = 1\nrecharge = 1s\n"
+            for i in range(10000)))
+        link = subprocess.Popen(
+            [harness.DRIPGATE, "-c", gate.config_path, "--timeout", "2s", "limits", "load",
+             gate.limits_path, "--force"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
+        self.plain.send(signal.SIGSTOP)
+        try:
+            _, said = link.communicate(timeout=harness.PATIENCE)
+        finally:
+            self.plain.send(signal.SIGCONT)
+        self.assertEqual(link.returncode, 2, said)
+        self.assertRegex(said, "no reply(| to the handshake) in time")
 
     def test_the_tool_says_what_is_wrong(self):
         other = Authority(self.folder, "other")

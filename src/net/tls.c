@@ -419,7 +419,11 @@ tls_write(struct tls *tls, const void *from, size_t len)
 
 	errno = 0;
 	count = SSL_write(tls->ssl, from, tls_count(len));
-	return count > 0 ? count : tls_finish(tls, count);
+	if (count > 0)
+		return count;
+	if (tls_finish(tls, count) == 0)
+		errno = EPIPE; /* the peer left; 0 would be tried again */
+	return -1;
 }
 
 bool

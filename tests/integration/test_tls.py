@@ -123,6 +123,21 @@ class ConnectingTest(Case):
     def test_no_tls_to_a_server_with_it(self):
         self.check_refused(self.gate(self.server(), tls="no"), "(tls = yes?)")
 
+    def test_a_server_that_leaves_before_it_shook_hands(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def leave():
+            with contextlib.suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        threading.Thread(target=leave, daemon=True).start()
+        self.addCleanup(listener.shutdown, socket.SHUT_RDWR)
+        gate = self.gate(listener.getsockname()[1], connect_timeout="500ms")
+        for _ in range(20):
+            self.assertIn("from=fallback", gate.ask("consume login:1"))
+
     def test_a_server_that_restarts(self):
         port = self.server()
         gate = self.gate(port)

@@ -100,6 +100,37 @@ file_read_any(const char *path, size_t *len)
 	return fd == -1 ? NULL : file_read_descriptor(fd, len);
 }
 
+struct file_stamp
+file_stamp(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == -1)
+		return (struct file_stamp){.error = errno};
+	return (struct file_stamp){
+	    .device = st.st_dev,
+	    .inode = st.st_ino,
+	    .size = st.st_size,
+	    .written = st.st_mtim,
+	    .changed = st.st_ctim,
+	};
+}
+
+static bool
+file_is_same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+bool
+file_stamp_is_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+	return a->error == b->error && a->device == b->device &&
+	       a->inode == b->inode && a->size == b->size &&
+	       file_is_same_time(a->written, b->written) &&
+	       file_is_same_time(a->changed, b->changed);
+}
+
 const char *
 file_error(int error)
 {

@@ -9,6 +9,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/reasons.h"
 #include "control/distributor.h"
@@ -67,6 +68,7 @@ struct config {
 	int64_t workers; /* 0: one a core */
 	enum limits_source limits_source;
 	const char *limits_file;
+	bool limits_watch; /* reload when that file changes */
 	enum unmatched unmatched;
 	enum log_level log_level;
 	struct gateway_options gate;
@@ -82,6 +84,8 @@ struct config {
 	const struct config_set *set; /* or NULL; borrowed */
 	char *const *environment;     /* or NULL; borrowed */
 	bool starts_without_limits;   /* and the file need not exist */
+	struct file_stamp
+	    limits_stamp; /* of the limits, before they were read */
 	struct config_source sources[SETTINGS_MAX]; /* as the rows of settings,
 						     * but those of targets */
 	struct reasons warnings; /* not errors, but perhaps mistakes */

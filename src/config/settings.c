@@ -222,6 +222,8 @@ const struct setting settings[] = {
     {"limits", "file", CONFIG(limits_file), .type = SETTING_PATH, FROM(1, 4095),
 	.fallback = "/etc/dripgate/limits.ini", .reloadable = true,
 	.help = "the limits; a relative path starts at this file"},
+    {"limits", "watch", CONFIG(limits_watch), FLAG, .fallback = "no",
+	.help = "reload when that file changes"},
     {"limits", "allow_empty", CONFIG(control.allow_empty), FLAG,
 	.fallback = "no",
 	.help = "an empty or missing key is a valid set, not an error"},

@@ -67,6 +67,8 @@ daemon_on_read(const struct settings_reader_result *result, void *arg)
 {
 	struct daemon *daemon = arg;
 
+	if (result->config)
+		limits_watch_note(daemon->watch, &result->config->limits_stamp);
 	daemon_take_reload(daemon, result);
 	if (daemon->state == DAEMON_SERVING)
 		daemon_say_ready(daemon);
@@ -108,6 +110,15 @@ daemon_reload(struct daemon *daemon)
 	if (daemon->state == DAEMON_SERVING)
 		systemd_reloading();
 	settings_reader_start(daemon->reader);
+}
+
+static void
+daemon_on_limits_changed(void *arg)
+{
+	struct daemon *daemon = arg;
+
+	log_info("%s changed: reloading", daemon->config->limits_file);
+	daemon_reload(daemon);
 }
 
 static void
@@ -315,6 +326,25 @@ daemon_start_control(struct daemon *daemon)
 	return daemon->control ? 0 : -1;
 }
 
+/* What reads files while it runs.  Return 0, or -1 with errno. */
+static int
+daemon_open_readers(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	bool limits = daemon->pool && !daemon_follows_redis(daemon);
+
+	daemon->reader = settings_reader_new(
+	    daemon->loop, config, limits, daemon_on_read, daemon);
+	daemon->passwords = passwords_new(daemon->loop, config);
+	if (!daemon->reader || !daemon->passwords)
+		return -1;
+	if (!limits || !config->limits_watch)
+		return 0;
+	daemon->watch = limits_watch_new(
+	    daemon->loop, config, daemon_on_limits_changed, daemon);
+	return daemon->watch ? 0 : -1;
+}
+
 /* Takes over the rules.  Return 0, or -1 with errno. */
 static int
 daemon_start(struct daemon *daemon, struct rules *rules)
@@ -339,11 +369,7 @@ daemon_start(struct daemon *daemon, struct rules *rules)
 	if (daemon_open_loop(daemon) == -1)
 		return -1;
 	daemon->refuser = refuser_new(daemon->loop);
-	daemon->reader = settings_reader_new(daemon->loop, config,
-	    daemon->pool && !daemon_follows_redis(daemon), daemon_on_read,
-	    daemon);
-	daemon->passwords = passwords_new(daemon->loop, config);
-	if (!daemon->refuser || !daemon->reader || !daemon->passwords)
+	if (!daemon->refuser || daemon_open_readers(daemon) == -1)
 		return -1;
 	daemon_apply_settings(daemon);
 	daemon_set_state(daemon, DAEMON_STARTING);
@@ -362,7 +388,8 @@ daemon_stop(struct daemon *daemon)
 	pool_stop(daemon->pool);
 	timer_stop(&daemon->tick);
 	refuser_free(daemon->refuser);
-	hangs = !settings_reader_free(daemon->reader);
+	hangs = !limits_watch_free(daemon->watch);
+	hangs = !settings_reader_free(daemon->reader) || hangs;
 	hangs = !passwords_free(daemon->passwords) || hangs;
 	users_unref(daemon->users);
 	if (!hangs)

@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "control/node_id.h"
 #include "dripgated/daemon.h"
+#include "dripgated/limits_watch.h"
 #include "dripgated/passwords.h"
 #include "dripgated/settings_reader.h"
 #include "net/listeners.h"
@@ -59,6 +60,7 @@ struct daemon {
 
 	/* reloads */
 	struct settings_reader *reader;
+	struct limits_watch *watch; /* NULL: reloads are asked for */
 	struct passwords *passwords;
 	struct log_limiter limiter; /* of warnings about those that hang */
 	char reload_error[420];     /* why the last one failed, or "" */

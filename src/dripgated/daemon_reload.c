@@ -110,6 +110,9 @@ daemon_take_reload(
 	if (result->rules) {
 		reasons_log_warnings(result->reasons);
 		count = rules_count(result->rules);
+		/* Once there was a file, its end must not end the limits. */
+		if (!result->config->limits_stamp.error)
+			daemon->config->starts_without_limits = false;
 		pool_set_rules(daemon->pool, result->rules, &changes);
 		log_info(
 		    "reloaded: %zu limits in force; %s", count, changes.text);

@@ -65,5 +65,6 @@ limits_source_start(struct config *config, struct reasons *reasons)
 	config->starts_without_limits =
 	    !config->path && config_is_default(config, "limits", "file") &&
 	    access(config->limits_file, F_OK) == -1 && errno == ENOENT;
+	config->limits_stamp = file_stamp(config->limits_file);
 	return limits_source_read_file(config, reasons);
 }

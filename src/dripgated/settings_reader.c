@@ -54,6 +54,7 @@ settings_reader_read(struct settings_reader *reader)
 	}
 	reader->new->starts_without_limits =
 	    reader->config->starts_without_limits;
+	reader->new->limits_stamp = file_stamp(reader->new->limits_file);
 	if (!settings_reader_read_users(reader) || !reader->limits)
 		return;
 	reader->rules = limits_source_read_file(reader->new, &reader->reasons);

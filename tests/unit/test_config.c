@@ -142,6 +142,7 @@ static const char all_settings[] = "[listen]\n"
 				   "[limits]\n"
 				   "source = redis\n"
 				   "file = some.ini\n"
+				   "watch = yes\n"
 				   "allow_empty = yes\n"
 				   "unmatched = error\n"
 				   "[store]\n"
@@ -246,6 +247,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(config->gate.ready_on_fallback, 0);
 	ck_assert_int_eq(config->workers, 3);
 	ck_assert_int_eq(config->limits_source, LIMITS_REDIS);
+	ck_assert_int_eq(config->limits_watch, 1);
 	ck_assert_int_eq(config->control.allow_empty, 1);
 	ck_assert_str_eq(config->limits_file, "some.ini");
 	ck_assert_int_eq(config->unmatched, UNMATCHED_ERROR);
@@ -1002,7 +1004,8 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	    "admin.listen admin.ready_on_fallback admin.tls admin.cert_file "
 	    "admin.key_file admin.client_ca_file policy.listen workers.count "
 	    "limits.source "
-	    "limits.allow_empty store.type store.prefix store.key_secrets "
+	    "limits.watch limits.allow_empty store.type store.prefix "
+	    "store.key_secrets "
 	    "store.max_buckets "
 	    "store.on_full redis.host redis.port "
 	    "redis.db redis.username redis.password redis.socket_timeout "

@@ -128,6 +128,37 @@ START_TEST(a_pipe_can_be_read_by_who_may_wait)
 }
 END_TEST
 
+static bool
+has_stamp(const struct file_stamp *stamp)
+{
+	struct file_stamp now = file_stamp(path);
+
+	return file_stamp_is_same(&now, stamp);
+}
+
+START_TEST(a_stamp_changes_with_the_file)
+{
+	struct file_stamp none = file_stamp(path), stamp;
+	char other[sizeof(path) + 2];
+
+	ck_assert_int_eq(none.error, ENOENT);
+	write_bytes(3);
+	ck_assert(!has_stamp(&none));
+	stamp = file_stamp(path);
+	ck_assert(has_stamp(&stamp));
+	write_bytes(4);
+	ck_assert(!has_stamp(&stamp));
+	snprintf(other, sizeof(other), "%s2", path);
+	ck_assert_int_eq(rename(path, other), 0);
+	ck_assert(has_stamp(&none));
+	stamp = file_stamp(other);
+	ck_assert_int_eq(symlink(other, path), 0);
+	ck_assert(has_stamp(&stamp));
+	ck_assert_int_eq(unlink(other), 0);
+	ck_assert(has_stamp(&none));
+}
+END_TEST
+
 Suite *
 file_suite(void)
 {
@@ -140,6 +171,7 @@ file_suite(void)
 	tcase_add_test(tcase, the_null_device_is_an_empty_file);
 	tcase_add_test(tcase, a_file_that_is_too_large_is_refused);
 	tcase_add_test(tcase, a_pipe_can_be_read_by_who_may_wait);
+	tcase_add_test(tcase, a_stamp_changes_with_the_file);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -69,6 +69,10 @@ const struct command_row command_rows[] = {
     {"limits check", "FILE", WORDS(1, 1), .run = limits_check,
 	.help = "see whether dripgated would take FILE",
 	.more = "Prints each mistake as FILE:LINE:COLUMN: REASON."},
+    {"limits test", "FILE", WORDS(1, 1), .options = JSON, .run = limits_test,
+	.help = "which limit of FILE each key of standard input would get",
+	.more = "A key a line; - is no limit.  Exits with 1 if a key has "
+		"none."},
     {"limits load", "FILE", WORDS(1, 1), .options = REDIS | LOAD,
 	.run = limits_load,
 	.help = "replace the limits in Redis by those of FILE, and have them "

@@ -56,7 +56,7 @@ REDIS_COMMANDS = {
     "limits list": ["--redis"], "reload": [], "command": ["ping", "x"], "nodes": [],
     "fleet": [],
 }
-COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "acl": [], "tail": [],
+COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"], "acl": [], "tail": [],
             "hash": [],
             "route": ["GET", "/"], "topology show": [],
             "topology plan": ["partitions=2"], "topology set": ["partitions=2"]}
@@ -629,6 +629,41 @@ def read_terminal(fd, end=None):
         except OSError:
             return text
     return text
+
+
+class KeysTest(ToolCase):
+    """limits test: which limit each key would get."""
+
+    def ask(self, keys, *options):
+        path = self.write("tested.ini", FILE)
+        return subprocess.run(
+            [DRIPGATE, "limits", "test", path, *options], input=keys, capture_output=True,
+            check=False, timeout=harness.PATIENCE)
+
+    def test_each_key_is_shown_with_its_limit(self):
+        done = self.ask(b"login:42\nmail:a@b\nlogin:\xc3\xa9")
+        self.assertEqual((done.returncode, done.stdout.decode()),
+                         (FINE, "login:42 login\nmail:a@b mail\nlogin:\u00e9 login\n"))
+
+    def test_a_key_without_a_limit_is_shown_and_changes_the_status(self):
+        done = self.ask(b"nothing\nlogin:1\n", "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual([json.loads(line) for line in done.stdout.splitlines()],
+                         [{"key": "nothing", "limit": "-"}, {"key": "login:1", "limit": "login"}])
+
+    def test_what_is_no_key_is_an_error_and_the_others_are_shown(self):
+        done = self.ask(b"\n" + b"x" * 513 + b"\nlogin:\x1b\n")
+        self.assertEqual(done.returncode, ERROR)
+        self.assertEqual(done.stderr.decode().splitlines(),
+                         ["dripgate: line 1: a key has 1 to 512 bytes",
+                          "dripgate: line 2: a key has 1 to 512 bytes"])
+        self.assertEqual(done.stdout, b"login:\\x1b login\n")
+
+    def test_no_keys_are_fine(self):
+        self.assertEqual(self.ask(b"").returncode, FINE)
+
+    def test_a_wrong_file_is_an_error(self):
+        self.complaint("limits", "test", "/nowhere")
 
 
 class FilesTest(ToolCase):

@@ -11,13 +11,16 @@
 #include <getopt.h>
 #include <string.h>
 
+/* Many programs take this for -V. */
+#define VERSION_ALIAS 'v'
+
 #define DAY_US INT64_C(86400000000)
 
 const struct option_row option_rows[OPTION_ROWS] = {
     [OPTION_CONFIG] = {"config", 'c', "FILE",
 	"dripgated's settings (" CONFIG_PATH ")"},
     [OPTION_HELP] = {"help", 'h', NULL, "what it does, and its options"},
-    [OPTION_VERSION] = {"version", 'V', NULL, "the version"},
+    [OPTION_VERSION] = {"version", 'V', NULL, "the version; -v as well"},
     [OPTION_SOCKET] = {"socket", 's', "PATH|HOST:PORT",
 	"where dripgated listens (as the settings say)"},
     [OPTION_USER] = {"user", 'u', "NAME", "log in to dripgated as this user"},
@@ -152,7 +155,7 @@ options_set_option(struct tool *tool, enum option_id id, const char *argument)
 /* The tables for getopt_long(). */
 struct getopt_tables {
 	struct option longs[OPTION_ROWS + 1];
-	char shorts[2 * OPTION_ROWS + 3];
+	char shorts[2 * OPTION_ROWS + 4];
 };
 
 /* "+": the caller takes words that are not options; ":" distinguishes an option
@@ -164,6 +167,7 @@ options_fill_tables(struct getopt_tables *tables)
 
 	*letter++ = '+';
 	*letter++ = ':';
+	*letter++ = VERSION_ALIAS;
 	for (int i = 0; i < OPTION_ROWS; i++) {
 		const struct option_row *row = &option_rows[i];
 
@@ -183,6 +187,8 @@ options_find_option(int found)
 {
 	if (found >= 1000)
 		return found - 1000;
+	if (found == VERSION_ALIAS)
+		return OPTION_VERSION;
 	for (int i = 0; i < OPTION_ROWS; i++)
 		if (option_rows[i].letter == found)
 			return i;

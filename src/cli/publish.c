@@ -46,8 +46,9 @@ publish_reload_message(const struct tool *tool, struct redis_client *client)
 
 	if (listeners == -1)
 		return STATUS_ERROR;
-	text_line("%s on %s, heard by %lld", notice.text,
-	    client->options.channel, listeners);
+	text_line("%s on %s, heard by %lld%s", notice.text,
+	    client->options.channel, listeners,
+	    listeners > 0 ? "" : ": no daemon follows this channel");
 	return STATUS_FINE;
 }
 

@@ -549,7 +549,8 @@ class ArgumentsTest(ToolCase):
         self.assertNotIn("consume", text)
 
     def test_version(self):
-        self.assertRegex(self.check(self.run_tool("-V"), FINE), r"^dripgate \d")
+        for option in "-V", "-v", "--version":
+            self.assertRegex(self.check(self.run_tool(option), FINE), r"^dripgate \d")
 
     def test_wrong_arguments_say_what_to_do(self):
         wrong = {
@@ -1011,7 +1012,8 @@ max_buckets = 1000
     def test_another_key_and_channel(self):
         self.config = self.settings(self.server, limits_key="my limits", channel="my")
         self.limits("load", self.file,
-                    stdout="my limits: 3 limits\nreload on my, heard by 0\n")
+                    stdout="my limits: 3 limits\nreload on my, heard by 0: "
+                    "no daemon follows this channel\n")
         self.assertEqual(self.server.ask("ZCARD", "my limits"), 3)
 
     def test_a_server_with_a_password_and_another_database(self):

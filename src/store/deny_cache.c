@@ -41,6 +41,11 @@ struct deny_cache {
 	 * were not refused, and need no look at the slot. */
 	uint8_t tags[SLOTS];
 	struct deny_slot slots[SLOTS];
+
+	/* Queries are numbered.  The last one that went to Redis and may change
+	 * what a slot says. */
+	uint32_t turn;
+	uint32_t turns[SLOTS];
 };
 
 struct deny_marks *
@@ -185,7 +190,18 @@ deny_cache_prefetch(const struct deny_cache *cache, const struct query *query)
 
 /* A query that goes to Redis may be admitted there, and then the bucket holds
  * more than the slot says: refusals would still be right, but their figures
- * would not.  So forget the slot at once. */
+ * would not.  So forget the slot at once, and learn from no query before it. */
+static void
+deny_cache_note_asked(
+    struct deny_cache *cache, struct hash128 id, struct query *query)
+{
+	deny_cache_forget(cache, id);
+	if (query->amount > query->limit->capacity)
+		return;
+	query->deny_turn = ++cache->turn;
+	cache->turns[deny_cache_place_of(id)] = query->deny_turn;
+}
+
 bool
 deny_cache_decide(struct deny_cache *cache, struct query *query)
 {
@@ -204,7 +220,7 @@ deny_cache_decide(struct deny_cache *cache, struct query *query)
 	    slot->received_us > cache->emptied_us &&
 	    deny_cache_refuse(cache, slot, query))
 		return true;
-	deny_cache_forget(cache, id);
+	deny_cache_note_asked(cache, id, query);
 	return false;
 }
 
@@ -223,7 +239,8 @@ deny_cache_learn(struct deny_cache *cache, const struct query *query)
 		return;
 	if (query->decision.allowed)
 		deny_cache_forget(cache, id);
-	else if (atomic_load(mark) == query->deny_mark)
+	else if (atomic_load(mark) == query->deny_mark &&
+		 cache->turns[deny_cache_place_of(id)] == query->deny_turn)
 		deny_cache_keep(cache, id, query);
 }
 

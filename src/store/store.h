@@ -73,6 +73,7 @@ struct query {
 	struct query *next;
 	uint16_t partition; /* of the key, in Redis */
 	uint16_t entry;     /* of its batch */
+	uint32_t deny_turn; /* the deny cache's, too */
 };
 
 struct store;

@@ -408,7 +408,7 @@ OTHER_SETTINGS = {
     ("admin", "listen"): "127.0.0.1:3", ("admin", "ready_on_fallback"): "no",
     ("workers", "count"): 7,
     ("limits", "file"): None, ("limits", "unmatched"): "deny",
-    ("limits", "source"): "redis", ("limits", "allow_empty"): "yes",
+    ("limits", "source"): "redis", ("limits", "allow_empty"): "yes", ("limits", "watch"): "yes",
     ("store", "type"): "redis", ("store", "prefix"): "other:",
     ("store", "max_buckets"): 777, ("store", "on_full"): "allow",
     ("redis", "url"): None,  # not beside host

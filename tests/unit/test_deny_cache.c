@@ -132,6 +132,26 @@ START_TEST(nothing_is_refused_that_redis_did_not_refuse)
 }
 END_TEST
 
+/* Refused it would be rightly, but with a level of before. */
+START_TEST(a_denial_is_not_used_while_a_later_query_is_out)
+{
+	struct query denied = consume(api, 5), later;
+
+	put(consume(api, 2));
+	ck_assert(!deny_cache_decide(cache, &denied));
+	decide_in_redis(&denied);
+	ck_assert(!denied.decision.allowed);
+	later = consume(api, 1);
+	ck_assert(!deny_cache_decide(cache, &later));
+	deny_cache_learn(cache, &denied);
+	ck_assert(!is_refused(consume(api, 6)));
+	decide_in_redis(&later);
+	deny_cache_learn(cache, &later);
+	ck_assert(!put(consume(api, 5)).decision.allowed);
+	ck_assert(is_refused(consume(api, 6)));
+}
+END_TEST
+
 START_TEST(what_was_refused_is_refused_until_it_can_pass)
 {
 	struct query query;
@@ -589,6 +609,7 @@ deny_cache_suite(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, nothing_is_refused_that_redis_did_not_refuse);
+	tcase_add_test(tests, a_denial_is_not_used_while_a_later_query_is_out);
 	tcase_add_test(tests, what_was_refused_is_refused_until_it_can_pass);
 	tcase_add_test(tests, the_figures_count_down);
 	tcase_add_test(

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/num.h"
+#include "control/fleet_member.h"
 #include "control/members.h"
 
 #include <stdio.h>
@@ -87,18 +87,14 @@ fleet_start(struct fleet *fleet, size_t count, const char *verb)
 	return &fleet->command;
 }
 
-/* Whether it is a field's value, written more than an hour ago. */
+/* Whether it is a report, written more than an hour ago. */
 static bool
-fleet_is_forgotten(const redisReply *value)
+fleet_is_forgotten(const redisReply *name, const redisReply *value)
 {
-	const char *seen_at =
-	    value->type == REDIS_REPLY_STRING ? strrchr(value->str, ' ') : NULL;
-	size_t len = seen_at ? strlen(seen_at + 1) : 0;
-	int64_t seconds;
+	struct fleet_member member;
 
-	return len > 0 &&
-	       num_read_int(seen_at + 1, len, 0, INT64_MAX, &seconds) == 0 &&
-	       time(NULL) - seconds > FLEET_FORGOTTEN_S;
+	return fleet_member_read(&member, name, value) == 0 &&
+	       time(NULL) - member.seen_at > FLEET_FORGOTTEN_S;
 }
 
 static void
@@ -108,12 +104,14 @@ fleet_forget(struct fleet *fleet, const redisReply *fields)
 	size_t count = 0;
 
 	for (size_t i = 1; i < fields->elements; i += 2)
-		count += fleet_is_forgotten(fields->element[i]);
+		count += fleet_is_forgotten(
+		    fields->element[i - 1], fields->element[i]);
 	if (count == 0)
 		return;
 	command = fleet_start(fleet, 2 + count, "HDEL");
 	for (size_t i = 1; i < fields->elements; i += 2)
-		if (fleet_is_forgotten(fields->element[i]))
+		if (fleet_is_forgotten(
+			fields->element[i - 1], fields->element[i]))
 			command_add(command, fields->element[i - 1]->str,
 			    (size_t)fields->element[i - 1]->len);
 	fleet_send_command(fleet, fleet_on_reply);

@@ -1,6 +1,6 @@
 /**
- * roster: reads what the daemons of the fleet run, while somebody looks at the
- * status page.
+ * roster: asks Redis which limits each daemon of the fleet runs, while somebody
+ * looks at the status page.
  *
  * Puts these lines on a board, the daemons that run other limits first:
  *

@@ -41,7 +41,7 @@ struct subscriber {
 	struct fetch *fetch;
 	struct fleet *fleet;
 	struct pongs *pongs;
-	struct roster *roster; /* NULL: nobody will look at it */
+	struct roster *roster; /* NULL: there is no status page */
 
 	struct reload reload;
 	struct timer load_timer; /* when the next load is due */

@@ -152,7 +152,7 @@ class Sweep(harness.Case):
 
         kept = len(self.kept["drip:big"])
         wait_until(lambda: self.link.ask("HLEN", "drip:big") == kept and
-                   self.swept() == drained, "the sweep", 8 * PERIOD)
+                   self.swept() == drained, "the sweep", 20 * PERIOD)
         # It ends with the lock held on, so that no other daemon begins another.
         wait_until(lambda: self.holders_after(watch.samples), "the end of the pass")
         watch.stop()

@@ -1,6 +1,7 @@
 #include "protocol/grpc/grpc_header.h"
 
 #include "base/clock.h"
+#include "base/num.h"
 
 #include <string.h>
 
@@ -75,15 +76,12 @@ grpc_header_timeout(const char *value, size_t len)
 		int64_t ns;
 	} units[] = {{'n', 1}, {'u', 1000}, {'m', 1000000}, {'S', 1000000000},
 	    {'M', INT64_C(60000000000)}, {'H', INT64_C(3600000000000)}};
-	int64_t number = 0;
+	int64_t number;
 
-	if (len < 2 || len > TIMEOUT_DIGITS + 1)
+	if (len < 2 || len > TIMEOUT_DIGITS + 1 ||
+	    num_count_digits(value, len) != len - 1 ||
+	    num_read_int(value, len - 1, 0, INT64_MAX, &number) == -1)
 		return -1;
-	for (size_t i = 0; i < len - 1; i++) {
-		if (value[i] < '0' || value[i] > '9')
-			return -1;
-		number = number * 10 + value[i] - '0';
-	}
 	for (size_t i = 0; i < COUNT(units); i++)
 		if (value[len - 1] == units[i].unit)
 			return units[i].ns < 1000

@@ -155,17 +155,26 @@ grpc_message_on_descriptor(
 	return true;
 }
 
+static bool
+grpc_message_decode(
+    const pb_msgdesc_t *fields, void *message, const char *bytes, size_t len)
+{
+	pb_istream_t stream =
+	    pb_istream_from_buffer((const pb_byte_t *)bytes, len);
+
+	return pb_decode(&stream, fields, message);
+}
+
 /* Read what all descriptors need. */
 static bool
 grpc_message_read_domain(
     struct grpc_reading *reading, const char *bytes, size_t len)
 {
-	pb_istream_t stream =
-	    pb_istream_from_buffer((const pb_byte_t *)bytes, len);
 	wire_RateLimitRequest request = wire_RateLimitRequest_init_zero;
 
 	request.domain = grpc_message_text(&reading->domain);
-	if (!pb_decode(&stream, wire_RateLimitRequest_fields, &request))
+	if (!grpc_message_decode(
+		wire_RateLimitRequest_fields, &request, bytes, len))
 		return false;
 	reading->hits = request.hits_addend > 0 ? request.hits_addend : 1;
 	return true;
@@ -175,13 +184,12 @@ static bool
 grpc_message_read_descriptors(
     struct grpc_reading *reading, const char *bytes, size_t len)
 {
-	pb_istream_t stream =
-	    pb_istream_from_buffer((const pb_byte_t *)bytes, len);
 	wire_RateLimitRequest request = wire_RateLimitRequest_init_zero;
 
 	request.descriptors = (pb_callback_t){
 	    .funcs.decode = grpc_message_on_descriptor, .arg = reading};
-	return pb_decode(&stream, wire_RateLimitRequest_fields, &request);
+	return grpc_message_decode(
+	    wire_RateLimitRequest_fields, &request, bytes, len);
 }
 
 const char *
@@ -210,11 +218,10 @@ grpc_message_read_health(const char *bytes, size_t len, bool *known)
 	    "grpc.health.v1.Health"};
 	struct grpc_text service = {"", 0};
 	wire_HealthRequest request = {grpc_message_text(&service)};
-	pb_istream_t stream =
-	    pb_istream_from_buffer((const pb_byte_t *)bytes, len);
 
 	*known = false;
-	if (!pb_decode(&stream, wire_HealthRequest_fields, &request))
+	if (!grpc_message_decode(
+		wire_HealthRequest_fields, &request, bytes, len))
 		return false;
 	for (size_t i = 0; i < COUNT(ours); i++)
 		*known |= strlen(ours[i]) == service.len &&

@@ -17,12 +17,12 @@
 /* What a session remembers. */
 struct grpc_state {
 	struct grpc_session *grpc; /* NULL: no byte was read yet */
-	struct grpc_asked *asked;  /* the last call's keys; or NULL */
+	struct grpc_asked *asked;  /* the last call's keys; NULL: none yet */
 };
 
 /* What became of a call. */
 struct grpc_outcome {
-	int32_t stream; /* 0: of none, only send what there is to be sent */
+	int32_t stream; /* 0: none; libnghttp2 has something to send */
 	enum grpc_code code;
 	const char *problem;       /* static */
 	enum protocol_error error; /* where that comes from */
@@ -116,12 +116,14 @@ static enum read_result
 grpc_protocol_read_limit(struct session *session, struct grpc_stream *stream,
     const char *bytes, size_t len, struct request *request)
 {
-	struct grpc_asked *asked = malloc(sizeof(*asked));
+	struct grpc_state *state = grpc_protocol_state(session);
+	struct grpc_asked *asked = state->asked;
 	const char *problem;
 
 	if (!asked)
+		asked = state->asked = malloc(sizeof(*asked));
+	if (!asked)
 		return READ_FAILED;
-	grpc_protocol_state(session)->asked = asked;
 	problem = grpc_message_read(asked, bytes, len);
 	if (problem)
 		return grpc_protocol_refuse(
@@ -211,8 +213,6 @@ grpc_protocol_read(struct session *session, const char *bytes, size_t len,
 	struct grpc_state *state = grpc_protocol_state(session);
 	struct grpc_stream *stream;
 
-	free(state->asked);
-	state->asked = NULL;
 	if (!state->grpc && !(state->grpc = grpc_session_new()))
 		return READ_FAILED;
 	*used = grpc_protocol_has_queued(session) ? 0 : len;

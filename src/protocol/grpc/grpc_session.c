@@ -36,13 +36,21 @@
  */
 
 static void
+grpc_session_drop_body(struct grpc_session *grpc, struct grpc_stream *stream)
+{
+	grpc->bodies -= stream->len;
+	grpc_memory_free(&grpc->memory, stream->body);
+	stream->body = NULL;
+	stream->len = stream->sent = 0;
+}
+
+static void
 grpc_session_end_stream(struct grpc_session *grpc, struct grpc_stream *stream)
 {
 	TAILQ_REMOVE(&grpc->all, stream, all);
 	if (stream->is_whole)
 		TAILQ_REMOVE(&grpc->whole, stream, whole);
-	grpc->bodies -= stream->len;
-	grpc_memory_free(&grpc->memory, stream->body);
+	grpc_session_drop_body(grpc, stream);
 	grpc_memory_free(&grpc->memory, stream->login);
 	grpc_memory_free(&grpc->memory, stream);
 }
@@ -63,15 +71,6 @@ grpc_session_next(struct grpc_session *grpc)
 	TAILQ_REMOVE(&grpc->whole, stream, whole);
 	stream->is_whole = false;
 	return stream;
-}
-
-static void
-grpc_session_drop_body(struct grpc_session *grpc, struct grpc_stream *stream)
-{
-	grpc->bodies -= stream->len;
-	grpc_memory_free(&grpc->memory, stream->body);
-	stream->body = NULL;
-	stream->len = stream->sent = 0;
 }
 
 const char *

@@ -76,9 +76,10 @@ def redis_users(folder, settings):
 def free_port():
     """A TCP port that no process listens on just now, and that the kernel gives to
     no connection: or one that tries in vain to reach it could take it, or reach
-    itself."""
+    itself.  A node of a cluster listens on the port 10,000 above its own, too:
+    that one is of the same kind, and never one that was given out."""
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = random.randrange(10_000, 20_000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -100,6 +100,14 @@ class Sweep(harness.Case):
             if kept:
                 self.kept.setdefault(name, {})[field.encode()] = value
 
+    def script_us(self, command):
+        """How often a command that runs scripts was called, and the microseconds of
+        Redis that it took."""
+        stats = self.link.ask("INFO", "commandstats").decode()
+        figures = dict(item.split("=") for item in stats.split(
+            f"cmdstat_{command}:")[1].split("\r")[0].split(","))
+        return int(figures["calls"]), int(figures["usec"])
+
     def fill(self):
         for first in range(1, DRAINED, 50000):
             self.link.ask("EVAL", FILL, 1, "drip:big", first, first + 49999, self.now)
@@ -140,6 +148,7 @@ class Sweep(harness.Case):
 
     def test_drained_buckets_go_and_all_else_stays(self):
         drained = self.fill()
+        self.set_us = self.script_us("eval")[1] / DRAINED
         self.link.ask("CONFIG", "RESETSTAT")
         self.link.ask("SLOWLOG", "RESET")
         watch = Watch(self.server, "drip:big")
@@ -181,20 +190,17 @@ class Sweep(harness.Case):
     def check_cost(self, samples):
         begun = next(s.time for s in samples if s.holder)
         ended = next(s.time for s in samples if s.left == samples[-1].left)
-        stats = self.link.ask("INFO", "commandstats").decode()
-        figures = dict(item.split("=") for item in stats.split(
-            "cmdstat_evalsha:")[1].split("\r")[0].split(","))
-        calls, used = int(figures["calls"]), int(figures["usec"])
+        calls, used = self.script_us("evalsha")
         slow = [entry[2] for entry in self.link.ask("SLOWLOG", "GET", -1)
                 if entry[3][0].upper() == b"EVALSHA"]
         share = used / 1e6 / (ended - begun)
         note(f"{DRAINED} fields in {ended - begun:.1f} s, {calls} calls of "
              f"{used / calls:.0f} us, {len(slow)} over 1 ms"
              f" ({max(slow, default=0)} us at most), {share:.1%} of Redis")
-        # A pass takes 9 s and a call 0.35 ms where nothing else runs.  The slack
-        # is for a machine that others use too: time that it gave to them in the
-        # middle of a call is counted in.
-        self.assertLess(used / calls, 1000)
+        # A call costs Redis as much as to set 160 fields, 0.3 ms, and the pass takes
+        # 9 s where nothing else runs.  The slack is for a machine that others use too:
+        # time that it gave to them in the middle of a call is counted in.
+        self.assertLess(used / calls, 500 * self.set_us)
         self.assertLess(len(slow), max(5, calls / 2))
         self.assertLess(share, 0.25)
 

@@ -290,7 +290,7 @@ conn_on_end(struct conn *conn)
 void
 conn_end_late(struct conn *conn)
 {
-	if (conn->state != CONN_OPEN ||
+	if (conn->state != CONN_OPEN || conn->shakes_hands ||
 	    serve_late(&conn->session, &conn->queue) == -1) {
 		conn_die(conn);
 		return;
@@ -344,6 +344,10 @@ conn_read(struct conn *conn)
 	if (held > 0)
 		memcpy(scratch, buf_data(&conn->in), held);
 	len = conn_receive(conn, scratch, held);
+	if (conn->shakes_hands && tls_is_ready(conn->stream.tls)) {
+		conn->shakes_hands = false;
+		conn->request_since_us = 0;
+	}
 	if (len == -1 && (errno == EAGAIN || errno == EINTR))
 		return;
 	gate_note_read(conn->conns->gate);

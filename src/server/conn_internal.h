@@ -62,7 +62,9 @@ struct conn {
 
 	/* for time-outs */
 	int64_t last_read_us;     /* when bytes last came */
-	int64_t request_since_us; /* an incomplete request began; 0: none did */
+	int64_t request_since_us; /* an incomplete request began, or the
+				   * handshake; 0: none did */
+	bool shakes_hands;        /* the handshake of TLS is not over */
 	uint64_t progress;        /* bytes sent when last looked at */
 	int64_t progress_us;      /* when that last grew */
 

@@ -48,6 +48,8 @@ conn_start_tls(struct conn *conn, enum offer offer)
 		return 0;
 	tls = tls_accept(context, conn->stream.fd);
 	stream_set_tls(&conn->stream, tls);
+	conn->shakes_hands = true;
+	conn->request_since_us = conn->last_read_us;
 	return tls ? 0 : -1;
 }
 

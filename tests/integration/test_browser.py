@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import shutil
+import socket
 import threading
 import time
 import unittest
@@ -30,6 +31,31 @@ capacity = 1
 recharge = 1d
 """
 EVIL = "<img/src=x/onerror=document.title='evil'>"
+
+
+def own_address():
+    """One of this machine's that is not a loopback address, or None."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        with contextlib.suppress(OSError):
+            probe.connect(("192.0.2.1", 9)) # which sends nothing
+            return probe.getsockname()[0]
+    return None
+
+
+class Other(http.server.BaseHTTPRequestHandler):
+    """Another site."""
+
+    PAGE = b"<!DOCTYPE html><title>other</title><p>other"
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(self.PAGE)))
+        self.end_headers()
+        self.wfile.write(self.PAGE)
+
+    def log_message(self, *arguments):
+        pass
 
 
 class Browser:
@@ -207,24 +233,7 @@ class PageTest(HttpCase):
     def test_pages_of_others_neither_read_nor_drive_it(self):
         daemon, _ = self.opened()
         browser = self.browser()
-        page = b"<!DOCTYPE html><title>other</title><p>other"
-
-        class Other(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.send_header("Content-Length", str(len(page)))
-                self.end_headers()
-                self.wfile.write(page)
-
-            def log_message(self, *arguments):
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser.open(f"http://127.0.0.1:{server.server_port}/")
+        browser.open(self.other_site("127.0.0.1"))
         admin, port = f"http://127.0.0.1:{self.admin_port}", daemon.port
         script = """
             const done = arguments[arguments.length - 1], heard = [];
@@ -240,6 +249,33 @@ class PageTest(HttpCase):
         heard = browser.post("/execute/async", {"script": script, "args": []})
         self.assertEqual(set(heard) - {"opaque", "refused"}, set())
         self.assertEqual(heard.count("refused"), 2)
+        self.assertTrue(daemon.ask("PEEK login:evil").startswith("ALLOW limit=login level=0 "))
+
+    def other_site(self, address):
+        """Where it is."""
+        server = http.server.ThreadingHTTPServer((address, 0), Other)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://{address}:{server.server_port}/"
+
+    @unittest.skipUnless(own_address(), "this machine has no address but its loopback's")
+    def test_pictures_do_not_drive_it_where_browsers_say_less(self):
+        """To an address that is neither HTTPS nor the machine's own loopback, Chromium
+        says neither Sec-Fetch-Site nor, for a picture, Origin."""
+        address, port = own_address(), free_port()
+        daemon = self.start(LIMITS, {"http": {"listen": f"{address}:{port}"}})
+        browser = self.browser()
+        browser.open(self.other_site(address))
+        script = """
+            const done = arguments[arguments.length - 1], picture = new Image();
+            picture.onload = picture.onerror = () => done('over');
+            picture.src = '%s';
+        """
+        before = daemon.stats()["bad_lines"]
+        script %= f"http://{address}:{port}/consume?key=login:evil"
+        self.assertEqual(browser.post("/execute/async", {"script": script, "args": []}), "over")
+        self.assertEqual(daemon.stats()["bad_lines"], before + 1)
         self.assertTrue(daemon.ask("PEEK login:evil").startswith("ALLOW limit=login level=0 "))
 
 

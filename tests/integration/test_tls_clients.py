@@ -104,6 +104,32 @@ class ClientsTest(Case):
         with self.connect(gate) as client:
             self.assertIn("level=1 ", client.ask("consume a"))
 
+    def test_half_a_handshake_is_closed_after_line_timeout(self):
+        """Silent, or a byte now and then; a client that is through may be silent."""
+        certificate, key = self.pair
+        gate = self.daemon(LIMITS, {"listen": {
+            "tls": "yes", "cert_file": certificate, "key_file": key, "line_timeout": "1s"}})
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        context = ssl.create_default_context(cafile=self.authority.path)
+        with self.assertRaises(ssl.SSLWantReadError):
+            context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+        hello = outgoing.read()
+        address = "127.0.0.1", gate.port
+        with self.connect(gate) as through, socket.create_connection(address) as silent, \
+                socket.create_connection(address) as slow:
+            for byte in hello[:-1]:
+                try:
+                    slow.send(bytes([byte]))
+                except OSError:
+                    break
+                time.sleep(0.05)
+            else:
+                self.fail("the slow one was never closed")
+            silent.settimeout(harness.PATIENCE)
+            self.assertEqual(silent.recv(1), b"")
+            self.assertEqual(through.ask("ping"), "PONG")
+        self.assertEqual(gate.stats()["clients_idle"], 2)
+
     def test_a_unix_socket_is_without(self):
         self.assertIn("level=1 ", self.gate().ask("consume a"))
 

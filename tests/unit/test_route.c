@@ -196,6 +196,14 @@ START_TEST(conditions_must_all_hold)
 	    ask("GET /check/?q=abc HTTP/1.1\r\n" ALL), "a|a:42:abc=1");
 	ck_assert_str_eq(
 	    ask("GET /check/?x&q=a%62c&q=1 HTTP/1.1\r\n" ALL), "a|a:42:abc=1");
+	/* Servers decode names, too. */
+	ck_assert_str_eq(
+	    ask("GET /check/?%71=abc&q=1 HTTP/1.1\r\n" ALL), "a|a:42:abc=1");
+	ck_assert_str_eq(
+	    ask("GET /check/?%7=1&q%3D=1&q%=2&q=abc HTTP/1.1\r\n" ALL),
+	    "a|a:42:abc=1");
+	ck_assert_str_eq(
+	    ask("GET /check/?q%3Dabc HTTP/1.1\r\n" ALL), "nowhere");
 	ck_assert_str_eq(ask("GET /check/?q=abbc HTTP/1.1\r\n" ALL), "nowhere");
 	ck_assert_str_eq(ask("GET /check/ HTTP/1.1\r\n" ALL), "nowhere");
 	ck_assert_str_eq(ask("GET /check/?q=abc HTTP/1.1\r\nX-plan: free\r\n"
@@ -237,6 +245,15 @@ START_TEST(the_original_request_is_what_the_proxy_says)
 	    ask("GET /check HTTP/1.1\r\nX-Original-URI: /a\r\n"
 		"X-Original-Method: GET\r\nX-Original-Method: PUT"),
 	    "ambiguous");
+	ck_assert_str_eq(ask("GET /check HTTP/1.1\r\nX-Forwarded-Uri: /a\r\n"
+			     "X-Forwarded-Host: b\r\nX-Forwarded-Host: c"),
+	    "ambiguous");
+	ck_assert_str_eq(ask("GET /check HTTP/1.1\r\nX-Forwarded-Uri: /a\r\n"
+			     "X-Forwarded-Host: [2001:DB8::1]:8443"),
+	    "all|GET:[2001%3Adb8%3A%3A1]:/a=1");
+	ck_assert_str_eq(ask("PROPFIND /check HTTP/1.1\r\n"
+			     "X-Original-URI: /a"),
+	    "all|PROPFIND:gate.example.com:/a=1");
 	ck_assert_str_eq(ask("GET /check HTTP/1.1"), "nooriginal");
 	ck_assert_str_eq(ask("GET /check HTTP/1.1\r\n"
 			     "X-Original-URI: http://x/a/b?c"),

@@ -166,7 +166,9 @@ http_check_find(struct http_original *original, const struct http_word *rest)
 			continue;
 		if (way != -1 ||
 		    http_check_is_twice(fields, http_check_ways[i].uri) ||
-		    http_check_is_twice(fields, http_check_ways[i].method))
+		    http_check_is_twice(fields, http_check_ways[i].method) ||
+		    (http_check_ways[i].host &&
+			http_check_is_twice(fields, http_check_ways[i].host)))
 			return HTTP_PROBLEM(AMBIGUOUS);
 		way = (int)i;
 	}
@@ -187,8 +189,11 @@ http_check_host(struct http_original *original)
 {
 	const char *bytes = original->host.bytes;
 	size_t len = original->host.len;
+	const char *bracket =
+	    len > 0 && *bytes == '[' ? memchr(bytes, ']', len) : NULL;
+	size_t name_len = bracket ? (size_t)(bracket - bytes) : 0;
 	const char *colon =
-	    len > 0 && *bytes != '[' ? memchr(bytes, ':', len) : NULL;
+	    len > 0 ? memchr(bytes + name_len, ':', len - name_len) : NULL;
 
 	if (colon)
 		len = (size_t)(colon - bytes);
@@ -272,25 +277,52 @@ http_check_header(
 	return (struct route_text){0};
 }
 
+/* The next byte of a list before ${end}; in one with ${percents}, as it is
+ * decoded. */
+static char
+http_check_next(const char **at, const char *end, bool percents)
+{
+	const char *here = *at;
+	int high =
+	    percents && *here == '%' && end - here > 2 ? num_hex(here[1]) : -1;
+	int low = high == -1 ? -1 : num_hex(here[2]);
+
+	*at += low == -1 ? 1 : 3;
+	if (low != -1)
+		return (char)(16 * high + low);
+	return percents && *here == '+' ? ' ' : *here;
+}
+
+/* The value of a part up to ${end}, or NULL: its name is another. */
+static const char *
+http_check_value(const char *at, const char *end, const struct route_text *name,
+    bool percents)
+{
+	for (size_t i = 0; i < name->len; i++)
+		if (at == end || *at == '=' ||
+		    http_check_next(&at, end, percents) != name->bytes[i])
+			return NULL;
+	return at < end && *at == '=' ? at + 1 : NULL;
+}
+
 /* Find "NAME=VALUE" in a list; parts end at ${sign}, blanks before them are
- * skipped. */
+ * skipped.  With ${percents}, what names it may be written with them. */
 static struct route_text
-http_check_in_list(
-    const struct route_text *list, char sign, const struct route_text *name)
+http_check_in_list(const struct route_text *list, char sign,
+    const struct route_text *name, bool percents)
 {
 	const char *at = list->bytes, *end = list->bytes + list->len;
 
 	while (at < end) {
 		const char *next = memchr(at, sign, (size_t)(end - at));
-		const char *stop = next ? next : end;
+		const char *stop = next ? next : end, *value;
 
 		while (at < stop && *at == ' ')
 			at++;
-		if ((size_t)(stop - at) > name->len &&
-		    memcmp(at, name->bytes, name->len) == 0 &&
-		    at[name->len] == '=')
-			return (struct route_text){at + name->len + 1,
-			    (size_t)(stop - at) - name->len - 1};
+		value = http_check_value(at, stop, name, percents);
+		if (value)
+			return (struct route_text){
+			    value, (size_t)(stop - value)};
 		at = next ? next + 1 : end;
 	}
 	return (struct route_text){0};
@@ -302,26 +334,14 @@ http_check_query(const struct route_request *request,
 {
 	const struct http_original *original = request->arg;
 	struct route_text value =
-	    http_check_in_list(&original->query, '&', name);
+	    http_check_in_list(&original->query, '&', name, true);
+	const char *at = value.bytes, *end = at + value.len;
 	size_t len = 0;
 
-	if (!value.bytes)
+	if (!at)
 		return value;
-	for (size_t i = 0; i < value.len && len <= KEY_TEXT_MAX; i++) {
-		const char *at = value.bytes + i;
-		int high =
-		    *at == '%' && value.len - i > 2 ? num_hex(at[1]) : -1;
-		int low = high == -1 ? -1 : num_hex(at[2]);
-		char c = *at;
-
-		if (low != -1) {
-			c = (char)(16 * high + low);
-			i += 2;
-		} else if (c == '+') {
-			c = ' ';
-		}
-		room[len++] = c;
-	}
+	while (at < end && len <= KEY_TEXT_MAX)
+		room[len++] = http_check_next(&at, end, true);
 	return (struct route_text){room, len};
 }
 
@@ -337,7 +357,8 @@ http_check_cookie(
 
 		if (!http_check_is_named(&fields->items[i], "cookie"))
 			continue;
-		value = http_check_in_list(&fields->items[i].value, ';', name);
+		value = http_check_in_list(
+		    &fields->items[i].value, ';', name, false);
 		if (value.bytes)
 			return value;
 	}

@@ -324,9 +324,23 @@ http_field_site(struct http_head *head, const struct http_line *value)
 {
 	const char *bytes = value->head + value->at;
 
+	head->has_site = true;
 	if (!http_is(bytes, value->len, "same-origin") &&
 	    !http_is(bytes, value->len, "none"))
 		head->is_other_site = true;
+	return NULL;
+}
+
+/* All browsers say that they are Mozilla. */
+static const struct http_problem *
+http_field_agent(struct http_head *head, const struct http_line *value)
+{
+	static const char browser[] = "Mozilla/";
+	size_t len = sizeof(browser) - 1;
+
+	head->is_browser |=
+	    value->len >= len &&
+	    strncasecmp(value->head + value->at, browser, len) == 0;
 	return NULL;
 }
 
@@ -370,6 +384,7 @@ static const struct {
     ROW("proxy-authorization", http_field_proxy_login),
     ROW("origin", http_field_origin),
     ROW("sec-fetch-site", http_field_site),
+    ROW("user-agent", http_field_agent),
     ROW("content-type", http_field_type),
 #undef ROW
 };

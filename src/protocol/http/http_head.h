@@ -14,7 +14,8 @@
 #define HTTP_FIELDS_MAX 100
 #define HTTP_BODY_MAX   65536
 
-/** The methods that are known, a bit each; others are refused. */
+/** The methods that are known, a bit each; others are refused.  The first are
+ * those of our own paths; a proxy may ask about the others, too. */
 #define HTTP_METHODS(X)                                                        \
 	X(GET, 0)                                                              \
 	X(HEAD, 1)                                                             \
@@ -22,7 +23,19 @@
 	X(PUT, 3)                                                              \
 	X(DELETE, 4)                                                           \
 	X(OPTIONS, 5)                                                          \
-	X(PATCH, 6)
+	X(PATCH, 6)                                                            \
+	X(COPY, 7)                                                             \
+	X(LOCK, 8)                                                             \
+	X(MKCALENDAR, 9)                                                       \
+	X(MKCOL, 10)                                                           \
+	X(MOVE, 11)                                                            \
+	X(PROPFIND, 12)                                                        \
+	X(PROPPATCH, 13)                                                       \
+	X(PURGE, 14)                                                           \
+	X(QUERY, 15)                                                           \
+	X(REPORT, 16)                                                          \
+	X(SEARCH, 17)                                                          \
+	X(UNLOCK, 18)
 
 enum http_method {
 #define X(name, bit) HTTP_##name = 1 << (bit),
@@ -54,7 +67,9 @@ struct http_head {
 	struct http_span login;       /* the value of Authorization */
 	struct http_span proxy_login; /* of Proxy-Authorization */
 	bool has_host, has_origin, has_login, has_proxy_login;
-	bool is_other_site; /* Sec-Fetch-Site says so */
+	bool has_site;      /* Sec-Fetch-Site is there */
+	bool is_other_site; /* and says so */
+	bool is_browser;    /* User-Agent says so */
 
 	bool keeps;   /* the client wants to send another request */
 	bool expects; /* 100-continue */

@@ -15,9 +15,8 @@
 #define ROUTE   HTTP_TAKES_ROUTE
 #define PAGE    HTTP_TAKES_PAGE
 
-#define ANY                                                                    \
-	(HTTP_GET | HTTP_HEAD | HTTP_POST | HTTP_PUT | HTTP_DELETE |           \
-	    HTTP_OPTIONS | HTTP_PATCH)
+#define X(name, bit) | HTTP_##name
+#define ANY          (0 HTTP_METHODS(X))
 
 const struct http_path http_paths[] = {
     {"/consume", HTTP_GET | HTTP_POST, DECISIONS, EACH, VERB_CONSUME, NULL,
@@ -38,6 +37,7 @@ const struct http_path http_paths[] = {
 	true},
     {"/metrics", HTTP_GET, ADMIN, NOTHING, VERB_METRICS, HTTP_METRICS, false},
 };
+#undef X
 
 _Static_assert(COUNT(http_paths) <= HTTP_PATHS_MAX, "more than are numbered");
 

@@ -36,9 +36,13 @@
 	X(NOORIGINAL, 400, "nooriginal",                                       \
 	    "/check needs X-Original-URI or X-Forwarded-Uri, or a path")       \
 	X(AMBIGUOUS, 400, "ambiguous",                                         \
-	    "X-Original-URI or X-Forwarded-Uri, one of them, once")            \
+	    "X-Original-URI or X-Forwarded-Uri, one of them, and once; so "    \
+	    "for "                                                             \
+	    "its method and host")                                             \
 	X(CUT, 400, "incomplete", "the request was cut off")                   \
 	X(SITE, 403, "forbidden", "requests of another site are refused")      \
+	X(BROWSER, 403, "forbidden",                                           \
+	    "a browser that does not say whose page asks must use POST")       \
 	X(HOST, 403, "badhost", "this Host is not ours: see [http] hosts")     \
 	X(NOPATH, 404, "notfound", "there is nothing at this path")            \
 	X(METHOD, 405, "badmethod", "this path does not take this method")     \

@@ -66,9 +66,19 @@ http_site_is_own(const struct http_head *head, const char *bytes)
 	return false;
 }
 
+/* Whether it may be of any site.  Browsers say the origin of a POST; where the
+ * connection may be tapped, they send no Sec-Fetch-Site, and with a GET for a
+ * picture no origin either. */
+static bool
+http_site_is_hidden(const struct http_head *head)
+{
+	return head->is_browser && !head->has_site && !head->has_origin &&
+	       head->method != HTTP_POST;
+}
+
 const struct http_problem *
-http_site_check(
-    const struct http_head *head, const char *bytes, const char *hosts)
+http_site_check(const struct http_head *head, const char *bytes,
+    const char *hosts, bool charges)
 {
 	const char *host = bytes + head->host.at;
 	size_t len = http_site_name_len(host, head->host.len);
@@ -76,6 +86,8 @@ http_site_check(
 	if (head->is_other_site ||
 	    (head->has_origin && !http_site_is_own(head, bytes)))
 		return HTTP_PROBLEM(SITE);
+	if (charges && http_site_is_hidden(head))
+		return HTTP_PROBLEM(BROWSER);
 	if (!http_site_is_plain(host, len) &&
 	    !http_site_is_listed(host, len, hosts))
 		return HTTP_PROBLEM(HOST);

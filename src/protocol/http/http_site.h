@@ -10,8 +10,9 @@
 
 /** Look at the origin of a request, and at its host, which is ours if it is an
  * address, a name without a dot, or one of ${hosts}, with blanks between them;
- * "*" is any.  ${bytes} are the head's.  Return NULL, or why it is refused. */
+ * "*" is any.  One that ${charges} is not taken from a browser that may hide
+ * the origin.  ${bytes} are the head's.  Return NULL, or why it is refused. */
 const struct http_problem *http_site_check(const struct http_head *head,
-    const char *bytes, const char *hosts) MUST_USE;
+    const char *bytes, const char *hosts, bool charges) MUST_USE;
 
 #endif

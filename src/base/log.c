@@ -28,12 +28,19 @@
 #define SAID_MAX 16
 
 static atomic_int level = LOG_LEVEL_INFO;
+static atomic_int form = LOG_FORMAT_TEXT;
 static atomic_uint lost; /* lines that were lost and not yet reported */
 
 void
 log_set_level(enum log_level value)
 {
 	atomic_store_explicit(&level, value, memory_order_relaxed);
+}
+
+void
+log_set_format(enum log_format value)
+{
+	atomic_store_explicit(&form, value, memory_order_relaxed);
 }
 
 static const char *
@@ -52,35 +59,107 @@ log_level_name(enum log_level value)
 	return "";
 }
 
+/* Write one byte as it is to be shown; return the length, 1 or 4. */
+static size_t
+log_escape_byte(char *to, unsigned char byte)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	if (byte >= 0x20 && byte <= 0x7E) {
+		to[0] = (char)byte;
+		return 1;
+	}
+	to[0] = '\\';
+	to[1] = 'x';
+	to[2] = digits[byte >> 4];
+	to[3] = digits[byte & 15];
+	return 4;
+}
+
+/* Write a text as a string of JSON, without its quotes; return the length. What
+ * does not fit is cut. */
+static size_t
+log_quote(char *to, size_t size, const char *text)
+{
+	size_t used = 0;
+
+	for (; *text; text++) {
+		char shown[4], quoted[8];
+		size_t len = log_escape_byte(shown, (unsigned char)*text);
+		size_t step = 0;
+
+		for (size_t i = 0; i < len; i++) {
+			if (shown[i] == '"' || shown[i] == '\\')
+				quoted[step++] = '\\';
+			quoted[step++] = shown[i];
+		}
+		if (step > size - used)
+			break;
+		memcpy(to + used, quoted, step);
+		used += step;
+	}
+	return used;
+}
+
 /* Write what comes before the message to ${line}; return its length. */
 static size_t
-log_write_head(char *line, size_t size, enum log_level value)
+log_write_head(
+    char *line, size_t size, enum log_level value, enum log_format format)
 {
+	const char *name = log_level_name(value);
+	char stamp[32], priority[16] = "";
 	time_t now = time(NULL);
 	struct tm tm;
-	size_t len;
 
-	if (log_sink_is_journal())
-		return (size_t)snprintf(line, size, "<%d>", (int)value);
 	gmtime_r(&now, &tm);
-	len = strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &tm);
-	return len + (size_t)snprintf(
-			 line + len, size - len, "%s: ", log_level_name(value));
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (log_sink_is_journal())
+		snprintf(priority, sizeof(priority), "<%d>", (int)value);
+	if (format == LOG_FORMAT_JSON)
+		return (size_t)snprintf(line, size,
+		    "%s{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"",
+		    priority, stamp, name);
+	if (*priority)
+		return (size_t)snprintf(line, size, "%s", priority);
+	return (size_t)snprintf(line, size, "%s %s: ", stamp, name);
+}
+
+/* Return whether the line was taken. */
+static bool
+log_write_message(enum log_level value, const char *text)
+{
+	static const char end[] = "\"}";
+	enum log_format format =
+	    atomic_load_explicit(&form, memory_order_relaxed);
+	char line[LINE_MAX_LEN];
+	size_t len = log_write_head(line, sizeof(line), value, format);
+	size_t room = sizeof(line) - len - 1; /* for the newline */
+
+	if (format == LOG_FORMAT_JSON) {
+		len += log_quote(line + len, room - strlen(end), text);
+		memcpy(line + len, end, strlen(end));
+		len += strlen(end);
+	} else {
+		size_t text_len = strlen(text);
+
+		memcpy(line + len, text, text_len < room ? text_len : room);
+		len += text_len < room ? text_len : room;
+	}
+	line[len++] = '\n';
+	return log_sink_write(line, len);
 }
 
 void
 log_say_lost(void)
 {
-	char line[LINE_MAX_LEN];
+	char text[80];
 	unsigned count = atomic_exchange(&lost, 0);
-	size_t len;
 
 	if (count == 0)
 		return;
-	len = log_write_head(line, sizeof(line), LOG_LEVEL_WARNING);
-	len += (size_t)snprintf(line + len, sizeof(line) - len,
-	    "%u log lines were lost: standard error was not read\n", count);
-	if (!log_sink_write(line, len))
+	snprintf(text, sizeof(text),
+	    "%u log lines were lost: standard error was not read", count);
+	if (!log_write_message(LOG_LEVEL_WARNING, text))
 		lost += count;
 }
 
@@ -88,24 +167,16 @@ PRINTF_LIKE(2, 0)
 static void
 log_write_line(enum log_level value, const char *format, va_list args)
 {
-	char line[LINE_MAX_LEN];
+	char text[LINE_MAX_LEN];
 	int saved_errno = errno;
-	size_t len, room;
-	int wanted;
 
 	if ((int)value > atomic_load_explicit(&level, memory_order_relaxed))
 		return;
 	log_say_lost();
-	len = log_write_head(line, sizeof(line), value);
-	room = sizeof(line) - len;
 	errno = saved_errno; /* for %m */
-	wanted = vsnprintf(line + len, room, format, args);
-	if (wanted < 0)
-		wanted = 0;
-	/* The newline takes the place of the terminating NUL. */
-	len += (size_t)wanted < room ? (size_t)wanted : room - 1;
-	line[len] = '\n';
-	if (lost > 0 || !log_sink_write(line, len + 1))
+	if (vsnprintf(text, sizeof(text), format, args) < 0)
+		*text = '\0';
+	if (lost > 0 || !log_write_message(value, text))
 		lost++;
 	errno = saved_errno;
 }
@@ -186,23 +257,6 @@ log_limited(
 	va_end(copy);
 	va_end(args);
 	return true;
-}
-
-/* Write one byte as it is to be shown; return the length, 1 or 4. */
-static size_t
-log_escape_byte(char *to, unsigned char byte)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	if (byte >= 0x20 && byte <= 0x7E) {
-		to[0] = (char)byte;
-		return 1;
-	}
-	to[0] = '\\';
-	to[1] = 'x';
-	to[2] = digits[byte >> 4];
-	to[3] = digits[byte & 15];
-	return 4;
 }
 
 char *

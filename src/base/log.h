@@ -2,8 +2,9 @@
  * log: lines to standard error, for people and for the journal.
  *
  * Under systemd (JOURNAL_STREAM) each line starts with its priority, "<3>";
- * otherwise with the time.  Thread-safe: one write(2) a line.  Never waits for
- * a reader: lines that do not fit are lost, and counted.
+ * otherwise with the time.  Or it is an object of JSON (RFC 8259) with "time",
+ * "level" and "message", which is ASCII.  Thread-safe: one write(2) a line.
+ * Never waits for a reader: lines that do not fit are lost, and counted.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -21,6 +22,14 @@ enum log_level {
 	LOG_LEVEL_INFO = 6,
 	LOG_LEVEL_DEBUG = 7,
 };
+
+enum log_format {
+	LOG_FORMAT_TEXT,
+	LOG_FORMAT_JSON,
+};
+
+/** What lines look like from now on (default: text). */
+void log_set_format(enum log_format value);
 
 /** Write only lines that are at least as severe as ${value} (default: info). */
 void log_set_level(enum log_level value);

@@ -71,6 +71,7 @@ struct config {
 	bool limits_watch; /* reload when that file changes */
 	enum unmatched unmatched;
 	enum log_level log_level;
+	enum log_format log_format;
 	struct gateway_options gate;
 	enum redis_topology redis_topology;
 	const char *redis_hosts;

@@ -63,6 +63,12 @@ static const struct choice http_headers[] = {
     {NULL, 0},
 };
 
+static const struct choice log_formats[] = {
+    {"text", LOG_FORMAT_TEXT},
+    {"json", LOG_FORMAT_JSON},
+    {NULL, 0},
+};
+
 static const struct choice log_levels[] = {
     {"error", LOG_LEVEL_ERROR},
     {"warning", LOG_LEVEL_WARNING},
@@ -321,6 +327,8 @@ const struct setting settings[] = {
 
     {"log", "level", CONFIG(log_level), CHOICE(log_levels), .fallback = "info",
 	.reloadable = true, .help = "the least severe lines to log"},
+    {"log", "format", CONFIG(log_format), CHOICE(log_formats),
+	.fallback = "text", .reloadable = true, .help = "what lines look like"},
 
     {"config", "channel", CONFIG(distributor.channel), TEXT(1, 255),
 	.fallback = "control",

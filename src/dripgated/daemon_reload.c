@@ -45,6 +45,7 @@ void
 daemon_apply_settings(struct daemon *daemon)
 {
 	log_set_level(daemon->config->log_level);
+	log_set_format(daemon->config->log_format);
 	if (!daemon->pool)
 		return;
 	pool_set_unmatched(daemon->pool, daemon->config->unmatched);

@@ -430,7 +430,7 @@ OTHER_SETTINGS = {
     ("control", "unix_socket_path"): "/tmp/other", ("control", "db"): 7,
     ("control", "username"): "other", ("control", "password"): "other",
     ("control", "socket_timeout"): "7s", ("control", "connect_timeout"): "77s",
-    ("log", "level"): "debug",
+    ("log", "level"): "debug", ("log", "format"): "json",
 }
 
 

@@ -1,5 +1,6 @@
 """Settings from the environment and the command line, beside the file or without one."""
 
+import json
 import os
 import re
 import signal
@@ -167,6 +168,20 @@ class MistakesTest(SettingsCase):
 
 
 class DaemonTest(SettingsCase):
+    def test_lines_of_the_log_may_be_objects(self):
+        gate = self.daemon()
+        gate.settings["log"] = {"format": "json"}
+        gate.write_config()
+        gate.reload()
+        before = len(gate.log())
+        gate.write_limits("[a\"b]\nmatch = \n")
+        gate.send(signal.SIGHUP)
+        wait_until(lambda: "not reloaded" in gate.log()[before:], "the refusal")
+        lines = [json.loads(line) for line in gate.log()[before:].splitlines()]
+        self.assertEqual({tuple(line) for line in lines}, {("time", "level", "message")})
+        self.assertEqual({line["level"] for line in lines}, {"error"})
+        self.assertIn('[a"b]', lines[0]["message"])
+
     def test_a_reload_keeps_what_counts_more_than_the_file(self):
         gate = self.daemon(settings={"limits": {"unmatched": "allow"}},
                            env={"DRIPGATE_LIMITS_UNMATCHED": "deny"})

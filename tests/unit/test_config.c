@@ -202,7 +202,8 @@ static const char all_settings[] = "[listen]\n"
 				   "server_name = name.example\n"
 				   "verify = no\n"
 				   "[log]\n"
-				   "level = debug\n";
+				   "level = debug\n"
+				   "format = json\n";
 
 static void
 check_tls(const struct tls_options *tls)
@@ -275,6 +276,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_str_eq(redis->link.sentinel.password, "eyes");
 	ck_assert_int_eq(redis->link.sentinel.tls, 1);
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
+	ck_assert_int_eq(config->log_format, LOG_FORMAT_JSON);
 	config_free(config);
 }
 END_TEST
@@ -986,7 +988,7 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	struct config *expected =
 	    config_of("[listen]\nmax_clients = 7\n"
 		      "[limits]\nfile = some.ini\nunmatched = error\n"
-		      "[log]\nlevel = debug\n");
+		      "[log]\nlevel = debug\nformat = json\n");
 
 	config_take_reloadable(config, new, keep);
 	config_free(new);

@@ -132,6 +132,41 @@ START_TEST(plain_lines_start_with_time_and_level)
 }
 END_TEST
 
+static void
+write_objects(void)
+{
+	log_set_format(LOG_FORMAT_JSON);
+	log_error("\"%s\"", "a\\b\n\xFF");
+	log_error("%01000d\"", 0);
+	log_error(
+	    "%0962d\"", 0); /* the quote would need two bytes, one is left */
+}
+
+START_TEST(lines_may_be_objects)
+{
+	static const char behind[] = "Z\",\"level\":\"error\",\"message\":\"";
+	const char *text = written_by(write_objects, false);
+	const char *first = strstr(text, behind), *line;
+
+	ck_assert_int_eq(strncmp(text, "{\"time\":\"20", 11), 0);
+	ck_assert_ptr_nonnull(first);
+	first += strlen(behind);
+	line = strchr(text, '\n') + 1;
+	ck_assert_int_eq(
+	    strncmp(first, "\\\"a\\\\b\\\\x0a\\\\xff\\\"\"}\n", line - first),
+	    0);
+	/* A long one is cut, but not in two. */
+	for (int i = 0; i < 2; i++) {
+		const char *next = strchr(line, '\n') + 1;
+
+		ck_assert_int_eq(next - line, 1024 - i);
+		ck_assert_int_eq(strncmp(next - 4, "0\"}\n", 4), 0);
+		line = next;
+	}
+	ck_assert_str_eq(line, "");
+}
+END_TEST
+
 START_TEST(lines_to_the_journal_start_with_their_priority)
 {
 	ck_assert_str_eq(written_by(write_all_levels, true),
@@ -257,6 +292,7 @@ log_suite(void)
 	tcase_add_test(tcase, escape_is_never_cut_in_two);
 	tcase_add_test(tcase, no_room_at_all_is_left_alone);
 	tcase_add_test(tcase, plain_lines_start_with_time_and_level);
+	tcase_add_test(tcase, lines_may_be_objects);
 	tcase_add_test(tcase, lines_to_the_journal_start_with_their_priority);
 	tcase_add_test(tcase, long_line_is_cut_and_stays_a_line);
 	tcase_add_test(tcase, errno_is_left_alone);

@@ -156,12 +156,22 @@ const struct command_row command_rows[] = {
 		"LIMIT."},
     {"tail", "[GLOB]", WORDS(0, 1),
 	.options = SOCKET | JSON | OPTION_BIT(OPTION_DENIED) |
-		   OPTION_BIT(OPTION_ALLOWED) | OPTION_BIT(OPTION_COUNT),
+		   OPTION_BIT(OPTION_ALLOWED) | OPTION_BIT(OPTION_COUNT) |
+		   OPTION_BIT(OPTION_RECORD) | OPTION_BIT(OPTION_HASH_KEYS) |
+		   OPTION_BIT(OPTION_FORCE),
 	.run = tail_run,
 	.help = "decisions as they are made, of keys that match GLOB",
 	.more = "Until interrupted, or --count decisions.  Says how many it "
 		"does not\n"
 		"show because they were too many."},
+    {"what-if", "FILE", WORDS(1, 1),
+	.options = SOCKET | JSON | OPTION_BIT(OPTION_DEMAND) |
+		   OPTION_BIT(OPTION_LIVE) | OPTION_BIT(OPTION_HASH_KEYS) |
+		   OPTION_BIT(OPTION_AGAINST) | OPTION_BIT(OPTION_CHART),
+	.run = what_if_run,
+	.help = "what the limits of FILE would do to recorded demand",
+	.more = "Compared with those in force.  Exits with 1 if a key is "
+		"denied more\noften."},
     {"watch", "", .options = SOCKET | JSON | OPTION_BIT(OPTION_COUNT),
 	.run = watch_show,
 	.help = "requests a second under each limit, as top(1) shows processes",

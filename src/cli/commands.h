@@ -62,6 +62,9 @@ int watch_show(struct tool *tool);
 int top_show(struct tool *tool);
 int why_show(struct tool *tool);
 int tail_run(struct tool *tool);
+
+/* what_if.c */
+int what_if_run(struct tool *tool);
 int status_show(struct tool *tool);
 
 /* topology.c: where the buckets in Redis are */

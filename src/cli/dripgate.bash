@@ -5,7 +5,7 @@
 _dripgate_commands()
 {
 	"$1" --help 2>/dev/null | sed -n \
-	    '/^commands:/,/^$/s/^  \([a-z]*\( [a-z]\{1,\}\)\{0,1\}\) .*/\1/p'
+	    '/^commands:/,/^$/s/^  \([a-z-]*\( [a-z-]\{1,\}\)\{0,1\}\) .*/\1/p'
 }
 
 # The options of a command (from $2 on), or of all, one a line.

@@ -245,9 +245,9 @@ gate_client_line(struct gate_client *client)
 }
 
 void
-gate_client_be_patient(struct gate_client *client)
+gate_client_be_patient(struct gate_client *client, int64_t until_us)
 {
-	client->until_us = 0;
+	client->until_us = until_us;
 }
 
 const char *

@@ -47,8 +47,9 @@ int gate_client_send(struct gate_client *client, const char *line) MUST_USE;
  * user interrupted, see interrupt.h). */
 const char *gate_client_line(struct gate_client *client) MUST_USE;
 
-/** From now on, wait for lines as long as it takes. */
-void gate_client_be_patient(struct gate_client *client);
+/** From now on, wait for lines until clock_us() is ${until_us}; 0: as long as
+ * it takes. */
+void gate_client_be_patient(struct gate_client *client, int64_t until_us);
 
 /** What errno means after one of these, for people. */
 const char *gate_client_why(const struct gate_client *client);

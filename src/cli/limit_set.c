@@ -386,6 +386,11 @@ limit_set_read_daemon(struct limit_set *set, struct tool *tool)
 		rules_unref(listing.rules);
 		return -1;
 	}
+	if (!listing.has_failed && rules_finish(listing.rules) == -1) {
+		rules_unref(listing.rules);
+		tool_error("out of memory");
+		return -1;
+	}
 	if (!listing.has_failed)
 		return limit_set_from_rules(
 		    set, tool_address(tool), listing.rules);

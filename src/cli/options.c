@@ -9,6 +9,8 @@
 #include "base/suggest.h"
 
 #include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 /* Many programs take this for -V. */
@@ -16,40 +18,68 @@
 
 #define DAY_US INT64_C(86400000000)
 
+#define TO(id, field) OPTION_##id, offsetof(struct tool, field)
+#define FLAG(field)   TO(FLAG, field)
+#define TEXT(field)   TO(TEXT, field)
+#define TIME(field)   TO(TIME, field)
+#define NUMBER(field) TO(NUMBER, field)
+#define LIST(field)   TO(LIST, field)
+
 const struct option_row option_rows[OPTION_ROWS] = {
     [OPTION_CONFIG] = {"config", 'c', "FILE",
-	"dripgated's settings (" CONFIG_PATH ")"},
+	"dripgated's settings (" CONFIG_PATH ")", TEXT(config_path)},
     [OPTION_HELP] = {"help", 'h', NULL, "what it does, and its options"},
     [OPTION_VERSION] = {"version", 'V', NULL, "the version; -v as well"},
     [OPTION_SOCKET] = {"socket", 's', "PATH|HOST:PORT",
-	"where dripgated listens (as the settings say)"},
-    [OPTION_USER] = {"user", 'u', "NAME", "log in to dripgated as this user"},
+	"where dripgated listens (as the settings say)", TEXT(socket)},
+    [OPTION_USER] = {"user", 'u', "NAME", "log in to dripgated as this user",
+	TEXT(user)},
     [OPTION_SECRET_FILE] = {"secret-file", 0, "FILE",
-	"the secret of that user, one line (DRIPGATE_SECRET)"},
-    [OPTION_JSON] = {"json", 'j', NULL, "print JSON"},
+	"the secret of that user, one line (DRIPGATE_SECRET)",
+	TEXT(secret_file)},
+    [OPTION_JSON] = {"json", 'j', NULL, "print JSON", FLAG(json)},
     [OPTION_REDIS] = {"redis", 0, NULL,
-	"those in Redis, even if dripgated uses a file"},
+	"those in Redis, even if dripgated uses a file", FLAG(redis)},
     [OPTION_PASSWORD_FILE] = {"password-file", 0, "FILE",
-	"the password of Redis, one line"},
-    [OPTION_IMMEDIATE] = {"immediate", 0, NULL, "reload at once"},
+	"the password of Redis, one line", TEXT(password_file)},
+    [OPTION_IMMEDIATE] = {"immediate", 0, NULL, "reload at once",
+	FLAG(immediate)},
     [OPTION_SPREAD] = {"spread", 0, "TIME",
-	"reload at random within TIME: 60, 60s, 5m"},
+	"reload at random within TIME: 60, 60s, 5m", TIME(spread_us)},
     [OPTION_NO_RELOAD] = {"no-reload", 0, NULL,
-	"do not tell daemons to load them"},
+	"do not tell daemons to load them", FLAG(no_reload)},
     [OPTION_DRY_RUN] = {"dry-run", 'n', NULL,
-	"show what would change, and change nothing"},
-    [OPTION_FORCE] = {"force", 'f', NULL, "replace what exists"},
+	"show what would change, and change nothing", FLAG(dry_run)},
+    [OPTION_FORCE] = {"force", 'f', NULL, "replace what exists", FLAG(force)},
     [OPTION_LISTEN] = {"listen", 'l', "CHANNEL",
-	"then print the messages on CHANNEL"},
+	"then print the messages on CHANNEL", TEXT(listen)},
     [OPTION_TIMEOUT] = {"timeout", 't', "TIME",
-	"give up after TIME (5s); --listen ends after it"},
-    [OPTION_WAIT] = {"wait", 'w', "TIME", "wait for responses for TIME (1s)"},
-    [OPTION_ALIVE] = {"alive", 0, NULL, "a response will do, whatever decides"},
+	"give up after TIME (5s); --listen ends after it", TIME(timeout_us)},
+    [OPTION_WAIT] = {"wait", 'w', "TIME", "wait for responses for TIME (1s)",
+	TIME(wait_us)},
+    [OPTION_ALIVE] = {"alive", 0, NULL, "a response will do, whatever decides",
+	FLAG(alive)},
     [OPTION_HEADER] = {"header", 'H', "NAME: VALUE",
-	"a header of the request; several times for several"},
-    [OPTION_DENIED] = {"denied", 0, NULL, "those that are denied (default)"},
-    [OPTION_ALLOWED] = {"allowed", 0, NULL, "those that are allowed"},
-    [OPTION_COUNT] = {"count", 0, "N", "stop after N times"},
+	"a header of the request; several times for several", LIST(headers)},
+    [OPTION_DENIED] = {"denied", 0, NULL, "those that are denied (default)",
+	FLAG(denied)},
+    [OPTION_ALLOWED] = {"allowed", 0, NULL, "those that are allowed",
+	FLAG(allowed)},
+    [OPTION_COUNT] = {"count", 0, "N", "stop after N times", NUMBER(count)},
+    [OPTION_RECORD] = {"record", 0, "FILE",
+	"write them to FILE, for what-if, instead of showing them",
+	TEXT(record)},
+    [OPTION_HASH_KEYS] = {"hash-keys", 0, NULL,
+	"write hashes of what is behind the first : of keys", FLAG(hash_keys)},
+    [OPTION_DEMAND] = {"demand", 0, "FILE", "a recording by tail --record",
+	TEXT(demand)},
+    [OPTION_LIVE] = {"live", 0, "TIME",
+	"record for TIME first, to the FILE of --demand, if given",
+	TIME(live_us)},
+    [OPTION_AGAINST] = {"against", 0, "FILE",
+	"compare with the limits of FILE, not with dripgated's", TEXT(against)},
+    [OPTION_CHART] = {"chart", 0, "FILE", "draw a chart, SVG, to FILE",
+	TEXT(chart)},
 };
 
 /* A time of at most a day; a plain number is seconds. */
@@ -65,12 +95,12 @@ options_read_time(const char *name, const char *text, int64_t *us)
 }
 
 static int
-options_read_count(const char *text, int64_t *count)
+options_read_number(const char *name, const char *text, int64_t *number)
 {
-	if (num_read_int(text, strlen(text), 1, INT64_C(1000000000), count) ==
+	if (num_read_int(text, strlen(text), 1, INT64_C(1000000000), number) ==
 	    0)
 		return 0;
-	tool_error("--count: %s is not a whole number above 0", text);
+	tool_error("--%s: %s is not a whole number above 0", name, text);
 	return -1;
 }
 
@@ -86,68 +116,26 @@ options_add_header(struct tool *tool, const char *header)
 }
 
 static int
-options_set_option(struct tool *tool, enum option_id id, const char *argument)
+options_set_option(
+    struct tool *tool, const struct option_row *row, const char *argument)
 {
-	switch (id) {
-	case OPTION_CONFIG:
-		tool->config_path = argument;
+	void *to = (char *)tool + row->to;
+
+	switch (row->kind) {
+	case OPTION_NONE:
 		break;
-	case OPTION_SOCKET:
-		tool->socket = argument;
+	case OPTION_FLAG:
+		*(bool *)to = true;
 		break;
-	case OPTION_USER:
-		tool->user = argument;
+	case OPTION_TEXT:
+		*(const char **)to = argument;
 		break;
-	case OPTION_SECRET_FILE:
-		tool->secret_file = argument;
-		break;
-	case OPTION_JSON:
-		tool->json = true;
-		break;
-	case OPTION_PASSWORD_FILE:
-		tool->password_file = argument;
-		break;
-	case OPTION_REDIS:
-		tool->redis = true;
-		break;
-	case OPTION_IMMEDIATE:
-		tool->immediate = true;
-		break;
-	case OPTION_SPREAD:
-		return options_read_time("spread", argument, &tool->spread_us);
-	case OPTION_NO_RELOAD:
-		tool->no_reload = true;
-		break;
-	case OPTION_DRY_RUN:
-		tool->dry_run = true;
-		break;
-	case OPTION_FORCE:
-		tool->force = true;
-		break;
-	case OPTION_LISTEN:
-		tool->listen = argument;
-		break;
-	case OPTION_TIMEOUT:
-		return options_read_time(
-		    "timeout", argument, &tool->timeout_us);
-	case OPTION_WAIT:
-		return options_read_time("wait", argument, &tool->wait_us);
-	case OPTION_ALIVE:
-		tool->alive = true;
-		break;
-	case OPTION_HEADER:
+	case OPTION_TIME:
+		return options_read_time(row->name, argument, to);
+	case OPTION_NUMBER:
+		return options_read_number(row->name, argument, to);
+	case OPTION_LIST:
 		return options_add_header(tool, argument);
-	case OPTION_DENIED:
-		tool->denied = true;
-		break;
-	case OPTION_ALLOWED:
-		tool->allowed = true;
-		break;
-	case OPTION_COUNT:
-		return options_read_count(argument, &tool->count);
-	case OPTION_HELP:
-	case OPTION_VERSION:
-		break;
 	}
 	return 0;
 }
@@ -250,7 +238,7 @@ options_read_option(struct tool *tool, int argc, char **argv,
 	if (id == -1)
 		return options_unknown(found, word);
 	*given |= OPTION_BIT(id);
-	return options_set_option(tool, (enum option_id)id, optarg);
+	return options_set_option(tool, &option_rows[id], optarg);
 }
 
 int

@@ -32,18 +32,36 @@ enum option_id {
 	OPTION_DENIED,
 	OPTION_ALLOWED,
 	OPTION_COUNT,
+	OPTION_RECORD,
+	OPTION_HASH_KEYS,
+	OPTION_DEMAND,
+	OPTION_LIVE,
+	OPTION_AGAINST,
+	OPTION_CHART,
 };
 
 #define OPTION_BIT(id) (1U << (id))
+
+/** What the field of struct tool is that an option sets. */
+enum option_kind {
+	OPTION_NONE, /* it is acted upon elsewhere */
+	OPTION_FLAG, /* bool */
+	OPTION_TEXT, /* const char * */
+	OPTION_TIME, /* int64_t, microseconds */
+	OPTION_NUMBER,
+	OPTION_LIST, /* of headers */
+};
 
 struct option_row {
 	const char *name;
 	int letter;           /* 0: none */
 	const char *argument; /* as help shows it; NULL: takes none */
 	const char *help;
+	enum option_kind kind;
+	size_t to; /* where in struct tool */
 };
 
-#define OPTION_ROWS (OPTION_COUNT + 1)
+#define OPTION_ROWS (OPTION_CHART + 1)
 
 extern const struct option_row option_rows[OPTION_ROWS];
 

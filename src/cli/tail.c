@@ -2,14 +2,18 @@
  * tail: shows the decisions of one dripgated as they are made.
  * Holds: dripgated says how many decisions it does not show because they were
  * too many, and so does this.
- * The heart is tail_loop().
+ * The heart is tail_follow().
  */
+#include "cli/tail.h"
+
 #include "base/attr.h"
+#include "base/clock.h"
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/gate_client.h"
 #include "cli/interrupt.h"
 #include "cli/json.h"
+#include "cli/record.h"
 #include "cli/text.h"
 #include "limit/glob.h"
 #include "limit/key.h"
@@ -22,9 +26,8 @@
 
 struct tail {
 	const struct tool *tool;
-	const char *address;
-	struct gate_client client;
 	int64_t shown;
+	struct recording_writer writer; /* of --record */
 };
 
 /* The clock of a line: 14:23:05.123. */
@@ -79,86 +82,137 @@ tail_show_dropped(const struct tail *tail, const char *count)
 }
 
 /* A decision, with its key at the end, or how many are not shown. */
-static void
-tail_take_line(struct tail *tail, const char *line)
+static bool
+tail_show_line(const char *line, void *arg)
 {
+	struct tail *tail = arg;
 	char copy[4096];
 	char *key;
 
 	if (strncmp(line, "DROPPED ", 8) == 0) {
 		tail_show_dropped(tail, line + 8);
-		return;
+		return fflush(stdout) != EOF;
 	}
 	snprintf(copy, sizeof(copy), "%s", line);
 	key = strstr(copy, " key=");
 	if (!key)
-		return;
+		return true;
 	*key = '\0';
 	key += strlen(" key=");
 	tail_show(tail, copy, key);
-	tail->shown++;
+	return fflush(stdout) != EOF && ++tail->shown != tail->tool->count;
 }
 
-/* No line came. */
-static int
-tail_end(const struct tail *tail)
+static bool
+tail_record_line(const char *line, void *arg)
 {
-	return errno == EINTR ? STATUS_FINE
-			      : tool_error("%s: %s", tail->address,
-				    gate_client_why(&tail->client));
+	struct tail *tail = arg;
+
+	return record_line(&tail->writer, line) == 0 &&
+	       fflush(tail->writer.to) != EOF &&
+	       !(tail->tool->count && tail->writer.count >= tail->tool->count);
+}
+
+/*
+ * Following.
+ */
+
+static int
+tail_fail(const struct gate_client *client, const char *address)
+{
+	return tool_error("%s: %s", address, gate_client_why(client));
 }
 
 static int
-tail_start(struct tail *tail)
+tail_start(const struct tool *tool, struct gate_client *client,
+    const char *address, const char *glob)
 {
-	const struct tool *tool = tail->tool;
 	char request[600];
 	const char *line;
 
-	snprintf(request, sizeof(request), "MONITOR %s%s",
-	    tool->word_count > 0 ? tool->words[0] : "*",
+	snprintf(request, sizeof(request), "MONITOR %s%s", glob,
 	    tool->denied    ? " denied"
 	    : tool->allowed ? " allowed"
 			    : "");
-	if (gate_client_send(&tail->client, request) == -1)
-		return tail_end(tail);
-	line = gate_client_line(&tail->client);
+	if (gate_client_send(client, request) == -1)
+		return tail_fail(client, address);
+	line = gate_client_line(client);
 	if (!line)
-		return tail_end(tail);
+		return tail_fail(client, address);
 	if (strncmp(line, "ERR ", 4) == 0)
 		return tool_error("%s", line + 4);
-	gate_client_be_patient(&tail->client);
 	return STATUS_FINE;
 }
 
-/* Until the user interrupts, or as many as the user wants are shown. */
 static int
-tail_loop(struct tail *tail)
+tail_loop(struct gate_client *client, const char *address, int64_t until_us,
+    tail_take *take, void *arg)
 {
-	const struct tool *tool = tail->tool;
-	int status = tail_start(tail);
+	const char *line;
 
-	while (status == STATUS_FINE &&
-	       !(tool->count && tail->shown == tool->count)) {
-		const char *line = gate_client_line(&tail->client);
+	gate_client_be_patient(client, until_us);
+	do
+		line = gate_client_line(client);
+	while (line && take(line, arg));
+	if (line || errno == EINTR ||
+	    (until_us > 0 && errno == EAGAIN && clock_us() >= until_us))
+		return STATUS_FINE;
+	return tail_fail(client, address);
+}
 
-		if (!line)
-			return tail_end(tail);
-		tail_take_line(tail, line);
-		if (fflush(stdout) == EOF)
-			status = STATUS_ERROR;
-	}
+int
+tail_follow(struct tool *tool, const char *glob, int64_t for_us,
+    tail_take *take, void *arg)
+{
+	struct gate_address address;
+	struct gate_client client;
+	char reason[400];
+	int status;
+
+	if (tool_find_gate(tool, &address) == -1)
+		return STATUS_ERROR;
+	if (gate_client_open(&client, &address, tool_timeout_us(tool), reason,
+		sizeof(reason)) == -1)
+		return tool_error("%s; is dripgated running there?", reason);
+	interrupt_catch();
+	status = tail_start(tool, &client, address.text, glob);
+	if (status == STATUS_FINE)
+		status = tail_loop(&client, address.text,
+		    for_us > 0 ? clock_us() + for_us : 0, take, arg);
+	gate_client_close(&client);
+	return status;
+}
+
+/*
+ * The command.
+ */
+
+static int
+tail_record(struct tail *tail, struct tool *tool, const char *glob)
+{
+	FILE *to = fopen(tool->record, tool->force ? "we" : "wxe");
+	int status;
+
+	if (!to && errno == EEXIST)
+		return tool_error(
+		    "%s exists: use --force to replace it", tool->record);
+	if (!to)
+		return tool_error("%s: %m", tool->record);
+	recording_start(&tail->writer, to, tool->hash_keys);
+	status = tail_follow(tool, glob, 0, tail_record_line, tail);
+	if (ferror(to) | (fclose(to) == EOF))
+		return tool_error("%s: cannot be written: %m", tool->record);
+	text_line("%lld requests are in %s; %lld were too many",
+	    (long long)tail->writer.count, tool->record,
+	    (long long)tail->writer.dropped);
 	return status;
 }
 
 int
 tail_run(struct tool *tool)
 {
-	struct gate_address address;
 	struct tail tail = {.tool = tool};
 	const char *glob = tool->word_count > 0 ? tool->words[0] : "*";
-	char reason[400];
-	int status;
 
 	if (strlen(glob) > KEY_MAX)
 		return tool_error("%s is too long", glob);
@@ -166,14 +220,8 @@ tail_run(struct tool *tool)
 		return tool_error("%s %s", glob, glob_fault(glob));
 	if (tool->denied && tool->allowed)
 		return tool_error("--denied or --allowed, not both");
-	if (tool_find_gate(tool, &address) == -1)
-		return STATUS_ERROR;
-	tail.address = address.text;
-	if (gate_client_open(&tail.client, &address, tool_timeout_us(tool),
-		reason, sizeof(reason)) == -1)
-		return tool_error("%s; is dripgated running there?", reason);
-	interrupt_catch();
-	status = tail_loop(&tail);
-	gate_client_close(&tail.client);
-	return status;
+	if (tool->hash_keys && !tool->record)
+		return tool_error("--hash-keys is for --record");
+	return tool->record ? tail_record(&tail, tool, glob)
+			    : tail_follow(tool, glob, 0, tail_show_line, &tail);
 }

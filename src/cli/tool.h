@@ -43,6 +43,12 @@ struct tool {
 	size_t header_count;
 	bool denied;
 	bool allowed;
+	const char *record;  /* a file for a recording; NULL: none */
+	const char *demand;  /* such a file; NULL: none */
+	const char *against; /* a file of limits; NULL: those in force */
+	const char *chart;   /* a file for a chart; NULL: none */
+	int64_t live_us;     /* 0: not given */
+	bool hash_keys;
 
 	/* the command's arguments */
 	char **words;

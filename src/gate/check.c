@@ -71,13 +71,15 @@ check_cell_of(const struct check *check, const struct query *query)
 	} while (0)
 
 static void
-check_record(const struct check *check, const struct key *key)
+check_record(
+    const struct check *check, const struct query *query, const struct key *key)
 {
 	struct gate *gate = check->gate;
 	const struct limit *limit = check->limit;
 	struct recent_entry entry = {.at_us = gate_now(gate),
 	    .allowed = check->decision.allowed,
 	    .from = decided_by_name(check->decided_by),
+	    .amount = query->amount,
 	    .level = check->decision.level,
 	    .retry_us = check->decision.retry_us};
 
@@ -101,7 +103,7 @@ check_look(struct check *check, const struct query *query)
 		    check->decision.allowed ? TOP_ALLOWED : TOP_DENIED, &key,
 		    query->limit->name, sample->weight, gate_now(gate));
 	if (sample->is_recorded)
-		check_record(check, &key);
+		check_record(check, query, &key);
 	samples_put(&gate->samples, sample);
 	check->sample = NULL;
 }

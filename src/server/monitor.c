@@ -17,12 +17,12 @@ monitor_write_entry(struct buf *out, const struct recent_entry *entry)
 	char key[KEY_SHOWN_MAX], at[NUM_MAX_LEN + 1], retry[NUM_MAX_LEN + 1];
 
 	return buf_printf(out,
-	    "%s limit=%s level=%lld capacity=%lld retry=%s from=%s at=%s "
-	    "key=%s\n",
+	    "%s limit=%s amount=%lld level=%lld capacity=%lld retry=%s from=%s "
+	    "at=%s key=%s\n",
 	    entry->allowed ? "ALLOW" : "DENY", entry->limit,
-	    (long long)entry->level, (long long)entry->capacity,
-	    monitor_seconds(retry, entry->retry_us), entry->from,
-	    monitor_seconds(at, entry->at_us + clock_shift_us()),
+	    (long long)entry->amount, (long long)entry->level,
+	    (long long)entry->capacity, monitor_seconds(retry, entry->retry_us),
+	    entry->from, monitor_seconds(at, entry->at_us + clock_shift_us()),
 	    key_show(key, entry->key, entry->key_len));
 }
 

@@ -26,7 +26,7 @@ struct recent_entry {
 	int64_t at_us;
 	bool allowed;
 	const char *from; /* "redis", "memory" ...: a constant */
-	int64_t level, capacity, retry_us;
+	int64_t amount, level, capacity, retry_us;
 	char limit[LIMIT_NAME_MAX + 1];
 	size_t key_len;
 	char key[KEY_MAX];

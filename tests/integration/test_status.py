@@ -272,7 +272,7 @@ class TailTest(StatusCase):
         lines = tail.log().splitlines()
         self.assertEqual(len(lines), 2, lines)
         for line in lines:
-            self.assertRegex(line, r"^\d\d:\d\d:\d\d\.\d{3} DENY  login:7 limit=login level=5 "
+            self.assertRegex(line, r"^\d\d:\d\d:\d\d\.\d{3} DENY  login:7 limit=login amount=1 level=5 "
                              r"capacity=5 retry=\S+ from=memory$")
         for wrong in ["--denied", "--allowed"], ["["], ["-s", "/nowhere"]:
             self.assertEqual(self.tool(daemon, "tail", *wrong).returncode, 2)

@@ -57,6 +57,7 @@ REDIS_COMMANDS = {
     "fleet": [],
 }
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"], "acl": [], "tail": [],
+            "what-if": ["FILE"],
             "hash": [],
             "route": ["GET", "/"], "topology show": [],
             "topology plan": ["partitions=2"], "topology set": ["partitions=2"]}
@@ -540,7 +541,7 @@ class ArgumentsTest(ToolCase):
                 text = self.check(self.run_tool(*command.split(), "--help"), FINE)
                 self.assertTrue(text.startswith(f"usage: dripgate {command}"), text)
                 self.assertIn("--config FILE", text)
-        listed = re.findall(r"(?m)^  ([a-z]+(?: [a-z]+)?) ", everything)
+        listed = re.findall(r"(?m)^  ([a-z-]+(?: [a-z-]+)?) ", everything)
         self.assertEqual(sorted(set(listed)), sorted(COMMANDS))
 
     def test_help_of_a_family_has_its_commands_only(self):

@@ -132,8 +132,8 @@ also_find_parts(const struct limit *limit, const struct key *key,
 	if (limit->kind == MATCH_REGEX)
 		also_find_groups(limit, key, scratch, parts);
 	else
-		glob_find_stars(limit->match, key->bytes, key->len,
-		    &parts->of[1], PARTS_MAX - 1);
+		glob_find_stars(limit->match, limit->segments, key->bytes,
+		    key->len, &parts->of[1], PARTS_MAX - 1);
 }
 
 static int

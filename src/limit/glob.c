@@ -1,8 +1,9 @@
 /*
  * Walks along pattern and text together; on a mismatch it goes back to the last
  * *, which then takes one character more.  It need not go back to an earlier *:
- * the part between the two was found at the first possible place.  The heart:
- * glob_matches() and glob_step().
+ * the part between the two was found at the first possible place.  By segments
+ * a * ends before the next /, and there is none to go back to behind that.  The
+ * heart: glob_try() and glob_step().
  */
 #include "limit/glob.h"
 
@@ -191,21 +192,38 @@ glob_literal(const char *pattern, char *literal)
 	return p;
 }
 
+/* Take one character off the text. */
+static uint32_t
+glob_take_text(const char **at, const char *end, bool by_segments)
+{
+	uint32_t c = glob_take(at, end);
+
+	if (by_segments && c == '%' && end - *at >= 2 &&
+	    isxdigit((unsigned char)(*at)[0]) &&
+	    isxdigit((unsigned char)(*at)[1]))
+		*at += 2;
+	return c;
+}
+
 /* Match one element of the pattern at ${*pattern}, and move both on.  False:
  * the text has another character. */
 static bool
-glob_step(const char **pattern, const char **text, const char *end)
+glob_step(
+    const char **pattern, const char **text, const char *end, bool by_segments)
 {
 	const char *p = *pattern;
 
+	if (by_segments && **text == '/' && (*p == '?' || *p == '['))
+		return false;
 	switch (*p) {
 	case '?':
-		glob_take(text, end);
+		glob_take_text(text, end, by_segments);
 		*pattern = p + 1;
 		return true;
 	case '[':
 		++*pattern;
-		return glob_bracket_has(pattern, glob_take(text, end));
+		return glob_bracket_has(
+		    pattern, glob_take_text(text, end, by_segments));
 	case '\\':
 		p++;
 		break;
@@ -217,14 +235,26 @@ glob_step(const char **pattern, const char **text, const char *end)
 
 /* The first place, at ${text} or later, where ${pattern}, the rest behind a *,
  * may begin to match.  Its first byte begins a character, and occurs nowhere
- * inside one. */
+ * inside one; but in %XX it may. */
 static const char *
-glob_find(const char *pattern, const char *text, const char *end)
+glob_find(
+    const char *pattern, const char *text, const char *end, bool by_segments)
 {
-	if (text == end || strchr("*?[\\", *pattern)) /* or its end */
+	if (by_segments || text == end ||
+	    strchr("*?[\\", *pattern)) /* or its end */
 		return text;
 	text = memchr(text, *pattern, (size_t)(end - text));
 	return text ? text : end;
+}
+
+/* Where a * that begins at ${text} ends at the latest. */
+static const char *
+glob_find_stop(const char *text, const char *end, bool by_segments)
+{
+	const char *slash =
+	    by_segments ? memchr(text, '/', (size_t)(end - text)) : NULL;
+
+	return slash ? slash : end;
 }
 
 /* What is noted of each *, if that is wanted. */
@@ -251,10 +281,19 @@ glob_end_star(struct glob_stars *stars, const char *text)
 		    (size_t)(text - stars->of[stars->count - 1].bytes);
 }
 
+bool
+glob_may_lack(const char *at)
+{
+	return at[0] == '=' && at[1] == '*' && (at[2] == '/' || at[2] == '\0');
+}
+
 /* The text is at its end. */
 static bool
-glob_ends(const char *p, const char *end, struct glob_stars *stars)
+glob_ends(
+    const char *p, const char *end, struct glob_stars *stars, bool by_segments)
 {
+	if (by_segments && glob_may_lack(p))
+		p++;
 	for (; *p == '*'; p++)
 		if (stars)
 			glob_begin_star(stars, end);
@@ -262,46 +301,55 @@ glob_ends(const char *p, const char *end, struct glob_stars *stars)
 }
 
 static bool
-glob_try(
-    const char *pattern, const char *text, size_t len, struct glob_stars *stars)
+glob_try(const char *pattern, bool by_segments, const char *text, size_t len,
+    struct glob_stars *stars)
 {
 	const char *p = pattern, *t = text, *end = text + len;
-	const char *star = NULL, *back = NULL;
+	const char *star = NULL, *back = NULL, *stop = NULL;
 
 	while (t < end) {
+		if (by_segments && *t == '/' && glob_may_lack(p))
+			p++; /* the * is nothing */
 		if (*p == '*') {
 			if (stars)
 				glob_begin_star(stars, t);
 			star = ++p;
-			t = back = glob_find(star, t, end);
-		} else if (*p == '\0' || !glob_step(&p, &t, end)) {
-			if (!star)
+			stop = glob_find_stop(t, end, by_segments);
+			t = back = glob_find(star, t, stop, by_segments);
+		} else if (*p == '\0' || !glob_step(&p, &t, end, by_segments)) {
+			if (!star || back == stop)
 				return false;
-			glob_take(&back, end);
+			glob_take_text(&back, end, by_segments);
 			p = star;
-			t = back = glob_find(star, back, end);
+			t = back = glob_find(star, back, stop, by_segments);
 		} else {
 			continue;
 		}
 		if (stars)
 			glob_end_star(stars, back);
 	}
-	return glob_ends(p, end, stars);
+	return glob_ends(p, end, stars, by_segments);
 }
 
 bool
 glob_matches(const char *pattern, const char *text, size_t len)
 {
-	return glob_try(pattern, text, len, NULL);
+	return glob_try(pattern, false, text, len, NULL);
+}
+
+bool
+glob_matches_segments(const char *pattern, const char *text, size_t len)
+{
+	return glob_try(pattern, true, text, len, NULL);
 }
 
 void
-glob_find_stars(const char *pattern, const char *text, size_t len,
-    struct glob_part *stars, unsigned most)
+glob_find_stars(const char *pattern, bool by_segments, const char *text,
+    size_t len, struct glob_part *stars, unsigned most)
 {
 	struct glob_stars found = {.of = stars, .most = most};
 
-	glob_try(pattern, text, len, &found);
+	glob_try(pattern, by_segments, text, len, &found);
 }
 
 unsigned

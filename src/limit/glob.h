@@ -11,6 +11,12 @@
  *
  * Between brackets: a-z, [:alpha:] and the other eleven classes of ASCII, \c,
  * and a ] that comes first.
+ *
+ * By segments, the parts of a text between its slashes, which are those of
+ * keys that are made of descriptors (protocol/descriptors.h):
+ *
+ *   *, ?, [...]   do not match a /; ? and [...] take %XX as one character, %
+ *   NAME=*        at the end of a segment, matches NAME alone, too
  */
 #ifndef LIMIT_GLOB_H
 #define LIMIT_GLOB_H
@@ -29,8 +35,12 @@ const char *glob_fault(const char *pattern) MUST_USE;
 const char *glob_literal(const char *pattern, char *literal);
 
 /** Whether all ${len} bytes of ${text} match the pattern, which has no
- * fault. */
+ * fault; and whether they do by segments. */
 bool glob_matches(const char *pattern, const char *text, size_t len);
+bool glob_matches_segments(const char *pattern, const char *text, size_t len);
+
+/** Whether, by segments, the "=*" at this place of a pattern may be missing. */
+bool glob_may_lack(const char *at);
 
 /** A part of a text, borrowed; NULL: none. */
 struct glob_part {
@@ -42,8 +52,8 @@ struct glob_part {
 unsigned glob_count_stars(const char *pattern);
 
 /** Set what each * of the pattern, the first ${most} of them, stands for in a
- * text that matches: as few characters as will do. */
-void glob_find_stars(const char *pattern, const char *text, size_t len,
-    struct glob_part *stars, unsigned most);
+ * text that matches, perhaps ${by_segments}: as few characters as will do. */
+void glob_find_stars(const char *pattern, bool by_segments, const char *text,
+    size_t len, struct glob_part *stars, unsigned most);
 
 #endif

@@ -43,6 +43,32 @@ limit_get_match(const struct limit *limit, char text[WORD_TEXT_MAX])
 }
 
 static int
+limit_read_flag(
+    const char *word, const char *value, bool *flag, struct limit_error *error)
+{
+	int chosen;
+
+	if (choice_read(choice_no_yes, value, &chosen) < 0)
+		return word_fail(error, "%s must be yes or no", word);
+	*flag = chosen;
+	return 0;
+}
+
+static int
+limit_set_segments(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	return limit_read_flag("segments", value, &limit->segments, error);
+}
+
+static const char *
+limit_get_segments(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	(void)text;
+	return limit->segments ? "yes" : NULL;
+}
+
+static int
 limit_fail_algorithm(struct limit_error *error)
 {
 	size_t len = (size_t)snprintf(
@@ -156,18 +182,6 @@ limit_get_on_error(const struct limit *limit, char text[WORD_TEXT_MAX])
 }
 
 static int
-limit_read_flag(
-    const char *word, const char *value, bool *flag, struct limit_error *error)
-{
-	int chosen;
-
-	if (choice_read(choice_no_yes, value, &chosen) < 0)
-		return word_fail(error, "%s must be yes or no", word);
-	*flag = chosen;
-	return 0;
-}
-
-static int
 limit_set_shadow(
     struct limit *limit, const char *value, struct limit_error *error)
 {
@@ -198,6 +212,7 @@ limit_get_deny_cache(const struct limit *limit, char text[WORD_TEXT_MAX])
 /* The words that come before those of the algorithm, and after them. */
 static const struct limit_word first_words[] = {
     {"match", pattern_set, limit_get_match},
+    {"segments", limit_set_segments, limit_get_segments},
     {"algorithm", limit_set_algorithm, limit_get_algorithm},
     {"capacity", limit_set_capacity, limit_get_capacity},
 };
@@ -370,6 +385,7 @@ limit_finish(struct limit *limit, struct limit_error *error)
 	if (word_require(limit, "match", error) < 0 ||
 	    word_require(limit, "capacity", error) < 0 ||
 	    limit_check_words(limit, error) < 0 ||
+	    pattern_finish(limit, error) < 0 ||
 	    limit->algorithm->check(limit, error) < 0 ||
 	    also_check(limit, error) < 0)
 		return -1;

@@ -50,6 +50,7 @@ struct limit {
 	const char *rest; /* of ${match}, behind that; NULL as well */
 	void *regex;      /* pcre2_code *, MATCH_REGEX only */
 	bool anchored;    /* the regex can match at the start only */
+	bool segments;    /* match it segment by segment (limit/glob.h) */
 
 	const struct algorithm *algorithm;
 	int64_t capacity;    /* drops, 1..LIMIT_CAPACITY_MAX */

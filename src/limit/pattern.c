@@ -1,6 +1,7 @@
 #include "limit/pattern.h"
 
 #include "limit/glob.h"
+#include "limit/key.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -63,6 +64,47 @@ pattern_set(struct limit *limit, const char *value, struct limit_error *error)
 		return word_fail(error, "out of memory");
 	return *value == '~' ? pattern_read_regex(limit, error)
 			     : pattern_read_glob(limit, error);
+}
+
+/* Whether the character at ${at} follows a backslash that is none itself. */
+static bool
+pattern_is_escaped(const char *start, const char *at)
+{
+	bool escaped = false;
+
+	while (at > start && *--at == '\\')
+		escaped = !escaped;
+	return escaped;
+}
+
+int
+pattern_finish(struct limit *limit, struct limit_error *error)
+{
+	const char *last;
+
+	if (!limit->segments || limit->kind == MATCH_EXACT)
+		return 0;
+	if (limit->kind == MATCH_REGEX)
+		return word_fail(
+		    error, "segments does not go with a regular expression");
+	limit->kind = MATCH_GLOB;
+	if (limit->literal_len == 0)
+		return 0;
+	last = limit->rest - 1;
+	if (glob_may_lack(last) && !pattern_is_escaped(limit->match, last)) {
+		limit->rest = last;
+		limit->literal[--limit->literal_len] = '\0';
+	}
+	return 0;
+}
+
+struct hash128
+pattern_hash(const struct limit *limit)
+{
+	struct hash128 hash = key_make(limit->match, strlen(limit->match)).hash;
+
+	hash.lo ^= limit->segments;
+	return hash;
 }
 
 /* A \ before the sign says that it is meant. */

@@ -11,6 +11,14 @@
 int pattern_set(
     struct limit *limit, const char *value, struct limit_error *error) MUST_USE;
 
+/** All words are set: see whether the pattern may be matched by segments, if
+ * the limit says so.  Return as pattern_set(). */
+int pattern_finish(struct limit *limit, struct limit_error *error) MUST_USE;
+
+/** A hash that patterns have in common that match the same keys, as they are
+ * written alike. */
+struct hash128 pattern_hash(const struct limit *limit);
+
 /** What may be a mistake in the pattern, as "looks like ...", or NULL. */
 const char *pattern_doubt(const struct limit *limit) MUST_USE;
 

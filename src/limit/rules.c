@@ -312,7 +312,7 @@ rules_glob_matches(const struct limit *limit, const struct key *key)
 	if (key->len < len || memcmp(key->bytes, limit->literal, len) != 0)
 		return false;
 	if (limit->kind == MATCH_GLOB)
-		return glob_matches(
+		return (limit->segments ? glob_matches_segments : glob_matches)(
 		    limit->rest, key->bytes + len, key->len - len);
 	return limit->kind == MATCH_PREFIX || key->len == len;
 }

@@ -240,7 +240,7 @@ static const struct limit *
 rules_text_find_same(const struct rules *rules, struct hash_index *patterns,
     const struct limit *limit)
 {
-	struct hash128 hash = key_make(limit->match, strlen(limit->match)).hash;
+	struct hash128 hash = pattern_hash(limit);
 	unsigned order = hash_index_find(patterns, &hash);
 
 	/* Without memory there are fewer warnings. */

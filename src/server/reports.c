@@ -15,7 +15,7 @@
 #include "store/redis/redis_store.h"
 
 static const char *
-reports_kind_name(enum match_kind kind)
+reports_kind_name(const struct limit *limit)
 {
 	static const char *const names[] = {
 	    [MATCH_EXACT] = "exact",
@@ -24,7 +24,9 @@ reports_kind_name(enum match_kind kind)
 	    [MATCH_REGEX] = "regex",
 	};
 
-	return names[kind];
+	return limit->segments && limit->kind == MATCH_GLOB
+		   ? "segments"
+		   : names[limit->kind];
 }
 
 /* Limits before the one that applies; all, if none does. */
@@ -44,7 +46,7 @@ reports_explain_passed_over(
 	    rules_at(check_decider(check)->rules, order);
 
 	return buf_printf(out, "not %s: no match (%s %s)\n", limit->name,
-	    reports_kind_name(limit->kind), limit->match);
+	    reports_kind_name(limit), limit->match);
 }
 
 static int
@@ -57,7 +59,7 @@ reports_explain_match(struct buf *out, struct gate *gate,
 		: "";
 
 	return buf_printf(out, "limit %s: match (%s %s%s)\n", limit->name,
-	    reports_kind_name(limit->kind), limit->match, why);
+	    reports_kind_name(limit), limit->match, why);
 }
 
 static int
@@ -227,7 +229,8 @@ reports_limits_row(struct slot *slot, size_t i, struct buf *out)
 	    reports_share(out, limit) == -1 ||
 	    reports_counts(out, snapshot, limit->order) == -1)
 		return -1;
-	return buf_printf(out, " match=%s\n", limit->match);
+	return buf_printf(out, "%s match=%s\n",
+	    limit->segments ? " segments=yes" : "", limit->match);
 }
 
 const struct report reports_limits = {

@@ -1,6 +1,7 @@
 /*
  * Any pattern on any text, a NUL between the two: what is ASCII matches where
- * fnmatch(3) has it so, and all else reads no byte that is not its own.
+ * fnmatch(3) has it so, and all else reads no byte that is not its own.  By
+ * segments, too, without what they have of their own.
  */
 #include "fuzz.h"
 #include "limit/glob.h"
@@ -27,6 +28,14 @@ is_known(const char *pattern)
 	       !strstr(pattern, "[:");
 }
 
+/* Whether by segments it is a path to us, too. */
+static bool
+is_path(const char *pattern, const char *text)
+{
+	return !strstr(pattern, "=*") && !strchr(pattern, '[') &&
+	       !strchr(text, '%');
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -34,7 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *pattern = (const char *)data;
 	size_t len;
 	char *text;
-	bool does;
+	bool does, by_segments;
 
 	if (!nul || size > 600)
 		return 0;
@@ -49,14 +58,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(text, nul + 1, len);
 	text[len] = '\0';
 	does = glob_matches(pattern, text, len);
+	by_segments = glob_matches_segments(pattern, text, len);
 	if (is_plain(data, (size_t)(nul - data)) && is_plain(nul + 1, len) &&
 	    is_known(pattern))
 		check(does == (fnmatch(pattern, text, 0) == 0));
+	if (is_plain(data, (size_t)(nul - data)) && is_plain(nul + 1, len) &&
+	    is_path(pattern, text))
+		check(
+		    by_segments == (fnmatch(pattern, text, FNM_PATHNAME) == 0));
 	free(text);
 	text = malloc(len ? len : 1);
 	if (text) {
 		memcpy(text, nul + 1, len);
 		check(glob_matches(pattern, text, len) == does);
+		check(glob_matches_segments(pattern, text, len) == by_segments);
 	}
 	free(text);
 	return 0;

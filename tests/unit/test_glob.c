@@ -134,7 +134,7 @@ START_TEST(each_star_is_found)
 
 	ck_assert(glob_matches(pattern, text, strlen(text)));
 	ck_assert_uint_eq(glob_count_stars(pattern), stars[_i].count);
-	glob_find_stars(pattern, text, strlen(text), found, 3);
+	glob_find_stars(pattern, false, text, strlen(text), found, 3);
 	for (unsigned i = 0; i < stars[_i].count; i++) {
 		ck_assert_uint_eq(found[i].len, strlen(stars[_i].stars[i]));
 		ck_assert_mem_eq(
@@ -147,7 +147,7 @@ START_TEST(no_more_stars_are_set_than_there_is_room_for)
 {
 	struct glob_part found[2] = {{0}};
 
-	glob_find_stars("*:*:*", "a:b:c", 5, found, 1);
+	glob_find_stars("*:*:*", false, "a:b:c", 5, found, 1);
 	ck_assert_uint_eq(found[0].len, 1);
 	ck_assert_ptr_null(found[1].bytes);
 }
@@ -162,7 +162,7 @@ check_stars(const char *pattern, const char *text)
 	char filled[200], *to = filled;
 	unsigned count = glob_count_stars(pattern), next = 0;
 
-	glob_find_stars(pattern, text, strlen(text), found, 16);
+	glob_find_stars(pattern, false, text, strlen(text), found, 16);
 	for (const char *p = pattern; *p; p++) {
 		if (*p != '*') {
 			*to++ = *p;
@@ -196,6 +196,96 @@ START_TEST(what_stars_stand_for_makes_the_text)
 }
 END_TEST
 
+static const struct {
+	const char *pattern, *text;
+	bool matches;
+} segments[] = {
+    {"d/k=*", "d/k=v", true},
+    {"d/k=*", "d/k=", true},
+    {"d/k=*", "d/k", true},
+    {"d/k=*", "d/k=v/k=v", false},
+    {"d/k=*", "d/kk", false},
+    {"d/k=*", "d/k/", false},
+    {"d/k=*", "d", false},
+    {"d/k=*/l=*", "d/k/l", true},
+    {"d/k=*/l=*", "d/k=1/l", true},
+    {"d/k=*/l=*", "d/k/l=2", true},
+    {"d/k=*/l=*", "d/k=1/l=2", true},
+    {"d/k=*/l=*", "d/k=1", false},
+    {"d/k=*/l=*", "d/k=1/m/l=2", false},
+    {"d/k=*/l=*", "d/k=1/l=2/", false},
+    {"d/k=a*", "d/k", false},
+    {"d/k=*a", "d/k", false},
+    {"d/k=a*", "d/k=abc", true},
+    {"d/k=a*c*e", "d/k=abcde", true},
+    {"d/k=a*c*e", "d/k=abc/e", false},
+    {"d/k\\=*", "d/k", false},
+    {"d/k*=*", "d/kk", true},
+    {"d/k*=*/x", "d/kk/x", true},
+    {"d/k*=*/x", "d/kk=1=2/x", true},
+    {"*/*", "a/b", true},
+    {"*/*", "a/b/c", false},
+    {"*", "a/b", false},
+    {"?", "/", false},
+    {"[!a]", "/", false},
+    {"k=?", "k=%2F", true},
+    {"k=?F", "k=%2F", false},
+    {"k=*F", "k=%2F", false},
+    {"k=*F", "k=%2FF", true},
+    {"k=*%2F", "k=%20%2F", true},
+    {"k=*0*", "k=%20%201", false},
+    {"k=*0*", "k=%200", true},
+    {"k=[%]", "k=%2F", true},
+    {"k=?", "k=%", true},
+    {"k=???", "k=%2x", true},
+};
+
+START_TEST(segments_are_matched_one_by_one)
+{
+	const char *text = segments[_i].text;
+
+	ck_assert_int_eq(
+	    glob_matches_segments(segments[_i].pattern, text, strlen(text)),
+	    segments[_i].matches);
+}
+END_TEST
+
+/* Where nothing of ours is in it. */
+START_TEST(segments_are_those_of_a_path)
+{
+	char pattern[16], text[16];
+	unsigned matching = 0;
+
+	srand(3);
+	for (unsigned compared = 0; compared < 100000; compared++) {
+		bool does;
+
+		draw(pattern, "ab/?***", 8);
+		draw(text, "aabb//", 8);
+		does = glob_matches_segments(pattern, text, strlen(text));
+		ck_assert_msg(
+		    does == (fnmatch(pattern, text, FNM_PATHNAME) == 0),
+		    "'%s' on '%s'", pattern, text);
+		matching += does;
+	}
+	ck_assert_uint_gt(matching, 1000);
+}
+END_TEST
+
+START_TEST(star_that_is_missing_stands_for_nothing)
+{
+	struct glob_part found[2] = {{"x", 1}, {"x", 1}};
+
+	glob_find_stars("d/k=*/l=*", true, "d/k/l=2", 7, found, 2);
+	ck_assert_uint_eq(found[0].len, 0);
+	ck_assert_uint_eq(found[1].len, 1);
+	ck_assert_mem_eq(found[1].bytes, "2", 1);
+	glob_find_stars("d/k=*/l=*", true, "d/k=1/l", 7, found, 2);
+	ck_assert_mem_eq(found[0].bytes, "1", 1);
+	ck_assert_uint_eq(found[1].len, 0);
+}
+END_TEST
+
 START_TEST(ascii_is_matched_as_by_fnmatch)
 {
 	char pattern[16], text[16];
@@ -225,6 +315,10 @@ glob_suite(void)
 	Suite *suite = suite_create("glob");
 	TCase *tcase = tcase_create("glob");
 
+	tcase_add_loop_test(
+	    tcase, segments_are_matched_one_by_one, 0, COUNT(segments));
+	tcase_add_test(tcase, segments_are_those_of_a_path);
+	tcase_add_test(tcase, star_that_is_missing_stands_for_nothing);
 	tcase_add_loop_test(tcase, characters_are_matched, 0, COUNT(matches));
 	tcase_add_test(tcase, text_may_hold_a_nul);
 	tcase_add_loop_test(tcase, fault_is_found, 0, COUNT(faults));

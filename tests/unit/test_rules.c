@@ -69,6 +69,76 @@ matched(const struct rules *rules, const char *text)
 	return limit ? limit->name : "-";
 }
 
+#define SEGMENTS(name, match)                                                  \
+	"[" name "]\nmatch = " match "\nsegments = yes\ncapacity = 1\n"        \
+	"recharge = 1s\n"
+#define WHOLE(name, match)                                                     \
+	"[" name "]\nmatch = " match "\ncapacity = 1\nrecharge = 1s\n"
+
+START_TEST(limits_are_matched_by_segments)
+{
+	static const char text[] =
+	    SEGMENTS("exact", "d/k=1") SEGMENTS("deep", "d/k=*/l=*")
+		SEGMENTS("any", "d/k=*") SEGMENTS("escaped", "d/m\\=*")
+		    SEGMENTS("domain", "*") WHOLE("whole", "d/*");
+	struct rules *rules = rules_of(text, sizeof(text) - 1);
+
+	ck_assert_str_eq(matched(rules, "d/k=1"), "exact");
+	ck_assert_str_eq(matched(rules, "d/k=2"), "any");
+	ck_assert_str_eq(matched(rules, "d/k"), "any");
+	ck_assert_str_eq(matched(rules, "d/k/l"), "deep");
+	ck_assert_str_eq(matched(rules, "d/k=1/l=2"), "deep");
+	ck_assert_str_eq(matched(rules, "d/k=1/l=2/m"), "whole");
+	ck_assert_str_eq(matched(rules, "d/m=1"), "escaped");
+	ck_assert_str_eq(matched(rules, "d/m"), "whole");
+	ck_assert_str_eq(matched(rules, "x"), "domain");
+	ck_assert_str_eq(matched(rules, "x/y"), "-");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(one_pattern_may_be_there_as_a_whole_and_by_segments)
+{
+	static const char text[] = SEGMENTS("a", "d/k=*") WHOLE("b", "d/k=*");
+	static const char twice[] =
+	    SEGMENTS("a", "d/k=*") SEGMENTS("b", "d/k=*");
+	static const char covered[] = WHOLE("a", "d/*") SEGMENTS("b", "d/k=*");
+	struct reasons reasons;
+	struct buf out = {0};
+	struct rules *rules =
+	    rules_from_ini("x", text, sizeof(text) - 1, &reasons);
+
+	ck_assert_uint_eq(reasons.count, 0);
+	ck_assert_int_eq(rules_write_line(&out, rules_at(rules, 0)), 0);
+	ck_assert_int_eq(buf_add(&out, "", 1), 0);
+	ck_assert_str_eq(buf_data(&out),
+	    "a match=d/k=* segments=yes capacity=1 recharge=1s");
+	buf_free(&out);
+	rules_unref(rules);
+	rules = rules_from_ini("x", twice, sizeof(twice) - 1, &reasons);
+	ck_assert_str_eq(reasons_first(&reasons),
+	    "x:6:1: [b]: no key reaches it: [a] before it has the same match");
+	rules_unref(rules);
+	rules = rules_from_ini("x", covered, sizeof(covered) - 1, &reasons);
+	ck_assert_str_eq(reasons_first(&reasons),
+	    "x:5:1: [b]: no key reaches it: [a] before it matches all that it "
+	    "matches");
+	rules_unref(rules);
+}
+END_TEST
+
+START_TEST(regular_expression_has_no_segments)
+{
+	static const char text[] = SEGMENTS("a", "~^d/k");
+	struct reasons reasons;
+
+	ck_assert_ptr_null(
+	    rules_from_ini("x", text, sizeof(text) - 1, &reasons));
+	ck_assert_str_eq(reasons_first(&reasons),
+	    "x:1:1: [a]: segments does not go with a regular expression");
+}
+END_TEST
+
 START_TEST(key_of_any_bytes_is_matched_as_a_whole)
 {
 	static const char bytes[] = "x\0\xff y:b";
@@ -956,6 +1026,10 @@ rules_suite(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, make_scratch, free_scratch);
+	tcase_add_test(tcase, limits_are_matched_by_segments);
+	tcase_add_test(
+	    tcase, one_pattern_may_be_there_as_a_whole_and_by_segments);
+	tcase_add_test(tcase, regular_expression_has_no_segments);
 	tcase_add_test(tcase, key_of_any_bytes_is_matched_as_a_whole);
 	tcase_add_loop_test(tcase,
 	    key_that_is_not_utf8_matches_as_people_expect, 0, COUNT(odd_keys));

@@ -82,7 +82,7 @@ feed(const char *bytes, size_t len, size_t step)
 static void
 read_message(const char *bytes, size_t len)
 {
-	static struct grpc_asked asked;
+	static struct descriptors asked;
 	bool known;
 
 	if (!grpc_message_read(&asked, bytes, len)) {

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-static struct grpc_asked asked;
+static struct descriptors asked;
 
 /* An entry a=b. */
 #define ENTRY                                                                  \
@@ -80,7 +80,7 @@ END_TEST
 
 START_TEST(longest_response_has_room)
 {
-	struct grpc_status status = {.is_denied = true,
+	struct descriptor_status status = {.is_denied = true,
 	    .capacity = UINT32_MAX,
 	    .unit = 7,
 	    .remaining = UINT32_MAX,

@@ -20,56 +20,13 @@
 #define SERVING     1
 #define NOT_SERVING 2
 
-struct grpc_text {
-	const char *bytes;
-	size_t len;
-};
-
 /* A message being read. */
 struct grpc_reading {
-	struct grpc_asked *asked;
-	struct grpc_text domain;
+	struct descriptors *asked;
+	struct descriptor_text domain;
 	uint32_t hits; /* for descriptors that say nothing else */
 	const char *problem;
 };
-
-/*
- * Keys.
- */
-
-static bool
-grpc_message_is_plain(unsigned char byte, bool is_name)
-{
-	return byte > ' ' && byte != 0x7f && byte != '/' && byte != '%' &&
-	       !(is_name && byte == '=');
-}
-
-/* Append a byte as it is; a key that is too long is cut. */
-static void
-grpc_message_put(struct check_key *key, char *text, char byte)
-{
-	if (key->len < KEY_MAX)
-		text[key->len++] = byte;
-}
-
-static void
-grpc_message_put_text(struct check_key *key, char *text,
-    const struct grpc_text *from, bool is_name)
-{
-	static const char digits[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < from->len && key->len < KEY_MAX; i++) {
-		unsigned char byte = (unsigned char)from->bytes[i];
-
-		if (grpc_message_is_plain(byte, is_name)) {
-			grpc_message_put(key, text, (char)byte);
-			continue;
-		}
-		grpc_message_put(key, text, '%');
-		grpc_message_put(key, text, digits[byte >> 4]);
-		grpc_message_put(key, text, digits[byte & 15]);
-	}
-}
 
 /*
  * Reading.
@@ -79,15 +36,15 @@ grpc_message_put_text(struct check_key *key, char *text,
 static bool
 grpc_message_on_text(pb_istream_t *stream, const pb_field_t *field, void **arg)
 {
-	struct grpc_text *text = *arg;
+	struct descriptor_text *text = *arg;
 
 	(void)field;
-	*text = (struct grpc_text){stream->state, stream->bytes_left};
+	*text = (struct descriptor_text){stream->state, stream->bytes_left};
 	return pb_read(stream, NULL, stream->bytes_left);
 }
 
 static pb_callback_t
-grpc_message_text(struct grpc_text *text)
+grpc_message_text(struct descriptor_text *text)
 {
 	return (pb_callback_t){
 	    .funcs.decode = grpc_message_on_text, .arg = text};
@@ -97,35 +54,16 @@ grpc_message_text(struct grpc_text *text)
 static bool
 grpc_message_on_entry(pb_istream_t *stream, const pb_field_t *field, void **arg)
 {
-	struct grpc_asked *asked = ((struct grpc_reading *)*arg)->asked;
-	struct check_key *key = &asked->keys[asked->count];
-	char *to = asked->text[asked->count];
-	struct grpc_text name = {"", 0}, value = {"", 0};
+	const struct grpc_reading *reading = *arg;
+	struct descriptor_text name = {"", 0}, value = {"", 0};
 	wire_Entry entry = {
 	    grpc_message_text(&name), grpc_message_text(&value)};
 
 	(void)field;
 	if (!pb_decode(stream, wire_Entry_fields, &entry))
 		return false;
-	grpc_message_put(key, to, '/');
-	grpc_message_put_text(key, to, &name, true);
-	if (value.len == 0)
-		return true;
-	grpc_message_put(key, to, '=');
-	grpc_message_put_text(key, to, &value, false);
+	descriptors_add(reading->asked, &name, &value);
 	return true;
-}
-
-static int64_t
-grpc_message_amount(const wire_Descriptor *descriptor, uint32_t hits)
-{
-	uint64_t amount =
-	    descriptor->has_hits_addend ? descriptor->hits_addend.value : hits;
-
-	if (amount > LIMIT_AMOUNT_MAX)
-		amount = LIMIT_AMOUNT_MAX;
-	return descriptor->is_negative_hits ? -(int64_t)amount
-					    : (int64_t)amount;
 }
 
 static bool
@@ -133,25 +71,21 @@ grpc_message_on_descriptor(
     pb_istream_t *stream, const pb_field_t *field, void **arg)
 {
 	struct grpc_reading *reading = *arg;
-	struct grpc_asked *asked = reading->asked;
 	wire_Descriptor descriptor = wire_Descriptor_init_zero;
-	struct check_key *key;
 
 	(void)field;
-	if (asked->count == CHECK_KEYS_MAX) {
-		reading->problem = "more than 16 descriptors";
+	if (descriptors_begin(reading->asked, &reading->domain) == -1) {
+		reading->problem = DESCRIPTORS_TOO_MANY;
 		return false;
 	}
-	key = &asked->keys[asked->count];
-	*key = (struct check_key){.bytes = asked->text[asked->count]};
-	grpc_message_put_text(
-	    key, asked->text[asked->count], &reading->domain, false);
 	descriptor.entries =
 	    (pb_callback_t){.funcs.decode = grpc_message_on_entry, .arg = *arg};
 	if (!pb_decode(stream, wire_Descriptor_fields, &descriptor))
 		return false;
-	key->amount = grpc_message_amount(&descriptor, reading->hits);
-	asked->count++;
+	descriptors_end(reading->asked,
+	    descriptor.has_hits_addend ? descriptor.hits_addend.value
+				       : reading->hits,
+	    descriptor.is_negative_hits);
 	return true;
 }
 
@@ -193,7 +127,7 @@ grpc_message_read_descriptors(
 }
 
 const char *
-grpc_message_read(struct grpc_asked *asked, const char *bytes, size_t len)
+grpc_message_read(struct descriptors *asked, const char *bytes, size_t len)
 {
 	struct grpc_reading reading = {
 	    .asked = asked, .problem = "not a RateLimitRequest"};
@@ -202,12 +136,10 @@ grpc_message_read(struct grpc_asked *asked, const char *bytes, size_t len)
 	if (!grpc_message_read_domain(&reading, bytes, len))
 		return reading.problem;
 	if (reading.domain.len == 0)
-		return "rate limit domain must not be empty";
+		return DESCRIPTORS_NO_DOMAIN;
 	if (!grpc_message_read_descriptors(&reading, bytes, len))
 		return reading.problem;
-	return asked->count > 0
-		   ? NULL
-		   : "rate limit descriptor list must not be empty";
+	return asked->count > 0 ? NULL : DESCRIPTORS_NONE;
 }
 
 bool
@@ -216,7 +148,7 @@ grpc_message_read_health(const char *bytes, size_t len, bool *known)
 	static const char *const ours[] = {"",
 	    "envoy.service.ratelimit.v3.RateLimitService",
 	    "grpc.health.v1.Health"};
-	struct grpc_text service = {"", 0};
+	struct descriptor_text service = {"", 0};
 	wire_HealthRequest request = {grpc_message_text(&service)};
 
 	*known = false;
@@ -233,49 +165,7 @@ grpc_message_read_health(const char *bytes, size_t len, bool *known)
  * Writing.
  */
 
-/* Envoy's number of the unit of time in which a full bucket drains. */
-static uint32_t
-grpc_message_unit(const struct limit *limit)
-{
-	static const struct {
-		int64_t seconds;
-		uint32_t unit;
-	} units[] = {{1, 1}, {60, 2}, {3600, 3}, {86400, 4}, {604800, 7}};
-	int64_t span_us = limit->window_us;
-
-	if (span_us == 0)
-		span_us = limit->capacity * limit->recharge_us +
-			  limit->capacity * limit->recharge_ns / 1000;
-	for (size_t i = 0; i < COUNT(units); i++)
-		if (span_us == units[i].seconds * 1000000)
-			return units[i].unit;
-	return 0;
-}
-
-void
-grpc_message_set_status(struct grpc_status *status, const struct query *query)
-{
-	const struct decision *decision = &query->decision;
-	const struct limit *limit = query->limit;
-	bool is_decided = query->decided_by != DECIDED_BY_NONE;
-	int64_t room;
-
-	*status = (struct grpc_status){.key = query->key.hash,
-	    .capacity = (uint32_t)limit->capacity,
-	    .unit = grpc_message_unit(limit)};
-	memcpy(status->name, limit->name, sizeof(status->name));
-	if (!is_decided)
-		return;
-	room = limit->capacity - decision->level;
-	status->is_denied =
-	    query->op != OP_GIVE_BACK && !decision->allowed && !limit->shadow;
-	status->remaining = status->is_denied || room < 0 ? 0 : (uint32_t)room;
-	status->reset_us = status->is_denied && decision->retry_us > 0
-			       ? decision->retry_us
-			       : decision->empty_us;
-}
-
-static const struct grpc_status *
+static const struct descriptor_status *
 grpc_message_find(const struct grpc_answer *answer, struct hash128 key)
 {
 	for (unsigned i = 0; i < answer->status_count; i++)
@@ -296,7 +186,7 @@ grpc_message_on_name(
 
 /* A descriptor without a limit has no more than its code. */
 static wire_Status
-grpc_message_status(const struct grpc_status *status)
+grpc_message_status(const struct descriptor_status *status)
 {
 	wire_Status message = {.code = CODE_OK};
 

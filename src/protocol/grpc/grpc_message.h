@@ -7,7 +7,7 @@
 
 #include "base/attr.h"
 #include "base/siphash.h"
-#include "gate/check.h"
+#include "protocol/descriptors.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,47 +19,20 @@
 /** Room for a message of ours. */
 #define GRPC_RESPONSE_MAX 2048
 
-/** What a client asks for: a key of each descriptor,
- *
- *     domain/entry=value/entry
- *
- * cut after KEY_MAX bytes.  "/", "%", blanks and control characters are
- * written as %XX, and so is "=" in the name of an entry. */
-struct grpc_asked {
-	unsigned count;
-	struct check_key keys[CHECK_KEYS_MAX]; /* in ${text} */
-	char text[CHECK_KEYS_MAX][KEY_MAX];
-};
-
 /** Read a RateLimitRequest.  Return NULL, or what is wrong with it. */
 const char *grpc_message_read(
-    struct grpc_asked *asked, const char *bytes, size_t len) MUST_USE;
-
-/** What became of a query. */
-struct grpc_status {
-	struct hash128 key;
-	bool is_denied;
-	uint32_t capacity; /* of its limit */
-	uint32_t unit;     /* Envoy's number of the time in which as many drops
-			    * leak; 0: it has none */
-	uint32_t remaining;
-	int64_t reset_us;
-	char name[LIMIT_NAME_MAX + 1];
-};
+    struct descriptors *asked, const char *bytes, size_t len) MUST_USE;
 
 /** A RateLimitResponse to be written. */
 struct grpc_answer {
 	bool allowed;
 	const struct hash128 *keys; /* of the descriptors, in order */
 	unsigned key_count;
-	const struct grpc_status *statuses; /* in any order; a descriptor whose
-					     * key has none has no limit */
+	const struct descriptor_status
+	    *statuses; /* in any order; a descriptor whose
+			* key has none has no limit */
 	unsigned status_count;
 };
-
-/** Set ${status} to what became of ${query}, which was decided. */
-void grpc_message_set_status(
-    struct grpc_status *status, const struct query *query);
 
 /** Write it.  Return its length. */
 size_t grpc_message_write(

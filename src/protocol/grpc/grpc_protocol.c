@@ -17,7 +17,7 @@
 /* What a session remembers. */
 struct grpc_state {
 	struct grpc_session *grpc; /* NULL: no byte was read yet */
-	struct grpc_asked *asked;  /* the last call's keys; NULL: none yet */
+	struct descriptors *asked; /* the last call's keys; NULL: none yet */
 };
 
 /* What became of a call. */
@@ -28,7 +28,7 @@ struct grpc_outcome {
 	enum protocol_error error; /* where that comes from */
 	bool allowed;
 	unsigned count;
-	struct grpc_status statuses[CHECK_KEYS_MAX]; /* those in use */
+	struct descriptor_status statuses[CHECK_KEYS_MAX]; /* those in use */
 };
 
 static struct grpc_state *
@@ -117,7 +117,7 @@ grpc_protocol_read_limit(struct session *session, struct grpc_stream *stream,
     const char *bytes, size_t len, struct request *request)
 {
 	struct grpc_state *state = grpc_protocol_state(session);
-	struct grpc_asked *asked = state->asked;
+	struct descriptors *asked = state->asked;
 	const char *problem;
 
 	if (!asked)
@@ -273,7 +273,7 @@ grpc_protocol_decision(
 	unsigned count = check_queries(check, &queries);
 
 	for (unsigned i = 0; i < count; i++)
-		grpc_message_set_status(
+		descriptor_status_set(
 		    &outcome.statuses[outcome.count++], &queries[i]);
 	return grpc_protocol_put(out, &outcome);
 }

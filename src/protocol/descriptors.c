@@ -1,0 +1,134 @@
+/*
+ * Job: makes keys of descriptors, and a status of what became of each.
+ * Invariant: two descriptors have one key only if they are equal, or too long.
+ * The heart: descriptors_put_text().
+ */
+#include "protocol/descriptors.h"
+
+#include <string.h>
+
+/*
+ * Keys.
+ */
+
+bool
+descriptor_is_plain(unsigned char byte, bool is_name)
+{
+	return byte > ' ' && byte != 0x7f && byte != '/' && byte != '%' &&
+	       !(is_name && byte == '=');
+}
+
+/* Append a byte as it is; a key that is too long is cut. */
+static void
+descriptors_put(struct descriptors *to, char byte)
+{
+	struct check_key *key = &to->keys[to->count];
+
+	if (key->len < KEY_MAX)
+		to->text[to->count][key->len++] = byte;
+}
+
+static void
+descriptors_put_text(
+    struct descriptors *to, const struct descriptor_text *from, bool is_name)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const struct check_key *key = &to->keys[to->count];
+
+	for (size_t i = 0; i < from->len && key->len < KEY_MAX; i++) {
+		unsigned char byte = (unsigned char)from->bytes[i];
+
+		if (descriptor_is_plain(byte, is_name)) {
+			descriptors_put(to, (char)byte);
+			continue;
+		}
+		descriptors_put(to, '%');
+		descriptors_put(to, digits[byte >> 4]);
+		descriptors_put(to, digits[byte & 15]);
+	}
+}
+
+int
+descriptors_begin(struct descriptors *to, const struct descriptor_text *domain)
+{
+	if (to->count == CHECK_KEYS_MAX)
+		return -1;
+	to->keys[to->count] = (struct check_key){.bytes = to->text[to->count]};
+	descriptors_put_text(to, domain, false);
+	return 0;
+}
+
+void
+descriptors_add(struct descriptors *to, const struct descriptor_text *name,
+    const struct descriptor_text *value)
+{
+	descriptors_put(to, '/');
+	descriptors_put_text(to, name, true);
+	if (value->len == 0)
+		return;
+	descriptors_put(to, '=');
+	descriptors_put_text(to, value, false);
+}
+
+void
+descriptors_end(struct descriptors *to, uint64_t hits, bool gives_back)
+{
+	int64_t amount =
+	    hits < LIMIT_AMOUNT_MAX ? (int64_t)hits : LIMIT_AMOUNT_MAX;
+
+	to->keys[to->count++].amount = gives_back ? -amount : amount;
+}
+
+/*
+ * Statuses.
+ */
+
+const struct descriptor_unit descriptor_units[DESCRIPTOR_UNITS] = {
+    {"UNKNOWN", 0},
+    {"SECOND", 1},
+    {"MINUTE", 60},
+    {"HOUR", 3600},
+    {"DAY", 86400},
+    {"MONTH", 30 * 86400},
+    {"YEAR", 365 * 86400},
+    {"WEEK", 7 * 86400},
+};
+
+/* Envoy's number of the unit of time in which a full bucket drains. */
+static uint32_t
+descriptors_unit_of(const struct limit *limit)
+{
+	int64_t span_us = limit->window_us;
+
+	if (span_us == 0)
+		span_us = limit->capacity * limit->recharge_us +
+			  limit->capacity * limit->recharge_ns / 1000;
+	for (uint32_t i = 1; i < DESCRIPTOR_UNITS; i++)
+		if (span_us == descriptor_units[i].seconds * 1000000)
+			return i;
+	return 0;
+}
+
+void
+descriptor_status_set(
+    struct descriptor_status *status, const struct query *query)
+{
+	const struct decision *decision = &query->decision;
+	const struct limit *limit = query->limit;
+	bool is_decided = query->decided_by != DECIDED_BY_NONE;
+	int64_t room;
+
+	*status = (struct descriptor_status){.key = query->key.hash,
+	    .capacity = (uint32_t)limit->capacity,
+	    .unit = descriptors_unit_of(limit)};
+	memcpy(status->name, limit->name, sizeof(status->name));
+	if (!is_decided)
+		return;
+	room = limit->capacity - decision->level;
+	status->is_denied =
+	    query->op != OP_GIVE_BACK && !decision->allowed && !limit->shadow;
+	status->remaining = status->is_denied || room < 0 ? 0 : (uint32_t)room;
+	status->reset_us = status->is_denied && decision->retry_us > 0
+			       ? decision->retry_us
+			       : decision->empty_us;
+}

@@ -34,8 +34,8 @@ UNITDIR  = $(PREFIX)/lib/systemd/system
 PACKAGES = libevent_core hiredis inih libpcre2-8 openssl $(if $(grpc),libnghttp2)
 # Debian's packages: to build and try it; and to test it, without the fuzzers' runtime.
 DEBIAN      = gcc libc6-dev pkgconf libevent-dev libhiredis-dev libinih-dev \
-              libpcre2-dev libssl-dev libnghttp2-dev libnanopb-dev nanopb \
-              netcat-openbsd
+              libpcre2-dev libssl-dev libyaml-dev libnghttp2-dev libnanopb-dev \
+              nanopb netcat-openbsd
 DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
               node-redis mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
               nginx haproxy apache2 lua-socket postfix
@@ -54,7 +54,9 @@ SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-r
 all_cflags = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -D'PROTOCOLS_CHOSEN(X)=$(if $(grpc),X(grpc))' -pthread -Isrc -Itests -I$(B) $(WARN) $(HARD) \
              $(SANITIZE) $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS)
 all_ldflags = -pthread -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
-libs        = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) $(if $(grpc),-lprotobuf-nanopb)
+# Only the tool reads YAML.
+daemon_libs = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) $(if $(grpc),-lprotobuf-nanopb)
+libs        = $(daemon_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1)
 
 sources := $(filter-out $(if $(grpc),,src/protocol/grpc/%),$(wildcard src/*/*.c src/*/*/*.c))
 messages = $(if $(grpc),$(B)/src/protocol/grpc/ratelimit.pb)
@@ -71,7 +73,7 @@ cli     = $(filter $(B)/src/cli/%,$(objects))
 library = $(filter-out $(B)/src/dripgated/main.o $(B)/src/cli/main.o,$(objects))
 
 $(B)/dripgated: $(filter-out $(cli),$(objects))
-	$(CC) $(all_ldflags) -o $@ $^ $(libs)
+	$(CC) $(all_ldflags) -o $@ $^ $(daemon_libs)
 
 $(B)/dripgate: $(B)/src/cli/main.o $(library)
 	$(CC) $(all_ldflags) -o $@ $^ $(libs)
@@ -169,7 +171,7 @@ torture_wraps = malloc calloc realloc reallocarray aligned_alloc strdup strndup 
 torture_ldflags = $(torture_wraps:%=-Wl,--wrap=%)
 
 $(B)/torture-dripgated: $(filter-out $(cli),$(objects)) $(B)/tests/torture/torture.o
-	$(CC) $(all_ldflags) $(torture_ldflags) -o $@ $^ $(libs)
+	$(CC) $(all_ldflags) $(torture_ldflags) -o $@ $^ $(daemon_libs)
 
 $(B)/torture-dripgate: $(B)/src/cli/main.o $(library) $(B)/tests/torture/torture.o
 	$(CC) $(all_ldflags) $(torture_ldflags) -o $@ $^ $(libs)

@@ -7,7 +7,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
-LIBRARY = re.compile(r"^\s*#\s*include\s+<(event2|hiredis|ini|nghttp2|openssl|pb|pcre2)(?:\b|_)",
+LIBRARY = re.compile(r"^\s*#\s*include\s+<(event2|hiredis|ini|nghttp2|openssl|pb|pcre2|yaml)(?:\b|_)",
                      re.MULTILINE)
 
 

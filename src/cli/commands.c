@@ -98,6 +98,14 @@ const struct command_row command_rows[] = {
 	.more = "They are in Redis where the settings say so.  What is no "
 		"limit is\n"
 		"shown with the reason, and is an error."},
+    {"limits import-envoy", "FILE...", WORDS(1, COMMAND_WORDS_MAX),
+	.options = OPTION_BIT(OPTION_LEAKY), .run = limits_import_envoy,
+	.help = "write limits that decide as envoyproxy/ratelimit does by "
+		"FILEs",
+	.more = "To standard output, for dripgated's [limits] file.  What is "
+		"not carried\n"
+		"over is printed as FILE:LINE: REASON, and makes it exit with "
+		"1."},
     {"route", "METHOD URL", WORDS(2, 2),
 	.options =
 	    REDIS | JSON | OPTION_BIT(OPTION_REDIS) | OPTION_BIT(OPTION_HEADER),

@@ -37,14 +37,15 @@ int client_explain(struct tool *tool);
 int client_stats(struct tool *tool);
 int client_ping(struct tool *tool);
 
-/* limits.c, list.c, load.c, dump.c, test.c: files of limits, and the key in
- * Redis */
+/* limits.c, list.c, load.c, dump.c, test.c, import.c: files of limits, and the
+ * key in Redis */
 int limits_check(struct tool *tool);
 int limits_test(struct tool *tool);
 int limits_load(struct tool *tool);
 int limits_dump(struct tool *tool);
 int limits_diff(struct tool *tool);
 int limits_list(struct tool *tool);
+int limits_import_envoy(struct tool *tool);
 
 /* route.c */
 int route_show_request(struct tool *tool);

@@ -62,7 +62,7 @@ _dripgate()
 		_dripgate_reply -W \
 		    "$(sed -n "s/^${words[0]} //p" <<<"$commands")"
 		;;
-	2,"limits check" | 2,"limits test" | 2,"limits load" | 2,"limits diff" | 2,"limits dump")
+	[2-9],"limits import-envoy"* | 2,"limits check" | 2,"limits test" | 2,"limits load" | 2,"limits diff" | 2,"limits dump")
 		_dripgate_files
 		;;
 	esac

@@ -80,6 +80,8 @@ const struct option_row option_rows[OPTION_ROWS] = {
 	"compare with the limits of FILE, not with dripgated's", TEXT(against)},
     [OPTION_CHART] = {"chart", 0, "FILE", "draw a chart, SVG, to FILE",
 	TEXT(chart)},
+    [OPTION_LEAKY] = {"leaky", 0, NULL,
+	"write leaky buckets, not fixed windows", FLAG(leaky)},
 };
 
 /* A time of at most a day; a plain number is seconds. */

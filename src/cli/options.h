@@ -38,6 +38,8 @@ enum option_id {
 	OPTION_LIVE,
 	OPTION_AGAINST,
 	OPTION_CHART,
+	OPTION_LEAKY,
+	OPTION_ROWS
 };
 
 #define OPTION_BIT(id) (1U << (id))
@@ -60,8 +62,6 @@ struct option_row {
 	enum option_kind kind;
 	size_t to; /* where in struct tool */
 };
-
-#define OPTION_ROWS (OPTION_CHART + 1)
 
 extern const struct option_row option_rows[OPTION_ROWS];
 

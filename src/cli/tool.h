@@ -49,6 +49,7 @@ struct tool {
 	const char *chart;   /* a file for a chart; NULL: none */
 	int64_t live_us;     /* 0: not given */
 	bool hash_keys;
+	bool leaky;
 
 	/* the command's arguments */
 	char **words;

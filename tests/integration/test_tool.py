@@ -56,7 +56,8 @@ REDIS_COMMANDS = {
     "limits list": ["--redis"], "reload": [], "command": ["ping", "x"], "nodes": [],
     "fleet": [],
 }
-COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"], "acl": [], "tail": [],
+COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"],
+            "limits import-envoy": ["FILE"], "acl": [], "tail": [],
             "what-if": ["FILE"],
             "hash": [],
             "route": ["GET", "/"], "topology show": [],
@@ -542,6 +543,7 @@ class ArgumentsTest(ToolCase):
                 self.assertTrue(text.startswith(f"usage: dripgate {command}"), text)
                 self.assertIn("--config FILE", text)
         listed = re.findall(r"(?m)^  ([a-z-]+(?: [a-z-]+)?) ", everything)
+        listed = re.findall(r"(?m)^  ([a-z]+(?: [a-z-]+)?) ", everything)
         self.assertEqual(sorted(set(listed)), sorted(COMMANDS))
 
     def test_help_of_a_family_has_its_commands_only(self):

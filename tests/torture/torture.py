@@ -39,6 +39,16 @@ PATIENCE = 20
 # If one of these fails, what was to be said may be lost.
 SAYS = ("write", "send")
 
+ENVOY = """
+domain: api
+descriptors:
+  - key: user
+    rate_limit: &limit {unit: minute, requests_per_unit: 2}
+    descriptors: [{key: path, rate_limit: *limit}]
+  - {key: user, value: guest}
+  - {key: user, value: b*, share_threshold: true, rate_limit: {<<: *limit}}
+"""
+
 LIMITS = """
 [login]
 match = login:*
@@ -570,6 +580,7 @@ def tool_scenarios(folder, gate, redis):
     config = os.path.join(folder, "tool.ini")
     users = os.path.join(folder, "users.ini")
     limits = os.path.join(folder, "tool-limits.ini")
+    envoy = os.path.join(folder, "envoy.yaml")
     store = os.path.join(folder, "store.ini")
     with open(config, "w", encoding="utf-8") as file:
         file.write(f"[listen]\nunix = {gate.path}\n[limits]\nfile = {limits}\n"
@@ -579,6 +590,8 @@ def tool_scenarios(folder, gate, redis):
                    "[redis]\nusername = gate\npassword = secret\n")
     with open(limits, "w", encoding="utf-8") as file:
         file.write(LIMITS)
+    with open(envoy, "w", encoding="utf-8") as file:
+        file.write(ENVOY)
     with open(store, "w", encoding="utf-8") as file:
         file.write("[store]\ntype = redis\n[limits]\nsource = redis\n"
                    f"[redis]\nunix_socket_path = {redis.path}\n")
@@ -598,6 +611,7 @@ def tool_scenarios(folder, gate, redis):
         "limits diff": tool("limits", "diff", limits),
         "limits list": tool("limits", "list", "--redis"),
         "limits list of dripgated": tool("limits", "list"),
+        "limits import-envoy": tool("limits", "import-envoy", envoy),
         "consume": tool("consume", "any:thing", "0"),
         "peek": tool("peek", "login:9", "--json"),
         "explain": tool("explain", "login:9"),

@@ -158,6 +158,11 @@ void check_end(struct check *check);
  * denied before, has DECIDED_BY_NONE.  Return how many. */
 unsigned check_queries(const struct check *check, const struct query **queries);
 
+/** How many keys a decided check was given, without those of also; and the
+ * query of number ${i} of them.  NULL: it has no limit. */
+unsigned check_key_count(const struct check *check);
+const struct query *check_query_of(const struct check *check, unsigned i);
+
 /** The query that decided, of a decided check: of several, the denied one with
  * the longest retry, or the one with the least room left. */
 const struct query *check_joint_decider(const struct check *check);

@@ -32,6 +32,27 @@ check_queries(const struct check *check, const struct query **queries)
 	return joint ? joint->count : 1;
 }
 
+unsigned
+check_key_count(const struct check *check)
+{
+	return check->joint ? check->joint->asked : 1;
+}
+
+const struct query *
+check_query_of(const struct check *check, unsigned i)
+{
+	const struct joint *joint = check->joint;
+
+	if (!check->limit)
+		return NULL;
+	if (!joint)
+		return &check->query;
+	i = joint->query_of[i];
+	return i == JOINT_NO_QUERY || !joint->queries[i].limit
+		   ? NULL
+		   : &joint->queries[i];
+}
+
 /*
  * Asking.
  */

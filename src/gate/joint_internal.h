@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** A key has no query, since it has no limit. */
+#define JOINT_NO_QUERY 255
+
 struct joint {
 	struct check *check;
 	size_t bytes;     /* that it has */
@@ -19,7 +22,10 @@ struct joint {
 	unsigned decider; /* the query that decides; before, 0, or one that has
 			   * no limit, which decides then */
 	unsigned waiting;
-	unsigned count; /* of queries */
+	unsigned asked; /* keys that the check was given */
+	unsigned char query_of[CHECK_KEYS_MAX]; /* of each of these, and then of
+						 * those of also */
+	unsigned count;                         /* of queries */
 	struct query queries[];
 };
 

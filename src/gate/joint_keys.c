@@ -33,7 +33,8 @@ joint_new(struct check *check, enum op op, const struct check_key *keys,
 
 	if (!joint)
 		return NULL;
-	*joint = (struct joint){.check = check, .bytes = size, .count = count};
+	*joint = (struct joint){
+	    .check = check, .bytes = size, .asked = count, .count = count};
 	bytes = (char *)&joint->queries[count];
 	for (unsigned i = 0; i < count; i++) {
 		struct query *query = &joint->queries[i];
@@ -98,6 +99,15 @@ joint_find_limit(struct joint *joint, unsigned i)
 	return !same;
 }
 
+/* Which query number ${i}, which does not stay, has become part of. */
+static unsigned char
+joint_merged(struct joint *joint, unsigned i)
+{
+	return joint->queries[i].limit
+		   ? (unsigned char)(joint_find_same(joint, i) - joint->queries)
+		   : JOINT_NO_QUERY;
+}
+
 /* A key without a limit is left out, if it may pass, and if it is not the last
  * one left. */
 static void
@@ -106,10 +116,14 @@ joint_find_limits(struct joint *joint)
 	unsigned kept = 0, count = joint->count;
 
 	for (unsigned i = 0; i < count; i++) {
+		bool stays;
+
 		joint->queries[kept] = joint->queries[i];
-		if (joint_find_limit(joint, kept) ||
-		    (kept == 0 && i == count - 1))
-			kept++;
+		stays = joint_find_limit(joint, kept) ||
+			(kept == 0 && i == count - 1);
+		joint->query_of[i] =
+		    stays ? (unsigned char)kept : joint_merged(joint, kept);
+		kept += stays;
 	}
 	joint->count = kept;
 	for (unsigned i = 0; i < kept; i++)
@@ -184,6 +198,7 @@ joint_replace(struct check *check, const struct joint_keys *keys)
 
 	if (!joint)
 		return OUTCOME_NOMEMORY;
+	joint->asked = keys->asked;
 	joint_free(check->joint);
 	check->joint = joint;
 	return OUTCOME_DECISION;

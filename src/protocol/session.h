@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/network.h"
 #include "limit/routes.h"
+#include "protocol/descriptors.h"
 #include "protocol/protocol.h"
 #include "protocol/users.h"
 
@@ -49,7 +50,8 @@ struct session_common {
 	struct buf response; /* to the request just read, if it is known; to be
 			      * emptied before the next one is read */
 	_Alignas(8) char scratch[SESSION_SCRATCH_MAX];
-	struct routed_request routed; /* the request just read */
+	struct routed_request routed;   /* the request just read */
+	struct descriptors descriptors; /* or these */
 };
 
 /** Who a client is, for protocol/login.c. */

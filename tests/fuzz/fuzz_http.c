@@ -25,6 +25,7 @@ struct event {
 	enum read_result result;
 	struct request request;
 	char key[KEY_TEXT_MAX];
+	uint64_t keys; /* a hash of several */
 	struct buf response;
 };
 
@@ -38,6 +39,17 @@ take_request(struct event *event)
 	check(request->capacity == 0);
 	check(
 	    verb_has_key(&verb_rows[request->verb]) == (request->key != NULL));
+	for (unsigned i = 0; i < request->key_count; i++) {
+		const struct check_key *key = &request->keys[i];
+
+		check(key->len >= 1 && key->len <= KEY_MAX);
+		check(key->amount >= -LIMIT_AMOUNT_MAX &&
+		      key->amount <= LIMIT_AMOUNT_MAX);
+		for (size_t k = 0; k < key->len; k++)
+			event->keys =
+			    31 * event->keys + (unsigned char)key->bytes[k];
+		event->keys = 31 * event->keys + (uint64_t)key->amount;
+	}
 	if (!request->key)
 		return;
 	check(key_is_valid(request->key, request->key_len));
@@ -100,6 +112,8 @@ check_same(const struct event *a, const struct event *b)
 		check(a->request.verb == b->request.verb);
 		check(a->request.key_len == b->request.key_len);
 		check(memcmp(a->key, b->key, a->request.key_len) == 0);
+		check(a->request.key_count == b->request.key_count);
+		check(a->keys == b->keys);
 		check(a->request.amount == b->request.amount);
 		check(a->request.encoding == b->request.encoding);
 	}

@@ -12,6 +12,7 @@
 #define NOTHING HTTP_TAKES_NONE
 #define KEY     HTTP_TAKES_KEY
 #define EACH    HTTP_TAKES_EACH
+#define ENVOY   HTTP_TAKES_DESCRIPTORS
 #define ROUTE   HTTP_TAKES_ROUTE
 #define PAGE    HTTP_TAKES_PAGE
 
@@ -24,6 +25,7 @@ const struct http_path http_paths[] = {
     {"/peek", HTTP_GET | HTTP_POST, DECISIONS, EACH, VERB_PEEK, NULL, false},
     {"/reset", HTTP_POST, DECISIONS, KEY, VERB_RESET, NULL, false},
     {"/explain", HTTP_GET, ALL, KEY, VERB_EXPLAIN, HTTP_PLAIN, false},
+    {"/json", HTTP_POST, DECISIONS, ENVOY, VERB_MCONSUME, NULL, false},
     {"/check", ANY, DECISIONS, ROUTE, VERB_CHECK, NULL, false},
     {"/healthz", HTTP_GET, ALL, NOTHING, VERB_PING, NULL, false},
     {"/readyz", HTTP_GET, ALL, NOTHING, VERB_READY, NULL, false},

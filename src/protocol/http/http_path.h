@@ -33,7 +33,8 @@ enum http_takes {
 	HTTP_TAKES_NONE,
 	HTTP_TAKES_PAGE, /* the same; the status page is the response */
 	HTTP_TAKES_KEY,
-	HTTP_TAKES_EACH,  /* a key, or many in JSON */
+	HTTP_TAKES_EACH,        /* a key, or many in JSON */
+	HTTP_TAKES_DESCRIPTORS, /* of Envoy, in a body of JSON */
 	HTTP_TAKES_ROUTE, /* deny; the original request says the keys.  What is
 			   * behind the path, from a slash on, is its path. */
 };

@@ -5,6 +5,7 @@
 #ifndef PROTOCOL_HTTP_HTTP_PROBLEM_H
 #define PROTOCOL_HTTP_HTTP_PROBLEM_H
 
+#include "protocol/descriptors.h"
 #include "protocol/errors.h"
 
 #include <stddef.h>
@@ -31,6 +32,11 @@
 	X(BADDENY, 400, "baddeny", "deny must be a status from 400 to 599")    \
 	X(BADJSON, 400, "badjson",                                             \
 	    "the body must be a JSON object with key and amount, all or each") \
+	X(BADREQUEST, 400, "badjson",                                          \
+	    "the body must be a RateLimitRequest in JSON")                     \
+	X(NODOMAIN, 400, "nodomain", DESCRIPTORS_NO_DOMAIN)                    \
+	X(NODESCRIPTORS, 400, "nodescriptors", DESCRIPTORS_NONE)               \
+	X(DESCRIPTORS, 400, "toomany", DESCRIPTORS_TOO_MANY)                   \
 	X(BADALL, 400, "badall", "all is an array of 1 to 16 objects")         \
 	X(BADEACH, 400, "badeach", "each is an array of 1 to 1000 objects")    \
 	X(NOORIGINAL, 400, "nooriginal",                                       \

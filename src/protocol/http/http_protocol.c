@@ -6,6 +6,7 @@
  */
 #include "base/num.h"
 #include "protocol/http/http_ask.h"
+#include "protocol/http/http_descriptors.h"
 #include "protocol/http/http_json.h"
 #include "protocol/http/http_login.h"
 #include "protocol/http/http_page.h"
@@ -212,7 +213,10 @@ http_protocol_finish(struct session *session, struct request *request,
 	struct http_ask ask = http_protocol_ask(session, request, opened);
 	const struct http_problem *problem = NULL;
 
-	if (takes != HTTP_TAKES_NONE && takes != HTTP_TAKES_PAGE)
+	if (takes == HTTP_TAKES_DESCRIPTORS)
+		problem = http_descriptors_read(
+		    request, &session->common->descriptors, body);
+	else if (takes != HTTP_TAKES_NONE && takes != HTTP_TAKES_PAGE)
 		problem =
 		    http_protocol_read_parameters(&ask, opened, query, body);
 	if (!problem && ask.each_count > 0 && takes != HTTP_TAKES_EACH)
@@ -465,8 +469,7 @@ http_protocol_number(struct buf *out, unsigned encoding, int64_t number)
 static int
 http_protocol_rows(struct buf *out, unsigned encoding, const struct rows *rows)
 {
-	const char *type =
-	    http_paths[encoding >> HTTP_PATH_SHIFT & (HTTP_PATHS_MAX - 1)].type;
+	const char *type = http_path_of(encoding)->type;
 
 	return http_write_rows(out, encoding, type ? type : HTTP_PLAIN, rows);
 }

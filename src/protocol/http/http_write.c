@@ -8,9 +8,8 @@
 
 #include "base/num.h"
 #include "limit/limit.h"
-#include "protocol/http/http_ask.h"
+#include "protocol/http/http_descriptors.h"
 #include "protocol/http/http_page.h"
-#include "protocol/http/http_path.h"
 #include "protocol/http/http_head.h"
 
 #include <stdio.h>
@@ -343,6 +342,8 @@ http_write_decision(
 	bool is_element = http_part_of(encoding) != HTTP_WHOLE;
 	size_t len;
 
+	if (http_path_of(encoding)->takes == HTTP_TAKES_DESCRIPTORS)
+		return http_descriptors_write(out, encoding, check);
 	to = check->decision.allowed || is_element
 		 ? PUT(to, "{")
 		 : http_put_denial(to, check, status);
@@ -381,8 +382,7 @@ http_put_allow(char *to, unsigned encoding)
 	    HTTP_METHODS(X)
 #undef X
 	};
-	const struct http_path *path =
-	    &http_paths[encoding >> HTTP_PATH_SHIFT & (HTTP_PATHS_MAX - 1)];
+	const struct http_path *path = http_path_of(encoding);
 	const char *before = "Allow: ";
 
 	for (size_t i = 0; i < COUNT(methods); i++) {
@@ -404,8 +404,7 @@ http_put_challenge(char *to, const char *what)
 	    http_put(to, what), "-Authenticate: Bearer realm=\"dripgate\"\r\n");
 }
 
-/* A response with the body ${text}. */
-static int
+int
 http_write_response(struct buf *out, unsigned encoding, int status,
     const char *type, const struct http_word *body)
 {

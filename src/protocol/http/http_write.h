@@ -10,6 +10,8 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "gate/check.h"
+#include "protocol/http/http_ask.h"
+#include "protocol/http/http_path.h"
 #include "protocol/http/http_problem.h"
 #include "protocol/protocol.h"
 
@@ -33,6 +35,13 @@
 #define HTTP_PATH_SHIFT    8
 #define HTTP_DENY_SHIFT    14
 
+/** The path that was asked for. */
+static inline const struct http_path *
+http_path_of(unsigned encoding)
+{
+	return &http_paths[encoding >> HTTP_PATH_SHIFT & (HTTP_PATHS_MAX - 1)];
+}
+
 /** Which part of the response. */
 enum http_part {
 	HTTP_WHOLE,
@@ -45,6 +54,10 @@ enum http_part {
 /** The decision of a check. */
 int http_write_decision(
     struct buf *out, unsigned encoding, const struct check *check) MUST_USE;
+
+/** A response with this body. */
+int http_write_response(struct buf *out, unsigned encoding, int status,
+    const char *type, const struct http_word *body) MUST_USE;
 
 /** An error; as HTTP_METHOD says, with the methods that the path takes. */
 int http_write_problem(struct buf *out, unsigned encoding,

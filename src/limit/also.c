@@ -99,7 +99,8 @@ also_check(const struct limit *limit, struct limit_error *error)
 	const char *at = limit->also;
 	unsigned parts;
 
-	if (!at)
+	/* What is wrong with a pattern was said: there is none then. */
+	if (!at || (!limit->literal && !limit->regex))
 		return 0;
 	parts = also_count_parts(limit);
 	for (; (at = strchr(at, '$')); at += 2)

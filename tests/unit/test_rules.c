@@ -127,6 +127,27 @@ START_TEST(one_pattern_may_be_there_as_a_whole_and_by_segments)
 }
 END_TEST
 
+START_TEST(wrong_pattern_is_one_mistake_also_where_other_keys_are_charged)
+{
+	static const char *const patterns[] = {"[a", "a\\", "~(a"};
+
+	for (size_t i = 0; i < COUNT(patterns); i++) {
+		struct reasons reasons;
+		struct buf text = {0};
+
+		ck_assert_int_eq(buf_printf(&text,
+				     "[a]\nmatch = %s\ncapacity = 1\n"
+				     "recharge = 1s\nalso = d:$1\n",
+				     patterns[i]),
+		    0);
+		ck_assert_ptr_null(rules_from_ini(
+		    "x", buf_data(&text), buf_len(&text), &reasons));
+		ck_assert_uint_eq(reasons.count, 1);
+		buf_free(&text);
+	}
+}
+END_TEST
+
 START_TEST(regular_expression_has_no_segments)
 {
 	static const char text[] = SEGMENTS("a", "~^d/k");
@@ -1030,6 +1051,8 @@ rules_suite(void)
 	tcase_add_test(
 	    tcase, one_pattern_may_be_there_as_a_whole_and_by_segments);
 	tcase_add_test(tcase, regular_expression_has_no_segments);
+	tcase_add_test(tcase,
+	    wrong_pattern_is_one_mistake_also_where_other_keys_are_charged);
 	tcase_add_test(tcase, key_of_any_bytes_is_matched_as_a_whole);
 	tcase_add_loop_test(tcase,
 	    key_that_is_not_utf8_matches_as_people_expect, 0, COUNT(odd_keys));

@@ -3,6 +3,7 @@
  * quoted so that redis-cli and a shell read the same.
  */
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "config/rights.h"
 
 #include <ctype.h>
@@ -54,12 +55,42 @@ acl_print_user(const struct rights_user *user)
 	putchar('\n');
 }
 
+static void
+acl_write_user(struct json *json, const struct rights_user *user)
+{
+	json_open(json, NULL, '{');
+	json_text(json, "server", user->server);
+	json_text(json, "user", user->name);
+	json_raw(json, "password", user->has_password ? "true" : "false");
+	json_open(json, "rights", '[');
+	for (size_t i = 0; i < user->count; i++)
+		json_text(json, NULL, user->rights[i]);
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+static void
+acl_write(const struct rights *rights)
+{
+	struct json json = {.to = stdout};
+
+	json_open(&json, NULL, '[');
+	for (size_t i = 0; i < rights->count; i++)
+		acl_write_user(&json, &rights->users[i]);
+	json_close(&json, ']');
+	json_end(&json);
+}
+
 /* Only the lines go to standard output. */
 static int
-acl_print(const struct rights *rights)
+acl_print(const struct tool *tool, const struct rights *rights)
 {
 	if (rights->count == 0)
 		return tool_error("these settings have nothing in Redis");
+	if (tool->json) {
+		acl_write(rights);
+		return STATUS_FINE;
+	}
 	for (size_t i = 0; i < rights->count; i++) {
 		fflush(stdout);
 		fprintf(stderr, "; at %s:\n", rights->users[i].server);
@@ -78,7 +109,7 @@ acl_show(struct tool *tool)
 	if (!config)
 		return STATUS_ERROR;
 	if (rights_open(&rights, config) == 0)
-		status = acl_print(&rights);
+		status = acl_print(tool, &rights);
 	else
 		status = tool_error("out of memory");
 	rights_close(&rights);

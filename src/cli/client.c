@@ -190,16 +190,37 @@ client_mpeek(struct tool *tool)
 	return client_joint_decision(tool, "MPEEK");
 }
 
+/* A response that is one word: as JSON, an object of which ${name} is true, and
+ * ${from} what decides, unless that is NULL. */
+static void
+client_show_word(const struct tool *tool, const char *text, const char *name,
+    const char *from)
+{
+	struct json json = {.to = stdout};
+
+	if (!tool->json) {
+		puts(text);
+		return;
+	}
+	json_open(&json, NULL, '{');
+	json_raw(&json, name, "true");
+	if (from)
+		json_text(&json, "from", from);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
 /* A request whose response is one word. */
 static int
-client_short(struct tool *tool, const char *request, const char *expected)
+client_short(struct tool *tool, const char *request, const char *expected,
+    const char *name)
 {
 	struct gate_client client;
 	const char *line = client_send(tool, &client, request);
 	int status = STATUS_ERROR;
 
 	if (line && strcmp(line, expected) == 0) {
-		puts(line);
+		client_show_word(tool, line, name, NULL);
 		status = STATUS_FINE;
 	} else if (line) {
 		client_print_nonsense(tool, line);
@@ -228,7 +249,7 @@ client_reset(struct tool *tool)
 	if (client_check_words(tool) == -1)
 		return STATUS_ERROR;
 	snprintf(request, sizeof(request), "RESET %s", tool->words[0]);
-	return client_short(tool, request, "OK");
+	return client_short(tool, request, "OK", "reset");
 }
 
 /* Whether it can be asked for decisions, and Redis makes them where it is to.
@@ -241,11 +262,13 @@ client_ready(struct tool *tool)
 	int status = STATUS_ERROR;
 
 	if (line && strcmp(line, "READY fallback") == 0) {
-		puts("PONG, but decisions come from fallback: Redis does not "
-		     "respond");
+		client_show_word(tool,
+		    "PONG, but decisions come from fallback: Redis does not "
+		    "respond",
+		    "responds", "fallback");
 		status = STATUS_DIFFERENT;
 	} else if (line && strncmp(line, "READY ", 6) == 0) {
-		puts("PONG");
+		client_show_word(tool, "PONG", "responds", line + 6);
 		status = STATUS_FINE;
 	} else if (line) {
 		client_print_nonsense(tool, line);
@@ -257,7 +280,7 @@ client_ready(struct tool *tool)
 int
 client_ping(struct tool *tool)
 {
-	return tool->alive ? client_short(tool, "PING", "PONG")
+	return tool->alive ? client_short(tool, "PING", "PONG", "responds")
 			   : client_ready(tool);
 }
 

@@ -8,6 +8,8 @@
 #include "base/attr.h"
 #include "protocol/verbs.h"
 
+#include <string.h>
+
 #define SOCKET                                                                 \
 	(OPTION_BIT(OPTION_SOCKET) | OPTION_BIT(OPTION_USER) |                 \
 	    OPTION_BIT(OPTION_SECRET_FILE))
@@ -41,7 +43,7 @@ const struct command_row command_rows[] = {
 	.options = SOCKET | JSON, .run = client_mpeek,
 	.help = "say what mconsume would, and change nothing",
 	.more = DECISION},
-    {"reset", "KEY", WORDS(1, 1), .options = SOCKET, .run = client_reset,
+    {"reset", "KEY", WORDS(1, 1), .options = SOCKET | JSON, .run = client_reset,
 	.help = "forget the bucket of KEY, and its block"},
     {"explain", "KEY", WORDS(1, 1), .options = SOCKET | JSON,
 	.run = client_explain,
@@ -60,20 +62,20 @@ const struct command_row command_rows[] = {
 		"there is no response."},
     {"stats", "", .options = SOCKET | JSON, .run = client_stats,
 	.help = "the counters of dripgated"},
-    {"ping", "", .options = SOCKET | OPTION_BIT(OPTION_ALIVE),
+    {"ping", "", .options = SOCKET | JSON | OPTION_BIT(OPTION_ALIVE),
 	.run = client_ping,
 	.help = "see whether dripgated responds, and with Redis",
 	.more =
 	    "Exits with 0 if so, 1 if decisions come from fallback, 2 if it "
 	    "is\nnot ready for requests."},
-    {"limits check", "FILE", WORDS(1, 1), .run = limits_check,
+    {"limits check", "FILE", WORDS(1, 1), .options = JSON, .run = limits_check,
 	.help = "see whether dripgated would take FILE",
 	.more = "Prints each mistake as FILE:LINE:COLUMN: REASON."},
     {"limits test", "FILE", WORDS(1, 1), .options = JSON, .run = limits_test,
 	.help = "which limit of FILE each key of standard input would get",
 	.more = "A key a line; - is no limit.  Exits with 1 if a key has "
 		"none."},
-    {"limits load", "FILE", WORDS(1, 1), .options = REDIS | LOAD,
+    {"limits load", "FILE", WORDS(1, 1), .options = REDIS | JSON | LOAD,
 	.run = limits_load,
 	.help = "replace the limits in Redis by those of FILE, and have them "
 		"loaded",
@@ -82,7 +84,7 @@ const struct command_row command_rows[] = {
 	    "that\n"
 	    "has something else than limits is replaced only with --force."},
     {"limits dump", "[FILE]", WORDS(0, 1),
-	.options = REDIS | OPTION_BIT(OPTION_FORCE), .run = limits_dump,
+	.options = REDIS | JSON | OPTION_BIT(OPTION_FORCE), .run = limits_dump,
 	.help = "write the limits in Redis as a file",
 	.more = "Without FILE, to standard output.  A FILE that exists is\n"
 		"replaced with --force only."},
@@ -116,11 +118,12 @@ const struct command_row command_rows[] = {
 	    "so.\nIt asks as a proxy does: the client is what the header of "
 	    "[http]\nclient_header says.  Exits with 1 if no route "
 	    "matches."},
-    {"reload", "", .options = REDIS | RELOAD, .run = publish_reload,
+    {"reload", "", .options = REDIS | JSON | RELOAD, .run = publish_reload,
 	.help = "have all daemons load their limits",
 	.more = "Without an option, each does as its reload_spread says."},
     {"command", "WORD [ARG...]", WORDS(1, COMMAND_WORDS_MAX),
-	.options = REDIS | OPTION_BIT(OPTION_LISTEN), .run = publish_command,
+	.options = REDIS | JSON | OPTION_BIT(OPTION_LISTEN),
+	.run = publish_command,
 	.help = "say WORD:ARG:... on the control channel"},
     {"nodes", "", .options = REDIS | OPTION_BIT(OPTION_WAIT) | JSON,
 	.run = nodes_show,
@@ -133,25 +136,25 @@ const struct command_row command_rows[] = {
 	    "kept: runs the limits that it saved, since Redis did not reply.\n"
 	    "gone: was not seen for two minutes; forgotten after an hour.\n"
 	    "Exits with 1 if a daemon lags."},
-    {"acl", "", .run = acl_show,
+    {"acl", "", .options = JSON, .run = acl_show,
 	.help = "print the users that the settings need in Redis",
 	.more = "One line for each, for redis-cli: put the password in place "
 		"of\n"
 		"PASSWORD."},
-    {"topology show", "", .options = REDIS, .run = topology_show,
+    {"topology show", "", .options = REDIS | JSON, .run = topology_show,
 	.help = "what stands in Redis about partitions and hosts",
 	.more = "It counts for all daemons, whatever their settings say."},
-    {"topology plan", "WORD...", WORDS(1, 2), .options = REDIS,
+    {"topology plan", "WORD...", WORDS(1, 2), .options = REDIS | JSON,
 	.run = topology_plan, .help = "say what another topology would lose",
 	.more = "partitions=N and hosts=HOST:PORT,... say what changes.  A "
 		"bucket\n"
 		"that moves is lost: its key starts with an empty one."},
-    {"topology set", "WORD...", WORDS(1, 2), .options = REDIS,
+    {"topology set", "WORD...", WORDS(1, 2), .options = REDIS | JSON,
 	.run = topology_set, .help = "have all daemons use another topology",
 	.more = "The words are those of plan.  Daemons follow within some two "
 		"seconds,\n"
 		"without a restart."},
-    {"hash", "", .run = hash_print,
+    {"hash", "", .options = JSON, .run = hash_print,
 	.help = "make what the file of users has of a secret",
 	.more = "Reads the secret from standard input, one line, and prints "
 		"secret=...,\nfor a line of the file that [listen] users "
@@ -185,6 +188,29 @@ const struct command_row command_rows[] = {
 	.help = "requests a second under each limit, as top(1) shows processes",
 	.more = "Busiest first, once a second until interrupted, or --count "
 		"times."},
+    {"help", "[COMMAND]", WORDS(0, 2), .options = JSON, .run = help_show,
+	.help = "all commands, or what COMMAND does and its options"},
 };
 
 const size_t command_count = COUNT(command_rows);
+
+const struct command_row *
+command_find(const char *name)
+{
+	for (size_t i = 0; i < command_count; i++)
+		if (strcmp(command_rows[i].name, name) == 0)
+			return &command_rows[i];
+	return NULL;
+}
+
+bool
+command_is_family(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (size_t i = 0; i < command_count; i++)
+		if (strncmp(command_rows[i].name, word, len) == 0 &&
+		    command_rows[i].name[len] == ' ')
+			return true;
+	return false;
+}

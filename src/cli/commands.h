@@ -27,6 +27,17 @@ struct command_row {
 extern const struct command_row command_rows[];
 extern const size_t command_count;
 
+/** Options that all commands take. */
+#define COMMAND_COMMON                                                         \
+	(OPTION_BIT(OPTION_CONFIG) | OPTION_BIT(OPTION_TIMEOUT) |              \
+	    OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_VERSION))
+
+/** The command of this name, or NULL. */
+const struct command_row *command_find(const char *name);
+
+/** Whether a command consists of ${word} and another. */
+bool command_is_family(const char *word);
+
 /* client.c: requests to one dripgated */
 int client_consume(struct tool *tool);
 int client_mconsume(struct tool *tool);
@@ -75,6 +86,9 @@ int topology_set(struct tool *tool);
 
 /* acl.c: the users that the settings need in Redis */
 int acl_show(struct tool *tool);
+
+/* help.c */
+int help_show(struct tool *tool);
 
 /* hash.c: secrets of users of dripgated */
 int hash_print(struct tool *tool);

@@ -4,7 +4,7 @@
  */
 #include "base/ini.h"
 #include "cli/commands.h"
-#include "cli/limit_set.h"
+#include "cli/limits.h"
 #include "cli/text.h"
 
 #include <errno.h>
@@ -102,6 +102,22 @@ dump_write_sections(struct buf *out, const struct limit_set *set)
 }
 
 static int
+dump_write_json(struct buf *out, const struct limit_set *set)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+	int status;
+
+	if (!to)
+		return -1;
+	limits_write_set(to, set);
+	status = fclose(to) == 0 ? buf_add(out, text, len) : -1;
+	free(text);
+	return status;
+}
+
+static int
 dump_write_file(
     const struct tool *tool, const char *path, const struct buf *text)
 {
@@ -126,7 +142,8 @@ dump(const struct tool *tool, const struct limit_set *set)
 
 	if (set->count == 0)
 		return tool_error("%s: no limits in it", set->name);
-	if (dump_write_sections(&text, set) == -1)
+	if ((tool->json ? dump_write_json : dump_write_sections)(&text, set) ==
+	    -1)
 		status = tool_error("out of memory");
 	else if (tool->word_count > 0)
 		status = dump_write_file(tool, tool->words[0], &text);

@@ -4,6 +4,7 @@
  */
 #include "base/secret_hash.h"
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/login.h"
 
 #include <stdio.h>
@@ -48,6 +49,21 @@ hash_read(char *to, int size)
 	return line ? strcspn(to, "\r\n") : 0;
 }
 
+static void
+hash_show(const struct tool *tool, const char *text)
+{
+	struct json json = {.to = stdout};
+
+	if (!tool->json) {
+		printf("secret=%s\n", text);
+		return;
+	}
+	json_open(&json, NULL, '{');
+	json_text(&json, "secret", text);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
 int
 hash_print(struct tool *tool)
 {
@@ -56,7 +72,6 @@ hash_print(struct tool *tool)
 	size_t len = hash_read(secret, sizeof(secret));
 	int status = -1;
 
-	(void)tool;
 	if (len == 0)
 		return tool_error("standard input has no secret");
 	if (len <= TOKEN_MAX && login_is_word(secret, len))
@@ -67,6 +82,6 @@ hash_print(struct tool *tool)
 				  "printable ASCII, no blanks",
 		    TOKEN_MAX);
 	secret_hash_write(&hash, text);
-	printf("secret=%s\n", text);
+	hash_show(tool, text);
 	return STATUS_FINE;
 }

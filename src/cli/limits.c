@@ -19,13 +19,28 @@
  */
 
 static void
-limits_say_fine(const struct limit_set *set)
+limits_write_fine(const struct limit_set *set, size_t routes)
+{
+	struct json json = {.to = stdout};
+
+	json_open(&json, NULL, '{');
+	json_text(&json, "file", set->name);
+	json_int(&json, "limits", (int64_t)(set->count - routes));
+	json_int(&json, "routes", (int64_t)routes);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
+static void
+limits_say_fine(const struct tool *tool, const struct limit_set *set)
 {
 	size_t routes = 0;
 
 	for (size_t i = 0; i < set->count; i++)
 		routes += set->entries[i].route != NULL;
-	if (routes > 0)
+	if (tool->json)
+		limits_write_fine(set, routes);
+	else if (routes > 0)
 		text_line("%s: %zu limits, %zu routes, fine", set->name,
 		    set->count - routes, routes);
 	else
@@ -39,7 +54,7 @@ limits_check(struct tool *tool)
 
 	if (limit_set_read_file(&set, tool->words[0]) == -1)
 		return STATUS_ERROR;
-	limits_say_fine(&set);
+	limits_say_fine(tool, &set);
 	limit_set_free(&set);
 	return STATUS_FINE;
 }

@@ -6,7 +6,7 @@
 #include "base/attr.h"
 #include "cli/commands.h"
 #include "cli/json.h"
-#include "cli/limit_set.h"
+#include "cli/limits.h"
 #include "cli/table.h"
 
 #include <stdio.h>
@@ -137,16 +137,24 @@ list_write_entry(struct json *json, const struct limit_entry *entry,
 	json_close(json, '}');
 }
 
-static int
-list_write(const struct limit_set *set)
+void
+limits_write_set(FILE *to, const struct limit_set *set)
 {
-	struct json json = {.to = stdout};
+	struct json json = {.to = to};
 
 	json_open(&json, NULL, '[');
 	for (size_t i = 0; i < set->count; i++)
 		list_write_entry(&json, &set->entries[i], &set->lines[i]);
 	json_close(&json, ']');
 	json_end(&json);
+}
+
+static int
+list_print(const struct tool *tool, const struct limit_set *set)
+{
+	if (!tool->json)
+		return list_show(tool, set);
+	limits_write_set(stdout, set);
 	return STATUS_FINE;
 }
 
@@ -172,7 +180,7 @@ limits_list(struct tool *tool)
 	if (of_daemon == -1 || (of_daemon ? limit_set_read_daemon(&set, tool)
 					  : limit_set_fetch(&set, tool)) == -1)
 		return STATUS_ERROR;
-	status = tool->json ? list_write(&set) : list_show(tool, &set);
+	status = list_print(tool, &set);
 	if (limit_set_check(&set, "") == STATUS_ERROR)
 		status = STATUS_ERROR;
 	limit_set_free(&set);

@@ -174,6 +174,45 @@ load_check_present(struct redis_client *client)
 	return status == STATUS_FINE ? 0 : -1;
 }
 
+/* The limits are in Redis: say so, and have them loaded. */
+static int
+load_say_done(const struct tool *tool, struct redis_client *client,
+    const struct limit_set *file)
+{
+	struct published published;
+
+	text_line("%s: %zu limits", client->options.limits_key, file->count);
+	if (tool->no_reload)
+		return STATUS_FINE;
+	if (publish_reload_message(tool, client, &published) == -1)
+		return STATUS_ERROR;
+	publish_print(&published);
+	return STATUS_FINE;
+}
+
+/* The same, as one object. */
+static int
+load_write_done(const struct tool *tool, struct redis_client *client,
+    const struct limit_set *file)
+{
+	struct json json = {.to = stdout};
+	struct published published;
+
+	if (!tool->no_reload &&
+	    publish_reload_message(tool, client, &published) == -1)
+		return STATUS_ERROR;
+	json_open(&json, NULL, '{');
+	json_text(&json, "key", client->options.limits_key);
+	json_int(&json, "limits", (int64_t)file->count);
+	if (tool->no_reload)
+		json_raw(&json, "reload", "null");
+	else
+		publish_write(&json, "reload", &published);
+	json_close(&json, '}');
+	json_end(&json);
+	return STATUS_FINE;
+}
+
 static int
 load(struct tool *tool, struct redis_client *client,
     const struct limit_set *file)
@@ -183,9 +222,8 @@ load(struct tool *tool, struct redis_client *client,
 	if ((!tool->force && load_check_present(client) == -1) ||
 	    load_key(client, file) == -1)
 		return STATUS_ERROR;
-	text_line("%s: %zu limits", client->options.limits_key, file->count);
-	return tool->no_reload ? STATUS_FINE
-			       : publish_reload_message(tool, client);
+	return tool->json ? load_write_done(tool, client, file)
+			  : load_say_done(tool, client, file);
 }
 
 int

@@ -6,7 +6,6 @@
 #include "cli/publish.h"
 
 #include "base/clock.h"
-#include "control/notice.h"
 #include "cli/commands.h"
 #include "cli/text.h"
 
@@ -39,29 +38,70 @@ publish_notice(const struct tool *tool)
 }
 
 int
-publish_reload_message(const struct tool *tool, struct redis_client *client)
+publish_reload_message(const struct tool *tool, struct redis_client *client,
+    struct published *published)
 {
-	struct notice notice = publish_notice(tool);
-	long long listeners = redis_client_publish(client, notice.text);
+	published->notice = publish_notice(tool);
+	published->channel = client->options.channel;
+	published->listeners =
+	    redis_client_publish(client, published->notice.text);
+	return published->listeners == -1 ? -1 : 0;
+}
 
-	if (listeners == -1)
-		return STATUS_ERROR;
-	text_line("%s on %s, heard by %lld%s", notice.text,
-	    client->options.channel, listeners,
-	    listeners > 0 ? "" : ": no daemon follows this channel");
-	return STATUS_FINE;
+void
+publish_print(const struct published *published)
+{
+	text_line("%s on %s, heard by %lld%s", published->notice.text,
+	    published->channel, published->listeners,
+	    published->listeners > 0 ? "" : ": no daemon follows this channel");
+}
+
+static void
+publish_write_message(struct json *json, const char *name, const char *message,
+    const char *channel, long long listeners)
+{
+	json_open(json, name, '{');
+	json_text(json, "message", message);
+	json_text(json, "channel", channel);
+	json_int(json, "heard_by", listeners);
+	json_close(json, '}');
+}
+
+void
+publish_write(
+    struct json *json, const char *name, const struct published *published)
+{
+	publish_write_message(json, name, published->notice.text,
+	    published->channel, published->listeners);
+}
+
+static void
+publish_show(const struct tool *tool, const struct published *published)
+{
+	struct json json = {.to = stdout};
+
+	if (!tool->json) {
+		publish_print(published);
+		return;
+	}
+	publish_write(&json, NULL, published);
+	json_end(&json);
 }
 
 int
 publish_reload(struct tool *tool)
 {
 	struct redis_client client;
-	int status;
+	struct published published;
+	int status = STATUS_ERROR;
 
 	if (publish_check_options(tool) != STATUS_FINE ||
 	    redis_client_open(&client, tool) == -1)
 		return STATUS_ERROR;
-	status = publish_reload_message(tool, &client);
+	if (publish_reload_message(tool, &client, &published) == 0) {
+		publish_show(tool, &published);
+		status = STATUS_FINE;
+	}
 	redis_client_close(&client);
 	return status;
 }
@@ -92,6 +132,22 @@ publish_join_words(const struct tool *tool)
 	return NULL;
 }
 
+static void
+publish_show_message(const struct tool *tool, const char *bytes, size_t len)
+{
+	struct json json = {.to = stdout};
+
+	if (!tool->json) {
+		text_write(stdout, bytes, len);
+		putchar('\n');
+		return;
+	}
+	json_open(&json, NULL, '{');
+	json_bytes(&json, "message", bytes, len);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
 /* Print the messages on the channel that --listen names. */
 static int
 publish_print_messages(const struct tool *tool, struct redis_client *listener)
@@ -108,13 +164,26 @@ publish_print_messages(const struct tool *tool, struct redis_client *listener)
 			return STATUS_ERROR;
 		if (result != WAIT_READY)
 			return STATUS_FINE;
-		text_write(stdout, bytes, len);
-		putchar('\n');
+		publish_show_message(tool, bytes, len);
 		free(bytes);
 		/* Whatever reads the output must see it now. */
 		if (fflush(stdout) == EOF)
 			return STATUS_ERROR;
 	}
+}
+
+static void
+publish_show_command(const struct tool *tool, const char *message,
+    const char *channel, long long listeners)
+{
+	struct json json = {.to = stdout};
+
+	if (!tool->json) {
+		printf("heard by %lld\n", listeners);
+		return;
+	}
+	publish_write_message(&json, NULL, message, channel, listeners);
+	json_end(&json);
 }
 
 static int
@@ -126,12 +195,11 @@ publish_send_command(struct tool *tool, const char *message)
 	if (redis_client_open(&client, tool) == -1)
 		return STATUS_ERROR;
 	listeners = redis_client_publish(&client, message);
+	if (listeners != -1 && !tool->listen)
+		publish_show_command(
+		    tool, message, client.options.channel, listeners);
 	redis_client_close(&client);
-	if (listeners == -1)
-		return STATUS_ERROR;
-	if (!tool->listen)
-		printf("heard by %lld\n", listeners);
-	return STATUS_FINE;
+	return listeners == -1 ? STATUS_ERROR : STATUS_FINE;
 }
 
 /* Subscribe first, so that no response is missed. */

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "cli/commands.h"
+#include "cli/fields.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
@@ -182,6 +183,59 @@ topology_prepare(struct plan *plan, struct tool *tool)
 		   : -1;
 }
 
+/*
+ * As JSON, a topology is an object of the words that stand in Redis.
+ */
+
+static void
+topology_write_old(const struct plan *plan, bool stands)
+{
+	struct json json = {.to = stdout};
+
+	json_open(&json, NULL, '{');
+	fields_write(&json, plan->old.text);
+	json_raw(&json, "stands", stands ? "true" : "false");
+	json_close(&json, '}');
+	json_end(&json);
+}
+
+static void
+topology_write_sides(struct json *json, const struct plan *plan)
+{
+	json_open(json, "from", '{');
+	fields_write(json, plan->old.text);
+	json_close(json, '}');
+	json_open(json, "to", '{');
+	fields_write(json, plan->new.text);
+	json_close(json, '}');
+}
+
+/* What is lost. */
+static void
+topology_write_plan(const struct plan *plan)
+{
+	struct json json = {.to = stdout};
+	long long buckets = 0, moved = 0;
+
+	json_open(&json, NULL, '{');
+	topology_write_sides(&json, plan);
+	json_open(&json, "limits", '[');
+	for (size_t i = 0; i < plan->count; i++) {
+		json_open(&json, NULL, '{');
+		json_text(&json, "limit", plan->shares[i].limit);
+		json_int(&json, "buckets", plan->shares[i].buckets);
+		json_int(&json, "lost", plan->shares[i].moved);
+		json_close(&json, '}');
+		buckets += plan->shares[i].buckets;
+		moved += plan->shares[i].moved;
+	}
+	json_close(&json, ']');
+	json_int(&json, "buckets", buckets);
+	json_int(&json, "lost", moved);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
 int
 topology_show(struct tool *tool)
 {
@@ -190,8 +244,12 @@ topology_show(struct tool *tool)
 
 	if (topology_open_old(&plan, tool, &stands) == -1)
 		return topology_end(&plan, STATUS_ERROR);
-	text_line("%s%s", plan.old.text,
-	    stands ? "" : " (of the settings: nothing stands in Redis yet)");
+	if (tool->json)
+		topology_write_old(&plan, stands);
+	else
+		text_line("%s%s", plan.old.text,
+		    stands ? ""
+			   : " (of the settings: nothing stands in Redis yet)");
 	return topology_end(&plan, STATUS_FINE);
 }
 
@@ -202,6 +260,10 @@ topology_print(const struct plan *plan, const struct tool *tool)
 	long long buckets = 0, moved = 0;
 	int result = 0;
 
+	if (tool->json) {
+		topology_write_plan(plan);
+		return STATUS_FINE;
+	}
 	table_add(&table, "LIMIT");
 	table_add(&table, " BUCKETS");
 	table_add(&table, " LOST");
@@ -283,6 +345,22 @@ topology_write_all(struct tool *tool, const struct plan *plan)
 	return 0;
 }
 
+static void
+topology_show_change(const struct plan *plan, const struct tool *tool)
+{
+	struct json json = {.to = stdout};
+
+	if (!tool->json) {
+		text_line("from %s", plan->old.text);
+		text_line("to   %s", plan->new.text);
+		return;
+	}
+	json_open(&json, NULL, '{');
+	topology_write_sides(&json, plan);
+	json_close(&json, '}');
+	json_end(&json);
+}
+
 int
 topology_set(struct tool *tool)
 {
@@ -291,7 +369,6 @@ topology_set(struct tool *tool)
 	if (topology_prepare(&plan, tool) == -1 ||
 	    topology_write_all(tool, &plan) == -1)
 		return topology_end(&plan, STATUS_ERROR);
-	text_line("from %s", plan.old.text);
-	text_line("to   %s", plan.new.text);
+	topology_show_change(&plan, tool);
 	return topology_end(&plan, STATUS_FINE);
 }

@@ -185,7 +185,7 @@ class CompletionTest(unittest.TestCase):
         self.assertEqual(self.complete("--v"), ["--version"])
         self.assertEqual(self.complete("limits", "load", "x", "--s"), ["--spread"])
         self.assertEqual(self.complete("consume", "--s"), ["--secret-file", "--socket"])
-        self.assertEqual(self.complete("ping", "--j"), [])
+        self.assertEqual(self.complete("ping", "--w"), [])
         self.assertEqual(self.complete("nodes", "-"), [
             "--config", "--help", "--json", "--password-file", "--timeout", "--version",
             "--wait"])

@@ -58,7 +58,7 @@ REDIS_COMMANDS = {
 }
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"],
             "limits import-envoy": ["FILE"], "acl": [], "tail": [],
-            "what-if": ["FILE"],
+            "what-if": ["FILE"], "help": [],
             "hash": [],
             "route": ["GET", "/"], "topology show": [],
             "topology plan": ["partitions=2"], "topology set": ["partitions=2"]}
@@ -551,6 +551,14 @@ class ArgumentsTest(ToolCase):
         self.assertIn("  limits load FILE", text)
         self.assertNotIn("consume", text)
 
+    def test_the_command_help_says_the_same(self):
+        for words in [], ["limits"], ["consume"], ["limits", "load"], ["help"]:
+            self.assertEqual(self.check(self.run_tool("help", *words), FINE),
+                             self.check(self.run_tool(*words, "--help"), FINE))
+        self.assertIn("did you mean 'consume'?", self.complaint("help", "consme"))
+        self.assertIn("did you mean 'limits load'?", self.complaint("help", "limits", "lod"))
+        self.assertIn("usage: dripgate help [COMMAND]", self.complaint("help", "a", "b", "c"))
+
     def test_version(self):
         for option in "-V", "-v", "--version":
             self.assertRegex(self.check(self.run_tool(option), FINE), r"^dripgate \d")
@@ -562,7 +570,7 @@ class ArgumentsTest(ToolCase):
             "did you mean 'limits load'?", "consume": "usage: dripgate consume KEY",
             "consume a 1 2": "usage: dripgate consume KEY", "ping x": "usage",
             "limits check": "usage", "--jsn ping": "did you mean --json?",
-            "-x ping": "unknown option -x", "ping --json": "ping takes no --json",
+            "-x ping": "unknown option -x", "ping --wait 1": "ping takes no --wait",
             "ping --socket": "--socket needs an argument",
             "ping -c": "-c needs an argument",
             "reload --spread x": "--spread", "reload --spread -1": "--spread",

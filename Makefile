@@ -30,6 +30,8 @@ grpc    = $(filter-out no,$(WITH_GRPC))
 VERSION  = 0.1.0
 B        = build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 UNITDIR  = $(PREFIX)/lib/systemd/system
+ZSHDIR   = $(PREFIX)/share/zsh/site-functions
+FISHDIR  = $(PREFIX)/share/fish/vendor_completions.d
 
 PACKAGES = libevent_core hiredis inih libpcre2-8 openssl $(if $(grpc),libnghttp2)
 # Debian's packages: to build and try it; and to test it, without the fuzzers' runtime.
@@ -38,7 +40,7 @@ DEBIAN      = gcc libc6-dev pkgconf libevent-dev libhiredis-dev libinih-dev \
               nanopb netcat-openbsd
 DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
               node-redis mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
-              nginx haproxy apache2 lua-socket postfix
+              nginx haproxy apache2 lua-socket postfix zsh fish
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
        -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef \
@@ -334,6 +336,8 @@ install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/dripgated $(B)/dripgate
 	install -D -m 644 src/cli/dripgate.bash \
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dripgate
+	install -D -m 644 src/cli/dripgate.zsh $(DESTDIR)$(ZSHDIR)/_dripgate
+	install -D -m 644 -t $(DESTDIR)$(FISHDIR) src/cli/dripgate.fish
 	for m in $(manuals); do \
 	  install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${m##*.} $$m || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dripgate README.md conf/alerts.yml conf/grafana.json
@@ -349,6 +353,7 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/dripgated $(DESTDIR)$(PREFIX)/bin/dripgate
 	rm -f $(foreach f,README.md alerts.yml grafana.json,$(DESTDIR)$(PREFIX)/share/doc/dripgate/$f)
 	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/dripgate
+	rm -f $(DESTDIR)$(ZSHDIR)/_dripgate $(DESTDIR)$(FISHDIR)/dripgate.fish
 	for m in $(manuals); do rm -f $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	rm -f $(DESTDIR)$(UNITDIR)/dripgated.service $(DESTDIR)$(UNITDIR)/dripgated.socket
 

@@ -1,5 +1,5 @@
 # Completion of dripgate's command line, for bash.  Commands and options are those
-# that dripgate --help tells of.
+# that dripgate --help lists.
 
 # All commands, one a line.
 _dripgate_commands()
@@ -29,19 +29,20 @@ _dripgate_files()
 _dripgate()
 {
 	local program=${COMP_WORDS[0]} last=${COMP_WORDS[COMP_CWORD - 1]}
-	local takes_argument='^(-[csltwH]|--(config|socket|password-file|listen|timeout|wait|spread|count|header))$'
+	local takes_file='^(-[cs]|--(config|socket|secret-file|password-file|record|demand|against|chart))$'
+	local takes_word='^(-[ultwH]|--(user|spread|listen|timeout|wait|header|count|live))$'
 	local i commands words=()
 
 	COMPREPLY=()
-	if [[ $last =~ ^(-[cs]|--config|--socket|--password-file)$ ]]; then
+	if [[ $last =~ $takes_file ]]; then
 		_dripgate_files
 		return
 	fi
-	[[ $last =~ $takes_argument ]] && return
+	[[ $last =~ $takes_word ]] && return
 
 	# The words before the cursor that are neither an option nor its argument.
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		if [[ ${COMP_WORDS[i]} =~ $takes_argument ]]; then
+		if [[ ${COMP_WORDS[i]} =~ $takes_file || ${COMP_WORDS[i]} =~ $takes_word ]]; then
 			((i++))
 		elif [[ ${COMP_WORDS[i]} != -* ]]; then
 			words+=("${COMP_WORDS[i]}")
@@ -53,17 +54,27 @@ _dripgate()
 		    "$(_dripgate_options "$program" "${words[@]:0:2}")"
 		return
 	fi
+	local usage=
+	if [[ ${words[0]} == help ]]; then
+		words=("${words[@]:1}")
+	elif [[ ${#words[@]} -ge 1 ]]; then
+		usage=$("$program" "${words[@]:0:2}" --help 2>/dev/null | head -n 1)
+	fi
 	commands=$(_dripgate_commands "$program")
-	case ${#words[@]},${words[*]} in
-	0,*)
+	case ${#words[@]} in
+	0)
 		_dripgate_reply -W "$(cut -d ' ' -f 1 <<<"$commands" | sort -u)"
 		;;
-	1,limits | 1,topology)
+	1)
 		_dripgate_reply -W \
-		    "$(sed -n "s/^${words[0]} //p" <<<"$commands")"
+		    "$(sed -n "s/^${words[0]//[!a-z]/} //p" <<<"$commands")"
+		[[ $usage == "usage: dripgate ${words[0]} FILE"* ]] && _dripgate_files
 		;;
-	[2-9],"limits import-envoy"* | 2,"limits check" | 2,"limits test" | 2,"limits load" | 2,"limits diff" | 2,"limits dump")
-		_dripgate_files
+	2)
+		[[ $usage == "usage: dripgate ${words[*]} "*FILE* ]] && _dripgate_files
+		;;
+	*)
+		[[ $usage == *FILE...* ]] && _dripgate_files
 		;;
 	esac
 }

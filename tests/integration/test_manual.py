@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -155,7 +156,13 @@ class ManualTest(harness.Case):
             self.assertRegex(manual, rf"(?m)^\.It Cm (?:.* )?{code}(?: |$)")
 
 
-class CompletionTest(unittest.TestCase):
+def have_shell(name):
+    return unittest.skipUnless(shutil.which(name), f"needs {name}")
+
+
+class BashTest(unittest.TestCase):
+    """What the completion for bash offers; those for the others offer the same."""
+
     def complete(self, *words):
         """What is offered for the last of these words."""
         with tempfile.TemporaryDirectory() as folder:
@@ -164,13 +171,43 @@ class CompletionTest(unittest.TestCase):
             for name in "limits.ini", "with blank.ini":
                 with open(os.path.join(folder, "here", name), "w", encoding="ascii"):
                     pass
-            text = run("bash", "--norc", "-c", 'source "$0" && COMP_WORDS=("$@") '
-                       "COMP_CWORD=$(($# - 1)) && _dripgate && "
-                       'printf "%s\\n" "${COMPREPLY[@]}"',
-                       os.path.join(ROOT, "src", "cli", "dripgate.bash"), "dripgate",
-                       *words, cwd=os.path.join(folder, "here"),
-                       env={**os.environ, "PATH": folder + ":" + os.environ["PATH"]})
+            text = self.run_shell(words, cwd=os.path.join(folder, "here"), env={
+                **os.environ, "PATH": folder + ":" + os.environ["PATH"], "HOME": folder,
+                "XDG_CONFIG_HOME": folder, "XDG_DATA_HOME": folder})
         return sorted(line for line in text.split("\n") if line)
+
+    def run_shell(self, words, **options):
+        return run("bash", "--norc", "-c", 'source "$0" && COMP_WORDS=("$@") '
+                   "COMP_CWORD=$(($# - 1)) && _dripgate; "
+                   'printf "%s\\n" "${COMPREPLY[@]}"',
+                   os.path.join(ROOT, "src", "cli", "dripgate.bash"), "dripgate",
+                   *words, **options)
+
+    def test_every_command_and_option_that_help_lists(self):
+        for command in COMMANDS:
+            with self.subTest(command):
+                *before, last = command.split()
+                self.assertIn(last, self.complete(*before, ""))
+                self.assertIn(last, self.complete("help", *before, ""))
+                text = run(DRIPGATE, *command.split(), "--help")
+                self.assertEqual(self.complete(*command.split(), "--"),
+                                 sorted(re.findall(r"(?m)^  .{4}(--[a-z-]+)", text)))
+
+    def test_every_argument_of_an_option_is_no_command(self):
+        found = {}
+        for command in COMMANDS:
+            for letter, name, argument in re.findall(
+                    r"(?m)^  (?:(-\w),|   ) (--[a-z-]+)(?: (\S+))?  ", run(DRIPGATE, *command.split(), "--help")):
+                found[name] = letter, argument
+        self.assertIn("--secret-file", found)
+        for name, (letter, argument) in found.items():
+            for option in filter(None, (letter, name)):
+                with self.subTest(option):
+                    is_file = "FILE" in argument or "PATH" in argument
+                    self.assertEqual(self.complete(option, "x", "fl"), ["fleet"] if argument else [])
+                    self.assertEqual(self.complete(option, "fl"), [] if argument else ["fleet"])
+                    if argument:
+                        self.assertEqual(self.complete(option, "limits"), ["limits.ini"] if is_file else [])
 
     def test_commands(self):
         self.assertEqual(self.complete(""), sorted({name.split()[0] for name in COMMANDS}))
@@ -201,6 +238,40 @@ class CompletionTest(unittest.TestCase):
     def test_nothing_for_keys_and_words_of_ones_own(self):
         for words in ["consume", ""], ["command", "x", "--listen", ""], ["watch", "--count", ""]:
             self.assertEqual(self.complete(*words), [])
+
+
+@have_shell("zsh")
+class ZshTest(BashTest):
+    # What the completion system is told, without a terminal.
+    SCRIPT = r"""
+        _files() { print -rl -- $words[CURRENT]*(N) }
+        _describe() {
+            [[ $1 == -o ]] && shift
+            local each
+            for each in "${(@P)2}"; do
+                [[ $each == $words[CURRENT]*:?* ]] && print -r -- "${each%%:*}"
+            done
+        }
+        completion=$1; shift
+        words=("$@") CURRENT=$#
+        source $completion
+        true
+        """
+
+    def run_shell(self, words, **options):
+        return run("zsh", "-f", "-c", self.SCRIPT, "zsh",
+                   os.path.join(ROOT, "src", "cli", "dripgate.zsh"), "dripgate", *words, **options)
+
+
+@have_shell("fish")
+class FishTest(BashTest):
+    def run_shell(self, words, **options):
+        text = run("fish", "--no-config", "-c", 'source $argv[1]; complete -C "$argv[2]"',
+                   os.path.join(ROOT, "src", "cli", "dripgate.fish"),
+                   " ".join(["dripgate", *words]), **options)
+        found = [line.partition("\t")[0].replace("\\ ", " ") for line in text.splitlines()]
+        # Where no name begins so, fish looks into what the names mean.
+        return "".join(name + "\n" for name in found if name.startswith(words[-1]))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,9 @@ DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
        -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef \
        -Wvla -Wswitch-enum $(if $(WERROR),-Werror)
+# What dripgated --version says it was built with.
+BUILT_WITH = $(eval BUILT_WITH := $$(foreach p,$$(PACKAGES),$$p $$(shell $$(PKG_CONFIG) \
+               --modversion $$p)$$(comma)) $$(if $$(grpc),,no )gRPC)$(BUILT_WITH)
 # Flags that not every compiler and machine has: probed once, and only to compile.
 known = $(foreach f,$1,$(shell $(CC) -Werror $f -E -xc /dev/null >/dev/null 2>&1 && echo $f))
 PROBED = $(eval PROBED := $$(call known,-fstack-clash-protection -fcf-protection \
@@ -53,7 +56,7 @@ HARD = -fstack-protector-strong -fPIE $(PROBED) \
        $(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-all_cflags = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -D'PROTOCOLS_CHOSEN(X)=$(if $(grpc),X(grpc))' -pthread -Isrc -Itests -I$(B) $(WARN) $(HARD) \
+all_cflags = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DBUILT_WITH='"$(BUILT_WITH)"' -D'PROTOCOLS_CHOSEN(X)=$(if $(grpc),X(grpc))' -pthread -Isrc -Itests -I$(B) $(WARN) $(HARD) \
              $(SANITIZE) $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS)
 all_ldflags = -pthread -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 # Only the tool reads YAML.

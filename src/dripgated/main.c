@@ -99,7 +99,7 @@ main_read_arguments(int argc, char **argv, struct arguments *arguments)
 			main_usage(stdout);
 			exit(EXIT_SUCCESS);
 		case 'V':
-			puts("dripgated " VERSION);
+			puts("dripgated " VERSION "\nbuilt with " BUILT_WITH);
 			exit(EXIT_SUCCESS);
 		default:
 			main_usage(stderr);

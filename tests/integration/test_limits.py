@@ -336,7 +336,8 @@ class ComplaintsTest(Fleet):
             self.assertEqual(result.returncode, 2)
             self.assertIn("usage: dripgated", result.stderr)
         self.assertIn("usage: dripgated", self.run_dripgated("--help").stdout)
-        self.assertRegex(self.run_dripgated("--version").stdout, r"^dripgated \d+\.\d+")
+        self.assertRegex(self.run_dripgated("--version").stdout,
+                         r"\Adripgated \d+\.\d+\.\d+\nbuilt with (\w+ [\w.-]+, ){3}.*\bopenssl 3\..*gRPC\n\Z")
 
     def test_addresses_that_cannot_be_listened_on(self):
         first = self.daemon()

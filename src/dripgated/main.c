@@ -227,15 +227,20 @@ main_open_standard_streams(void)
 }
 
 /* SIGHUP would end a process that is not yet ready for it: it waits until the
- * daemon's loop catches it. */
+ * daemon's loop catches it.  So do the others in the first process of a
+ * container, where the kernel drops signals that are not caught. */
 static void
-main_hold_reloads(void)
+main_hold_signals(void)
 {
-	sigset_t reload;
+	sigset_t held;
 
-	sigemptyset(&reload);
-	sigaddset(&reload, SIGHUP);
-	sigprocmask(SIG_BLOCK, &reload, NULL);
+	sigemptyset(&held);
+	sigaddset(&held, SIGHUP);
+	if (getpid() == 1) {
+		sigaddset(&held, SIGTERM);
+		sigaddset(&held, SIGINT);
+	}
+	sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
 int
@@ -246,7 +251,7 @@ main(int argc, char **argv)
 	struct config *config;
 
 	main_open_standard_streams();
-	main_hold_reloads();
+	main_hold_signals();
 	main_read_arguments(argc, argv, &arguments);
 	config = config_load(arguments.config_path, &arguments.set, &reasons);
 	if (!config || config_open_tls(config, &reasons) == -1 ||

@@ -26,6 +26,8 @@ endif
 # gRPC, with libnghttp2 and nanopb; WITH_GRPC=no leaves it out.
 WITH_GRPC ?= yes
 grpc    = $(filter-out no,$(WITH_GRPC))
+# Where Debian 13 has its headers; nanopb has no pkg-config file.
+nanopb  = $(if $(grpc),-idirafter /usr/include/nanopb)
 
 VERSION  = 0.1.0
 B        = build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
@@ -57,7 +59,7 @@ HARD = -fstack-protector-strong -fPIE $(PROBED) \
 SANITIZE = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
 all_cflags = -std=c11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DBUILT_WITH='"$(BUILT_WITH)"' -D'PROTOCOLS_CHOSEN(X)=$(if $(grpc),X(grpc))' -pthread -Isrc -Itests -I$(B) $(WARN) $(HARD) \
-             $(SANITIZE) $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(CFLAGS)
+             $(SANITIZE) $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(nanopb) $(CFLAGS)
 all_ldflags = -pthread -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 # Only the tool reads YAML.
 daemon_libs = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) $(if $(grpc),-lprotobuf-nanopb)

@@ -320,6 +320,41 @@ bench: $(B)/load $(B)/dripgated
 fleet: $(B)/fleet
 	FLEET=$(B)/fleet python3 tests/fleet/fleet.py
 
+## packages
+
+# A tarball of the files that git has, or of all, if this is such a tarball.  The same
+# files make the same bytes: their time is that of the commit.
+DIST      = dripgate-$(VERSION)
+dist_time = $(or $(SOURCE_DATE_EPOCH),$(shell test -e .git && git log -1 --format=%ct || stat -c %Y Makefile))
+
+dist:
+	@mkdir -p $(B)
+	if test -e .git; then git ls-files -z; else find . -path './build*' -prune -o -name '*.pyc' -o \
+	  -type f ! -name compile_commands.json -printf '%P\0'; fi | LC_ALL=C sort -z | \
+	  tar -c --format=ustar --mtime=@$(dist_time) --mode=u=rwX,go=rX \
+	    --owner=0 --group=0 --numeric-owner --transform 's|^|$(DIST)/|S' --null -T - >$(B)/$(DIST).tar
+	gzip -9nf $(B)/$(DIST).tar
+
+# Debian packages of that tarball for the release that this runs on, by conf/debian:
+# below $(B)/deb.  REVISION=2 for others of the same version.
+REVISION ?= 1
+
+deb: dist
+	rm -rf $(B)/deb
+	mkdir -p $(B)/deb
+	cp $(B)/$(DIST).tar.gz $(B)/deb/dripgate_$(VERSION).orig.tar.gz
+	tar -xzf $(B)/$(DIST).tar.gz -C $(B)/deb
+	cp -r $(B)/deb/$(DIST)/conf/debian $(B)/deb/$(DIST)/debian
+	. /etc/os-release; printf '%s\n' "dripgate ($(VERSION)-$(REVISION)~$$ID$${VERSION_ID:-sid}) \
+	unstable; urgency=medium" '' '  * dripgate $(VERSION): see the upstream changelog.' '' \
+	  " -- $$(sed -n 's/^Maintainer: //p' conf/debian/control)  $$(LC_ALL=C date -uRd @$(dist_time))" \
+	  >$(B)/deb/$(DIST)/debian/changelog
+	cd $(B)/deb/$(DIST) && env -u MAKEFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc
+
+# The packages on Debian 12 and 13: build, lintian, install, upgrade, remove; as root.
+check-packages:
+	tests/packages.sh $(RELEASES)
+
 ## running and installing
 
 run: $(B)/dripgated
@@ -375,6 +410,7 @@ help:
 	@echo 'check-NAME one file of integration tests, as check-protocol'
 	@echo 'check-long the tests that take minutes'
 	@echo 'check-platforms  on Debian 13, with Valkey, for arm64 and 32 bits (as root)'
+	@echo 'check-packages  the Debian packages: built, installed, upgraded, removed (as root)'
 	@echo 'check-proxies  the examples for proxies, with Caddy and Envoy, too'
 	@echo 'check-clients  22 clients of Redis, from the registries'
 	@echo 'torture    each call that may fail does so once  (minutes)'
@@ -388,6 +424,7 @@ help:
 	@echo 'bench      measure against redis-server; BENCH=name for one row'
 	@echo 'fleet      how evenly 200 subscribers reload, as Redis sees it'
 	@echo 'install    below DESTDIR, PREFIX=$(PREFIX); uninstall undoes it'
+	@echo 'dist       a tarball of the source; deb: Debian packages, below $(B)/deb'
 	@echo 'clean      remove what was built'
 
 -include $(objects:.o=.d) $(tests:%.c=$(B)/%.d)
@@ -395,6 +432,6 @@ help:
 .SECONDARY:
 .DELETE_ON_ERROR:
 .PHONY: all check check-layers check-unit check-states check-corpus check-integration \
-        check-mandoc check-long check-proxies check-clients check-platforms torture \
-        torture-run storm mutants coverage fuzz fuzz-run bench fleet run deps deps-test install \
+        check-mandoc check-long check-proxies check-clients check-platforms check-packages torture \
+        dist deb torture-run storm mutants coverage fuzz fuzz-run bench fleet run deps deps-test install \
         uninstall clean help format format-check lint compile_commands.json

@@ -1,8 +1,11 @@
 """What the Makefile does for root, and for a user under sudo."""
 
+import glob
 import os
+import re
 import shutil
 import subprocess
+import tarfile
 import unittest
 
 import harness
@@ -74,6 +77,68 @@ class SudoTest(harness.Case):
         self.assertEqual({line.split()[0] for line in lines}, {"0"})
         self.assertIn("0 update", lines)
         self.assertTrue([line for line in lines if " libhiredis-dev " in line])
+
+
+class DistTest(harness.Case):
+    def make(self, folder, *arguments):
+        done = subprocess.run(["make", "-s", "-C", folder, "dist", *arguments], text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        [path] = glob.glob(os.path.join(folder, "build", "dripgate-*.tar.gz"))
+        with open(path, "rb") as file:
+            return path, file.read()
+
+    def copy(self, name):
+        """A tree of this source, as a clone has it."""
+        tree = os.path.join(self.folder, name)
+        shutil.copytree(harness.ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns(
+            "build*", ".git", "__pycache__", "compile_commands.json"))
+        return tree
+
+    def test_the_same_files_make_the_same_bytes(self):
+        time = "SOURCE_DATE_EPOCH=1700000000"
+        one, other = self.copy("one"), self.copy("other")
+        path, first = self.make(one, time)
+        for folder, _, names in os.walk(other):
+            for name in names:
+                os.utime(os.path.join(folder, name), (1, 1))
+                os.chmod(os.path.join(folder, name), os.stat(os.path.join(folder, name)).st_mode & 0o700)
+        self.assertEqual(self.make(other, time)[1], first)
+        # So does the tarball itself, which has the time.
+        with tarfile.open(path) as tar:
+            self.assertEqual({(member.mtime, member.uid, member.gid) for member in tar},
+                             {(1700000000, 0, 0)})
+            tar.extractall(self.folder)
+        [unpacked] = glob.glob(os.path.join(self.folder, "dripgate-*"))
+        self.assertEqual(self.make(unpacked)[1], first)
+
+    @unittest.skipUnless(shutil.which("git"), "needs git")
+    def test_a_clone_has_what_git_has(self):
+        tree = self.copy("tree")
+        git = ["git", "-C", tree, "-c", "user.name=x", "-c", "user.email=x@x", "-c", "safe.directory=*"]
+        for words in ["init", "-q"], ["add", "-A"], ["commit", "-qm", "x"]:
+            subprocess.run([*git, *words], check=True)
+        with open(os.path.join(tree, "src", "left.o"), "w", encoding="ascii"):
+            pass
+        path, _ = self.make(tree)
+        known = subprocess.run([*git, "ls-files"], check=True, capture_output=True,
+                               text=True).stdout.splitlines()
+        with tarfile.open(path) as tar:
+            self.assertEqual([name.partition("/")[2] for name in tar.getnames()], sorted(known))
+
+
+class PackageTest(unittest.TestCase):
+    def test_the_debian_package_is_built_with_what_make_deps_installs(self):
+        def read(*path):
+            with open(os.path.join(harness.ROOT, *path), encoding="utf-8") as file:
+                return file.read()
+
+        deps = re.search(r"(?m)^DEBIAN +=((?:.*\\\n)*.*)", read("Makefile"))[1].replace("\\\n", " ").split()
+        control = read("conf", "debian", "control")
+        needed = re.search(r"(?m)^Build-Depends:\n((?: .*\n)+)", control)[1]
+        build = {line.strip(" ,").split()[0] for line in needed.splitlines()}
+        # The first is what builds any package; the last is for the reader of README.md.
+        self.assertEqual(build - {"debhelper-compat", "check"}, set(deps) - {"gcc", "libc6-dev", "netcat-openbsd"})
 
 
 if __name__ == "__main__":

@@ -113,6 +113,7 @@ $(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	  sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&\\n"/' $@.text; \
 	  echo ')'; }; \
 	{ row limits lua/limits.lua; \
+	  row load lua/load.lua; \
 	  row plan lua/common.lua $@.algorithms lua/fields.lua lua/plan.lua; \
 	  for a in $(algorithms); do \
 	    row $${a}_batch lua/common.lua lua/algorithm/$$a.lua lua/fields.lua lua/batch.lua; \

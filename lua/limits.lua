@@ -4,8 +4,10 @@
 -- KEYS  the sorted set.
 -- ARGV  the digest that the caller knows, "" for none; the most members and the
 --       most bytes that it takes.
--- Reply: the digest and, if that differs from the known one, all members in the
---       order of their scores; or an error if they are too many.
+-- Reply: the digest and, if that differs from the known one, the number of the set,
+--       an integer, if it is the last one in the history (load.lua) and this user
+--       may read that; then all members in the order of their scores; or an error
+--       if they are too many.
 --
 -- The digest is that of the members with their lengths before them, so that no
 -- two lists have the same text.  The script reads them piece by piece: it refuses
@@ -39,4 +41,10 @@ if digest == known then
 	return {digest}
 end
 reply[1] = digest
+
+-- A history that cannot be read must not keep the limits from a daemon.
+local last = redis.pcall('HMGET', key .. ':history', 'version', 'digest', 'last')
+if not last.err and last[1] == '1' and last[2] == digest and tonumber(last[3]) then
+	table.insert(reply, 2, tonumber(last[3]))
+end
 return reply

@@ -17,7 +17,8 @@
 #define RELOAD (OPTION_BIT(OPTION_IMMEDIATE) | OPTION_BIT(OPTION_SPREAD))
 #define LOAD                                                                   \
 	(RELOAD | OPTION_BIT(OPTION_NO_RELOAD) | OPTION_BIT(OPTION_DRY_RUN) |  \
-	    OPTION_BIT(OPTION_FORCE))
+	    OPTION_BIT(OPTION_FORCE) | OPTION_BIT(OPTION_YES) |                \
+	    OPTION_BIT(OPTION_AUTHOR) | OPTION_BIT(OPTION_MESSAGE))
 
 #define DECISION                                                               \
 	"Prints the response of dripgated.  Exits with 0 for ALLOW, 1 for\n"   \
@@ -80,19 +81,39 @@ const struct command_row command_rows[] = {
 	.help = "replace the limits in Redis by those of FILE, and have them "
 		"loaded",
 	.more =
-	    "The key is replaced in one step, or not at all.  A key "
-	    "that\n"
-	    "has something else than limits is replaced only with --force."},
+	    "The key is replaced in one step, or not at all, and the set is "
+	    "kept in\n"
+	    "the history.  A limit that loses its buckets by it, or nine "
+	    "tenths of its\n"
+	    "capacity or rate, needs --yes.  A key that has something else "
+	    "than limits\n"
+	    "is replaced only with --force."},
     {"limits dump", "[FILE]", WORDS(0, 1),
 	.options = REDIS | JSON | OPTION_BIT(OPTION_FORCE), .run = limits_dump,
 	.help = "write the limits in Redis as a file",
 	.more = "Without FILE, to standard output.  A FILE that exists is\n"
 		"replaced with --force only."},
-    {"limits diff", "FILE", WORDS(1, 1), .options = REDIS | JSON,
+    {"limits diff", "FILE|N [M]", WORDS(1, 2), .options = REDIS | JSON,
 	.run = limits_diff,
 	.help = "compare the limits in Redis (-) with those of FILE (+)",
-	.more = "Exits with 0 if they are the same, 1 if not, 2 if that is "
-		"not known."},
+	.more = "With numbers of the history, number N (-) with number M, or "
+		"else with\n"
+		"those in Redis (+).  Exits with 0 if they are the same, 1 "
+		"if not, 2 if\n"
+		"that is not known."},
+    {"limits log", "", .options = REDIS | JSON, .run = limits_log,
+	.help = "which limits were loaded when, by whom, and why",
+	.more = "The last 50 sets, the latest first, each with its number."},
+    {"limits show", "N", WORDS(1, 1), .options = REDIS | JSON,
+	.run = limits_show,
+	.help = "write number N of the history as a file of limits"},
+    {"limits rollback", "[N]", WORDS(0, 1), .options = REDIS | LOAD,
+	.run = limits_rollback,
+	.help = "load number N of the history again, by default the one "
+		"before",
+	.more = "That is a load, too, with a number of its own: a second one "
+		"undoes it.\n"
+		"It needs --yes where a load does."},
     {"limits list", "",
 	.options = SOCKET | REDIS | JSON | OPTION_BIT(OPTION_REDIS),
 	.run = limits_list,

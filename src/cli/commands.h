@@ -58,6 +58,11 @@ int limits_diff(struct tool *tool);
 int limits_list(struct tool *tool);
 int limits_import_envoy(struct tool *tool);
 
+/* history_log.c, history_show.c, rollback.c: sets that were in Redis */
+int limits_log(struct tool *tool);
+int limits_show(struct tool *tool);
+int limits_rollback(struct tool *tool);
+
 /* route.c */
 int route_show_request(struct tool *tool);
 

@@ -1,6 +1,6 @@
 /*
  * dump: writes the limits in Redis to a file.  It replaces an existing file
- * only with --force.  The heart is dump_write_sections().
+ * only with --force.  The heart is limits_write_file().
  */
 #include "base/ini.h"
 #include "cli/commands.h"
@@ -87,8 +87,8 @@ dump_write_entry(struct buf *out, const struct limit_entry *entry,
 			    : dump_write_wrong(out, entry, line);
 }
 
-static int
-dump_write_sections(struct buf *out, const struct limit_set *set)
+int
+limits_write_file(struct buf *out, const struct limit_set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		const struct limit_entry *entry = &set->entries[i];
@@ -142,7 +142,7 @@ dump(const struct tool *tool, const struct limit_set *set)
 
 	if (set->count == 0)
 		return tool_error("%s: no limits in it", set->name);
-	if ((tool->json ? dump_write_json : dump_write_sections)(&text, set) ==
+	if ((tool->json ? dump_write_json : limits_write_file)(&text, set) ==
 	    -1)
 		status = tool_error("out of memory");
 	else if (tool->word_count > 0)

@@ -4,11 +4,12 @@
  * heart is fleet_take_member().
  */
 #include "base/log.h"
-#include "base/script.h"
 #include "cli/commands.h"
 #include "control/fleet.h"
 #include "control/fleet_member.h"
+#include "cli/history.h"
 #include "cli/json.h"
+#include "cli/limits_key.h"
 #include "cli/redis_client.h"
 #include "cli/table.h"
 
@@ -39,6 +40,8 @@ struct fleet_view {
 	int64_t now;                    /* seconds since 1970 */
 	char digest[FLEET_DIGEST_SIZE]; /* of the key */
 	bool has_strange;               /* a field was not read */
+	struct history history;
+	bool has_history;
 };
 
 /* Store the report in the field ${name}, if it can be read.  Return false if it
@@ -137,21 +140,21 @@ fleet_read_nodes(struct fleet_view *view, struct redis_client *client,
 	return 0;
 }
 
-/* The digest of the key, by the script that the daemons use. */
+/* The digest of the key, and the history.  What a user may not read, or another
+ * program wrote, must not hide the fleet. */
 static int
-fleet_read_digest(struct fleet_view *view, struct redis_client *client)
+fleet_read_key(struct fleet_view *view, struct redis_client *client)
 {
-	redisReply *reply =
-	    redis_client_call_texts(client, "EVAL %s 1 %s %s %d %lld",
-		script_limits.text, client->options.limits_key, "",
-		SUBSCRIBER_LIMITS_MAX, (long long)SUBSCRIBER_BYTES_MAX);
+	struct limits_key key;
 
-	if (!reply)
+	if (limits_key_read(&key, client, "") == -1)
 		return -1;
-	if (reply->elements > 0)
-		snprintf(view->digest, sizeof(view->digest), "%s",
-		    reply->element[0]->str);
-	freeReplyObject(reply);
+	snprintf(view->digest, sizeof(view->digest), "%s", key.digest);
+	limits_key_free(&key);
+	client->is_quiet = true;
+	view->has_history = history_read(&view->history, client) == 0 &&
+			    view->history.count > 0;
+	client->is_quiet = false;
 	return 0;
 }
 
@@ -175,6 +178,18 @@ fleet_write_age(char *to, size_t size, int64_t seconds)
 }
 
 static void
+fleet_show_number(
+    struct table *table, const struct fleet_view *view, const char *digest)
+{
+	int64_t number = history_number_of(&view->history, digest);
+
+	if (number > 0)
+		table_add(table, "%lld", (long long)number);
+	else
+		table_add(table, "-");
+}
+
+static void
 fleet_show_member(struct table *table, const struct fleet_view *view, size_t i)
 {
 	const struct fleet_node *node = &view->items[i];
@@ -186,6 +201,8 @@ fleet_show_member(struct table *table, const struct fleet_view *view, size_t i)
 	table_add_bytes(table, node->member.name,
 	    node->shared ? node->member.name_len : node->member.node_len);
 	table_add(table, "%.*s", SHORT_DIGEST, node->member.digest);
+	if (view->has_history)
+		fleet_show_number(table, view, node->member.digest);
 	table_add(table, "%lld", (long long)node->member.count);
 	table_add(table, "%s", loaded);
 	table_add(table, "%s", seen);
@@ -196,9 +213,9 @@ fleet_show_member(struct table *table, const struct fleet_view *view, size_t i)
 static int
 fleet_show_members(const struct tool *tool, const struct fleet_view *view)
 {
-	static const char *const headings[] = {
-	    "NODE", "DIGEST", " LIMITS", " LOADED", " SEEN", "STATE"};
-	struct table table = {.columns = COUNT(headings)};
+	static const char *const headings[] = {"NODE", "DIGEST", " NUMBER",
+	    " LIMITS", " LOADED", " SEEN", "STATE"};
+	struct table table = {.columns = COUNT(headings) - !view->has_history};
 	int status;
 
 	if (view->count == 0) {
@@ -206,7 +223,8 @@ fleet_show_members(const struct tool *tool, const struct fleet_view *view)
 		return 0;
 	}
 	for (size_t i = 0; i < COUNT(headings); i++)
-		table_add(&table, "%s", headings[i]);
+		if (view->has_history || strcmp(headings[i], " NUMBER") != 0)
+			table_add(&table, "%s", headings[i]);
 	for (size_t i = 0; i < view->count; i++)
 		fleet_show_member(&table, view, i);
 	status = table_print(&table, tool, (struct table_room){0}, stdout);
@@ -215,7 +233,20 @@ fleet_show_members(const struct tool *tool, const struct fleet_view *view)
 }
 
 static void
-fleet_write_node(struct json *json, const struct fleet_node *node)
+fleet_write_number(
+    struct json *json, const struct fleet_view *view, const char *digest)
+{
+	int64_t number = history_number_of(&view->history, digest);
+
+	if (number > 0)
+		json_int(json, "number", number);
+	else
+		json_raw(json, "number", "null");
+}
+
+static void
+fleet_write_node(struct json *json, const struct fleet_view *view,
+    const struct fleet_node *node)
 {
 	json_open(json, NULL, '{');
 	json_bytes(json, "node", node->member.name, node->member.node_len);
@@ -228,6 +259,7 @@ fleet_write_node(struct json *json, const struct fleet_node *node)
 		json_raw(json, "digest", "null");
 	else
 		json_text(json, "digest", node->member.digest);
+	fleet_write_number(json, view, node->member.digest);
 	json_int(json, "limits", node->member.count);
 	json_int(json, "loaded_at", node->member.loaded_at);
 	json_int(json, "seen_at", node->member.seen_at);
@@ -242,9 +274,10 @@ fleet_write_nodes(const struct fleet_view *view)
 
 	json_open(&json, NULL, '{');
 	json_text(&json, "digest", view->digest);
+	fleet_write_number(&json, view, view->digest);
 	json_open(&json, "nodes", '[');
 	for (size_t i = 0; i < view->count; i++)
-		fleet_write_node(&json, &view->items[i]);
+		fleet_write_node(&json, view, &view->items[i]);
 	json_close(&json, ']');
 	json_close(&json, '}');
 	json_end(&json);
@@ -278,10 +311,11 @@ fleet_show(struct tool *tool)
 		return STATUS_ERROR;
 	fields = redis_client_call_texts(
 	    &client, "HGETALL %s:fleet", client.options.limits_key);
-	if (fields && fleet_read_digest(&view, &client) == 0 &&
+	if (fields && fleet_read_key(&view, &client) == 0 &&
 	    fleet_read_nodes(&view, &client, fields) == 0)
 		status = fleet_show_view(tool, &view);
 	free(view.items);
+	history_free(&view.history);
 	if (fields)
 		freeReplyObject(fields);
 	redis_client_close(&client);

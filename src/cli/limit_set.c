@@ -9,6 +9,7 @@
 #include "base/ini.h"
 #include "cli/client.h"
 #include "cli/fields.h"
+#include "cli/limits_key.h"
 #include "cli/text.h"
 
 #include <errno.h>
@@ -247,26 +248,32 @@ limit_set_from_members(struct limit_set *set, const char *key,
 	return limit_set_finish(set, status);
 }
 
-static int
-limit_set_from_reply(
-    struct limit_set *set, const char *key, const redisReply *reply)
+int
+limit_set_from_lines(struct limit_set *set, const char *name,
+    const struct rules_line *lines, size_t count)
 {
-	struct rules_line *lines = calloc(reply->elements + 1, sizeof(*lines));
 	struct reasons reasons;
-	struct rules *rules;
+	struct rules *rules = rules_from_lines(name, lines, count, &reasons);
+
+	return rules ? limit_set_from_rules(set, name, rules)
+		     : limit_set_from_members(set, name, lines, count);
+}
+
+static int
+limit_set_from_replies(struct limit_set *set, const char *key,
+    redisReply *const *members, size_t count)
+{
+	struct rules_line *lines = calloc(count + 1, sizeof(*lines));
 	int status;
 
 	if (!lines) {
 		tool_error("out of memory");
 		return -1;
 	}
-	for (size_t i = 0; i < reply->elements; i++)
+	for (size_t i = 0; i < count; i++)
 		lines[i] = (struct rules_line){
-		    reply->element[i]->str, (size_t)reply->element[i]->len};
-	rules = rules_from_lines(key, lines, reply->elements, &reasons);
-	status = rules
-		     ? limit_set_from_rules(set, key, rules)
-		     : limit_set_from_members(set, key, lines, reply->elements);
+		    members[i]->str, (size_t)members[i]->len};
+	status = limit_set_from_lines(set, key, lines, count);
 	free(lines);
 	return status;
 }
@@ -281,8 +288,25 @@ limit_set_read_key(struct limit_set *set, struct redis_client *client)
 
 	if (!reply)
 		return -1;
-	status = limit_set_from_reply(set, key, reply);
+	status =
+	    limit_set_from_replies(set, key, reply->element, reply->elements);
 	freeReplyObject(reply);
+	return status;
+}
+
+int
+limit_set_read_with_digest(struct limit_set *set, struct redis_client *client,
+    char digest[LIMIT_SET_DIGEST_SIZE])
+{
+	struct limits_key key;
+	int status;
+
+	if (limits_key_read(&key, client, "") == -1)
+		return -1;
+	snprintf(digest, LIMIT_SET_DIGEST_SIZE, "%s", key.digest);
+	status = limit_set_from_replies(
+	    set, client->options.limits_key, key.members, key.count);
+	limits_key_free(&key);
 	return status;
 }
 

@@ -39,7 +39,19 @@ int limit_set_read_file(struct limit_set *set, const char *path) MUST_USE;
 int limit_set_read_key(
     struct limit_set *set, struct redis_client *client) MUST_USE;
 
-/** The same, with a connection of its own. */
+#define LIMIT_SET_DIGEST_SIZE 41
+
+/** The same, and the digest of the key; a key that is too large for daemons is
+ * an error. */
+int limit_set_read_with_digest(struct limit_set *set,
+    struct redis_client *client, char digest[LIMIT_SET_DIGEST_SIZE]) MUST_USE;
+
+/** Make a set of ${count} lines, which may be no limits; they are copied,
+ * ${name} is borrowed.  Returns as limit_set_read_file(). */
+int limit_set_from_lines(struct limit_set *set, const char *name,
+    const struct rules_line *lines, size_t count) MUST_USE;
+
+/** Read the key of limits, with a connection of its own. */
 int limit_set_fetch(struct limit_set *set, struct tool *tool) MUST_USE;
 
 /** Read those that the daemon has in force, with its socket as the name.

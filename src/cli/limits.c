@@ -179,12 +179,24 @@ limits_diff_with(struct tool *tool, const struct limit_set *file)
 	return status;
 }
 
+/* Whether it is a number of the history, and no file's name. */
+static bool
+limits_is_number(const char *word)
+{
+	return word[strspn(word, "0123456789")] == '\0';
+}
+
 int
 limits_diff(struct tool *tool)
 {
 	struct limit_set file;
 	int status;
 
+	if (limits_is_number(tool->words[0]))
+		return limits_diff_numbers(tool);
+	if (tool->word_count > 1)
+		return tool_error("a file is compared with what is in Redis; "
+				  "numbers of the history with each other");
 	if (limit_set_read_file(&file, tool->words[0]) == -1)
 		return STATUS_ERROR;
 	status = limits_diff_with(tool, &file);

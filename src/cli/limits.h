@@ -4,10 +4,18 @@
 #ifndef CLI_LIMITS_H
 #define CLI_LIMITS_H
 
+#include "base/attr.h"
+#include "cli/json.h"
 #include "cli/limit_set.h"
 #include "cli/tool.h"
 
 #include <stdio.h>
+/** Write a set as a file of limits.  Return 0, or -1 (out of memory). */
+int limits_write_file(struct buf *out, const struct limit_set *set) MUST_USE;
+
+/** Write a set as an array. */
+void limits_write_json(
+    struct json *json, const char *name, const struct limit_set *set);
 
 /** Show the changes from one set to another.  Return the exit status. */
 int limits_show_diff(const struct tool *tool, const struct limit_set *old_set,
@@ -15,5 +23,8 @@ int limits_show_diff(const struct tool *tool, const struct limit_set *old_set,
 
 /** Write a set as an array in JSON, with a line of its own. */
 void limits_write_set(FILE *to, const struct limit_set *set);
+/** Compare numbers of the history, the command's words.  Return the exit
+ * status. */
+int limits_diff_numbers(struct tool *tool);
 
 #endif

@@ -138,14 +138,21 @@ list_write_entry(struct json *json, const struct limit_entry *entry,
 }
 
 void
+limits_write_json(
+    struct json *json, const char *name, const struct limit_set *set)
+{
+	json_open(json, name, '[');
+	for (size_t i = 0; i < set->count; i++)
+		list_write_entry(json, &set->entries[i], &set->lines[i]);
+	json_close(json, ']');
+}
+
+void
 limits_write_set(FILE *to, const struct limit_set *set)
 {
 	struct json json = {.to = to};
 
-	json_open(&json, NULL, '[');
-	for (size_t i = 0; i < set->count; i++)
-		list_write_entry(&json, &set->entries[i], &set->lines[i]);
-	json_close(&json, ']');
+	limits_write_json(&json, NULL, set);
 	json_end(&json);
 }
 

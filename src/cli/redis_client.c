@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define RIGHTS_HINT "; dripgate acl prints the rights that are needed"
+
 /* The connection is of no use any more: ${error} is the errno of what failed,
  * or 0 where the server closed it. */
 static void
@@ -51,11 +53,14 @@ redis_client_check(struct redis_client *client, redisReply *reply)
 	if (reply->type != REDIS_REPLY_ERROR)
 		return reply;
 	reply_explain(reply->str, reply->len, NULL, text);
-	if (reply_is_error(reply, "NOAUTH"))
+	if (client->is_quiet)
+		;
+	else if (reply_is_error(reply, "NOAUTH"))
 		tool_error("Redis at %s: %s; %s", client->name, text,
 		    tool_password_hint(client->tool));
 	else
-		tool_error("Redis at %s: %s", client->name, text);
+		tool_error("Redis at %s: %s%s", client->name, text,
+		    reply_is_error(reply, "NOPERM") ? RIGHTS_HINT : "");
 	freeReplyObject(reply);
 	return NULL;
 }

@@ -25,7 +25,8 @@ struct redis_client {
 	bool more; /* TLS may hold what makes no descriptor ready */
 	struct tool *tool;
 	bool has_replied;
-	int64_t timeout_us;                /* of a reply */
+	bool is_quiet;      /* errors that Redis replies are not printed */
+	int64_t timeout_us; /* of a reply */
 	struct subscriber_options options; /* the strings are the config's */
 	char master[256];                  /* the host that a sentinel named */
 	char name[ENDPOINT_NAME_MAX];

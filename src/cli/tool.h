@@ -28,6 +28,8 @@ struct tool {
 	const char *secret_file;   /* with its secret; NULL: not given */
 	const char *password_file; /* of Redis; NULL: not given */
 	const char *listen;        /* a channel; NULL: none */
+	const char *author;        /* of a load; NULL: not given */
+	const char *message;       /* with it; NULL: none */
 	int64_t spread_us;         /* 0: not given */
 	int64_t timeout_us;        /* 0: not given */
 	int64_t wait_us;
@@ -38,6 +40,7 @@ struct tool {
 	bool no_reload;
 	bool dry_run;
 	bool force;
+	bool yes;
 	bool alive;
 	const char *headers[50]; /* of a request */
 	size_t header_count;

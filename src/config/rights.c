@@ -79,9 +79,8 @@ static const struct needed of_planner[] = {{"get", OF_LIMITS},
     {"set", OF_LIMITS}, {"scan", OF_NOTHING}, {"hlen", OF_LIMITS},
     {"hscan", OF_LIMITS}, {0}};
 static const struct needed of_operator[] = {{"eval", OF_SCRIPT},
-    {"zrange", OF_LIMITS}, {"multi", OF_NOTHING}, {"unlink", OF_LIMITS},
-    {"zadd", OF_LIMITS}, {"exec", OF_NOTHING}, {"hgetall", OF_FLEET},
-    {"hdel", OF_FLEET}, {"subscribe", OF_CHANNEL}, {"publish", OF_CHANNEL},
+    {"zrange", OF_LIMITS}, {"hgetall", OF_FLEET}, {"hdel", OF_FLEET},
+    {"hmget", OF_LIMITS}, {"subscribe", OF_CHANNEL}, {"publish", OF_CHANNEL},
     {0}};
 
 static struct rights_user *
@@ -301,6 +300,7 @@ rights_add_control(
 	rights_add(rights, user, PONG_CHANNELS, "");
 	rights_add_names(rights, user, READ, options->limits_key, "");
 	rights_add_names(rights, user, BOTH, options->limits_key, ":fleet");
+	rights_add_names(rights, user, READ, options->limits_key, ":history");
 	rights_add_names(rights, user, WRITE, options->errors_key, "");
 	rights_add_database(rights, user, &options->link);
 	rights_add_commands(rights, user,
@@ -324,9 +324,11 @@ rights_add_operator(
 	rights_add(rights, user, PONG_CHANNELS, "");
 	rights_add_names(rights, user, BOTH, options->limits_key, "");
 	rights_add_names(rights, user, BOTH, options->limits_key, ":fleet");
+	rights_add_names(rights, user, BOTH, options->limits_key, ":history");
 	rights_add_database(rights, user, &options->link);
 	rights_add_commands(rights, user, of_operator, &none);
 	rights_add_script(rights, user, &script_limits, OF_LIMITS, &none);
+	rights_add_script(rights, user, &script_load, OF_LIMITS, &none);
 }
 
 /* Who looks at the topology, and changes it, where there is one worth that. */

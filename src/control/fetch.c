@@ -64,16 +64,33 @@ fetch_reject_error(struct fetch *fetch, const redisReply *reply)
 	fetch_reject(fetch, "", &reasons);
 }
 
+/* The number in the history, which the script may leave out; 0: it did. */
+static int64_t
+fetch_number(const redisReply *reply)
+{
+	return reply->elements > 1 &&
+		       reply->element[1]->type == REDIS_REPLY_INTEGER
+		   ? reply->element[1]->integer
+		   : 0;
+}
+
+/* How many elements come before the members. */
+static size_t
+fetch_head(const redisReply *reply)
+{
+	return fetch_number(reply) > 0 ? 2 : 1;
+}
+
 /* Return the members, which the caller frees; NULL: one is no string, or there
  * is no memory. */
 static struct rules_line *
 fetch_members(const redisReply *reply)
 {
-	size_t count = reply->elements - 1;
+	size_t head = fetch_head(reply), count = reply->elements - head;
 	struct rules_line *lines = calloc(count + 1, sizeof(*lines));
 
 	for (size_t i = 0; lines && i < count; i++) {
-		const redisReply *member = reply->element[i + 1];
+		const redisReply *member = reply->element[i + head];
 
 		if (member->type != REDIS_REPLY_STRING) {
 			free(lines);
@@ -86,9 +103,11 @@ fetch_members(const redisReply *reply)
 }
 
 static void
-fetch_read_set(struct fetch *fetch, const char *digest,
-    const struct rules_line *lines, size_t count)
+fetch_read_set(struct fetch *fetch, const redisReply *reply,
+    const struct rules_line *lines)
 {
+	const char *digest = reply->element[0]->str;
+	size_t count = reply->elements - fetch_head(reply);
 	const char *key = fetch->options->limits_key;
 	struct rules *rules = NULL;
 	struct reasons reasons;
@@ -103,7 +122,7 @@ fetch_read_set(struct fetch *fetch, const char *digest,
 	}
 	rules_set_digest(rules, digest);
 	fetch_finish(fetch, &(struct fetched){FETCH_SET, digest, rules, lines,
-				count, &reasons});
+				count, fetch_number(reply), &reasons});
 }
 
 static bool
@@ -127,7 +146,7 @@ fetch_take_reply(struct fetch *fetch, const redisReply *reply)
 	}
 	lines = fetch_members(reply);
 	if (lines)
-		fetch_read_set(fetch, digest, lines, reply->elements - 1);
+		fetch_read_set(fetch, reply, lines);
 	else
 		fetch_lose_server(fetch, "its limits cannot be read");
 	free(lines);

@@ -30,6 +30,7 @@ struct fetched {
 	struct rules *rules;            /* SET: a reference, the callee's */
 	const struct rules_line *lines; /* SET: its members */
 	size_t count;
+	int64_t number; /* SET: its number in the history; 0: not known */
 	const struct reasons *reasons; /* WRONG: all that is; SET: what may
 					* be a mistake */
 };

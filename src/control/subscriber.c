@@ -105,6 +105,20 @@ subscriber_on_load_timer(void *arg)
 }
 
 static void
+subscriber_log_set(struct subscriber *subscriber, const struct fetched *fetched,
+    const struct rules_changes *changes)
+{
+	char number[40] = "";
+
+	if (fetched->number > 0)
+		snprintf(number, sizeof(number), "number %lld, ",
+		    (long long)fetched->number);
+	log_info("limits reloaded: %zu in force, %sfrom redis %s; %s",
+	    subscriber->running.count, number, link_name(subscriber->link),
+	    changes->text);
+}
+
+static void
 subscriber_take_set(
     struct subscriber *subscriber, const struct fetched *fetched)
 {
@@ -118,8 +132,7 @@ subscriber_take_set(
 	subscriber->reason[0] = '\0';
 	subscriber->set_rules(fetched->rules, &changes, subscriber->arg);
 	reasons_log_warnings(fetched->reasons);
-	log_info("limits reloaded: %zu in force, from redis %s; %s",
-	    running->count, link_name(subscriber->link), changes.text);
+	subscriber_log_set(subscriber, fetched, &changes);
 	if (subscriber->last_good)
 		last_good_set(subscriber->last_good, fetched->digest,
 		    fetched->lines, fetched->count);

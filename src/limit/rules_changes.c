@@ -7,7 +7,7 @@
 #include "limit/rules_changes.h"
 
 #include "base/buf.h"
-#include "limit/index.h"
+#include "limit/rules_names.h"
 #include "limit/rules_text.h"
 
 #include <stdarg.h>
@@ -142,37 +142,18 @@ rules_changes_look(struct rules_comparison *comparison, const struct limit *old,
 	rules_changes_add_words(comparison, new->name, &from, &to, true);
 }
 
-static struct hash128
-rules_changes_hash(const struct limit *limit)
-{
-	return key_make(limit->name, strlen(limit->name)).hash;
-}
-
-/* Return 0, or -1 (out of memory). */
-static int
-rules_changes_index(struct hash_index *index, const struct rules *rules)
-{
-	for (size_t i = 0; i < rules_count(rules); i++) {
-		struct hash128 hash = rules_changes_hash(rules_at(rules, i));
-
-		if (hash_index_add(index, &hash, (unsigned)i) == -1)
-			return -1;
-	}
-	return 0;
-}
-
-/* Name those of ${rules} that are not in the ${index} of the other set. */
+/* Name those of ${rules} that are not among ${others}, of which ${index} is. */
 static size_t
 rules_changes_add_missing(struct rules_comparison *comparison,
-    const struct rules *rules, const struct hash_index *index, char sign)
+    const struct rules *rules, const struct rules *others,
+    const struct hash_index *index, char sign)
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < rules_count(rules); i++) {
 		const struct limit *limit = rules_at(rules, i);
-		struct hash128 hash = rules_changes_hash(limit);
 
-		if (hash_index_find(index, &hash) != INDEX_NONE)
+		if (rules_names_find(index, others, limit->name))
 			continue;
 		count++;
 		rules_changes_add(comparison, "%s%c%s",
@@ -210,21 +191,20 @@ rules_compare(struct rules_changes *changes, const struct rules *old,
 	struct hash_index before = {0}, after = {0};
 
 	snprintf(changes->text, sizeof(changes->text), "out of memory");
-	if (rules_changes_index(&before, old) == 0 &&
-	    rules_changes_index(&after, new) == 0) {
+	if (rules_names_add(&before, old) == 0 &&
+	    rules_names_add(&after, new) == 0) {
 		for (size_t i = 0; i < rules_count(new); i++) {
 			const struct limit *limit = rules_at(new, i);
-			struct hash128 hash = rules_changes_hash(limit);
-			unsigned place = hash_index_find(&before, &hash);
+			const struct limit *was =
+			    rules_names_find(&before, old, limit->name);
 
-			if (place != INDEX_NONE)
-				rules_changes_look(
-				    &comparison, rules_at(old, place), limit);
+			if (was)
+				rules_changes_look(&comparison, was, limit);
 		}
-		comparison.added =
-		    rules_changes_add_missing(&comparison, new, &before, '+');
-		comparison.removed =
-		    rules_changes_add_missing(&comparison, old, &after, '-');
+		comparison.added = rules_changes_add_missing(
+		    &comparison, new, old, &before, '+');
+		comparison.removed = rules_changes_add_missing(
+		    &comparison, old, new, &after, '-');
 		rules_changes_write(changes, &comparison, old, new);
 	}
 	hash_index_free(&before);

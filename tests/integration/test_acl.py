@@ -225,6 +225,7 @@ host = west
 # What an operator does in Redis, and what it exits with.
 COMMANDS = (
     (["limits", "load", os.path.join(harness.ROOT, "conf", "limits.ini")], 0),
+    (["limits", "log"], 0), (["limits", "rollback", "1"], 0),
     (["limits", "list", "--redis"], 0), (["reload"], 0), (["fleet"], 0),
     (["nodes", "--wait", "1ms"], 1))
 

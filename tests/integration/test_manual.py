@@ -216,7 +216,7 @@ class BashTest(unittest.TestCase):
         for first in "limits", "topology":
             self.assertEqual(self.complete(first, ""), sorted(
                 name.split()[1] for name in COMMANDS if name.startswith(first + " ")))
-        self.assertEqual(self.complete("limits", "l"), ["list", "load"])
+        self.assertEqual(self.complete("limits", "l"), ["list", "load", "log"])
 
     def test_options_are_those_of_the_command(self):
         self.assertEqual(self.complete("--v"), ["--version"])

@@ -54,7 +54,7 @@ DAEMON_COMMANDS = {
 REDIS_COMMANDS = {
     "limits load": ["FILE"], "limits dump": [], "limits diff": ["FILE"],
     "limits list": ["--redis"], "reload": [], "command": ["ping", "x"], "nodes": [],
-    "fleet": [],
+    "fleet": [], "limits log": [], "limits show": ["1"], "limits rollback": ["1"],
 }
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"],
             "limits import-envoy": ["FILE"], "acl": [], "tail": [],
@@ -758,8 +758,8 @@ class LimitsTest(ToolCase):
         self.put("old match=old capacity=1 recharge=1s")
         with self.server.connect() as link:
             link.ask("SUBSCRIBE", "control")
-            self.limits("load", self.file,
-                        stdout="limits: 3 limits\nreload on control, heard by 1\n")
+            self.limits("load", self.file, "--yes",
+                        stdout="limits: 3 limits, number 2\nreload on control, heard by 1\n")
             self.assertEqual(link.read(), [b"message", b"control", b"reload"])
         scores = self.server.ask("ZRANGE", "limits", 0, -1, "WITHSCORES")
         self.assertEqual([s.decode() for s in scores],
@@ -774,7 +774,8 @@ class LimitsTest(ToolCase):
                                      (["--spread", "1.5s"], "reload:spread:1.5")):
                 self.limits("load", self.file, *options)
                 self.assertEqual(link.read()[2].decode(), message)
-            self.limits("load", self.file, "--no-reload", stdout="limits: 3 limits\n")
+            self.limits("load", self.file, "--no-reload",
+                        stdout="limits: 3 limits, number 5\n")
             link.socket.settimeout(0.2)
             with self.assertRaises(TimeoutError):
                 link.read()
@@ -1023,7 +1024,7 @@ max_buckets = 1000
     def test_another_key_and_channel(self):
         self.config = self.settings(self.server, limits_key="my limits", channel="my")
         self.limits("load", self.file,
-                    stdout="my limits: 3 limits\nreload on my, heard by 0: "
+                    stdout="my limits: 3 limits, number 1\nreload on my, heard by 0: "
                     "no daemon follows this channel\n")
         self.assertEqual(self.server.ask("ZCARD", "my limits"), 3)
 

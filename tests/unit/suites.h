@@ -28,6 +28,7 @@
 	X(host_port)                                                           \
 	X(http)                                                                \
 	X(glob)                                                                \
+	X(history_text)                                                        \
 	X(index)                                                               \
 	X(ini)                                                                 \
 	X(inline_limits)                                                       \
@@ -65,6 +66,7 @@
 	X(route)                                                               \
 	X(rules)                                                               \
 	X(rules_changes)                                                       \
+	X(rules_losses)                                                        \
 	X(serve)                                                               \
 	X(session)                                                             \
 	X(sample)                                                              \

@@ -210,6 +210,18 @@ config_topology(const struct config *config)
 	return options;
 }
 
+const char *
+config_buckets_dir(const struct config *config)
+{
+	const char *state = getenv("STATE_DIRECTORY");
+
+	if (config->gate.store != STORE_MEMORY)
+		return "";
+	if (*config->buckets_dir || !state)
+		return config->buckets_dir;
+	return state;
+}
+
 struct subscriber_options
 config_subscriber(const struct config *config)
 {

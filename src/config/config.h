@@ -73,6 +73,10 @@ struct config {
 	enum log_level log_level;
 	enum log_format log_format;
 	struct gateway_options gate;
+	const char
+	    *buckets_dir;    /* that keeps buckets in memory; "": systemd's */
+	int64_t snapshot_us; /* from one time that they are saved to the next;
+			      * 0: at the end only */
 	enum redis_topology redis_topology;
 	const char *redis_hosts;
 	const char *topology_key;               /* of the prefix */
@@ -92,6 +96,10 @@ struct config {
 	struct reasons warnings; /* not errors, but perhaps mistakes */
 	struct config_texts texts;
 };
+
+/** The folder that keeps the buckets in memory over a restart; "": none does.
+ */
+const char *config_buckets_dir(const struct config *config);
 
 /** The defaults.  NULL: out of memory. */
 struct config *config_new(void) MUST_USE;

@@ -250,6 +250,12 @@ const struct setting settings[] = {
     {"store", "on_full", CONFIG(gate.memory.on_full), CHOICE(on_full_words),
 	.fallback = "deny",
 	.help = "response when memory has no room for another"},
+    {"store", "state_dir", CONFIG(buckets_dir), TEXT(0, 4000), .fallback = "",
+	.help = "folder that keeps the buckets in memory over a restart; "
+		"empty: systemd's, or none"},
+    {"store", "snapshot", CONFIG(snapshot_us), TIME(0, DAY), .fallback = "0",
+	.help = "they are saved there at the end, and this often; 0: at the "
+		"end only"},
 
     {"redis", "url", CONFIG(redis_url), SECRET(INI_LINE_MAX),
 	.help = "the server as a URL: redis://, rediss:// or unix://"},

@@ -18,6 +18,9 @@
 /* The time that clients have after SIGTERM. */
 #define DRAIN_US INT64_C(9000000)
 
+/* After which buckets are saved, even if some clients are not done. */
+#define SAVE_US INT64_C(8000000)
+
 /* Longest time from SIGTERM to exit, even if something hangs. */
 #define EXIT_SECONDS 10
 
@@ -188,6 +191,8 @@ daemon_tick_starting(struct daemon *daemon)
 	    (!pool_is_settled(daemon->pool) || !daemon_open_listeners(daemon)))
 		return;
 	daemon_set_state(daemon, DAEMON_SERVING);
+	if (daemon->pool)
+		keeper_serve(daemon->keeper);
 	daemon_say_ready(daemon);
 	if (daemon->pool)
 		daemon_say_what_to_try(daemon);
@@ -228,18 +233,33 @@ daemon_tick_serving(struct daemon *daemon)
 	timer_set(&daemon->tick, daemon_serving_tick_us());
 }
 
+/* End it, in time. */
+static void
+daemon_end_drain(struct daemon *daemon, bool is_saved)
+{
+	if (!is_saved)
+		log_warning("buckets not saved: the disk is too slow");
+	if (pool_is_drained(daemon->pool))
+		/* Then our successor gets the rest. */
+		pool_each_handover(daemon->pool, systemd_keep_clients);
+	else
+		log_warning("closing %zu clients that are not done",
+		    pool_clients(daemon->pool));
+	loop_stop(daemon->loop);
+}
+
+/* The buckets are saved once they do not change any more, or, for the sake of a
+ * client that does not read, before the time is over. */
 static void
 daemon_tick_draining(struct daemon *daemon)
 {
-	if (pool_is_drained(daemon->pool)) {
-		/* Then our successor gets the rest. */
-		pool_each_handover(daemon->pool, systemd_keep_clients);
-		loop_stop(daemon->loop);
-	} else if (clock_us() - daemon->since_us >= DRAIN_US) {
-		log_warning("closing %zu clients that are not done",
-		    pool_clients(daemon->pool));
-		loop_stop(daemon->loop);
-	}
+	int64_t passed_us = clock_us() - daemon->since_us;
+	bool is_drained = pool_is_drained(daemon->pool);
+	bool is_saved = (is_drained || passed_us >= SAVE_US) &&
+			keeper_finish(daemon->keeper);
+
+	if ((is_drained && is_saved) || passed_us >= DRAIN_US)
+		daemon_end_drain(daemon, is_saved);
 	timer_set(&daemon->tick, DRAIN_TICK_US);
 }
 
@@ -368,6 +388,9 @@ daemon_start(struct daemon *daemon, struct rules *rules)
 	}
 	if (daemon_open_loop(daemon) == -1)
 		return -1;
+	if (daemon->pool && keeper_start(daemon->keeper, daemon->loop,
+				pool_memory(daemon->pool)) == -1)
+		return -1;
 	daemon->refuser = refuser_new(daemon->loop);
 	if (!daemon->refuser || daemon_open_readers(daemon) == -1)
 		return -1;
@@ -385,6 +408,8 @@ daemon_stop(struct daemon *daemon)
 
 	listeners_close(daemon->listeners);
 	control_stop(daemon->control);
+	if (!keeper_free(daemon->keeper))
+		return true; /* its thread still reads the buckets */
 	pool_stop(daemon->pool);
 	timer_stop(&daemon->tick);
 	refuser_free(daemon->refuser);
@@ -399,9 +424,11 @@ daemon_stop(struct daemon *daemon)
 }
 
 int
-daemon_run(struct config *config, struct rules *rules, struct users *users)
+daemon_run(struct config *config, struct rules *rules, struct users *users,
+    struct keeper *keeper)
 {
-	struct daemon daemon = {.config = config, .users = users};
+	struct daemon daemon = {
+	    .config = config, .users = users, .keeper = keeper};
 	bool failed = true, hangs;
 	int status;
 

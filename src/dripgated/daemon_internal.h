@@ -49,6 +49,7 @@ struct daemon {
 	struct listeners *listeners; /* NULL: closed again, or no pool */
 	struct users *users;         /* at the start; NULL: none */
 	struct refuser *refuser;     /* for clients above the maximum */
+	struct keeper *keeper;       /* of buckets in memory; NULL: no pool */
 	size_t workers;
 	size_t client_max; /* max_clients, or what fits */
 

@@ -185,6 +185,7 @@ main_run(const struct arguments *arguments, struct config *config)
 	struct reasons reasons;
 	struct rules *rules = NULL;
 	struct users *users = NULL;
+	struct keeper *keeper = NULL;
 	int status;
 
 	reasons_clear(&reasons);
@@ -193,6 +194,10 @@ main_run(const struct arguments *arguments, struct config *config)
 	else if (arguments->distribute_only &&
 		 config->distributor.target_count == 0)
 		status = main_fail("--distribute-only: there is no [master]");
+	else if (!arguments->check && !arguments->distribute_only &&
+		 !(keeper = keeper_new(
+		       config_buckets_dir(config), config->snapshot_us)))
+		status = main_fail("out of memory");
 	else if ((!arguments->distribute_only &&
 		     !(rules = limits_source_start(config, &reasons))) ||
 		 (*config->users_file &&
@@ -201,11 +206,12 @@ main_run(const struct arguments *arguments, struct config *config)
 	else {
 		reasons_log_warnings(&reasons);
 		if (!arguments->check)
-			return daemon_run(config, rules, users);
+			return daemon_run(config, rules, users, keeper);
 		status = main_check(config, rules);
 		if (arguments->connect && !connect_check(config))
 			status = EXIT_FAILURE;
 	}
+	keeper_free(keeper);
 	rules_unref(rules);
 	users_unref(users);
 	config_free(config);

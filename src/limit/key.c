@@ -1,3 +1,8 @@
+/*
+ * key: what may be a key, and its hash.
+ * Invariant: all keys of a process are hashed under one seed.
+ * The heart is key_make().
+ */
 #include "limit/key.h"
 
 #include "base/attr.h"
@@ -10,12 +15,32 @@
 /* One random seed for each process: an attacker cannot aim keys at one place of
  * a table. */
 static struct siphash_seed seed;
+static const struct siphash_seed *given; /* NULL: draw one */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void
 key_draw_seed(void)
 {
-	seed = siphash_seed_random();
+	seed = given ? *given : siphash_seed_random();
+}
+
+bool
+key_set_seed(const struct siphash_seed *wanted)
+{
+	bool is_set;
+
+	given = wanted;
+	pthread_once(&once, key_draw_seed);
+	given = NULL;
+	is_set = seed.k0 == wanted->k0 && seed.k1 == wanted->k1;
+	return is_set;
+}
+
+struct siphash_seed
+key_seed(void)
+{
+	pthread_once(&once, key_draw_seed);
+	return seed;
 }
 
 struct key

@@ -25,6 +25,13 @@ struct key {
 	struct hash128 hash; /* of the bytes, under the process's seed */
 };
 
+/** Make this the process's seed, instead of one drawn at random: before the
+ * first key is made.  Return false if that is past. */
+bool key_set_seed(const struct siphash_seed *seed);
+
+/** The process's seed. */
+struct siphash_seed key_seed(void);
+
 /** Whether ${len} bytes, of any number, are 0x21-0x7E or well-formed UTF-8
  * without blanks (RFC 3629; no C1 control characters, which are invisible, and
  * which terminals obey). */

@@ -297,6 +297,26 @@ leaky_bucket_is_drained(const struct bucket *bucket, int64_t now_us)
 	       state.blocked_until_us <= now_us;
 }
 
+/* No bucket has a time beyond what its numbers hold. */
+static int64_t
+leaky_bucket_moved(int64_t time_us, int64_t by_us)
+{
+	time_us += by_us;
+	if (time_us < 0)
+		return 0;
+	return time_us < BUCKET_NUMBER_MAX ? time_us : BUCKET_NUMBER_MAX;
+}
+
+static void
+leaky_bucket_move(struct bucket *bucket, int64_t by_us)
+{
+	bucket->leaky.empty_at_us =
+	    leaky_bucket_moved(bucket->leaky.empty_at_us, by_us);
+	if (bucket->leaky.blocked_until_us > 0)
+		bucket->leaky.blocked_until_us =
+		    leaky_bucket_moved(bucket->leaky.blocked_until_us, by_us);
+}
+
 /*
  * In Redis: "EMPTY_AT[.TICKS][ BLOCKED_UNTIL][/RECHARGE]", with three digits
  * for the ticks where they are fine, and the recharge in base 62.
@@ -387,6 +407,7 @@ const struct algorithm algorithm_leaky_bucket = {
     .life_us = leaky_bucket_life_us,
     .decide = leaky_bucket_decide,
     .give_back = leaky_bucket_give_back,
+    .move = leaky_bucket_move,
     .is_drained = leaky_bucket_is_drained,
     .read = leaky_bucket_read,
     .parameters = 4,

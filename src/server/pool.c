@@ -132,6 +132,12 @@ pool_clients(const struct pool *pool)
 	return pool->clients.count;
 }
 
+struct memory *
+pool_memory(struct pool *pool)
+{
+	return pool->gateway.memory;
+}
+
 struct fleet_board *
 pool_fleet_board(struct pool *pool)
 {

@@ -40,6 +40,9 @@ void pool_give(struct pool *pool, int fd, enum offer offer);
 /** Clients connected now. */
 size_t pool_clients(const struct pool *pool);
 
+/** The buckets in memory; the pool's. */
+struct memory *pool_memory(struct pool *pool);
+
 /** What the status page shows of the fleet; the pool's. */
 struct fleet_board *pool_fleet_board(struct pool *pool);
 

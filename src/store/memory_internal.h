@@ -213,6 +213,19 @@ void memory_decide_when_full(struct memory *memory, struct decision *decision);
  * Room, in a stripe whose lock is held.
  */
 
+/** Whether at ${now_us} the bucket in the slot, if there is one, is the same as
+ * none. */
+bool memory_is_drained(const struct stripe *stripe,
+    const struct memory_slot *slot, int64_t now_us);
+
+/** Put a bucket in the stripe, in place of another one of its identity.  Return
+ * whether there was room. */
+bool memory_restore(struct memory *memory, struct stripe *stripe,
+    struct memory_slot slot) MUST_USE;
+
+/** Remove all buckets. */
+void memory_clear(struct memory *memory);
+
 /** Free slot ${hole}, which is used.  Others may move up. */
 void memory_remove_at(
     struct memory *memory, struct stripe *stripe, uint32_t hole);

@@ -25,7 +25,7 @@
 #define REST_SLOTS_US 5
 #define REST_MAX_US   INT64_C(1000000)
 
-static bool
+bool
 memory_is_drained(
     const struct stripe *stripe, const struct memory_slot *slot, int64_t now_us)
 {
@@ -123,6 +123,37 @@ memory_reserve(struct memory *memory, struct stripe *stripe,
 	}
 	stripe->used++;
 	return true;
+}
+
+bool
+memory_restore(
+    struct memory *memory, struct stripe *stripe, struct memory_slot slot)
+{
+	const unsigned share = (unsigned)((slot.hi & SHARE_MASK) >> ID_BITS);
+	struct memory_slot *to =
+	    memory_find(memory, stripe, (struct hash128){slot.lo, slot.hi});
+
+	if (memory_is_free(to)) {
+		if (stripe->used + 1 == memory->stripe_slots ||
+		    !memory_reserve_one(memory))
+			return false;
+		stripe->used++;
+		(void)shares_take(memory->shares, share, UINT64_MAX);
+		*to = slot;
+		return true;
+	}
+	slot.hi = (slot.hi & ~SHARE_MASK) | (to->hi & SHARE_MASK);
+	*to = slot;
+	return true;
+}
+
+void
+memory_clear(struct memory *memory)
+{
+	for (uint32_t i = 0; i < memory->stripes; i++)
+		for (uint32_t k = 0; k < memory->stripe_slots; k++)
+			while (!memory_is_free(&memory->stripe[i].slots[k]))
+				memory_remove_at(memory, &memory->stripe[i], k);
 }
 
 /* For how long a stripe is not swept after a whole sweep that found nothing. */

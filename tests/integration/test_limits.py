@@ -412,6 +412,7 @@ OTHER_SETTINGS = {
     ("limits", "source"): "redis", ("limits", "allow_empty"): "yes", ("limits", "watch"): "yes",
     ("store", "type"): "redis", ("store", "prefix"): "other:",
     ("store", "max_buckets"): 777, ("store", "on_full"): "allow",
+    ("store", "state_dir"): "/tmp/other", ("store", "snapshot"): "7s",
     ("redis", "url"): None,  # not beside host
     ("redis", "host"): "other", ("redis", "port"): 777,
     ("redis", "unix_socket_path"): None,  # not beside sentinels

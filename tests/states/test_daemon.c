@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define REDIS "redis.example:6379"
 
@@ -25,6 +26,7 @@ static char settings_path[60], limits_path[60], socket_path[60];
 static struct peer *clients[10];
 static size_t client_count;
 static bool distributes_only;
+static bool keeps; /* buckets, in the folder */
 
 static void
 write_file(const char *path, const char *text)
@@ -63,7 +65,8 @@ run_daemon(void *arg)
 		rules = limits_source_start(config, &reasons);
 		ck_assert_msg(rules, "%s", reasons_first(&reasons));
 	}
-	return daemon_run(config, rules, NULL);
+	return daemon_run(
+	    config, rules, NULL, keeps ? keeper_new(folder, 0) : NULL);
 }
 
 /* Start it, as far as to loop_run(). */
@@ -138,6 +141,7 @@ set_up(void)
 	write_file(limits_path, LIMITS);
 	client_count = 0;
 	distributes_only = false;
+	keeps = false;
 }
 
 static int
@@ -615,6 +619,74 @@ START_TEST(client_that_does_not_read_is_cut_off)
 }
 END_TEST
 
+/* Whether the file of buckets is there. */
+static bool
+is_kept(void)
+{
+	char path[sizeof(folder) + 10];
+
+	snprintf(path, sizeof(path), "%s/buckets", folder);
+	return access(path, F_OK) == 0;
+}
+
+START_TEST(buckets_are_kept_before_it_ends)
+{
+	keeps = true;
+	start(FROM_FILE);
+	fake_run();
+	ck_assert(is_served(client_comes()));
+	ck_assert(!is_kept());
+	fake_signal(SIGTERM);
+	fake_pass(200 * MS);
+	ck_assert(is_over());
+	ck_assert(is_kept());
+	ck_assert_int_eq(fake_finish(), EXIT_SUCCESS);
+}
+END_TEST
+
+START_TEST(a_disk_that_hangs_does_not_keep_it_from_its_end)
+{
+	fake_systemd_keeps(true);
+	keeps = true;
+	start(FROM_FILE);
+	fake_run();
+	ck_assert(is_served(client_comes()));
+	fake_background_holds(true);
+	noted();
+	fake_log();
+	fake_signal(SIGTERM);
+	fake_pass(9 * SECOND - 1);
+	ck_assert(!is_over());
+	fake_pass(20 * MS);
+	ck_assert(is_over());
+	ck_assert_ptr_nonnull(
+	    strstr(fake_log(), "<4>buckets not saved: the disk is too slow"));
+	ck_assert_str_eq(noted(), "stopping keep:1");
+	ck_assert_int_eq(fake_finish(), EXIT_SUCCESS);
+}
+END_TEST
+
+START_TEST(a_client_that_does_not_read_costs_no_buckets)
+{
+	static char text[100000];
+
+	keeps = true;
+	start(FROM_FILE);
+	fake_run();
+	for (size_t i = 0; i < sizeof(text); i += 5)
+		memcpy(text + i, "HELP\n", 5);
+	peer_write(client_comes(), text, sizeof(text));
+	fake_run();
+	fake_signal(SIGTERM);
+	fake_pass(7 * SECOND);
+	ck_assert(!is_kept());
+	fake_pass(2 * SECOND + 20 * MS);
+	ck_assert(is_over());
+	ck_assert(is_kept());
+	ck_assert_int_eq(fake_finish(), EXIT_SUCCESS);
+}
+END_TEST
+
 START_TEST(clients_are_left_to_systemd)
 {
 	fake_systemd_keeps(true);
@@ -694,6 +766,9 @@ daemon_suite(void)
 	tcase_add_test(tcase, client_that_waits_to_be_accepted_is_served);
 	tcase_add_test(tcase, second_signal_ends_at_once);
 	tcase_add_test(tcase, client_that_does_not_read_is_cut_off);
+	tcase_add_test(tcase, buckets_are_kept_before_it_ends);
+	tcase_add_test(tcase, a_disk_that_hangs_does_not_keep_it_from_its_end);
+	tcase_add_test(tcase, a_client_that_does_not_read_costs_no_buckets);
 	tcase_add_test(tcase, clients_are_left_to_systemd);
 	tcase_add_test(tcase, signal_during_the_start_ends_it);
 	tcase_add_test(tcase, reload_while_draining_is_not_told);

@@ -74,6 +74,7 @@
 	X(server_clock)                                                        \
 	X(servers)                                                             \
 	X(siphash)                                                             \
+	X(snapshot)                                                            \
 	X(rooms)                                                               \
 	X(spares)                                                              \
 	X(suggest)                                                             \

@@ -87,6 +87,8 @@ START_TEST(defaults_are_safe)
 	ck_assert_str_eq(redis->prefix, "drip:");
 	ck_assert_int_eq(config->gate.memory.max_buckets, 1000000);
 	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_DENY);
+	ck_assert_str_eq(config->buckets_dir, "");
+	ck_assert_int_eq(config->snapshot_us, 0);
 	ck_assert_str_eq(redis->link.endpoint.host, "127.0.0.1");
 	ck_assert_int_eq(redis->link.endpoint.port, 6379);
 	ck_assert_str_eq(redis->link.endpoint.unix_socket_path, "");
@@ -151,6 +153,8 @@ static const char all_settings[] = "[listen]\n"
 				   "key_secrets = /etc/secrets\n"
 				   "max_buckets = 1000000000\n"
 				   "on_full = allow\n"
+				   "state_dir = /state\n"
+				   "snapshot = 10s\n"
 				   "[redis]\n"
 				   "url = \n"
 				   "host = redis.example\n"
@@ -257,6 +261,8 @@ START_TEST(every_setting_is_read)
 	ck_assert_str_eq(redis->key_secrets, "/etc/secrets");
 	ck_assert_int_eq(config->gate.memory.max_buckets, 1000000000);
 	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_ALLOW);
+	ck_assert_str_eq(config->buckets_dir, "/state");
+	ck_assert_int_eq(config->snapshot_us, 10000000);
 	ck_assert_str_eq(redis->link.endpoint.host, "redis.example");
 	ck_assert_int_eq(redis->link.endpoint.port, 65535);
 	ck_assert_int_eq(redis->link.db, 15);
@@ -1009,7 +1015,8 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	    "limits.watch limits.allow_empty store.type store.prefix "
 	    "store.key_secrets "
 	    "store.max_buckets "
-	    "store.on_full redis.host redis.port "
+	    "store.on_full store.state_dir store.snapshot redis.host "
+	    "redis.port "
 	    "redis.db redis.username redis.password redis.socket_timeout "
 	    "redis.connect_timeout redis.inflight redis.script redis.tls "
 	    "redis.ca_file "

@@ -1,0 +1,366 @@
+/*
+ * Job: reads the file of buckets that snapshot.c writes, of which nothing is
+ * believed.
+ * Invariant: no bucket is in the table before the whole file was found to be as
+ * it was written. Heart: snapshot_read_bytes().
+ */
+#include "store/snapshot.h"
+
+#include "limit/key.h"
+#include "store/snapshot_format.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define NO_SHARE UINT16_MAX
+
+_Static_assert(SHARES_COUNT < NO_SHARE, "another number than those of shares");
+
+struct snapshot {
+	void *bytes;
+	size_t len;
+};
+
+/* A file that is being read. */
+struct snapshot_reading {
+	const char *at, *end;
+	struct snapshot_head head;
+	struct memory *memory;
+	int64_t now_us;
+	int64_t move_us;  /* to be added to the times of buckets */
+	int64_t clock_us; /* what the clock of calendars showed then */
+	bool is_set_back; /* the wall clock shows less than then */
+	struct snapshot_count *count;
+	uint16_t shares[SHARES_COUNT]; /* where those of the file are now */
+};
+
+static int
+snapshot_refuse(char reason[SNAPSHOT_REASON_MAX], const char *text)
+{
+	snprintf(reason, SNAPSHOT_REASON_MAX, "%s", text);
+	return -1;
+}
+
+/* Why a head cannot be used; NULL: it can. */
+static const char *
+snapshot_fault_of(const struct snapshot_head *head)
+{
+	if (memcmp(head->magic, SNAPSHOT_MAGIC, sizeof(head->magic)) != 0)
+		return "it is no file of buckets, or was not written whole";
+	if (head->order != SNAPSHOT_ORDER)
+		return "a machine of another architecture wrote it";
+	if (head->version != SNAPSHOT_VERSION)
+		return "another version of dripgate wrote it";
+	if (head->check != snapshot_check(SNAPSHOT_CHECK_START, head,
+			       offsetof(struct snapshot_head, check)))
+		return "it is torn: its head is not as it was written";
+	if (head->algorithms != snapshot_algorithms())
+		return "a dripgate with other algorithms wrote it";
+	return NULL;
+}
+
+/* How long a file with this head is; 0: no file is. */
+static uint64_t
+snapshot_len_of(const struct snapshot_head *head)
+{
+	if (head->shares > SHARES_COUNT || head->stripes == 0 ||
+	    head->stripes > 1 << 16 ||
+	    (head->stripes & (head->stripes - 1)) != 0 ||
+	    head->buckets > LIMIT_BUCKETS_MAX)
+		return 0;
+	return sizeof(*head) + head->shares * sizeof(struct snapshot_share) +
+	       head->stripes * sizeof(uint64_t) +
+	       head->buckets * sizeof(struct memory_slot) + sizeof(uint64_t);
+}
+
+static const char *
+snapshot_fault_of_bytes(
+    const char *bytes, size_t len, struct snapshot_head *head)
+{
+	const char *fault;
+	uint64_t check;
+
+	if (len < sizeof(*head))
+		return "it is no file of buckets, or was not written whole";
+	memcpy(head, bytes, sizeof(*head));
+	fault = snapshot_fault_of(head);
+	if (fault)
+		return fault;
+	if (snapshot_len_of(head) != len)
+		return "it is torn: it does not have all that it should";
+	memcpy(&check, bytes + len - sizeof(check), sizeof(check));
+	if (check != snapshot_check(SNAPSHOT_CHECK_START, bytes + sizeof(*head),
+			 len - sizeof(*head) - sizeof(check)))
+		return "it is torn: it is not as it was written";
+	return NULL;
+}
+
+/* Copy the next ${len} bytes.  False: there are not as many. */
+static bool
+snapshot_next(struct snapshot_reading *reading, void *to, size_t len)
+{
+	if ((size_t)(reading->end - reading->at) < len)
+		return false;
+	memcpy(to, reading->at, len);
+	reading->at += len;
+	return true;
+}
+
+/* They are at the end. */
+static bool
+snapshot_read_shares(struct snapshot_reading *reading)
+{
+	const size_t len = reading->head.shares * sizeof(struct snapshot_share);
+	const char *at = reading->end - len;
+	struct snapshot_share share;
+
+	memset(reading->shares, 0xff, sizeof(reading->shares));
+	for (; at < reading->end; at += sizeof(share)) {
+		memcpy(&share, at, sizeof(share));
+		if (share.share >= SHARES_COUNT || (share.tag & 1) == 0)
+			return false;
+		reading->shares[share.share] =
+		    (uint16_t)shares_find(reading->memory->shares,
+			(struct hash128){.lo = share.tag, .hi = 0});
+	}
+	reading->end -= len;
+	return true;
+}
+
+/* The time has gone on since then: have the bucket follow. */
+static void
+snapshot_move(const struct snapshot_reading *reading,
+    const struct algorithm *algorithm, struct bucket *bucket)
+{
+	if (!algorithm->is_calendar)
+		algorithm->move(bucket, reading->move_us);
+	else if (reading->is_set_back)
+		algorithm->follow_clock(
+		    bucket, reading->clock_us, reading->now_us);
+}
+
+/* Put a bucket in its stripe.  False: it is none. */
+static bool
+snapshot_put(struct snapshot_reading *reading, uint64_t stripe_of_file,
+    const struct memory_slot *slot)
+{
+	struct memory *memory = reading->memory;
+	struct stripe *stripe =
+	    &memory->stripe[stripe_of_file & (memory->stripes - 1)];
+	unsigned place = slot->hi & ALGORITHM_MASK;
+	unsigned share = (unsigned)((slot->hi & SHARE_MASK) >> ID_BITS);
+	const struct algorithm *algorithm;
+	struct bucket bucket;
+	uint64_t hi;
+
+	if (place == 0 || place > ALGORITHM_COUNT ||
+	    reading->shares[share] == NO_SHARE)
+		return false;
+	algorithm = algorithm_at(place - 1);
+	bucket = memory_unpack(slot);
+	snapshot_move(reading, algorithm, &bucket);
+	hi = (slot->hi & ID_MASK) | (uint64_t)reading->shares[share] << ID_BITS;
+	if (algorithm->is_drained(&bucket, reading->now_us))
+		reading->count->drained++;
+	else if (memory_restore(
+		     memory, stripe, memory_pack(slot->lo, hi, &bucket)))
+		reading->count->buckets++;
+	else
+		reading->count->homeless++;
+	return true;
+}
+
+static bool
+snapshot_read_stripes(struct snapshot_reading *reading)
+{
+	struct memory_slot slot;
+	uint64_t count;
+
+	for (uint64_t i = 0; i < reading->head.stripes; i++) {
+		if (!snapshot_next(reading, &count, sizeof(count)))
+			return false;
+		for (; count > 0; count--)
+			if (!snapshot_next(reading, &slot, sizeof(slot)) ||
+			    !snapshot_put(reading, i, &slot))
+				return false;
+	}
+	return reading->at == reading->end;
+}
+
+/* A time that no clock shows is one of a file that was made up. */
+static bool
+snapshot_set_times(struct snapshot_reading *reading)
+{
+	const struct snapshot_head *head = &reading->head;
+	int64_t passed_us;
+
+	if (head->now_us < 0 || head->now_us > BUCKET_NUMBER_MAX ||
+	    head->wall_us < 0 || head->wall_us > BUCKET_NUMBER_MAX)
+		return false;
+	passed_us = reading->now_us - head->wall_us;
+	reading->is_set_back = passed_us < 0;
+	if (passed_us < 0)
+		passed_us = 0;
+	reading->move_us = reading->now_us - passed_us - head->now_us;
+	reading->clock_us = head->wall_us;
+	return true;
+}
+
+int
+snapshot_read_bytes(const void *bytes, size_t len, struct memory *memory,
+    int64_t now_us, struct snapshot_count *count,
+    char reason[SNAPSHOT_REASON_MAX])
+{
+	struct snapshot_reading reading = {
+	    .memory = memory, .now_us = now_us, .count = count};
+	const char *fault = snapshot_fault_of_bytes(bytes, len, &reading.head);
+
+	*count = (struct snapshot_count){0};
+	if (fault)
+		return snapshot_refuse(reason, fault);
+	if (reading.head.stripes < memory->stripes)
+		return snapshot_refuse(reason,
+		    "max_buckets was so small that too little is known "
+		    "of each key");
+	reading.at = (const char *)bytes + sizeof(reading.head);
+	reading.end = (const char *)bytes + len - sizeof(uint64_t);
+	if (snapshot_set_times(&reading) && snapshot_read_shares(&reading) &&
+	    snapshot_read_stripes(&reading))
+		return 0;
+	memory_clear(memory);
+	*count = (struct snapshot_count){0};
+	return snapshot_refuse(reason, "it has what dripgate does not write");
+}
+
+/*
+ * The file.
+ */
+
+/* Open it, if it is this user's. */
+static int
+snapshot_open(int dir, struct stat *st, char reason[SNAPSHOT_REASON_MAX])
+{
+	int fd = openat(dir, SNAPSHOT_NAME,
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+	if (fd == -1) {
+		if (errno != ENOENT)
+			snapshot_refuse(reason, strerror(errno));
+		return -1;
+	}
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) &&
+	    st->st_uid == geteuid() && (st->st_mode & 022) == 0)
+		return fd;
+	close(fd);
+	return snapshot_refuse(reason, "it is not a file of this user alone");
+}
+
+static struct snapshot *
+snapshot_map(int fd, const struct stat *st)
+{
+	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+
+	if (!snapshot)
+		return NULL;
+	snapshot->len = (size_t)st->st_size;
+	if (snapshot->len == 0)
+		return snapshot;
+	snapshot->bytes = mmap(
+	    NULL, snapshot->len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (snapshot->bytes != MAP_FAILED)
+		return snapshot;
+	free(snapshot);
+	return NULL;
+}
+
+/* Give this process the seed, if the head is one. */
+static bool
+snapshot_take_seed(
+    const struct snapshot *snapshot, char reason[SNAPSHOT_REASON_MAX])
+{
+	const char *fault =
+	    "it is no file of buckets, or was not written whole";
+	struct snapshot_head head;
+	struct siphash_seed seed;
+
+	if (snapshot->len >= sizeof(head)) {
+		memcpy(&head, snapshot->bytes, sizeof(head));
+		fault = snapshot_fault_of(&head);
+	}
+	if (!fault) {
+		memcpy(&seed, head.seed, sizeof(seed));
+		if (key_set_seed(&seed))
+			return true;
+		fault = "keys were hashed before it was read";
+	}
+	snapshot_refuse(reason, fault);
+	return false;
+}
+
+static struct snapshot *
+snapshot_take_from(int dir, char reason[SNAPSHOT_REASON_MAX])
+{
+	struct snapshot *snapshot;
+	struct stat st;
+	int fd = snapshot_open(dir, &st, reason);
+
+	if (fd == -1)
+		return NULL;
+	snapshot = snapshot_map(fd, &st);
+	if (!snapshot)
+		snapshot_refuse(reason, strerror(errno));
+	close(fd);
+	if (snapshot && snapshot_take_seed(snapshot, reason))
+		return snapshot;
+	snapshot_free(snapshot);
+	return NULL;
+}
+
+struct snapshot *
+snapshot_take(const char *dir, char reason[SNAPSHOT_REASON_MAX])
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct snapshot *snapshot;
+
+	reason[0] = '\0';
+	if (fd == -1) {
+		snapshot_refuse(reason, strerror(errno));
+		return NULL;
+	}
+	snapshot = snapshot_take_from(fd, reason);
+	close(fd);
+	return snapshot;
+}
+
+int
+snapshot_read(struct snapshot *snapshot, struct memory *memory, int64_t now_us,
+    struct snapshot_count *count, char reason[SNAPSHOT_REASON_MAX])
+{
+	return snapshot_read_bytes(
+	    snapshot->bytes, snapshot->len, memory, now_us, count, reason);
+}
+
+void
+snapshot_forget(const char *dir)
+{
+	char path[SNAPSHOT_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" SNAPSHOT_NAME, dir);
+	unlink(path);
+}
+
+void
+snapshot_free(struct snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	if (snapshot->len > 0)
+		munmap(snapshot->bytes, snapshot->len);
+	free(snapshot);
+}

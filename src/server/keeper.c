@@ -10,17 +10,17 @@
 #include "base/log.h"
 #include "net/background.h"
 #include "net/timer.h"
-#include "store/snapshot.h"
+#include "store/bucket_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct keeper {
-	const char *dir;           /* "": buckets are not kept */
-	int64_t every_us;          /* 0: only at the end */
-	bool is_restored;          /* buckets were taken over */
-	struct snapshot *snapshot; /* of the process before, until the start */
+	const char *dir;          /* "": buckets are not kept */
+	int64_t every_us;         /* 0: only at the end */
+	bool is_restored;         /* buckets were taken over */
+	struct bucket_file *file; /* of the process before, until the start */
 	struct memory *memory;
 	struct timer timer;
 	struct log_limiter limiter;
@@ -29,7 +29,7 @@ struct keeper {
 	struct background *background;
 	struct {
 		int error; /* errno; 0: it went well */
-		struct snapshot_count count;
+		struct bucket_file_count count;
 		int64_t took_us;
 	} saved;
 
@@ -49,7 +49,7 @@ struct keeper *
 keeper_new(const char *dir, int64_t every_us)
 {
 	struct keeper *keeper = calloc(1, sizeof(*keeper));
-	char reason[SNAPSHOT_REASON_MAX];
+	char reason[BUCKET_FILE_REASON_MAX];
 
 	if (!keeper)
 		return NULL;
@@ -57,8 +57,8 @@ keeper_new(const char *dir, int64_t every_us)
 	keeper->every_us = every_us;
 	if (!*keeper->dir)
 		return keeper;
-	keeper->snapshot = snapshot_take(keeper->dir, reason);
-	if (!keeper->snapshot && *reason)
+	keeper->file = bucket_file_take(keeper->dir, reason);
+	if (!keeper->file && *reason)
 		keeper_say_not_kept(keeper, reason);
 	return keeper;
 }
@@ -67,13 +67,13 @@ static void
 keeper_restore(struct keeper *keeper)
 {
 	int64_t start_us = clock_us();
-	struct snapshot_count count;
-	char reason[SNAPSHOT_REASON_MAX] = "";
+	struct bucket_file_count count;
+	char reason[BUCKET_FILE_REASON_MAX] = "";
 
-	if (!keeper->snapshot)
+	if (!keeper->file)
 		return;
-	if (snapshot_read(keeper->snapshot, keeper->memory, start_us, &count,
-		reason) == -1)
+	if (bucket_file_read(
+		keeper->file, keeper->memory, start_us, &count, reason) == -1)
 		keeper_say_not_kept(keeper, reason);
 	else
 		log_info("%llu buckets taken over from %s/buckets in %lld ms; "
@@ -83,8 +83,8 @@ keeper_restore(struct keeper *keeper)
 		    (unsigned long long)count.drained,
 		    (unsigned long long)count.homeless);
 	keeper->is_restored = *reason == '\0';
-	snapshot_free(keeper->snapshot);
-	keeper->snapshot = NULL;
+	bucket_file_free(keeper->file);
+	keeper->file = NULL;
 }
 
 /* On a thread of its own. */
@@ -93,7 +93,7 @@ keeper_on_work(void *arg)
 {
 	struct keeper *keeper = arg;
 	int64_t start_us = clock_us();
-	int result = snapshot_save(keeper->memory, keeper->dir, start_us,
+	int result = bucket_file_save(keeper->memory, keeper->dir, start_us,
 	    clock_shift_us(), &keeper->saved.count);
 
 	keeper->saved.error = result == -1 ? errno : 0;
@@ -167,7 +167,7 @@ void
 keeper_serve(struct keeper *keeper)
 {
 	if (keeper && keeper->is_restored && keeper->every_us == 0)
-		snapshot_forget(keeper->dir);
+		bucket_file_forget(keeper->dir);
 }
 
 bool
@@ -189,7 +189,7 @@ keeper_free(struct keeper *keeper)
 	if (!keeper)
 		return true;
 	timer_stop(&keeper->timer);
-	snapshot_free(keeper->snapshot);
+	bucket_file_free(keeper->file);
 	if (keeper->background && background_free(keeper->background))
 		return false;
 	free(keeper);

@@ -13,6 +13,7 @@
 	X(arrivals)                                                            \
 	X(balance)                                                             \
 	X(batch)                                                               \
+	X(bucket_file)                                                         \
 	X(buf)                                                                 \
 	X(choice)                                                              \
 	X(check)                                                               \
@@ -74,7 +75,6 @@
 	X(server_clock)                                                        \
 	X(servers)                                                             \
 	X(siphash)                                                             \
-	X(snapshot)                                                            \
 	X(rooms)                                                               \
 	X(spares)                                                              \
 	X(suggest)                                                             \

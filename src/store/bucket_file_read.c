@@ -1,13 +1,13 @@
 /*
- * Job: reads the file of buckets that snapshot.c writes, of which nothing is
+ * Job: reads the file of buckets that bucket_file.c writes, of which nothing is
  * believed.
  * Invariant: no bucket is in the table before the whole file was found to be as
- * it was written. Heart: snapshot_read_bytes().
+ * it was written. Heart: bucket_file_read_bytes().
  */
-#include "store/snapshot.h"
+#include "store/bucket_file.h"
 
 #include "limit/key.h"
-#include "store/snapshot_format.h"
+#include "store/bucket_file_format.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,66 +22,66 @@
 
 _Static_assert(SHARES_COUNT < NO_SHARE, "another number than those of shares");
 
-struct snapshot {
+struct bucket_file {
 	void *bytes;
 	size_t len;
 };
 
 /* A file that is being read. */
-struct snapshot_reading {
+struct bucket_file_reading {
 	const char *at, *end;
-	struct snapshot_head head;
+	struct bucket_file_head head;
 	struct memory *memory;
 	int64_t now_us;
 	int64_t move_us;  /* to be added to the times of buckets */
 	int64_t clock_us; /* what the clock of calendars showed then */
 	bool is_set_back; /* the wall clock shows less than then */
-	struct snapshot_count *count;
+	struct bucket_file_count *count;
 	uint16_t shares[SHARES_COUNT]; /* where those of the file are now */
 };
 
 static int
-snapshot_refuse(char reason[SNAPSHOT_REASON_MAX], const char *text)
+bucket_file_refuse(char reason[BUCKET_FILE_REASON_MAX], const char *text)
 {
-	snprintf(reason, SNAPSHOT_REASON_MAX, "%s", text);
+	snprintf(reason, BUCKET_FILE_REASON_MAX, "%s", text);
 	return -1;
 }
 
 /* Why a head cannot be used; NULL: it can. */
 static const char *
-snapshot_fault_of(const struct snapshot_head *head)
+bucket_file_fault_of(const struct bucket_file_head *head)
 {
-	if (memcmp(head->magic, SNAPSHOT_MAGIC, sizeof(head->magic)) != 0)
+	if (memcmp(head->magic, BUCKET_FILE_MAGIC, sizeof(head->magic)) != 0)
 		return "it is no file of buckets, or was not written whole";
-	if (head->order != SNAPSHOT_ORDER)
+	if (head->order != BUCKET_FILE_ORDER)
 		return "a machine of another architecture wrote it";
-	if (head->version != SNAPSHOT_VERSION)
+	if (head->version != BUCKET_FILE_VERSION)
 		return "another version of dripgate wrote it";
-	if (head->check != snapshot_check(SNAPSHOT_CHECK_START, head,
-			       offsetof(struct snapshot_head, check)))
+	if (head->check != bucket_file_check(BUCKET_FILE_CHECK_START, head,
+			       offsetof(struct bucket_file_head, check)))
 		return "it is torn: its head is not as it was written";
-	if (head->algorithms != snapshot_algorithms())
+	if (head->algorithms != bucket_file_algorithms())
 		return "a dripgate with other algorithms wrote it";
 	return NULL;
 }
 
 /* How long a file with this head is; 0: no file is. */
 static uint64_t
-snapshot_len_of(const struct snapshot_head *head)
+bucket_file_len_of(const struct bucket_file_head *head)
 {
 	if (head->shares > SHARES_COUNT || head->stripes == 0 ||
 	    head->stripes > 1 << 16 ||
 	    (head->stripes & (head->stripes - 1)) != 0 ||
 	    head->buckets > LIMIT_BUCKETS_MAX)
 		return 0;
-	return sizeof(*head) + head->shares * sizeof(struct snapshot_share) +
+	return sizeof(*head) + head->shares * sizeof(struct bucket_file_share) +
 	       head->stripes * sizeof(uint64_t) +
 	       head->buckets * sizeof(struct memory_slot) + sizeof(uint64_t);
 }
 
 static const char *
-snapshot_fault_of_bytes(
-    const char *bytes, size_t len, struct snapshot_head *head)
+bucket_file_fault_of_bytes(
+    const char *bytes, size_t len, struct bucket_file_head *head)
 {
 	const char *fault;
 	uint64_t check;
@@ -89,13 +89,14 @@ snapshot_fault_of_bytes(
 	if (len < sizeof(*head))
 		return "it is no file of buckets, or was not written whole";
 	memcpy(head, bytes, sizeof(*head));
-	fault = snapshot_fault_of(head);
+	fault = bucket_file_fault_of(head);
 	if (fault)
 		return fault;
-	if (snapshot_len_of(head) != len)
+	if (bucket_file_len_of(head) != len)
 		return "it is torn: it does not have all that it should";
 	memcpy(&check, bytes + len - sizeof(check), sizeof(check));
-	if (check != snapshot_check(SNAPSHOT_CHECK_START, bytes + sizeof(*head),
+	if (check != bucket_file_check(BUCKET_FILE_CHECK_START,
+			 bytes + sizeof(*head),
 			 len - sizeof(*head) - sizeof(check)))
 		return "it is torn: it is not as it was written";
 	return NULL;
@@ -103,7 +104,7 @@ snapshot_fault_of_bytes(
 
 /* Copy the next ${len} bytes.  False: there are not as many. */
 static bool
-snapshot_next(struct snapshot_reading *reading, void *to, size_t len)
+bucket_file_next(struct bucket_file_reading *reading, void *to, size_t len)
 {
 	if ((size_t)(reading->end - reading->at) < len)
 		return false;
@@ -114,11 +115,12 @@ snapshot_next(struct snapshot_reading *reading, void *to, size_t len)
 
 /* They are at the end. */
 static bool
-snapshot_read_shares(struct snapshot_reading *reading)
+bucket_file_read_shares(struct bucket_file_reading *reading)
 {
-	const size_t len = reading->head.shares * sizeof(struct snapshot_share);
+	const size_t len =
+	    reading->head.shares * sizeof(struct bucket_file_share);
 	const char *at = reading->end - len;
-	struct snapshot_share share;
+	struct bucket_file_share share;
 
 	memset(reading->shares, 0xff, sizeof(reading->shares));
 	for (; at < reading->end; at += sizeof(share)) {
@@ -135,7 +137,7 @@ snapshot_read_shares(struct snapshot_reading *reading)
 
 /* The time has gone on since then: have the bucket follow. */
 static void
-snapshot_move(const struct snapshot_reading *reading,
+bucket_file_move(const struct bucket_file_reading *reading,
     const struct algorithm *algorithm, struct bucket *bucket)
 {
 	if (!algorithm->is_calendar)
@@ -147,7 +149,7 @@ snapshot_move(const struct snapshot_reading *reading,
 
 /* Put a bucket in its stripe.  False: it is none. */
 static bool
-snapshot_put(struct snapshot_reading *reading, uint64_t stripe_of_file,
+bucket_file_put(struct bucket_file_reading *reading, uint64_t stripe_of_file,
     const struct memory_slot *slot)
 {
 	struct memory *memory = reading->memory;
@@ -164,7 +166,7 @@ snapshot_put(struct snapshot_reading *reading, uint64_t stripe_of_file,
 		return false;
 	algorithm = algorithm_at(place - 1);
 	bucket = memory_unpack(slot);
-	snapshot_move(reading, algorithm, &bucket);
+	bucket_file_move(reading, algorithm, &bucket);
 	hi = (slot->hi & ID_MASK) | (uint64_t)reading->shares[share] << ID_BITS;
 	if (algorithm->is_drained(&bucket, reading->now_us))
 		reading->count->drained++;
@@ -177,17 +179,17 @@ snapshot_put(struct snapshot_reading *reading, uint64_t stripe_of_file,
 }
 
 static bool
-snapshot_read_stripes(struct snapshot_reading *reading)
+bucket_file_read_stripes(struct bucket_file_reading *reading)
 {
 	struct memory_slot slot;
 	uint64_t count;
 
 	for (uint64_t i = 0; i < reading->head.stripes; i++) {
-		if (!snapshot_next(reading, &count, sizeof(count)))
+		if (!bucket_file_next(reading, &count, sizeof(count)))
 			return false;
 		for (; count > 0; count--)
-			if (!snapshot_next(reading, &slot, sizeof(slot)) ||
-			    !snapshot_put(reading, i, &slot))
+			if (!bucket_file_next(reading, &slot, sizeof(slot)) ||
+			    !bucket_file_put(reading, i, &slot))
 				return false;
 	}
 	return reading->at == reading->end;
@@ -195,9 +197,9 @@ snapshot_read_stripes(struct snapshot_reading *reading)
 
 /* A time that no clock shows is one of a file that was made up. */
 static bool
-snapshot_set_times(struct snapshot_reading *reading)
+bucket_file_set_times(struct bucket_file_reading *reading)
 {
-	const struct snapshot_head *head = &reading->head;
+	const struct bucket_file_head *head = &reading->head;
 	int64_t passed_us;
 
 	if (head->now_us < 0 || head->now_us > BUCKET_NUMBER_MAX ||
@@ -213,29 +215,32 @@ snapshot_set_times(struct snapshot_reading *reading)
 }
 
 int
-snapshot_read_bytes(const void *bytes, size_t len, struct memory *memory,
-    int64_t now_us, struct snapshot_count *count,
-    char reason[SNAPSHOT_REASON_MAX])
+bucket_file_read_bytes(const void *bytes, size_t len, struct memory *memory,
+    int64_t now_us, struct bucket_file_count *count,
+    char reason[BUCKET_FILE_REASON_MAX])
 {
-	struct snapshot_reading reading = {
+	struct bucket_file_reading reading = {
 	    .memory = memory, .now_us = now_us, .count = count};
-	const char *fault = snapshot_fault_of_bytes(bytes, len, &reading.head);
+	const char *fault =
+	    bucket_file_fault_of_bytes(bytes, len, &reading.head);
 
-	*count = (struct snapshot_count){0};
+	*count = (struct bucket_file_count){0};
 	if (fault)
-		return snapshot_refuse(reason, fault);
+		return bucket_file_refuse(reason, fault);
 	if (reading.head.stripes < memory->stripes)
-		return snapshot_refuse(reason,
+		return bucket_file_refuse(reason,
 		    "max_buckets was so small that too little is known "
 		    "of each key");
 	reading.at = (const char *)bytes + sizeof(reading.head);
 	reading.end = (const char *)bytes + len - sizeof(uint64_t);
-	if (snapshot_set_times(&reading) && snapshot_read_shares(&reading) &&
-	    snapshot_read_stripes(&reading))
+	if (bucket_file_set_times(&reading) &&
+	    bucket_file_read_shares(&reading) &&
+	    bucket_file_read_stripes(&reading))
 		return 0;
 	memory_clear(memory);
-	*count = (struct snapshot_count){0};
-	return snapshot_refuse(reason, "it has what dripgate does not write");
+	*count = (struct bucket_file_count){0};
+	return bucket_file_refuse(
+	    reason, "it has what dripgate does not write");
 }
 
 /*
@@ -244,54 +249,55 @@ snapshot_read_bytes(const void *bytes, size_t len, struct memory *memory,
 
 /* Open it, if it is this user's. */
 static int
-snapshot_open(int dir, struct stat *st, char reason[SNAPSHOT_REASON_MAX])
+bucket_file_open(int dir, struct stat *st, char reason[BUCKET_FILE_REASON_MAX])
 {
-	int fd = openat(dir, SNAPSHOT_NAME,
+	int fd = openat(dir, BUCKET_FILE_NAME,
 	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
 	if (fd == -1) {
 		if (errno != ENOENT)
-			snapshot_refuse(reason, strerror(errno));
+			bucket_file_refuse(reason, strerror(errno));
 		return -1;
 	}
 	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) &&
 	    st->st_uid == geteuid() && (st->st_mode & 022) == 0)
 		return fd;
 	close(fd);
-	return snapshot_refuse(reason, "it is not a file of this user alone");
+	return bucket_file_refuse(
+	    reason, "it is not a file of this user alone");
 }
 
-static struct snapshot *
-snapshot_map(int fd, const struct stat *st)
+static struct bucket_file *
+bucket_file_map(int fd, const struct stat *st)
 {
-	struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+	struct bucket_file *bucket_file = calloc(1, sizeof(*bucket_file));
 
-	if (!snapshot)
+	if (!bucket_file)
 		return NULL;
-	snapshot->len = (size_t)st->st_size;
-	if (snapshot->len == 0)
-		return snapshot;
-	snapshot->bytes = mmap(
-	    NULL, snapshot->len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-	if (snapshot->bytes != MAP_FAILED)
-		return snapshot;
-	free(snapshot);
+	bucket_file->len = (size_t)st->st_size;
+	if (bucket_file->len == 0)
+		return bucket_file;
+	bucket_file->bytes = mmap(NULL, bucket_file->len, PROT_READ,
+	    MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (bucket_file->bytes != MAP_FAILED)
+		return bucket_file;
+	free(bucket_file);
 	return NULL;
 }
 
 /* Give this process the seed, if the head is one. */
 static bool
-snapshot_take_seed(
-    const struct snapshot *snapshot, char reason[SNAPSHOT_REASON_MAX])
+bucket_file_take_seed(
+    const struct bucket_file *bucket_file, char reason[BUCKET_FILE_REASON_MAX])
 {
 	const char *fault =
 	    "it is no file of buckets, or was not written whole";
-	struct snapshot_head head;
+	struct bucket_file_head head;
 	struct siphash_seed seed;
 
-	if (snapshot->len >= sizeof(head)) {
-		memcpy(&head, snapshot->bytes, sizeof(head));
-		fault = snapshot_fault_of(&head);
+	if (bucket_file->len >= sizeof(head)) {
+		memcpy(&head, bucket_file->bytes, sizeof(head));
+		fault = bucket_file_fault_of(&head);
 	}
 	if (!fault) {
 		memcpy(&seed, head.seed, sizeof(seed));
@@ -299,68 +305,69 @@ snapshot_take_seed(
 			return true;
 		fault = "keys were hashed before it was read";
 	}
-	snapshot_refuse(reason, fault);
+	bucket_file_refuse(reason, fault);
 	return false;
 }
 
-static struct snapshot *
-snapshot_take_from(int dir, char reason[SNAPSHOT_REASON_MAX])
+static struct bucket_file *
+bucket_file_take_from(int dir, char reason[BUCKET_FILE_REASON_MAX])
 {
-	struct snapshot *snapshot;
+	struct bucket_file *bucket_file;
 	struct stat st;
-	int fd = snapshot_open(dir, &st, reason);
+	int fd = bucket_file_open(dir, &st, reason);
 
 	if (fd == -1)
 		return NULL;
-	snapshot = snapshot_map(fd, &st);
-	if (!snapshot)
-		snapshot_refuse(reason, strerror(errno));
+	bucket_file = bucket_file_map(fd, &st);
+	if (!bucket_file)
+		bucket_file_refuse(reason, strerror(errno));
 	close(fd);
-	if (snapshot && snapshot_take_seed(snapshot, reason))
-		return snapshot;
-	snapshot_free(snapshot);
+	if (bucket_file && bucket_file_take_seed(bucket_file, reason))
+		return bucket_file;
+	bucket_file_free(bucket_file);
 	return NULL;
 }
 
-struct snapshot *
-snapshot_take(const char *dir, char reason[SNAPSHOT_REASON_MAX])
+struct bucket_file *
+bucket_file_take(const char *dir, char reason[BUCKET_FILE_REASON_MAX])
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct snapshot *snapshot;
+	struct bucket_file *bucket_file;
 
 	reason[0] = '\0';
 	if (fd == -1) {
-		snapshot_refuse(reason, strerror(errno));
+		bucket_file_refuse(reason, strerror(errno));
 		return NULL;
 	}
-	snapshot = snapshot_take_from(fd, reason);
+	bucket_file = bucket_file_take_from(fd, reason);
 	close(fd);
-	return snapshot;
+	return bucket_file;
 }
 
 int
-snapshot_read(struct snapshot *snapshot, struct memory *memory, int64_t now_us,
-    struct snapshot_count *count, char reason[SNAPSHOT_REASON_MAX])
+bucket_file_read(struct bucket_file *bucket_file, struct memory *memory,
+    int64_t now_us, struct bucket_file_count *count,
+    char reason[BUCKET_FILE_REASON_MAX])
 {
-	return snapshot_read_bytes(
-	    snapshot->bytes, snapshot->len, memory, now_us, count, reason);
+	return bucket_file_read_bytes(bucket_file->bytes, bucket_file->len,
+	    memory, now_us, count, reason);
 }
 
 void
-snapshot_forget(const char *dir)
+bucket_file_forget(const char *dir)
 {
-	char path[SNAPSHOT_PATH_MAX];
+	char path[BUCKET_FILE_PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/" SNAPSHOT_NAME, dir);
+	snprintf(path, sizeof(path), "%s/" BUCKET_FILE_NAME, dir);
 	unlink(path);
 }
 
 void
-snapshot_free(struct snapshot *snapshot)
+bucket_file_free(struct bucket_file *bucket_file)
 {
-	if (!snapshot)
+	if (!bucket_file)
 		return;
-	if (snapshot->len > 0)
-		munmap(snapshot->bytes, snapshot->len);
-	free(snapshot);
+	if (bucket_file->len > 0)
+		munmap(bucket_file->bytes, bucket_file->len);
+	free(bucket_file);
 }

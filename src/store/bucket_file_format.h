@@ -1,14 +1,14 @@
 /**
- * snapshot_format: the file of buckets.  For snapshot.c and snapshot_read.c
- * only.
+ * bucket_file_format: the file of buckets.  For bucket_file.c and
+ * bucket_file_read.c only.
  *
  *   head | stripe 0 | stripe 1 | ... | shares | check
  *
  * All words are 64 bits in the order of the machine, which the head says.  A
  * stripe is the number of its buckets and these, as memory_internal.h has them.
  */
-#ifndef STORE_SNAPSHOT_FORMAT_H
-#define STORE_SNAPSHOT_FORMAT_H
+#ifndef STORE_BUCKET_FILE_FORMAT_H
+#define STORE_BUCKET_FILE_FORMAT_H
 
 #include "base/siphash.h"
 #include "store/memory_internal.h"
@@ -16,11 +16,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SNAPSHOT_MAGIC   "dripsnap"
-#define SNAPSHOT_ORDER   UINT64_C(0x0102030405060708)
-#define SNAPSHOT_VERSION 1
+#define BUCKET_FILE_MAGIC   "dripsnap"
+#define BUCKET_FILE_ORDER   UINT64_C(0x0102030405060708)
+#define BUCKET_FILE_VERSION 1
 
-struct snapshot_head {
+struct bucket_file_head {
 	char magic[8];
 	uint64_t order;
 	uint64_t version;
@@ -33,26 +33,26 @@ struct snapshot_head {
 };
 
 /* The number of a share, and what it is of. */
-struct snapshot_share {
+struct bucket_file_share {
 	uint64_t share, tag;
 };
 
-_Static_assert(sizeof(struct snapshot_head) == 96, "no padding");
+_Static_assert(sizeof(struct bucket_file_head) == 96, "no padding");
 _Static_assert(sizeof(struct siphash_seed) == 2 * sizeof(uint64_t),
     "the seed is two words");
 
 /** Of no bytes. */
-#define SNAPSHOT_CHECK_START UINT64_C(0xcbf29ce484222325)
+#define BUCKET_FILE_CHECK_START UINT64_C(0xcbf29ce484222325)
 
 /** The check with ${len} bytes more, whole words.  It finds what a disk or a
  * crash does, not what an enemy does. */
-uint64_t snapshot_check(uint64_t check, const void *bytes, size_t len);
+uint64_t bucket_file_check(uint64_t check, const void *bytes, size_t len);
 
 /** The check of the names of all algorithms. */
-uint64_t snapshot_algorithms(void);
+uint64_t bucket_file_algorithms(void);
 
-#define SNAPSHOT_NAME     "buckets"
-#define SNAPSHOT_NEW_NAME "buckets.new"
-#define SNAPSHOT_PATH_MAX 4200
+#define BUCKET_FILE_NAME     "buckets"
+#define BUCKET_FILE_NEW_NAME "buckets.new"
+#define BUCKET_FILE_PATH_MAX 4200
 
 #endif

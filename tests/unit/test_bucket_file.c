@@ -1,7 +1,7 @@
-#include "store/snapshot.h"
+#include "store/bucket_file.h"
 #include "base/attr.h"
 #include "limit/key.h"
-#include "store/snapshot_format.h"
+#include "store/bucket_file_format.h"
 #include "suites.h"
 
 #include <errno.h>
@@ -19,10 +19,10 @@
 #define START  INT64_C(1700000000000000)
 #define SECOND INT64_C(1000000)
 
-static char dir[] = "/tmp/snapshot-XXXXXX";
+static char dir[] = "/tmp/bucket-file-XXXXXX";
 static char path[64], new_path[64];
-static char reason[SNAPSHOT_REASON_MAX];
-static struct snapshot_count count;
+static char reason[BUCKET_FILE_REASON_MAX];
+static struct bucket_file_count count;
 
 static const struct limit leaky = {
     .id = {11, 10},
@@ -85,7 +85,7 @@ filled(int64_t max_buckets, uint64_t buckets)
 static void
 save(struct memory *memory)
 {
-	ck_assert_int_eq(snapshot_save(memory, dir, START, 0, &count), 0);
+	ck_assert_int_eq(bucket_file_save(memory, dir, START, 0, &count), 0);
 }
 
 static char *
@@ -128,7 +128,7 @@ restored(int64_t max_buckets, int64_t now_us)
 	size_t len;
 	char *bytes = contents(&len);
 
-	ck_assert_msg(snapshot_read_bytes(
+	ck_assert_msg(bucket_file_read_bytes(
 			  bytes, len, memory, now_us, &count, reason) == 0,
 	    "%s", reason);
 	free(bytes);
@@ -215,7 +215,7 @@ START_TEST(a_clock_that_was_set_while_the_process_ran_is_no_time_that_passed)
 
 	ask(memory, &leaky, 1, OP_CONSUME, 4, START);
 	ck_assert_int_eq(
-	    snapshot_save(memory, dir, START, shift_us, &count), 0);
+	    bucket_file_save(memory, dir, START, shift_us, &count), 0);
 	after = restored(1000, START + shift_us + 60 * SECOND);
 	ck_assert_int_eq(
 	    ask(after, &leaky, 1, OP_PEEK, 0, START + shift_us + 60 * SECOND)
@@ -261,7 +261,8 @@ refusal_of(const char *bytes, size_t len, int64_t max_buckets)
 	struct memory *memory = table(max_buckets);
 
 	ck_assert_int_eq(
-	    snapshot_read_bytes(bytes, len, memory, START, &count, reason), -1);
+	    bucket_file_read_bytes(bytes, len, memory, START, &count, reason),
+	    -1);
 	ck_assert_uint_eq(memory_buckets(memory), 0);
 	ck_assert_uint_eq(count.buckets, 0);
 	memory_free(memory);
@@ -307,14 +308,14 @@ END_TEST
 static void
 sign(char *bytes, size_t len)
 {
-	struct snapshot_head head;
-	uint64_t check = snapshot_check(SNAPSHOT_CHECK_START,
+	struct bucket_file_head head;
+	uint64_t check = bucket_file_check(BUCKET_FILE_CHECK_START,
 	    bytes + sizeof(head), len - sizeof(head) - sizeof(check));
 
 	memcpy(bytes + len - sizeof(check), &check, sizeof(check));
 	memcpy(&head, bytes, sizeof(head));
-	head.check = snapshot_check(
-	    SNAPSHOT_CHECK_START, &head, offsetof(struct snapshot_head, check));
+	head.check = bucket_file_check(BUCKET_FILE_CHECK_START, &head,
+	    offsetof(struct bucket_file_head, check));
 	memcpy(bytes, &head, sizeof(head));
 }
 
@@ -322,16 +323,16 @@ static const struct {
 	size_t at; /* from the end if it is not within the file */
 	const char *reason;
 } others[] = {
-    {offsetof(struct snapshot_head, magic), "no file of buckets"},
-    {offsetof(struct snapshot_head, order), "another architecture"},
-    {offsetof(struct snapshot_head, version), "another version"},
-    {offsetof(struct snapshot_head, algorithms), "other algorithms"},
-    {offsetof(struct snapshot_head, buckets), "torn"},
-    {offsetof(struct snapshot_head, now_us) + 7, "does not write"},
+    {offsetof(struct bucket_file_head, magic), "no file of buckets"},
+    {offsetof(struct bucket_file_head, order), "another architecture"},
+    {offsetof(struct bucket_file_head, version), "another version"},
+    {offsetof(struct bucket_file_head, algorithms), "other algorithms"},
+    {offsetof(struct bucket_file_head, buckets), "torn"},
+    {offsetof(struct bucket_file_head, now_us) + 7, "does not write"},
     /* how many buckets there are, what the first is of, the tag of the last
      * share and its number */
-    {sizeof(struct snapshot_head), "does not write"},
-    {sizeof(struct snapshot_head) + 16, "does not write"},
+    {sizeof(struct bucket_file_head), "does not write"},
+    {sizeof(struct bucket_file_head) + 16, "does not write"},
     {(size_t)-16, "does not write"},
     {(size_t)-22, "does not write"},
 };
@@ -363,8 +364,9 @@ save_elsewhere(void)
 	int status;
 
 	if (child == 0) {
-		_exit(!key_set_seed(&seed) || snapshot_save(filled(1000, 100),
-						  dir, START, 0, &count) == -1);
+		_exit(
+		    !key_set_seed(&seed) || bucket_file_save(filled(1000, 100),
+						dir, START, 0, &count) == -1);
 	}
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);
@@ -373,21 +375,21 @@ save_elsewhere(void)
 START_TEST(a_file_is_taken_once_with_its_seed)
 {
 	struct memory *memory = table(1000);
-	struct snapshot *snapshot;
+	struct bucket_file *bucket_file;
 
 	save_elsewhere();
 	ck_assert_int_eq(access(new_path, F_OK), -1);
-	snapshot = snapshot_take(dir, reason);
-	ck_assert_msg(snapshot != NULL, "%s", reason);
-	snapshot_forget(dir);
+	bucket_file = bucket_file_take(dir, reason);
+	ck_assert_msg(bucket_file != NULL, "%s", reason);
+	bucket_file_forget(dir);
 	ck_assert_int_eq(access(path, F_OK), -1);
 	ck_assert_int_eq(
-	    snapshot_read(snapshot, memory, START, &count, reason), 0);
+	    bucket_file_read(bucket_file, memory, START, &count, reason), 0);
 	for (uint64_t n = 0; n < 100; n++)
 		ck_assert_int_eq(
 		    ask(memory, &leaky, n, OP_PEEK, 0, START).level,
 		    (int64_t)(n % 5) + 1);
-	snapshot_free(snapshot);
+	bucket_file_free(bucket_file);
 	memory_free(memory);
 }
 END_TEST
@@ -396,16 +398,16 @@ START_TEST(a_seed_comes_before_the_first_key)
 {
 	save_elsewhere();
 	key_make("k", 1);
-	ck_assert_ptr_null(snapshot_take(dir, reason));
+	ck_assert_ptr_null(bucket_file_take(dir, reason));
 	ck_assert_ptr_nonnull(strstr(reason, "keys were hashed"));
 }
 END_TEST
 
 START_TEST(without_a_file_nothing_is_said)
 {
-	ck_assert_ptr_null(snapshot_take(dir, reason));
+	ck_assert_ptr_null(bucket_file_take(dir, reason));
 	ck_assert_str_eq(reason, "");
-	ck_assert_ptr_null(snapshot_take("/nonexistent", reason));
+	ck_assert_ptr_null(bucket_file_take("/nonexistent", reason));
 	ck_assert_str_ne(reason, "");
 }
 END_TEST
@@ -416,18 +418,18 @@ START_TEST(a_file_that_others_may_write_is_left_alone)
 
 	save(memory);
 	ck_assert_int_eq(chmod(path, 0620), 0);
-	ck_assert_ptr_null(snapshot_take(dir, reason));
+	ck_assert_ptr_null(bucket_file_take(dir, reason));
 	ck_assert_ptr_nonnull(strstr(reason, "this user alone"));
 	ck_assert_int_eq(access(path, F_OK), 0);
 	ck_assert_int_eq(chmod(path, 0600), 0);
 	if (geteuid() == 0) {
 		ck_assert_int_eq(chown(path, 12345, (gid_t)-1), 0);
-		ck_assert_ptr_null(snapshot_take(dir, reason));
+		ck_assert_ptr_null(bucket_file_take(dir, reason));
 		ck_assert_ptr_nonnull(strstr(reason, "this user alone"));
 	}
 	unlink(path);
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
-	ck_assert_ptr_null(snapshot_take(dir, reason));
+	ck_assert_ptr_null(bucket_file_take(dir, reason));
 	ck_assert_str_ne(reason, "");
 	memory_free(memory);
 }
@@ -442,7 +444,7 @@ START_TEST(a_full_disk_leaves_the_file_before)
 	save(memory);
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	ck_assert_int_eq(snapshot_save(more, dir, START, 0, &count), -1);
+	ck_assert_int_eq(bucket_file_save(more, dir, START, 0, &count), -1);
 	ck_assert_int_eq(errno, EFBIG);
 	ck_assert_int_eq(access(new_path, F_OK), -1);
 	memory_free(restored(1000, START));
@@ -453,9 +455,9 @@ START_TEST(a_full_disk_leaves_the_file_before)
 END_TEST
 
 Suite *
-snapshot_suite(void)
+bucket_file_suite(void)
 {
-	Suite *suite = suite_create("snapshot");
+	Suite *suite = suite_create("bucket_file");
 	TCase *tcase = tcase_create("all");
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);

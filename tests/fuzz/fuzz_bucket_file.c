@@ -5,8 +5,8 @@
  */
 #include "fuzz.h"
 #include "limit/key.h"
-#include "store/snapshot.h"
-#include "store/snapshot_format.h"
+#include "store/bucket_file.h"
+#include "store/bucket_file_format.h"
 
 #include <string.h>
 
@@ -23,21 +23,21 @@ static const struct limit limit = {
 static void
 sign(char *bytes, size_t size)
 {
-	struct snapshot_head head;
+	struct bucket_file_head head;
 	uint64_t check;
 
 	memcpy(&head, bytes, sizeof(head));
-	memcpy(head.magic, SNAPSHOT_MAGIC, sizeof(head.magic));
-	head.order = SNAPSHOT_ORDER;
-	head.version = SNAPSHOT_VERSION;
-	head.algorithms = snapshot_algorithms();
+	memcpy(head.magic, BUCKET_FILE_MAGIC, sizeof(head.magic));
+	head.order = BUCKET_FILE_ORDER;
+	head.version = BUCKET_FILE_VERSION;
+	head.algorithms = bucket_file_algorithms();
 	if (size >= sizeof(head) + 16 + head.shares % 64 * 16)
 		head.buckets =
 		    (size - sizeof(head) - 16 - head.shares % 64 * 16) / 32;
-	head.check = snapshot_check(
-	    SNAPSHOT_CHECK_START, &head, offsetof(struct snapshot_head, check));
+	head.check = bucket_file_check(BUCKET_FILE_CHECK_START, &head,
+	    offsetof(struct bucket_file_head, check));
 	memcpy(bytes, &head, sizeof(head));
-	check = snapshot_check(SNAPSHOT_CHECK_START, bytes + sizeof(head),
+	check = bucket_file_check(BUCKET_FILE_CHECK_START, bytes + sizeof(head),
 	    size - sizeof(head) - sizeof(check));
 	memcpy(bytes + size - sizeof(check), &check, sizeof(check));
 }
@@ -47,13 +47,13 @@ try_bytes(const char *bytes, size_t size)
 {
 	struct memory *memory =
 	    memory_new(&(struct memory_options){100, ON_FULL_DENY});
-	char reason[SNAPSHOT_REASON_MAX];
-	struct snapshot_count count;
+	char reason[BUCKET_FILE_REASON_MAX];
+	struct bucket_file_count count;
 	struct decision decision;
 	struct key key = key_make("k", 1);
 
 	check(memory != NULL);
-	if (snapshot_read_bytes(bytes, size, memory, NOW, &count, reason) ==
+	if (bucket_file_read_bytes(bytes, size, memory, NOW, &count, reason) ==
 	    -1) {
 		check(*reason != '\0');
 		check(memory_buckets(memory) == 0);
@@ -74,7 +74,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0)
 		memcpy(bytes, data, size);
 	try_bytes(bytes, size);
-	if (size >= sizeof(struct snapshot_head) + sizeof(uint64_t)) {
+	if (size >= sizeof(struct bucket_file_head) + sizeof(uint64_t)) {
 		sign(bytes, size);
 		try_bytes(bytes, size);
 	}

@@ -177,7 +177,7 @@ class FailoverTest(Case):
         self.master.kill()
         self.wait_for_promotion()
         gate.write_limits(LIMITS.replace("login", "other"))
-        self.tool(gate, "limits", "load", gate.limits_path, "--immediate")
+        self.tool(gate, "limits", "load", gate.limits_path, "--immediate", "--yes")
         wait_until(lambda: "limit=other" in gate.ask("peek other:1"), "the limits")
 
     def tool(self, gate, *words, status=0):

@@ -543,10 +543,20 @@ class FleetTest(HistoryCase):
         wait_until(lambda: "limits reloaded: 3 in force, number 2, from" in daemon.log(),
                    "number 2")
         self.assertEqual(daemon.ask("PEEK login:1").split()[3], "capacity=6")
-        wait_until(lambda: self.rows()[1][-1] == "current", "the report")
+        wait_until(lambda: self.row(self.server, "a").startswith(
+            self.field("digest") + b" "), "the report")
         heading, row = self.rows()
         self.assertEqual(heading[:4], ["NODE", "DIGEST", "NUMBER", "LIMITS"])
         self.assertEqual([row[0], row[2], row[3]], ["a", "2", "3"])
+
+    def test_what_another_program_loaded_has_no_number(self):
+        self.load(FILE)
+        daemon = self.start("a")
+        wait_until(lambda: "3 in force, number 1, from" in daemon.log(), "number 1")
+        self.server.ask("ZADD", "limits", 90, "x match=x capacity=1 recharge=1s")
+        self.server.ask("PUBLISH", "control", "reload:immediate")
+        wait_until(lambda: "limits reloaded: 4 in force, " in daemon.log(), "the limits")
+        self.assertIn("limits reloaded: 4 in force, from", daemon.log())
 
     def test_one_that_lags_is_named_with_the_number_that_it_runs(self):
         self.load(FILE)

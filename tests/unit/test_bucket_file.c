@@ -210,17 +210,21 @@ END_TEST
 /* The process's clock does not follow the wall clock; its file does. */
 START_TEST(a_clock_that_was_set_while_the_process_ran_is_no_time_that_passed)
 {
-	struct memory *memory = table(1000), *after;
 	const int64_t shift_us = 86400 * SECOND;
+	const int64_t now_us = START + shift_us + 60 * SECOND;
+	struct memory *memory = table(1000), *after;
 
 	ask(memory, &leaky, 1, OP_CONSUME, 4, START);
+	ask(memory, &leaky, 2, OP_CONSUME, 5, START);
+	ask(memory, &leaky, 2, OP_CONSUME, 1, START); /* is blocked by this */
 	ck_assert_int_eq(
 	    bucket_file_save(memory, dir, START, shift_us, &count), 0);
-	after = restored(1000, START + shift_us + 60 * SECOND);
+	after = restored(1000, now_us);
+	ck_assert_int_eq(ask(after, &leaky, 1, OP_PEEK, 0, now_us).level, 3);
 	ck_assert_int_eq(
-	    ask(after, &leaky, 1, OP_PEEK, 0, START + shift_us + 60 * SECOND)
-		.level,
-	    3);
+	    ask(after, &leaky, 1, OP_PEEK, 0, now_us).blocked_us, 0);
+	ck_assert_int_eq(
+	    ask(after, &leaky, 2, OP_PEEK, 0, now_us).blocked_us, 240 * SECOND);
 	memory_free(memory);
 	memory_free(after);
 }

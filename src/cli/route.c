@@ -72,7 +72,7 @@ route_head(struct route_asking *asking, const struct config *config,
 	struct http_piece piece;
 	struct http_word rest, query;
 	struct networks trusted;
-	struct http_routing routing = {.rules = asking->rules,
+	struct original_routing routing = {.rules = asking->rules,
 	    .scratch = asking->scratch,
 	    .peer = {.kind = ADDRESS_IP,
 		.bytes = {[10] = 0xFF, 0xFF, 127, 0, 0, 1}},

@@ -27,7 +27,7 @@
 #define CONFIG_PATH "/etc/dripgate/dripgate.ini"
 
 /** Room for all settings. */
-#define SETTINGS_MAX 128
+#define SETTINGS_MAX 160
 
 enum limits_source { LIMITS_FILE, LIMITS_REDIS };
 

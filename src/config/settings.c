@@ -207,6 +207,12 @@ const struct setting settings[] = {
 	.help = "the header with that address, as Forwarded"},
     TLS_OF_CLIENTS("http", LISTENER_HTTP),
 
+    {"grpc", "headers", CONFIG(gate.grpc_headers), CHOICE(http_headers),
+	.fallback = "none",
+	.help = "of a decision, as in [http], for Envoy to add to its own"},
+    {"grpc", "charge_all", CONFIG(gate.grpc_charge_all), FLAG, .fallback = "no",
+	.help = "charge each descriptor of a call, even if another one denies"},
+
     {"admin", "listen", CONFIG(listeners.admin), .type = SETTING_ADDRESS,
 	FROM(0, 262), .fallback = "127.0.0.1:14291",
 	.help = "TCP address for operators, by HTTP; empty: none"},

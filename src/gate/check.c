@@ -305,6 +305,7 @@ check_open(struct check *check)
 {
 	check_set_state(check, CHECK_OPEN);
 	check->is_alone = false;
+	check->charges_each = false;
 	check->snapshot = gate_acquire_snapshot(check->gate);
 }
 
@@ -381,6 +382,9 @@ check_add_keys(struct check *check, enum op op, const struct check_key *keys,
 	assert(count > 0 && count <= CHECK_KEYS_MAX);
 	if (count == 1) {
 		check_add(check, op, keys->bytes, keys->len, keys->amount);
+		if (keys->capacity > 0)
+			check_use_inline_limit(
+			    check, keys->capacity, keys->recharge_ns);
 		return 0;
 	}
 	check_open(check);

@@ -73,6 +73,7 @@ struct check {
 	struct joint *joint; /* else; or NULL */
 	enum check_state state;
 	bool is_alone;         /* without what its limit has in also */
+	bool charges_each;     /* of several queries, whatever the others get */
 	struct sample *sample; /* its key, if it is looked at; or NULL */
 
 	/* for the client, once DECIDED */
@@ -107,11 +108,24 @@ check_keep_alone(struct check *check)
 	check->is_alone = true;
 }
 
+/** Charge each of its queries by itself, where another one denies as well.  The
+ * check is allowed if all are. */
+static inline void
+check_charge_each(struct check *check)
+{
+	check->charges_each = true;
+}
+
 /** A key, valid and borrowed, and what is to be put in its bucket. */
 struct check_key {
 	const char *bytes;
 	size_t len;
 	int64_t amount;
+
+	/* the limit that came with it, as limit_init_inline() takes it;
+	 * capacity 0: none did, and the key determines it */
+	int64_t capacity;
+	int64_t recharge_ns;
 };
 
 /** Open the check with ${count} keys, 1..CHECK_KEYS_MAX, all of which are

@@ -51,11 +51,13 @@ struct gateway_options {
 	bool inline_limits;      /* a request may bring its limit along */
 	const char *http_hosts;  /* names that HTTP clients may call us */
 	enum http_headers http_headers;
-	const char *client_header;   /* a client's address behind a proxy */
-	const char *trusted_proxies; /* networks (base/network.h) */
-	bool ready_on_fallback;      /* READY is fine without Redis */
-	struct tls_context *tls[4];  /* of TCP clients, by what they are offered
-				      * (protocol.h); NULL: without */
+	enum http_headers grpc_headers; /* of a decision for Envoy */
+	bool grpc_charge_all;           /* of a call's descriptors, each */
+	const char *client_header;      /* a client's address behind a proxy */
+	const char *trusted_proxies;    /* networks (base/network.h) */
+	bool ready_on_fallback;         /* READY is fine without Redis */
+	struct tls_context *tls[4]; /* of TCP clients, by what they are offered
+				     * (protocol.h); NULL: without */
 
 	/* buckets */
 	enum store_type store;

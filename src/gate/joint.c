@@ -104,7 +104,7 @@ joint_ask_deny_cache(struct joint *joint)
 		struct query *query = &joint->queries[i];
 
 		if (cache && deny_cache_decide(cache, query) &&
-		    joint_denies(query)) {
+		    joint_denies(query) && !joint->check->charges_each) {
 			joint->decider = i;
 			return true;
 		}
@@ -117,16 +117,18 @@ static bool
 joint_ask_store(struct joint *joint)
 {
 	struct store *store = joint->check->gate->store;
+	bool each = joint->check->charges_each;
 	struct joint_groups groups = {0};
 
 	for (unsigned i = 0; i < joint->count; i++) {
 		struct query *query = &joint->queries[i];
 
 		if (!joint_is_refused_again(query))
-			joint_group(&groups, store_place(store, query), query);
+			joint_group(&groups,
+			    each ? i : store_place(store, query), query);
 	}
 	joint->waiting = groups.count;
-	joint->is_spread = groups.count > 1;
+	joint->is_spread = groups.count > 1 && !each;
 	for (unsigned i = 0; i < groups.count; i++)
 		joint->waiting -= store_query(store, groups.firsts[i]);
 	return joint->waiting == 0;
@@ -135,6 +137,16 @@ joint_ask_store(struct joint *joint)
 /*
  * The results.
  */
+
+/* Whether the limit of ${query} did allow, though perhaps only as a shadow. */
+static bool
+joint_is_allowed(const struct joint *joint, const struct query *query)
+{
+	const struct check *check = joint->check;
+
+	return check->decision.allowed ||
+	       (check->charges_each && !joint_denies(query));
+}
 
 /* Count for the limits.  Those that would have allowed a check that another one
  * denies did neither. */
@@ -149,12 +161,13 @@ joint_count_limits(const struct joint *joint)
 
 		if (!cell || query->decided_by == DECIDED_BY_NONE)
 			continue;
-		if (check->decision.allowed)
+		if (joint_is_allowed(joint, query)) {
 			counter_add(&cell->allowed, 1);
-		else if (joint_denies(query))
+			if (!query->decision.allowed)
+				counter_add(&cell->shadow_denied, 1);
+		} else if (joint_denies(query)) {
 			counter_add(&cell->denied, 1);
-		if (check->decision.allowed && !query->decision.allowed)
-			counter_add(&cell->shadow_denied, 1);
+		}
 		if (joint_is_refused_again(query))
 			counter_add(&cell->denycache, 1);
 	}
@@ -251,6 +264,10 @@ joint_fall_back(struct joint *joint)
 		if (query->result != RESULT_UNAVAILABLE)
 			continue;
 		check_count_fallback(joint->check, query);
+		if (joint->check->charges_each) {
+			fallback_decide(joint->check->gate, query);
+			continue;
+		}
 		*end = query;
 		end = &query->mate;
 	}
@@ -301,7 +318,8 @@ joint_conclude(struct joint *joint)
 	joint_fall_back(joint);
 	joint_choose_decider(joint);
 	joint_tell(joint);
-	return joint->check->decision.allowed || joint_give_back(joint);
+	return joint->check->decision.allowed || joint->check->charges_each ||
+	       joint_give_back(joint);
 }
 
 void

@@ -1,7 +1,8 @@
 /**
  * joint: the queries of a check that has several.  For gate/check.c only.
  *
- * All buckets are charged, or none is.  Queries of one place (store.h) are
+ * All buckets are charged, or none is, unless check_charge_each() was called:
+ * then each is decided by itself.  Queries of one place (store.h) are
  * decided together; where a place was charged and another one denies, what has
  * not leaked since is given back, so that no request too many is admitted, and
  * for that moment perhaps one too few.

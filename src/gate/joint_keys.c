@@ -1,7 +1,8 @@
 /*
  * Job: makes the queries of a joint check, of the keys that a request names and
  * of those that limits charge too.
- * Invariant: each query has a copy of its key, and no two have one bucket.
+ * Invariant: each query has a copy of its key, and no two have one bucket; each
+ * holds its limit, if that came with the request.
  * The heart: joint_prepare().
  */
 #include "gate/joint_internal.h"
@@ -48,13 +49,31 @@ joint_new(struct check *check, enum op op, const struct check_key *keys,
 		query->decided_by = DECIDED_BY_NONE; /* not yet */
 		query->charged = false;
 		bytes += keys[i].len;
+		if (keys[i].capacity == 0)
+			continue;
+		query->limit = inline_limits_get(check->gate->inlines,
+		    keys[i].capacity, keys[i].recharge_ns);
+		if (!query->limit) {
+			joint->count = i;
+			joint_free(joint);
+			return NULL;
+		}
 	}
 	return joint;
+}
+
+static void
+joint_drop_limit(const struct joint *joint, const struct query *query)
+{
+	if (query->limit && query->limit->is_inline)
+		inline_limits_put(joint->check->gate->inlines, query->limit);
 }
 
 void
 joint_free(struct joint *joint)
 {
+	for (unsigned i = 0; joint && i < joint->count; i++)
+		joint_drop_limit(joint, &joint->queries[i]);
 	free(joint);
 }
 
@@ -94,9 +113,11 @@ joint_find_limit(struct joint *joint, unsigned i)
 	if (!query->limit)
 		return check_unmatched(check) != UNMATCHED_ALLOW;
 	same = joint_find_same(joint, i);
-	if (same)
-		same->amount += query->amount;
-	return !same;
+	if (!same)
+		return true;
+	same->amount += query->amount;
+	joint_drop_limit(joint, query);
+	return false;
 }
 
 /* Which query number ${i}, which does not stay, has become part of. */
@@ -158,9 +179,28 @@ joint_add_also(struct joint_keys *keys, const struct query *query,
 		return OUTCOME_LONGKEY;
 	for (; count > 0; count--, room++) {
 		keys->keys[keys->count++] =
-		    (struct check_key){room->bytes, room->len, query->amount};
+		    (struct check_key){.bytes = room->bytes,
+			.len = room->len,
+			.amount = query->amount};
 	}
 	return OUTCOME_DECISION;
+}
+
+/* What ${query} was made of. */
+static struct check_key
+joint_key_of(const struct query *query)
+{
+	const struct limit *limit = query->limit;
+	struct check_key key = {.bytes = query->key.bytes,
+	    .len = query->key.len,
+	    .amount = query->amount};
+
+	if (limit && limit->is_inline) {
+		key.capacity = limit->capacity;
+		key.recharge_ns =
+		    limit->recharge_us * 1000 + limit->recharge_ns;
+	}
+	return key;
 }
 
 static enum check_outcome
@@ -173,9 +213,7 @@ joint_gather(struct joint_keys *keys, const struct check *check,
 	keys->asked = count;
 	keys->count = 0;
 	for (unsigned i = 0; i < count; i++)
-		keys->keys[keys->count++] =
-		    (struct check_key){queries[i].key.bytes, queries[i].key.len,
-			queries[i].amount};
+		keys->keys[keys->count++] = joint_key_of(&queries[i]);
 	for (unsigned i = 0; i < count && outcome == OUTCOME_DECISION; i++) {
 		struct query *query = &queries[i];
 

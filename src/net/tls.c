@@ -155,13 +155,16 @@ tls_no_passphrase(char *to, int size, int rwflag, void *arg)
 }
 
 /* By ALPN, HTTP/2 is for those who have nothing else: of it, there is gRPC
- * only. A client that offers neither goes on without. */
+ * only, and not even that if the Makefile was told so.  A client that offers
+ * neither goes on without. */
 static int
 tls_choose_protocol(SSL *ssl, const unsigned char **chosen,
     unsigned char *chosen_len, const unsigned char *offered,
     unsigned offered_len, void *arg)
 {
-	static const unsigned char ours[] = "\x08http/1.1\x02h2";
+#define X(name) "\x02h2"
+	static const unsigned char ours[] = "\x08http/1.1" PROTOCOLS_CHOSEN(X);
+#undef X
 
 	(void)ssl;
 	(void)arg;

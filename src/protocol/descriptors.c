@@ -5,7 +5,15 @@
  */
 #include "protocol/descriptors.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
+
+/* The longest that a limit may be which comes with a descriptor. */
+#define LIMIT_NS (LIMIT_INLINE_LIFE_US * 1000)
+
+/* Bytes behind the key of one that does: "//4294967295/minute". */
+#define SUFFIX_MAX 24
 
 /*
  * Keys.
@@ -80,6 +88,62 @@ descriptors_end(struct descriptors *to, uint64_t hits, bool gives_back)
 }
 
 /*
+ * Limits that come along.
+ */
+
+/* The key's bucket is one of this limit's own. */
+static void
+descriptors_add_suffix(
+    struct check_key *key, char *text, uint32_t count, const char *unit)
+{
+	char suffix[SUFFIX_MAX];
+	int len = snprintf(
+	    suffix, sizeof(suffix), "//%lu/%s", (unsigned long)count, unit);
+
+	if (key->len > KEY_MAX - (size_t)len)
+		key->len = KEY_MAX - (size_t)len;
+	for (int i = 0; i < len; i++)
+		text[key->len++] = (char)tolower((unsigned char)suffix[i]);
+}
+
+/* Time for one drop of ${capacity} in ${ns}, rounded up, but not beyond what a
+ * limit may last, and no less than a microsecond. */
+static int64_t
+descriptors_recharge_ns(int64_t ns, int64_t capacity)
+{
+	int64_t recharge_ns = (ns + capacity - 1) / capacity;
+
+	if (recharge_ns > LIMIT_NS / capacity)
+		recharge_ns = LIMIT_NS / capacity;
+	return recharge_ns > 1000 ? recharge_ns : 1000;
+}
+
+int
+descriptors_take_limit(struct descriptors *to, uint32_t count, uint32_t number)
+{
+	struct check_key *key = &to->keys[to->count - 1];
+	const struct descriptor_unit *unit;
+
+	if (!to->takes_limits)
+		return 0;
+	if (number == 0 || number >= DESCRIPTOR_UNITS)
+		return -1;
+	unit = &descriptor_units[number];
+	if (unit->seconds > LIMIT_NS / 1000000000)
+		return -1;
+	descriptors_add_suffix(key, to->text[to->count - 1], count, unit->name);
+	key->capacity = count < LIMIT_CAPACITY_MAX ? count : LIMIT_CAPACITY_MAX;
+	/* No limit is of none: of one, more than that never passes. */
+	if (count == 0) {
+		key->capacity = 1;
+		key->amount = LIMIT_AMOUNT_MAX;
+	}
+	key->recharge_ns =
+	    descriptors_recharge_ns(unit->seconds * 1000000000, key->capacity);
+	return 0;
+}
+
+/*
  * Statuses.
  */
 
@@ -94,7 +158,8 @@ const struct descriptor_unit descriptor_units[DESCRIPTOR_UNITS] = {
     {"WEEK", 7 * 86400},
 };
 
-/* Envoy's number of the unit of time in which a full bucket drains. */
+/* Envoy's number of the unit of time in which a full bucket drains.  The time
+ * for a drop may have been rounded up, by less than a microsecond. */
 static uint32_t
 descriptors_unit_of(const struct limit *limit)
 {
@@ -103,9 +168,13 @@ descriptors_unit_of(const struct limit *limit)
 	if (span_us == 0)
 		span_us = limit->capacity * limit->recharge_us +
 			  limit->capacity * limit->recharge_ns / 1000;
-	for (uint32_t i = 1; i < DESCRIPTOR_UNITS; i++)
-		if (span_us == descriptor_units[i].seconds * 1000000)
+	for (uint32_t i = 1; i < DESCRIPTOR_UNITS; i++) {
+		int64_t more = span_us - descriptor_units[i].seconds * 1000000;
+
+		if (more >= 0 && more <= span_us / 1000 &&
+		    (more == 0 || more < limit->capacity))
 			return i;
+	}
 	return 0;
 }
 
@@ -121,7 +190,8 @@ descriptor_status_set(
 	*status = (struct descriptor_status){.key = query->key.hash,
 	    .capacity = (uint32_t)limit->capacity,
 	    .unit = descriptors_unit_of(limit)};
-	memcpy(status->name, limit->name, sizeof(status->name));
+	if (!limit->is_inline)
+		memcpy(status->name, limit->name, sizeof(status->name));
 	if (!is_decided)
 		return;
 	room = limit->capacity - decision->level;

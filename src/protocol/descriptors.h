@@ -18,6 +18,8 @@
 #define DESCRIPTORS_NO_DOMAIN "rate limit domain must not be empty"
 #define DESCRIPTORS_NONE      "rate limit descriptor list must not be empty"
 #define DESCRIPTORS_TOO_MANY  "more than 16 descriptors"
+#define DESCRIPTORS_BAD_LIMIT                                                  \
+	"the limit of a descriptor needs a unit, at most a month"
 
 /** Some text, borrowed. */
 struct descriptor_text {
@@ -30,8 +32,13 @@ struct descriptor_text {
  *     domain/entry=value/entry
  *
  * cut after KEY_MAX bytes.  "/", "%", blanks and control characters are
- * written as %XX, and so is "=" in the name of an entry. */
+ * written as %XX, and so is "=" in the name of an entry.  One that brings its
+ * limit along has a bucket of its own:
+ *
+ *     domain/entry=value//10/minute
+ */
 struct descriptors {
+	bool takes_limits; /* those that come along; given */
 	unsigned count;
 	struct check_key keys[CHECK_KEYS_MAX]; /* in ${text} */
 	char text[CHECK_KEYS_MAX][KEY_MAX];
@@ -48,6 +55,11 @@ void descriptors_add(struct descriptors *to, const struct descriptor_text *name,
 
 /** End the key: it asks for so many hits, or ${gives_back} them. */
 void descriptors_end(struct descriptors *to, uint64_t hits, bool gives_back);
+
+/** The descriptor that ended last brings its limit along: ${count} requests in
+ * a unit, Envoy's number of it.  Return 0, or -1: that is no limit of ours. */
+int descriptors_take_limit(
+    struct descriptors *to, uint32_t count, uint32_t unit) MUST_USE;
 
 /** Whether a byte stands for itself in a key, in a name or elsewhere. */
 bool descriptor_is_plain(unsigned char byte, bool is_name);
@@ -72,7 +84,7 @@ struct descriptor_status {
 			    * leak; 0: it has none */
 	uint32_t remaining;
 	int64_t reset_us;
-	char name[LIMIT_NAME_MAX + 1];
+	char name[LIMIT_NAME_MAX + 1]; /* "": it came along */
 };
 
 /** Set ${status} to what became of ${query}, which was decided. */

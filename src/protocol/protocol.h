@@ -138,13 +138,18 @@ struct protocol {
 
 	/*
 	 * Sending, for a protocol whose bytes depend on what was sent before.
-	 * Both append to ${out}, and return 0, or -1 (close the client).
+	 * All append to ${out}, and return 0, or -1 (close the client).
 	 */
 
 	/** ${len} bytes that calls above appended for one request, or that
 	 * read() left in the response, are next to be sent; may set
 	 * session->last.  NULL: as they are. */
 	int (*frame)(struct session *session, const char *bytes, size_t len,
+	    struct buf *out) MUST_USE;
+
+	/** Whether decisions can be asked for, as READY says it: ${error}, or
+	 * ERROR_NONE; called each second.  NULL: it has no watchers. */
+	int (*tell_ready)(struct session *session, enum protocol_error error,
 	    struct buf *out) MUST_USE;
 
 	/** The process is about to end; called again and again.  NULL: there is

@@ -19,7 +19,7 @@ request_take_key(struct request *request, enum argument argument,
 {
 	if (argument == ARGUMENT_EACH_KEY) {
 		request->keys[request->key_count++] =
-		    (struct check_key){bytes, len, 0};
+		    (struct check_key){.bytes = bytes, .len = len};
 		request->lacks_amount = true;
 		return;
 	}

@@ -38,6 +38,7 @@ struct request {
 	/* if it has several; borrowed as well */
 	unsigned key_count;
 	bool lacks_amount; /* of the last one */
+	bool charges_each; /* as check_charge_each() */
 	struct check_key keys[VERB_KEYS_MAX];
 
 	/* if the verb has a count */
@@ -74,6 +75,7 @@ request_init(struct request *request, enum verb verb)
 	request->amount = 1;
 	request->key_count = 0;
 	request->lacks_amount = false;
+	request->charges_each = false;
 	request->count = 0;
 	request->verdict = VERDICT_ANY;
 	request->word_count = 0;

@@ -1,5 +1,7 @@
 #include "protocol/session.h"
 
+#include "gate/gate.h"
+
 static const struct protocol *
 session_protocol(const struct session *session, const char *bytes, size_t len)
 {
@@ -15,6 +17,21 @@ session_start(struct session *session, struct session_common *common,
 	    .common = common,
 	    .id = id,
 	    .offer = offer};
+}
+
+struct original_routing
+session_routing(const struct session *session)
+{
+	const struct session_common *common = session->common;
+	const struct gate *gate = common->gate;
+
+	return (struct original_routing){
+	    .rules = gate ? gate->snapshot->rules : NULL,
+	    .scratch = gate ? gate->scratch : NULL,
+	    .peer = session->peer,
+	    .trusted = common->trusted,
+	    .client_header = common->client_header ? common->client_header : "",
+	};
 }
 
 void

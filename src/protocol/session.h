@@ -13,6 +13,7 @@
 #include "base/network.h"
 #include "limit/routes.h"
 #include "protocol/descriptors.h"
+#include "protocol/original.h"
 #include "protocol/protocol.h"
 #include "protocol/users.h"
 
@@ -38,6 +39,8 @@ struct session_common {
 	bool inline_limits;        /* a request may bring its limit along */
 	const char *http_hosts;    /* names that HTTP clients may call us */
 	unsigned http_headers;     /* enum http_headers */
+	unsigned grpc_headers;     /* the same of gRPC */
+	bool grpc_charge_all;      /* charge each descriptor by itself */
 	const char *client_header; /* which says a client's address */
 	const struct networks *trusted; /* whose word counts for that; NULL:
 					 * none */
@@ -90,6 +93,9 @@ struct session {
 /** Start, with the client's first byte still to come. */
 void session_start(struct session *session, struct session_common *common,
     uint64_t id, enum offer offer);
+
+/** What routes need for a request that the client asks about. */
+struct original_routing session_routing(const struct session *session);
 
 /** Free what the protocol stores of the client. */
 void session_end(struct session *session);

@@ -7,11 +7,13 @@ _Static_assert(
     "a check takes all keys of a request");
 
 static int
-keys_ask(
-    struct slot *slot, enum op op, const struct check_key *keys, unsigned count)
+keys_ask(struct slot *slot, enum op op, const struct check_key *keys,
+    unsigned count, bool charges_each)
 {
 	if (check_add_keys(&slot->check, op, keys, count) == -1)
 		return -1;
+	if (charges_each)
+		check_charge_each(&slot->check);
 	slot_hold(slot, check_bytes(&slot->check));
 	slot_start_check(slot);
 	return 0;
@@ -20,7 +22,8 @@ keys_ask(
 int
 keys_begin(struct slot *slot, const struct request *request)
 {
-	return keys_ask(slot, request->op, request->keys, request->key_count);
+	return keys_ask(slot, request->op, request->keys, request->key_count,
+	    request->charges_each);
 }
 
 static int
@@ -29,9 +32,10 @@ keys_ask_routed(struct slot *slot, const struct routed_request *routed)
 	struct check_key keys[ROUTE_KEYS_MAX];
 
 	for (unsigned i = 0; i < routed->count; i++)
-		keys[i] = (struct check_key){routed->keys[i].bytes,
-		    routed->keys[i].len, routed->keys[i].amount};
-	return keys_ask(slot, OP_CONSUME, keys, routed->count);
+		keys[i] = (struct check_key){.bytes = routed->keys[i].bytes,
+		    .len = routed->keys[i].len,
+		    .amount = routed->keys[i].amount};
+	return keys_ask(slot, OP_CONSUME, keys, routed->count, false);
 }
 
 int

@@ -327,17 +327,17 @@ reports_get_longest_wait_us(const struct slot *slot)
 }
 
 enum protocol_error
-reports_readiness(const struct slot *slot, const char **word)
+reports_readiness(const struct slot_cache *cache, const char **word)
 {
-	struct gate *gate = slot->cache->gate;
+	const struct gate *gate = cache->gate;
 	const struct gateway_options *options = gate->gateway->options;
 	bool redis = options->store == STORE_REDIS;
-	bool fallback = redis && !reports_get_redis_ready(slot);
+	bool fallback = redis && !redis_store_is_ready(gate->store);
 
 	*word = fallback ? "READY fallback"
 		: redis  ? "READY redis"
 			 : "READY memory";
-	if (slot->cache->clients->draining)
+	if (cache->clients->draining)
 		return ERROR_DRAINING;
 	/* An empty set that was read is one that is allowed to be. */
 	if (gate->generation == 0 && rules_count(gate->snapshot->rules) == 0)

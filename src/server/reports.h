@@ -21,6 +21,6 @@ const struct metric *reports_stat(
 /** Whether decisions can be asked for now: ERROR_NONE, and ${word} is set to
  * what READY responds; or why not. */
 enum protocol_error reports_readiness(
-    const struct slot *slot, const char **word);
+    const struct slot_cache *cache, const char **word);
 
 #endif

@@ -58,7 +58,7 @@ static int
 serve_write_ready(struct slot *slot, struct buf *out)
 {
 	const char *word;
-	enum protocol_error error = reports_readiness(slot, &word);
+	enum protocol_error error = reports_readiness(slot->cache, &word);
 
 	return error ? slot->protocol->error(out, slot->encoding, error)
 		     : slot->protocol->word(out, slot->encoding, word);

@@ -26,7 +26,8 @@ static int
 status_report_state(const struct status *status)
 {
 	const char *word;
-	enum protocol_error error = reports_readiness(status->slot, &word);
+	enum protocol_error error =
+	    reports_readiness(status->slot->cache, &word);
 	const char *state = error ? protocol_error_text(error) : word;
 	char ago[NUM_MAX_LEN + 1];
 

@@ -12,6 +12,7 @@
 #include "server/conn.h"
 #include "server/drain.h"
 #include "server/move.h"
+#include "server/readiness.h"
 #include "server/timeouts.h"
 #include "net/dial.h"
 #include "net/loop.h"
@@ -156,6 +157,7 @@ worker_on_tick(void *arg)
 	struct worker *worker = arg;
 
 	timeouts_check(&worker->conns);
+	readiness_tell(&worker->conns);
 	overload_end_second(&worker->conns.overload);
 	gate_end_second(&worker->gate);
 	if (worker->index == 0)

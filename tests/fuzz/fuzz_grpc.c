@@ -4,7 +4,9 @@
  * message: its keys are keys.
  */
 #include "fuzz.h"
+#include "protocol/grpc/grpc_authorization.h"
 #include "protocol/grpc/grpc_message.h"
+#include "protocol/grpc/grpc_reflection.h"
 #include "protocol/grpc/grpc_session.h"
 #include "protocol/session.h"
 
@@ -31,6 +33,11 @@ check_key(const struct check_key *key)
 	check(key->len >= 1 && key->len <= KEY_MAX);
 	check(key->amount <= LIMIT_AMOUNT_MAX &&
 	      key->amount >= -LIMIT_AMOUNT_MAX);
+	if (key->capacity == 0)
+		return;
+	check(key->capacity >= 1 && key->capacity <= LIMIT_CAPACITY_MAX);
+	check(key->recharge_ns >= 1000 &&
+	      key->recharge_ns <= LIMIT_INLINE_LIFE_US * 1000 / key->capacity);
 }
 
 static void
@@ -73,6 +80,8 @@ feed(const char *bytes, size_t len, size_t step)
 			break;
 		buf_consume(&out, buf_len(&out));
 	}
+	(void)!grpc_protocol.tell_ready(&session, ERROR_FALLBACK, &out);
+	(void)!grpc_protocol.drain(&session, &out);
 	session_end(&session);
 	session_common_clear(&common);
 	buf_free(&in);
@@ -80,9 +89,36 @@ feed(const char *bytes, size_t len, size_t step)
 }
 
 static void
+reflect(const char *bytes, size_t len)
+{
+	char room[GRPC_REFLECTION_MAX];
+	struct grpc_writing to = {.bytes = room, .room = sizeof(room)};
+	const struct grpc_text request = {bytes, len};
+
+	if (len > GRPC_REFLECTION_ASKED_MAX)
+		return;
+	grpc_reflection_respond(&to, &request);
+	check(!to.is_cut);
+}
+
+static void
+authorize(const char *bytes, size_t len)
+{
+	static struct original original;
+	static struct routed_request routed;
+	const struct grpc_text message = {bytes, len};
+	struct original_routing routing = {.client_header = "x-forwarded-for"};
+
+	if (grpc_authorization_read(&message, &original, &routing.peer))
+		return;
+	check(original.count <= ORIGINAL_FIELDS_MAX);
+	(void)!original_route(&routing, &original, &routed);
+}
+
+static void
 read_message(const char *bytes, size_t len)
 {
-	static struct descriptors asked;
+	static struct descriptors asked = {.takes_limits = true};
 	bool known;
 
 	if (!grpc_message_read(&asked, bytes, len)) {
@@ -91,6 +127,8 @@ read_message(const char *bytes, size_t len)
 			check_key(&asked.keys[i]);
 	}
 	(void)!grpc_message_read_health(bytes, len, &known);
+	reflect(bytes, len);
+	authorize(bytes, len);
 }
 
 int

@@ -9,7 +9,10 @@ DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION =
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 LIMIT = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit"
+AUTHORIZE = "/envoy.service.auth.v3.Authorization/Check"
 HEALTH = "/grpc.health.v1.Health/Check"
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 # HPACK's code of the characters that the daemon sends: the 5-bit ones, and so on.
 HUFFMAN = {}
@@ -66,6 +69,18 @@ def descriptor(*entries, more=b""):
 
 def limit_request(domain, *descriptors, more=b""):
     return field(1, domain) + b"".join(field(2, one) for one in descriptors) + more
+
+
+def check_request(method, path, headers=(), host="example.com", source="192.0.2.1", raw=False):
+    """Envoy's ext_authz about a request."""
+    http = field(2, method) + field(4, path) + field(5, host)
+    if raw:
+        http += field(13, b"".join(field(1, field(1, name) + field(3, value))
+                                   for name, value in headers))
+    else:
+        http += b"".join(field(3, field(1, name) + field(2, value)) for name, value in headers)
+    return field(1, field(1, field(1, field(1, field(2, source)))) +
+                 field(4, field(2, http)))
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -140,6 +155,19 @@ class Call:
         return int(self.headers["grpc-status"])
 
     @property
+    def messages(self):
+        """Those that came as a whole, of a stream of them."""
+        found, at = [], 0
+        while len(self.data) >= at + 5:
+            compressed, length = struct.unpack(">BI", self.data[at:at + 5])
+            assert compressed == 0
+            if len(self.data) < at + 5 + length:
+                break
+            found.append(self.data[at + 5:at + 5 + length])
+            at += 5 + length
+        return found
+
+    @property
     def message(self):
         assert struct.unpack(">BI", self.data[:5]) == (0, len(self.data) - 5)
         return self.data[5:]
@@ -150,7 +178,10 @@ class Client:
 
     def __init__(self, address, settings=((1, 0),), wrap=lambda socket: socket):
         self.connection = harness.Connection(address)
-        self.socket = wrap(self.connection.socket)
+        self.begin_on(wrap(self.connection.socket), settings)
+
+    def begin_on(self, socket, settings=((1, 0),)):
+        self.socket = socket
         self.calls, self.goaway, self.pongs, self.next = {}, None, 0, 1
         self.pending, self.owed = b"", 0
         self.send(PREFACE + frame(SETTINGS, 0, 0, b"".join(
@@ -181,9 +212,42 @@ class Client:
             b"".join(frame(DATA, END_STREAM if i == len(pieces) - 1 else 0, stream, piece)
                      for i, piece in enumerate(pieces))
 
-    def call(self, path, message, **more):
+    def begin(self, path, message, **more):
         stream, data = self.call_bytes(path, message, **more)
         self.send(data)
+        return stream
+
+    def call(self, path, message, **more):
+        return self.wait(self.begin(path, message, **more))
+
+    def open(self, path, **more):
+        """Begin a call whose messages are a stream."""
+        stream, self.next = self.next, self.next + 2
+        self.calls[stream] = Call()
+        self.send(frame(HEADERS, END_HEADERS, stream, self.headers(path, **more)))
+        return stream
+
+    @staticmethod
+    def message_bytes(stream, message, end=False):
+        return frame(DATA, END_STREAM if end else 0, stream,
+                     struct.pack(">BI", 0, len(message)) + message)
+
+    def ask(self, stream, message):
+        """The response to the next message of such a call; None: it has ended."""
+        call = self.calls[stream]
+        had = len(call.messages)
+        self.send(self.message_bytes(stream, message))
+        return self.wait_message(stream, had)
+
+    def wait_message(self, stream, had):
+        call = self.calls[stream]
+        while len(call.messages) == had and not call.ended:
+            assert self.read_frame(), "the daemon closed the connection"
+        return call.messages[had] if len(call.messages) > had else None
+
+    def finish(self, stream):
+        """End our side of such a call, and wait for the other."""
+        self.send(frame(DATA, END_STREAM, stream))
         return self.wait(stream)
 
     def limit(self, domain, *descriptors, **more):

@@ -34,7 +34,42 @@ match = calls/*
 capacity = 100000
 recharge = 1h
 """
+ROUTES = """
+[route:plan]
+method = GET
+host = example.com
+path = /api/*
+header.x-plan = free
+keys = user:$query.user
+
+[route:required]
+path = /required
+keys = user:$query.user
+required = yes
+
+[route:ip]
+path = /ip
+keys = ip:$client
+
+[plan]
+match = user:*
+capacity = 2
+rate = 2/m
+
+[ip]
+match = ip:*
+capacity = 10
+recharge = 1h
+"""
 OK, OVER_LIMIT = 1, 2
+MINUTE, HOUR = 2, 3
+SERVICES = ["envoy.service.auth.v3.Authorization", "envoy.service.ratelimit.v3.RateLimitService", "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
+
+
+def override(count, unit):
+    """The limit that a descriptor brings along."""
+    return field(2, (field(1, count) if count else b"") + field(2, unit))
 
 
 def ip(address="192.0.2.1", **more):
@@ -116,6 +151,99 @@ class GrpcTest(harness.Case):
         self.assertEqual(ask(b"", hits(5) + field(4, 1)), (OK, [(OK, 10, 8)]))
         self.assertEqual(ask(field(3, 4000000000))[0], OVER_LIMIT)
 
+    def test_a_descriptor_brings_its_limit_along(self):
+        client = self.start()
+        week, year = 7, 6
+        for unit in (0, year, 9):
+            call = client.limit("web", ip(more=override(3, unit)))
+            self.assertEqual((call.code, call.headers["grpc-message"]), (
+                2, "the limit of a descriptor needs a unit, at most a month"))
+        for left in (1, 0):
+            call = client.limit("web", ip(more=override(2, MINUTE)), path("a"))
+            self.assertEqual(outcome(call), (OK, [(OK, 2, left), (OK, 10, left + 8)]))
+        self.assertEqual(dict(fields(dict(fields(dict(fields(client.limit(
+            "web", ip(more=override(7, HOUR))).message))[2]))[2]))[2], HOUR)
+        # Denied: neither is charged.
+        code, statuses = outcome(client.limit("web", ip(more=override(2, MINUTE)), path("a")))
+        self.assertEqual((code, statuses[0], statuses[1][0]),
+                         (OVER_LIMIT, (OVER_LIMIT, 2, 0), OK))
+        self.assertEqual(self.level("web/path=a"), "2")
+        # Each override has a bucket of its own, and the limit of the key its one.
+        for limit in override(2, HOUR), override(3, MINUTE), override(4, week):
+            self.assertEqual(outcome(client.limit("web", ip(more=limit)))[0], OK)
+        self.assertEqual(outcome(client.limit("web", ip())), (OK, [(OK, 3, 2)]))
+        # Equal ones add up; one of none denies.
+        self.assertEqual(outcome(client.limit("web", *2 * [ip("x", more=override(9, 1))])),
+                         (OK, [(OK, 9, 7)] * 2))
+        self.assertEqual(outcome(client.limit("web", ip("x", more=override(0, 1)), path("a")))[0],
+                         OVER_LIMIT)
+        self.assertEqual(outcome(client.limit("web", ip("x", more=override(4000000000, 1))))[0],
+                         OK)
+
+    def test_a_limit_that_comes_along_has_the_bucket_of_cl_throttle(self):
+        client = self.start()
+        client.limit("web", ip(more=override(5, MINUTE)))
+        with harness.RedisClient(self.gate.path) as other:
+            self.assertEqual(other.ask("CL.THROTTLE", "web/remote_address=192.0.2.1//5/minute",
+                                       4, 5, 60)[:3], [0, 5, 3])
+
+    def test_limits_that_come_along_may_be_forbidden(self):
+        client = self.start({"listen": {"allow_inline_limits": "no"}})
+        self.assertEqual(outcome(client.limit("web", ip(more=override(9, MINUTE)))),
+                         (OK, [(OK, 3, 2)]))
+
+    def test_a_long_key_keeps_the_limit_that_comes_along(self):
+        client = self.start()
+        for end in "y", "z":
+            for limit in override(5, MINUTE), override(6, MINUTE):
+                code, ((_, capacity, left),) = outcome(client.limit("calls", descriptor(
+                    ("x", 600 * "y" + end), more=limit)))
+                self.assertEqual((code, left), (OK, capacity - 1 - (end == "z")))
+
+    def test_all_are_charged(self):
+        for store in "memory", "redis":
+            with self.subTest(store):
+                if store == "redis":
+                    self.gate = self.redis_daemon(self.redis(), LIMITS,
+                                                  {"grpc": {"charge_all": "yes"}})
+                    self.redis_level(self.gate, "calls/1")
+                    client = self.client()
+                else:
+                    client = self.start({"grpc": {"charge_all": "yes"}})
+                for left in (2, 1, 0):
+                    self.assertEqual(outcome(client.limit("web", ip(), path("a"))),
+                                     (OK, [(OK, 3, left), (OK, 10, left + 7)]))
+                for left in (6, 5):
+                    self.assertEqual(outcome(client.limit("web", ip(), path("a"))),
+                                     (OVER_LIMIT, [(OVER_LIMIT, 3, 0), (OK, 10, left)]))
+                self.assertEqual(self.level("web/path=a"), "5")
+                self.assertEqual(outcome(client.limit("web", path("a"), ip("192.0.2.2"))),
+                                 (OK, [(OK, 10, 4), (OK, 3, 2)]))
+                self.assertEqual(self.gate.stats()["denied"], 2)
+
+    def test_headers_for_envoy_to_add(self):
+        def headers(call):
+            return {name.decode(): value.decode() for name, value in (
+                (dict(fields(header))[1], dict(fields(header))[2])
+                for number, header in fields(call.message) if number == 3)}
+
+        client = self.start()
+        self.assertEqual(headers(client.limit("web", ip())), {})
+        client = self.start({"grpc": {"headers": "all"}})
+        self.assertEqual(headers(client.limit("web", ip(), path("a"))), {
+            "ratelimit-policy": '"ip";q=3;w=60', "ratelimit": '"ip";r=2;t=20',
+            "x-ratelimit-limit": "3", "x-ratelimit-remaining": "2", "x-ratelimit-reset": "20",
+            "x-dripgate-from": "memory"})
+        client.limit("web", ip(more=field(3, field(1, 2))))
+        denied = headers(client.limit("web", ip()))
+        self.assertIn(denied["retry-after"], ("19", "20"))
+        self.assertEqual(denied["x-ratelimit-remaining"], "0")
+        client = self.start({"grpc": {"headers": "legacy"}})
+        self.assertEqual(list(headers(client.limit("web", ip()))), [
+            "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset",
+            "x-dripgate-from"])
+        self.assertEqual(headers(client.limit("else", ip())), {"x-dripgate-from": "none"})
+
     def test_equal_descriptors_add_up(self):
         client = self.start()
         self.assertEqual(outcome(client.limit("web", ip(), ip())),
@@ -170,10 +298,206 @@ class GrpcTest(harness.Case):
         self.assertEqual(fields(client.call(http2.HEALTH, b"").message), [(1, 1)])
         self.assertEqual(client.call(http2.HEALTH, field(1, "grpc.health.v1.Health")).code, 0)
 
+    def test_watch_tells_of_each_change(self):
+        redis = self.redis()
+        self.gate = self.redis_daemon(redis, LIMITS, {"admin": {"ready_on_fallback": "no"}})
+        self.redis_level(self.gate, "calls/1")
+        client = self.client()
+        stream, unknown = client.begin(http2.WATCH, b""), client.begin(http2.WATCH, field(1, "x"))
+        self.assertEqual([fields(client.wait_message(number, 0)) for number in (stream, unknown)],
+                         [[(1, 1)], [(1, 3)]])
+        since = self.gate.stats()["uptime_seconds"]
+        harness.wait_until(lambda: self.gate.stats()["uptime_seconds"] > since + 1, "two looks")
+        redis.kill()
+        self.assertEqual(fields(client.wait_message(stream, 1)), [(1, 2)])
+        # Other calls are not in the way, nor is the watch in theirs.
+        self.assertEqual(client.limit("web", ip()).code, 0)
+        self.redis(port=redis.port, path=redis.path)
+        self.assertEqual(fields(client.wait_message(stream, 2)), [(1, 1)])
+        self.gate.send(signal.SIGTERM)
+        self.assertEqual([fields(message) for message in client.wait(stream).messages[3:]],
+                         [[(1, 2)]])
+        self.assertEqual([client.wait(number).code for number in (stream, unknown)], [14, 14])
+        self.assertEqual(len(client.calls[unknown].messages), 1)
+        self.assertEqual(self.gate.wait(), 0)
+
+    def test_watches_are_bounded(self):
+        client = self.start()
+        streams = [client.begin(http2.WATCH, b"") for _ in range(8)]
+        self.assertEqual([fields(client.wait_message(stream, 0)) for stream in streams],
+                         8 * [[(1, 1)]])
+        call = client.call(http2.WATCH, b"")
+        self.assertEqual((call.code, call.headers["grpc-message"]), (8, "more than 8 watches"))
+        client.send(frame(http2.RST_STREAM, 0, streams[0], struct.pack(">I", 8)))
+        self.assertEqual(fields(client.wait_message(client.begin(http2.WATCH, b""), 0)), [(1, 1)])
+
+    def test_a_watch_is_idle(self):
+        client = self.start({"listen": {"idle_timeout": "1s", "line_timeout": "1s"}})
+        client.wait_message(client.begin(http2.WATCH, b""), 0)
+        client.read_to_end()
+        self.assertEqual(self.gate.stats()["clients_idle"], 1)
+
     def test_health_on_fallback(self):
         client = self.start({"store": {"type": "redis"}, "admin": {"ready_on_fallback": "no"},
                              "redis": {"unix_socket_path": os.path.join(self.folder, "none")}})
         self.assertEqual(fields(client.call(http2.HEALTH, b"").message), [(1, 2)])
+
+    def test_reflection(self):
+        client = self.start()
+        for path in http2.REFLECTION, http2.REFLECTION.replace("v1", "v1alpha"):
+            stream = client.open(path)
+
+            def ask(request, number, stream=stream):
+                """The field of that number of the response."""
+                response = fields(client.ask(stream, request))
+                self.assertEqual(response[1], (2, request))
+                self.assertEqual(response[2][0], number)
+                return response[2][1]
+
+            services = [dict(fields(value))[1].decode()
+                        for _, value in fields(ask(field(7, ""), 6))]
+            self.assertEqual(sorted(services), SERVICES)
+            files = {}
+            for service in services:
+                file = fields(dict(fields(ask(field(4, service), 4)))[1])
+                files[dict(file)[1].decode()] = file
+            for name, file in list(files.items()):
+                for number, wanted in file:
+                    if number == 3 and wanted.decode() not in files:
+                        found = fields(dict(fields(ask(field(3, wanted), 4)))[1])
+                        self.assertEqual(found[0], (1, wanted))
+                        files[wanted.decode()] = found
+                self.assertEqual(dict(fields(dict(fields(ask(field(3, name), 4)))[1]))[1].decode(),
+                                 name)
+            self.assertEqual(dict(files["google.proto"])[2], b"google.protobuf")
+            for symbol in ("google.protobuf.Duration", "grpc.health.v1.Health.Watch",
+                           "envoy.service.ratelimit.v3.RateLimitResponse.Code"):
+                ask(field(1, "host") + field(4, symbol), 4)
+            for request, code in ((field(4, "google.protobuf.Dura"), 5), (field(3, ""), 5),
+                                  (field(4, "google"), 5), (field(5, field(1, "x")), 5),
+                                  (b"", 3), (field(1, "host"), 3)):
+                self.assertEqual(dict(fields(ask(request, 7)))[1], code)
+            self.assertEqual(client.finish(stream).code, 0)
+        self.assertEqual(client.call(http2.REFLECTION, field(7, "")).code, 0)
+
+    def test_reflection_byte_by_byte_and_all_at_once(self):
+        client = self.start()
+        stream = client.open(http2.REFLECTION)
+        data = client.message_bytes(stream, field(7, ""))
+        for byte in data:
+            client.send(bytes([byte]))
+        client.wait_message(stream, 0)
+        client.send(data * 9 + client.message_bytes(stream, field(7, ""), end=True))
+        self.assertEqual((client.wait(stream).code, len(client.calls[stream].messages)), (0, 11))
+
+    def test_reflection_is_bounded(self):
+        client = self.start(client_settings=((1, 0), (4, 0)))
+        stream = client.open(http2.REFLECTION)
+        client.send(100 * client.message_bytes(stream, field(7, "")))
+        harness.wait_until(lambda: self.gate.stats()["bad_lines"] == 1, "its end")
+        client.send(frame(http2.WINDOW_UPDATE, 0, stream, struct.pack(">I", 1 << 20)))
+        call = client.wait(stream)
+        self.assertEqual((call.code, call.headers["grpc-message"]),
+                         (8, "responses are not read"))
+        self.assertLess(len(call.data), 20000)
+        for message, code in ((field(7, 1024 * "x"), 8), (66000 * b"x", 8)):
+            call = client.call(http2.REFLECTION, message)
+            self.assertEqual(call.code, code)
+        stream = client.open(http2.REFLECTION)
+        client.send(frame(http2.DATA, http2.END_STREAM, stream, b"\0\0\0\0\5abc"))
+        self.assertEqual(client.wait(stream).code, 13)
+        self.assertEqual(self.client().limit("web", ip()).code, 0)
+
+    def test_a_drain_ends_calls_that_go_on(self):
+        client = self.start()
+        stream = client.open(http2.REFLECTION)
+        client.ask(stream, field(7, ""))
+        self.gate.send(signal.SIGTERM)
+        call = client.wait(stream)
+        self.assertEqual((call.code, call.headers["grpc-message"]),
+                         (14, "the daemon is about to end"))
+        self.assertEqual(self.gate.wait(), 0)
+
+    def test_a_call_of_no_method_is_refused_before_it_ends(self):
+        client = self.start()
+        stream = client.open("/x.Y/Z")
+        self.assertEqual(client.wait(stream).code, 12)
+        client.send(client.message_bytes(stream, b"", end=True))
+        self.assertEqual(client.limit("web", ip()).code, 0)
+
+    def authorize(self, client, *words, **options):
+        """The status of HTTP, and the headers for the client."""
+        call = client.call(http2.AUTHORIZE, http2.check_request(*words, **options))
+        self.assertEqual(call.code, 0, call.headers)
+        (_, status), (number, response) = fields(call.message)
+        response = fields(response)
+        headers = {}
+        for tag, value in response:
+            if tag == (6 if number == 3 else 2):
+                header = dict(fields(dict(fields(value))[1]))
+                headers[header[1].decode()] = header[2].decode()
+        if number == 3:
+            self.assertEqual(status, b"")
+            return 200, headers
+        self.assertEqual(fields(status), [(1, 8)])
+        self.body = dict(response)[3].decode()
+        return dict(fields(dict(response)[1]))[1], headers
+
+    def test_authorization_by_routes(self):
+        client = self.start(limits=ROUTES)
+        status, headers = self.authorize(client, "GET", "/api/x?user=a%20b", [("x-plan", "free")])
+        self.assertEqual((status, headers), (200, {
+            "ratelimit-policy": '"plan";q=2;w=60', "ratelimit": '"plan";r=1;t=30',
+            "x-ratelimit-limit": "2", "x-ratelimit-remaining": "1", "x-ratelimit-reset": "30",
+            "x-dripgate-from": "memory"}))
+        self.assertEqual(self.level("user:a%20b"), "1")
+        for raw in True, False:
+            status, headers = self.authorize(client, "GET", "/api//y/../x?user=a+b",
+                                             [("x-plan", "free")], raw=raw)
+        self.assertEqual(status, 429)
+        self.assertIn(headers["retry-after"], ("29", "30"))
+        self.assertEqual(headers["content-type"], "application/problem+json")
+        self.assertIn('"violated-policies":["plan"],"status":429', self.body)
+        self.assertEqual(self.authorize(client, "POST", "/api/x", [("x-plan", "free")])[0], 200)
+        self.assertEqual(self.authorize(client, "GET", "/required")[0], 429)
+        self.assertIn("No limit matches", self.body)
+        self.assertEqual(self.authorize(client, "GET", "/nowhere"),
+                         (200, {"x-dripgate-from": "none"}))
+        # By HTTP it is the same bucket.
+        connection = harness.Connection(("127.0.0.1", self.gate.port))
+        self.addCleanup(connection.close)
+        connection.socket.sendall(b"GET /check/api/x?user=a+b HTTP/1.1\r\nHost: example.com\r\n"
+                                  b"x-plan: free\r\n\r\n")
+        self.assertIn(b" 429 ", connection.file.readline())
+
+    def test_authorization_of_a_client_behind_proxies(self):
+        client = self.start(limits=ROUTES)
+
+        def ask(source, forwarded, address):
+            self.authorize(client, "GET", "/ip", [("x-forwarded-for", forwarded)], source=source)
+            self.assertEqual(self.level(f"ip:{address}"), "1")
+            self.gate.ask(f"reset ip:{address}")
+
+        ask("192.0.2.7", "198.51.100.1", "192.0.2.7")
+        ask("127.0.0.1", "198.51.100.1, 198.51.100.2", "198.51.100.2")
+        ask("2001:db8::1", "", "2001:db8::1")
+        ask("x", "198.51.100.3", "198.51.100.3")  # as the peer says, which is trusted
+
+    def test_authorization_errors(self):
+        client = self.start(limits=ROUTES)
+        many = [(f"x-{i}", "y") for i in range(101)]
+        for message, text in (
+                (b"", "not a CheckRequest about a request of HTTP"),
+                (http2.check_request("GET", "/ip", many), "more than 100 headers"),
+                (http2.check_request("GET", "/ip", [("x", "a\nb")]),
+                 "a header has control characters"),
+                (http2.check_request("GET", "/\0"), "the request has control characters"),
+                (http2.check_request("GET", "/" + 8192 * "x"), "a path is at most 8192 bytes"),
+                (http2.check_request("GET", "/api/x?user=" + 300 * "x", [("x-plan", "free")]),
+                 "a key of the route is too long"),
+                (field(1, field(4, field(2, b"\x12\xff"))), "not a CheckRequest")):
+            call = client.call(http2.AUTHORIZE, message)
+            self.assertEqual((call.code, call.headers["grpc-message"]), (3, text))
 
     def test_many_streams_at_once_are_taken_in_order(self):
         client = self.start()
@@ -298,6 +622,16 @@ class GrpcTest(harness.Case):
         code, (first, _) = outcome(client.limit("web", ip(), path("a")))
         self.assertEqual((code, first), (OVER_LIMIT, (OVER_LIMIT, 3, 0)))
         self.assertEqual(self.level("web/path=a"), "3")
+        for left in (1, 0):
+            self.assertEqual(outcome(client.limit("web", ip(more=override(2, HOUR)), path("b"))),
+                             (OK, [(OK, 2, left), (OK, 10, left + 8)]))
+        for _ in range(2):  # the second time, the deny cache says so
+            code, (first, _) = outcome(client.limit(
+                "web", ip(more=override(2, HOUR)), path("b")))
+            self.assertEqual((code, first), (OVER_LIMIT, (OVER_LIMIT, 2, 0)))
+        self.assertEqual(self.level("web/path=b"), "2")
+        self.assertEqual(outcome(client.limit("web", ip(more=override(3, HOUR)))),
+                         (OK, [(OK, 3, 2)]))
 
 
 if __name__ == "__main__":

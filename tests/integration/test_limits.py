@@ -432,6 +432,7 @@ OTHER_SETTINGS = {
     ("control", "unix_socket_path"): "/tmp/other", ("control", "db"): 7,
     ("control", "username"): "other", ("control", "password"): "other",
     ("control", "socket_timeout"): "7s", ("control", "connect_timeout"): "77s",
+    ("grpc", "headers"): "legacy", ("grpc", "charge_all"): "yes",
     ("log", "level"): "debug", ("log", "format"): "json",
 }
 

@@ -316,8 +316,10 @@ class CaddyTest(ProxyCase):
 
 @unittest.skipUnless(PROGRAMS["envoy"], "needs ENVOY: make check-proxies")
 class EnvoyTest(ProxyCase):
+    file = "envoy.yaml"
+
     def begin(self):
-        self.start("envoy", [PROGRAMS["envoy"], "-c", self.example("envoy.yaml"),
+        self.start("envoy", [PROGRAMS["envoy"], "-c", self.example(self.file),
                              "--concurrency", "1", "--disable-hot-restart", "-l", "warning"])
 
     def test_envoy(self):
@@ -328,6 +330,11 @@ class EnvoyTest(ProxyCase):
 
     def test_login(self):
         self.check_login()
+
+
+@unittest.skipUnless(PROGRAMS["envoy"], "needs ENVOY: make check-proxies")
+class EnvoyAuthorizationByGrpcTest(EnvoyTest):
+    file = "envoy-authz.yaml"
 
 
 @unittest.skipUnless(PROGRAMS["envoy"], "needs ENVOY: make check-proxies")

@@ -133,6 +133,17 @@ class ClientsTest(Case):
     def test_a_unix_socket_is_without(self):
         self.assertIn("level=1 ", self.gate().ask("consume a"))
 
+    def test_what_is_offered_by_alpn_is_spoken(self):
+        """HTTP/2 only if gRPC was built in."""
+        gate = self.gate()
+        context = ssl.create_default_context(cafile=self.authority.path)
+        context.set_alpn_protocols(["h2"])
+        with socket.create_connection(("127.0.0.1", gate.port), harness.PATIENCE) as plain, \
+                context.wrap_socket(plain, server_hostname="localhost") as client:
+            client.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+            speaks = client.recv(9)[3:4] == b"\4"
+            self.assertEqual(client.selected_alpn_protocol(), "h2" if speaks else None)
+
     def test_old_versions_are_refused(self):
         gate = self.gate()
         context = ssl.create_default_context(cafile=self.authority.path)

@@ -27,6 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 
 import harness  # noqa: E402  (found by the line above)
+import http2  # noqa: E402
 
 # What a sanitizer exits with.
 FOUND = 99
@@ -360,6 +361,35 @@ class Http:
         return None
 
 
+class Grpc(http2.Client):
+    """A client of gRPC."""
+
+    def __init__(self, client): # pylint: disable=super-init-not-called
+        self.client = self.file = client
+        with contextlib.suppress(ConnectionError):
+            self.begin_on(client)
+
+    def ask(self, request):
+        """The call, or None: the connection was closed."""
+        path, message, goes_on = GRPC_CALLS[request]
+        try:
+            if not goes_on:
+                return self.call(path, message)
+            stream = self.begin(path, message)
+            self.wait_message(stream, 0)
+            return self.calls[stream]
+        except (AssertionError, ConnectionError):
+            return None
+
+
+def is_grpc_right(request, call):
+    if call.reset is not None:
+        return True
+    if call.headers.get("grpc-status", "0") != "0":
+        return call.code in (8, 14) # no memory
+    return len(call.messages) == 1 and (len(call.messages[0]) > 1 or request == "health")
+
+
 def is_http_right(request, response):
     status, body = response
     match = re.fullmatch(r"HTTP/1\.1 (\d{3}) [A-Za-z -]+\r\n", status)
@@ -422,6 +452,19 @@ HTTP_REQUESTS = ["GET /healthz", "GET /readyz",
                  'POST /consume body {"key":"login:7","amount":2}',
                  'POST /consume body {"each":[{"key":"log\\u0069n:7"},{"key":"mail:7"}]}',
                  "GET /check/all/of", "GET /check/nothing"]
+
+
+GRPC_CALLS = {
+    "limit": (http2.LIMIT, http2.limit_request(
+        "web", http2.descriptor(("login", "1"), more=http2.field(2, b"\x08\x03\x10\x02")),
+        http2.descriptor(("login", "1"), more=http2.field(2, b"\x08\x03\x10\x02")),
+        http2.descriptor(("path", "x"))), False),
+    "health": (http2.HEALTH, b"", False),
+    "watch": (http2.WATCH, b"", True),
+    "services": (http2.REFLECTION, http2.field(7, ""), True),
+    "file": (http2.REFLECTION, http2.field(4, "grpc.health.v1.Health"), True),
+    "authorize": (http2.AUTHORIZE, http2.check_request("GET", "/all/of"), False),
+}
 
 
 def talk(daemon, kind, requests, is_right, seen):
@@ -492,6 +535,7 @@ class Serving:
                 check_bound(seen)
                 talk(daemon, Resp, RESP_REQUESTS, is_resp_right, {})
                 talk(daemon, Http, HTTP_REQUESTS, is_http_right, {})
+                talk(daemon, Grpc, GRPC_CALLS, is_grpc_right, {})
                 self.reload(daemon)
                 talk(daemon, Lines, ["PING", "CONSUME login:5", "QUIT"], is_line_right, {})
                 with daemon.connect() as client, contextlib.suppress(OSError):

@@ -3,11 +3,13 @@
 #include "base/attr.h"
 #include "protocol/grpc/grpc_header.h"
 #include "protocol/grpc/grpc_memory.h"
+#include "protocol/grpc/grpc_answer.h"
 #include "protocol/grpc/grpc_message.h"
+#include "protocol/grpc/grpc_reflection.h"
 
 #include <string.h>
 
-static struct descriptors asked;
+static struct descriptors asked = {.takes_limits = true};
 
 /* An entry a=b. */
 #define ENTRY                                                                  \
@@ -68,6 +70,48 @@ START_TEST(message_is_read)
 }
 END_TEST
 
+/* Limits that descriptors bring along: as many in this unit. */
+static const struct {
+	const char *limit;
+	size_t len;
+	const char *key;
+	int64_t capacity, recharge_ns;
+} overrides[] = {
+#define LIMIT(bytes, ...)                                                      \
+	{                                                                      \
+		"\x0a\x01"                                                     \
+		"d" bytes,                                                     \
+		    sizeof(bytes) + 2, __VA_ARGS__                             \
+	}
+    LIMIT("\x12\x0e" ENTRY "\x12\x04\x08\x0a\x10\x01", "d/a=b//10/second", 10,
+	100000000),
+    LIMIT("\x12\x0e\x12\x04\x08\x0a\x10\x01" ENTRY, "d/a=b//10/second", 10,
+	100000000),
+    LIMIT("\x12\x0e" ENTRY "\x12\x04\x08\x07\x10\x02", "d/a=b//7/minute", 7,
+	8571428572),
+    LIMIT(
+	"\x12\x0c" ENTRY "\x12\x02\x10\x01", "d/a=b//0/second", 1, 1000000000),
+    LIMIT("\x12\x0e" ENTRY "\x12\x04\x08\x07\x10\x05", "d/a=b//7/month", 7,
+	370285714285714),
+    LIMIT("\x12\x12" ENTRY "\x12\x08\x08\xff\xff\xff\xff\x0f\x10\x01",
+	"d/a=b//4294967295/second", 1000000000, 1000),
+};
+
+START_TEST(limit_that_comes_along_is_read)
+{
+	const struct check_key *key = &asked.keys[0];
+
+	ck_assert_ptr_null(
+	    grpc_message_read(&asked, overrides[_i].limit, overrides[_i].len));
+	ck_assert_uint_eq(key->len, strlen(overrides[_i].key));
+	ck_assert_mem_eq(key->bytes, overrides[_i].key, key->len);
+	ck_assert_int_eq(key->capacity, overrides[_i].capacity);
+	ck_assert_int_eq(key->recharge_ns, overrides[_i].recharge_ns);
+	if (_i == 3)
+		ck_assert_int_eq(key->amount, LIMIT_AMOUNT_MAX);
+}
+END_TEST
+
 START_TEST(message_that_is_cut_is_refused)
 {
 	static const char whole[] = "\x0a\x01"
@@ -86,15 +130,47 @@ START_TEST(longest_response_has_room)
 	    .remaining = UINT32_MAX,
 	    .reset_us = INT64_MAX};
 	struct hash128 keys[CHECK_KEYS_MAX] = {0};
+	struct quota_header headers[QUOTA_HEADERS_MAX];
 	const struct grpc_answer answer = {.keys = keys,
 	    .key_count = COUNT(keys),
 	    .statuses = &status,
-	    .status_count = 1};
+	    .status_count = 1,
+	    .headers = headers,
+	    .header_count = COUNT(headers)};
 	char text[GRPC_RESPONSE_MAX];
 
 	memset(status.name, 'x', LIMIT_NAME_MAX);
+	for (unsigned i = 0; i < COUNT(headers); i++) {
+		headers[i].name = "x-ratelimit-remaining";
+		memset(headers[i].value, 'x', QUOTA_VALUE_MAX - 1);
+		headers[i].value[QUOTA_VALUE_MAX - 1] = '\0';
+	}
 	ck_assert_uint_gt(
-	    grpc_message_write(text, &answer), COUNT(keys) * LIMIT_NAME_MAX);
+	    grpc_answer_write(text, &answer), COUNT(keys) * LIMIT_NAME_MAX);
+}
+END_TEST
+
+/* The longest request about the longest file. */
+START_TEST(longest_reflection_has_room)
+{
+	static const char *const files[] = {"authorization.proto",
+	    "google.proto", "health.proto", "ratelimit.proto",
+	    "reflection.proto", "reflection_v1alpha.proto"};
+	char room[GRPC_REFLECTION_MAX], text[GRPC_REFLECTION_ASKED_MAX],
+	    host[990];
+	struct grpc_writing to = {.bytes = room, .room = sizeof(room)};
+	struct grpc_writing request = {.bytes = text, .room = sizeof(text)};
+	struct grpc_text about;
+
+	memset(host, 'x', sizeof(host));
+	grpc_wire_put(&request, 1, host, sizeof(host));
+	grpc_wire_put_text(&request, 3, files[_i]);
+	ck_assert(!request.is_cut);
+	about = (struct grpc_text){text, request.len};
+	grpc_reflection_respond(&to, &about);
+	ck_assert(!to.is_cut);
+	ck_assert_ptr_nonnull(
+	    grpc_wire_find((struct grpc_text){room, to.len}, 4).bytes);
 }
 END_TEST
 
@@ -152,8 +228,11 @@ grpc_suite(void)
 	TCase *tcase = tcase_create("grpc");
 
 	tcase_add_loop_test(tcase, message_is_read, 0, COUNT(messages));
+	tcase_add_loop_test(
+	    tcase, limit_that_comes_along_is_read, 0, COUNT(overrides));
 	tcase_add_test(tcase, message_that_is_cut_is_refused);
 	tcase_add_test(tcase, longest_response_has_room);
+	tcase_add_loop_test(tcase, longest_reflection_has_room, 0, 6);
 	tcase_add_loop_test(tcase, timeout_is_read, 0, COUNT(timeouts));
 	tcase_add_test(tcase, memory_is_counted_and_bounded);
 	suite_add_tcase(suite, tcase);

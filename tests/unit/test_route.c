@@ -71,7 +71,7 @@ ask_of(const char *from, const char *client_header, const char *text)
 	struct http_reader reader = {0};
 	struct http_piece piece;
 	struct routed_request routed;
-	struct http_routing routing = {.rules = rules,
+	struct original_routing routing = {.rules = rules,
 	    .scratch = scratch,
 	    .peer = peer(from),
 	    .trusted = &trusted,

@@ -19,7 +19,13 @@ static const struct grpc_path grpc_paths[] = {
 	GRPC_METHOD_RATE_LIMIT},
     {"/envoy.service.ratelimit.v2.RateLimitService/ShouldRateLimit",
 	GRPC_METHOD_RATE_LIMIT},
+    {"/envoy.service.auth.v3.Authorization/Check", GRPC_METHOD_AUTHORIZE},
     {"/grpc.health.v1.Health/Check", GRPC_METHOD_HEALTH},
+    {"/grpc.health.v1.Health/Watch", GRPC_METHOD_WATCH},
+    {"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+	GRPC_METHOD_REFLECTION},
+    {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+	GRPC_METHOD_REFLECTION},
 };
 
 static bool
@@ -46,6 +52,7 @@ grpc_header_take_path(struct grpc_stream *stream, struct grpc_memory *memory,
 		if (grpc_header_is(
 			header->value, header->len, grpc_paths[i].path))
 			stream->method = grpc_paths[i].method;
+	stream->goes_on = stream->method == GRPC_METHOD_REFLECTION;
 	return stream->method ? 0
 			      : grpc_header_refuse(stream, GRPC_UNIMPLEMENTED,
 				    "there is no such method");

@@ -6,36 +6,14 @@
  * The heart: grpc_protocol_read() and grpc_protocol_frame().
  */
 #include "base/clock.h"
+#include "protocol/grpc/grpc_authorization.h"
+#include "protocol/grpc/grpc_call.h"
 #include "protocol/grpc/grpc_message.h"
-#include "protocol/grpc/grpc_session.h"
-#include "protocol/login.h"
+#include "gate/gateway.h"
 #include "protocol/session.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* What a session remembers. */
-struct grpc_state {
-	struct grpc_session *grpc; /* NULL: no byte was read yet */
-	struct descriptors *asked; /* the last call's keys; NULL: none yet */
-};
-
-/* What became of a call. */
-struct grpc_outcome {
-	int32_t stream; /* 0: none; libnghttp2 has something to send */
-	enum grpc_code code;
-	const char *problem;       /* static */
-	enum protocol_error error; /* where that comes from */
-	bool allowed;
-	unsigned count;
-	struct descriptor_status statuses[CHECK_KEYS_MAX]; /* those in use */
-};
-
-static struct grpc_state *
-grpc_protocol_state(struct session *session)
-{
-	return (void *)session->state;
-}
 
 static enum detect_result
 grpc_protocol_detect(const char *bytes, size_t len)
@@ -48,14 +26,6 @@ grpc_protocol_detect(const char *bytes, size_t len)
 	return len < most ? DETECT_MORE : DETECT_YES;
 }
 
-static int
-grpc_protocol_put(struct buf *out, const struct grpc_outcome *outcome)
-{
-	return buf_add(out, outcome,
-	    offsetof(struct grpc_outcome, statuses) +
-		outcome->count * sizeof(*outcome->statuses));
-}
-
 /*
  * Reading.
  */
@@ -66,108 +36,9 @@ grpc_protocol_send(struct session *session, enum read_result result)
 {
 	const struct grpc_outcome none = {0};
 
-	return grpc_protocol_put(&session->common->response, &none) == -1
+	return grpc_outcome_put(&session->common->response, &none) == -1
 		   ? READ_FAILED
 		   : result;
-}
-
-static enum read_result
-grpc_protocol_refuse(struct session *session, const struct grpc_stream *stream,
-    enum grpc_code code, const char *problem)
-{
-	const struct grpc_outcome outcome = {
-	    .stream = stream->id, .code = code, .problem = problem};
-
-	return grpc_protocol_put(&session->common->response, &outcome) == -1
-		   ? READ_FAILED
-		   : READ_BAD;
-}
-
-/* Each call says by itself who asks. */
-static enum protocol_error
-grpc_protocol_login(struct session *session, const struct grpc_stream *stream)
-{
-	if (!session->common->users)
-		return ERROR_NONE;
-	if (stream->login)
-		return login_with_header(
-		    session, stream->login, stream->login_len);
-	login_forget(session);
-	return ERROR_NONE;
-}
-
-static enum read_result
-grpc_protocol_read_health(struct session *session, struct grpc_stream *stream,
-    const char *bytes, size_t len, struct request *request)
-{
-	bool known;
-
-	if (!grpc_message_read_health(bytes, len, &known))
-		return grpc_protocol_refuse(session, stream,
-		    GRPC_INVALID_ARGUMENT, "not a HealthCheckRequest");
-	if (!known)
-		return grpc_protocol_refuse(
-		    session, stream, GRPC_NOT_FOUND, "unknown service");
-	request_init(request, VERB_READY);
-	return READ_REQUEST;
-}
-
-static enum read_result
-grpc_protocol_read_limit(struct session *session, struct grpc_stream *stream,
-    const char *bytes, size_t len, struct request *request)
-{
-	struct grpc_state *state = grpc_protocol_state(session);
-	struct descriptors *asked = state->asked;
-	const char *problem;
-
-	if (!asked)
-		asked = state->asked = malloc(sizeof(*asked));
-	if (!asked)
-		return READ_FAILED;
-	problem = grpc_message_read(asked, bytes, len);
-	if (problem)
-		return grpc_protocol_refuse(
-		    session, stream, GRPC_UNKNOWN, problem);
-	request_init(request, VERB_MCONSUME);
-	request->key_count = stream->key_count = asked->count;
-	for (unsigned i = 0; i < asked->count; i++) {
-		request->keys[i] = asked->keys[i];
-		stream->keys[i] =
-		    key_make(asked->keys[i].bytes, asked->keys[i].len).hash;
-	}
-	return READ_REQUEST;
-}
-
-static int grpc_protocol_error(
-    struct buf *out, unsigned encoding, enum protocol_error error);
-
-static enum read_result
-grpc_protocol_read_call(struct session *session, struct grpc_stream *stream,
-    struct request *request)
-{
-	size_t len = 0;
-	const char *bytes = grpc_session_message(stream, &len);
-	enum protocol_error error;
-	enum read_result result;
-
-	if (!bytes)
-		return grpc_protocol_refuse(
-		    session, stream, stream->code, stream->problem);
-	if (stream->deadline_us && clock_us() >= stream->deadline_us)
-		return grpc_protocol_refuse(
-		    session, stream, GRPC_DEADLINE_EXCEEDED, "came too late");
-	error = grpc_protocol_login(session, stream);
-	if (error)
-		return grpc_protocol_error(&session->common->response,
-			   (unsigned)stream->id, error) == -1
-			   ? READ_FAILED
-			   : READ_BAD;
-	result =
-	    (stream->method == GRPC_METHOD_HEALTH ? grpc_protocol_read_health
-						  : grpc_protocol_read_limit)(
-		session, stream, bytes, len, request);
-	request->encoding = (unsigned)stream->id;
-	return result;
 }
 
 /* What is stored of the client changed.  What HTTP/2 itself takes is bounded
@@ -175,14 +46,14 @@ grpc_protocol_read_call(struct session *session, struct grpc_stream *stream,
 static void
 grpc_protocol_count(struct session *session)
 {
-	session->stored = grpc_protocol_state(session)->grpc->bodies;
+	session->stored = grpc_state_of(session)->grpc->bodies;
 }
 
 /* Return -1: the client is closed once all is sent. */
 static int
 grpc_protocol_take(struct session *session, const char *bytes, size_t len)
 {
-	struct grpc_session *grpc = grpc_protocol_state(session)->grpc;
+	struct grpc_session *grpc = grpc_state_of(session)->grpc;
 	int result = grpc_session_take(grpc, bytes, len);
 
 	session->last = result == -1 || grpc_session_is_over(grpc);
@@ -203,14 +74,14 @@ grpc_protocol_is_between(const struct session *session)
 {
 	const struct grpc_state *state = (const void *)session->state;
 
-	return !state->grpc || TAILQ_EMPTY(&state->grpc->all);
+	return !state->grpc || !grpc_session_is_busy(state->grpc);
 }
 
 static enum read_result
 grpc_protocol_read(struct session *session, const char *bytes, size_t len,
     size_t *used, struct request *request)
 {
-	struct grpc_state *state = grpc_protocol_state(session);
+	struct grpc_state *state = grpc_state_of(session);
 	struct grpc_stream *stream;
 
 	if (!state->grpc && !(state->grpc = grpc_session_new()))
@@ -220,7 +91,7 @@ grpc_protocol_read(struct session *session, const char *bytes, size_t len,
 		return grpc_protocol_send(session, READ_BAD);
 	stream = grpc_session_next(state->grpc);
 	if (stream)
-		return grpc_protocol_read_call(session, stream, request);
+		return grpc_call_read(session, stream, request);
 	if (nghttp2_session_want_write(state->grpc->h2))
 		return grpc_protocol_send(session, READ_RESPONDED);
 	return grpc_protocol_is_between(session) ? READ_RESPONDED : READ_MORE;
@@ -229,7 +100,7 @@ grpc_protocol_read(struct session *session, const char *bytes, size_t len,
 static void
 grpc_protocol_end(struct session *session)
 {
-	struct grpc_state *state = grpc_protocol_state(session);
+	struct grpc_state *state = grpc_state_of(session);
 
 	grpc_session_free(state->grpc);
 	free(state->asked);
@@ -272,33 +143,13 @@ grpc_protocol_decision(
 	const struct query *queries;
 	unsigned count = check_queries(check, &queries);
 
+	outcome.quota = quota_of(check);
+	if (check->limit)
+		strcpy(outcome.limit, check->limit->name);
 	for (unsigned i = 0; i < count; i++)
 		descriptor_status_set(
 		    &outcome.statuses[outcome.count++], &queries[i]);
-	return grpc_protocol_put(out, &outcome);
-}
-
-static int
-grpc_protocol_error(
-    struct buf *out, unsigned encoding, enum protocol_error error)
-{
-	static const enum grpc_code codes[ERROR_COUNT] = {
-	    [ERROR_NOLIMIT] = GRPC_NOT_FOUND,
-	    [ERROR_TOOMANY] = GRPC_INVALID_ARGUMENT,
-	    [ERROR_BADBYTES] = GRPC_INVALID_ARGUMENT,
-	    [ERROR_NOAUTH] = GRPC_UNAUTHENTICATED,
-	    [ERROR_WRONGPASS] = GRPC_UNAUTHENTICATED,
-	    [ERROR_SLOWDOWN] = GRPC_RESOURCE_EXHAUSTED,
-	    [ERROR_NOPERM] = GRPC_PERMISSION_DENIED,
-	};
-	const struct grpc_outcome outcome = {
-	    .stream = (int32_t)encoding,
-	    .code = codes[error] ? codes[error] : GRPC_UNAVAILABLE,
-	    .problem = protocol_error_text(error),
-	    .error = error,
-	};
-
-	return grpc_protocol_put(out, &outcome);
+	return grpc_outcome_put(out, &outcome);
 }
 
 static int
@@ -308,7 +159,7 @@ grpc_protocol_word(struct buf *out, unsigned encoding, const char *word)
 	    .stream = (int32_t)encoding, .allowed = true};
 
 	(void)word;
-	return grpc_protocol_put(out, &outcome);
+	return grpc_outcome_put(out, &outcome);
 }
 
 static int
@@ -328,15 +179,69 @@ grpc_protocol_rows(struct buf *out, unsigned encoding, const struct rows *rows)
  * Sending.
  */
 
-static int
-grpc_protocol_respond(struct grpc_session *grpc, struct grpc_stream *stream,
-    const struct grpc_outcome *outcome)
+static size_t
+grpc_protocol_write_answer(const struct session *session, char *to,
+    const struct grpc_stream *stream, const struct grpc_outcome *outcome)
 {
+	unsigned which = session->common->grpc_headers;
+	struct quota_header headers[QUOTA_HEADERS_MAX];
 	struct grpc_answer answer = {.allowed = outcome->allowed,
 	    .keys = stream->keys,
 	    .key_count = stream->key_count,
 	    .statuses = outcome->statuses,
-	    .status_count = outcome->count};
+	    .status_count = outcome->count,
+	    .headers = headers};
+
+	if (which != HTTP_HEADERS_NONE)
+		answer.header_count =
+		    quota_write_headers(&outcome->quota, which, headers);
+	return grpc_answer_write(to, &answer);
+}
+
+/* Tell one who watches, unless it knows. */
+static int
+grpc_protocol_tell(struct grpc_session *grpc, struct grpc_stream *stream,
+    enum grpc_health health)
+{
+	char message[GRPC_HEALTH_MAX];
+	size_t len = grpc_message_write_health(message, health);
+
+	if (stream->told == health ||
+	    stream->told == GRPC_HEALTH_SERVICE_UNKNOWN)
+		return 0;
+	stream->told = health;
+	return grpc_session_push(grpc, stream, message, len);
+}
+
+/* Tell all whose watch has begun. */
+static int
+grpc_protocol_tell_all(struct grpc_session *grpc, enum grpc_health health)
+{
+	struct grpc_stream *stream;
+
+	TAILQ_FOREACH (stream, &grpc->all, all)
+		if (stream->told &&
+		    grpc_protocol_tell(grpc, stream, health) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+grpc_protocol_permit(const struct session *session, struct grpc_session *grpc,
+    struct grpc_stream *stream, const struct grpc_outcome *outcome)
+{
+	char room[GRPC_AUTHORIZATION_MAX];
+	struct grpc_writing message = {.bytes = room, .room = sizeof(room)};
+
+	grpc_authorization_write(&message, outcome->allowed, &outcome->quota,
+	    session->common->http_headers);
+	return grpc_session_respond(grpc, stream, room, message.len);
+}
+
+static int
+grpc_protocol_respond(const struct session *session, struct grpc_session *grpc,
+    struct grpc_stream *stream, const struct grpc_outcome *outcome)
+{
 	char message[GRPC_RESPONSE_MAX];
 	bool is_unready = outcome->error == ERROR_DRAINING ||
 			  outcome->error == ERROR_NOLIMITS ||
@@ -344,14 +249,27 @@ grpc_protocol_respond(struct grpc_session *grpc, struct grpc_stream *stream,
 	size_t len;
 
 	if (outcome->code && !is_unready)
-		return grpc_session_fail(
+		return grpc_session_end(
 		    grpc, stream, outcome->code, outcome->problem);
+	if (outcome->len > 0)
+		return grpc_session_push(
+		    grpc, stream, outcome->message, outcome->len);
+	if (stream->goes_on)
+		return grpc_session_end(grpc, stream, GRPC_OK, NULL);
+	if (stream->watches)
+		return grpc_protocol_tell(grpc, stream,
+		    is_unready ? GRPC_HEALTH_NOT_SERVING : GRPC_HEALTH_SERVING);
 	if (stream->deadline_us && clock_us() >= stream->deadline_us)
-		return grpc_session_fail(grpc, stream, GRPC_DEADLINE_EXCEEDED,
+		return grpc_session_end(grpc, stream, GRPC_DEADLINE_EXCEEDED,
 		    "was not decided in time");
-	len = stream->method == GRPC_METHOD_HEALTH
-		  ? grpc_message_write_health(message, !is_unready)
-		  : grpc_message_write(message, &answer);
+	if (stream->method == GRPC_METHOD_AUTHORIZE)
+		return grpc_protocol_permit(session, grpc, stream, outcome);
+	len =
+	    stream->method == GRPC_METHOD_HEALTH
+		? grpc_message_write_health(
+		      message, is_unready ? GRPC_HEALTH_NOT_SERVING
+					  : GRPC_HEALTH_SERVING)
+		: grpc_protocol_write_answer(session, message, stream, outcome);
 	return grpc_session_respond(grpc, stream, message, len);
 }
 
@@ -359,16 +277,16 @@ static int
 grpc_protocol_frame(
     struct session *session, const char *bytes, size_t len, struct buf *out)
 {
-	struct grpc_session *grpc = grpc_protocol_state(session)->grpc;
+	struct grpc_session *grpc = grpc_state_of(session)->grpc;
 	struct grpc_outcome outcome;
 	struct grpc_stream *stream;
 	int result = 0;
 
-	memcpy(&outcome, bytes, len);
+	grpc_outcome_take(&outcome, bytes, len);
 	stream =
 	    outcome.stream ? grpc_session_find(grpc, outcome.stream) : NULL;
 	if (stream)
-		result = grpc_protocol_respond(grpc, stream, &outcome);
+		result = grpc_protocol_respond(session, grpc, stream, &outcome);
 	if (result == 0)
 		result = grpc_session_send(grpc, out);
 	session->last |= grpc_session_is_over(grpc);
@@ -377,14 +295,31 @@ grpc_protocol_frame(
 }
 
 static int
-grpc_protocol_drain(struct session *session, struct buf *out)
+grpc_protocol_tell_ready(
+    struct session *session, enum protocol_error error, struct buf *out)
 {
-	struct grpc_session *grpc = grpc_protocol_state(session)->grpc;
+	struct grpc_session *grpc = grpc_state_of(session)->grpc;
 
 	if (!grpc)
 		return 0;
-	return grpc_session_go_away(grpc) == -1 ? -1
-						: grpc_session_send(grpc, out);
+	if (grpc_protocol_tell_all(grpc,
+		error ? GRPC_HEALTH_NOT_SERVING : GRPC_HEALTH_SERVING) == -1)
+		return -1;
+	return grpc_session_send(grpc, out);
+}
+
+static int
+grpc_protocol_drain(struct session *session, struct buf *out)
+{
+	struct grpc_session *grpc = grpc_state_of(session)->grpc;
+
+	if (!grpc)
+		return 0;
+	if (grpc_protocol_tell_all(grpc, GRPC_HEALTH_NOT_SERVING) == -1 ||
+	    grpc_session_end_open(grpc) == -1 ||
+	    grpc_session_go_away(grpc) == -1)
+		return -1;
+	return grpc_session_send(grpc, out);
 }
 
 const struct protocol grpc_protocol = {
@@ -398,10 +333,11 @@ const struct protocol grpc_protocol = {
     .is_between = grpc_protocol_is_between,
     .can_hand_over = grpc_protocol_can_hand_over,
     .decision = grpc_protocol_decision,
-    .error = grpc_protocol_error,
+    .error = grpc_outcome_error,
     .word = grpc_protocol_word,
     .number = grpc_protocol_number,
     .rows = grpc_protocol_rows,
     .frame = grpc_protocol_frame,
+    .tell_ready = grpc_protocol_tell_ready,
     .drain = grpc_protocol_drain,
 };

@@ -23,34 +23,36 @@
 #define BODIES_MAX (GRPC_MESSAGE_MAX + FRAME_HEAD)
 
 #define STREAMS_MAX 100
+#define WATCHES_MAX 8
 
 /* Frames other than those that make calls are paid for: with each response, and
  * with time. */
-#define CREDIT_MAX        1000
-#define CREDIT_A_SECOND   100
-#define CREDIT_A_RESPONSE 4
-#define CREDIT_A_FAULT    20
+#define CREDIT_MAX      1000
+#define CREDIT_A_SECOND 100
+#define CREDIT_A_FAULT  20
 
 /*
  * Streams.
  */
 
-static void
+void
 grpc_session_drop_body(struct grpc_session *grpc, struct grpc_stream *stream)
 {
 	grpc->bodies -= stream->len;
 	grpc_memory_free(&grpc->memory, stream->body);
 	stream->body = NULL;
-	stream->len = stream->sent = 0;
+	stream->len = 0;
 }
 
 static void
-grpc_session_end_stream(struct grpc_session *grpc, struct grpc_stream *stream)
+grpc_session_free_stream(struct grpc_session *grpc, struct grpc_stream *stream)
 {
 	TAILQ_REMOVE(&grpc->all, stream, all);
 	if (stream->is_whole)
 		TAILQ_REMOVE(&grpc->whole, stream, whole);
 	grpc_session_drop_body(grpc, stream);
+	grpc->bodies -= stream->out_len;
+	grpc_memory_free(&grpc->memory, stream->out);
 	grpc_memory_free(&grpc->memory, stream->login);
 	grpc_memory_free(&grpc->memory, stream);
 }
@@ -59,6 +61,30 @@ struct grpc_stream *
 grpc_session_find(struct grpc_session *grpc, int32_t id)
 {
 	return nghttp2_session_get_stream_user_data(grpc->h2, id);
+}
+
+bool
+grpc_session_is_busy(const struct grpc_session *grpc)
+{
+	const struct grpc_stream *stream;
+
+	TAILQ_FOREACH (stream, &grpc->all, all)
+		if (!(stream->goes_on || stream->told) || stream->is_whole ||
+		    stream->len > 0 || stream->out_len > 0)
+			return true;
+	return false;
+}
+
+bool
+grpc_session_let_watch(struct grpc_session *grpc, struct grpc_stream *stream)
+{
+	const struct grpc_stream *other;
+	unsigned count = 0;
+
+	TAILQ_FOREACH (other, &grpc->all, all)
+		count += other->watches;
+	stream->watches = count < WATCHES_MAX;
+	return stream->watches;
 }
 
 struct grpc_stream *
@@ -70,30 +96,88 @@ grpc_session_next(struct grpc_session *grpc)
 		return NULL;
 	TAILQ_REMOVE(&grpc->whole, stream, whole);
 	stream->is_whole = false;
+	stream->was_taken = true;
 	return stream;
+}
+
+static void
+grpc_session_stand_in_line(
+    struct grpc_session *grpc, struct grpc_stream *stream)
+{
+	if (stream->is_whole)
+		return;
+	stream->is_whole = true;
+	TAILQ_INSERT_TAIL(&grpc->whole, stream, whole);
+}
+
+/* Bytes of the first message with its head, as that says. */
+static size_t
+grpc_session_first_len(const struct grpc_stream *stream)
+{
+	const unsigned char *head = stream->body;
+
+	return FRAME_HEAD + ((size_t)head[1] << 24 | (size_t)head[2] << 16 |
+				(size_t)head[3] << 8 | head[4]);
+}
+
+static bool
+grpc_session_has_first(const struct grpc_stream *stream)
+{
+	return stream->len >= FRAME_HEAD &&
+	       stream->len >= grpc_session_first_len(stream);
+}
+
+static bool
+grpc_session_is_plain(struct grpc_stream *stream)
+{
+	if (stream->len < FRAME_HEAD || *stream->body == 0)
+		return true;
+	stream->code = GRPC_UNIMPLEMENTED;
+	stream->problem = "messages must not be compressed";
+	return false;
 }
 
 const char *
 grpc_session_message(struct grpc_stream *stream, size_t *len)
 {
-	const unsigned char *head = stream->body;
-
-	if (stream->code)
+	if (stream->code || !grpc_session_is_plain(stream))
 		return NULL;
-	if (stream->len >= FRAME_HEAD && *head != 0) {
-		stream->code = GRPC_UNIMPLEMENTED;
-		stream->problem = "messages must not be compressed";
-		return NULL;
-	}
-	*len = stream->len - FRAME_HEAD;
 	if (stream->len < FRAME_HEAD ||
-	    *len != ((size_t)head[1] << 24 | (size_t)head[2] << 16 |
-			(size_t)head[3] << 8 | head[4])) {
+	    stream->len != grpc_session_first_len(stream)) {
 		stream->code = GRPC_INTERNAL;
 		stream->problem = "a call has one message";
 		return NULL;
 	}
-	return (const char *)head + FRAME_HEAD;
+	*len = stream->len - FRAME_HEAD;
+	return (const char *)stream->body + FRAME_HEAD;
+}
+
+const char *
+grpc_session_first(struct grpc_stream *stream, size_t *len)
+{
+	if (stream->code || !grpc_session_is_plain(stream))
+		return NULL;
+	if (!grpc_session_has_first(stream)) {
+		if (stream->len > 0) {
+			stream->code = GRPC_INTERNAL;
+			stream->problem = "a message is cut";
+		}
+		return NULL;
+	}
+	*len = grpc_session_first_len(stream) - FRAME_HEAD;
+	return (const char *)stream->body + FRAME_HEAD;
+}
+
+void
+grpc_session_drop_first(struct grpc_session *grpc, struct grpc_stream *stream)
+{
+	size_t len = grpc_session_first_len(stream);
+
+	memmove(stream->body, stream->body + len, stream->len - len);
+	stream->len -= len;
+	grpc->bodies -= len;
+	if (stream->is_ended || grpc_session_has_first(stream))
+		grpc_session_stand_in_line(grpc, stream);
 }
 
 /*
@@ -152,7 +236,7 @@ grpc_session_on_data(nghttp2_session *h2, uint8_t flags, int32_t id,
 
 	(void)h2;
 	(void)flags;
-	if (!stream || stream->code)
+	if (!stream || stream->code || stream->responded)
 		return 0;
 	body = len <= BODIES_MAX - grpc->bodies
 		   ? grpc_memory_resize(
@@ -162,12 +246,16 @@ grpc_session_on_data(nghttp2_session *h2, uint8_t flags, int32_t id,
 		grpc_session_drop_body(grpc, stream);
 		stream->code = GRPC_RESOURCE_EXHAUSTED;
 		stream->problem = "messages are longer than 65536 bytes";
+		if (stream->goes_on)
+			grpc_session_stand_in_line(grpc, stream);
 		return 0;
 	}
 	memcpy(body + stream->len, bytes, len);
 	stream->body = body;
 	stream->len += len;
 	grpc->bodies += len;
+	if (stream->goes_on && grpc_session_has_first(stream))
+		grpc_session_stand_in_line(grpc, stream);
 	return 0;
 }
 
@@ -183,11 +271,15 @@ grpc_session_on_frame(
 		grpc->credit--;
 	if (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)
 		stream = grpc_session_find(grpc, frame->hd.stream_id);
-	if (!stream || stream->is_whole ||
-	    !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+	if (!stream || stream->responded)
 		return 0;
-	stream->is_whole = true;
-	TAILQ_INSERT_TAIL(&grpc->whole, stream, whole);
+	if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+		stream->is_ended = true;
+	else if (!stream->code || frame->hd.type != NGHTTP2_HEADERS)
+		return 0;
+	/* What is wrong in the headers needs no end. */
+	if (stream->goes_on || !stream->was_taken)
+		grpc_session_stand_in_line(grpc, stream);
 	return 0;
 }
 
@@ -214,7 +306,7 @@ grpc_session_on_close(
 	(void)h2;
 	(void)error;
 	if (stream)
-		grpc_session_end_stream(grpc, stream);
+		grpc_session_free_stream(grpc, stream);
 	return 0;
 }
 
@@ -306,12 +398,12 @@ grpc_session_free(struct grpc_session *grpc)
 	if (!grpc)
 		return;
 	while ((stream = TAILQ_FIRST(&grpc->all)))
-		grpc_session_end_stream(grpc, stream);
+		grpc_session_free_stream(grpc, stream);
 	nghttp2_session_del(grpc->h2);
 	free(grpc);
 }
 
-static void
+void
 grpc_session_raise_credit(struct grpc_session *grpc, int64_t credit)
 {
 	grpc->credit = credit > CREDIT_MAX - grpc->credit
@@ -355,95 +447,4 @@ grpc_session_go_away(struct grpc_session *grpc)
 		   NGHTTP2_NO_ERROR, NULL, 0) == 0
 		   ? 0
 		   : -1;
-}
-
-/*
- * Responses.
- */
-
-#define NV(name, value, len)                                                   \
-	{                                                                      \
-		(uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value),   \
-		    sizeof(name) - 1, (len), NGHTTP2_NV_FLAG_NONE              \
-	}
-#define NV_TEXT(name, value) NV(name, value, sizeof(value) - 1)
-
-static ssize_t
-grpc_session_on_body(nghttp2_session *h2, int32_t id, uint8_t *to, size_t room,
-    uint32_t *flags, nghttp2_data_source *source, void *arg)
-{
-	static const nghttp2_nv end[] = {NV_TEXT("grpc-status", "0")};
-	struct grpc_stream *stream = source->ptr;
-	size_t len = stream->len - stream->sent;
-
-	(void)arg;
-	if (len > room)
-		len = room;
-	memcpy(to, stream->body + stream->sent, len);
-	stream->sent += len;
-	if (stream->sent < stream->len)
-		return (ssize_t)len;
-	*flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-	return nghttp2_submit_trailer(h2, id, end, COUNT(end)) == 0
-		   ? (ssize_t)len
-		   : NGHTTP2_ERR_CALLBACK_FAILURE;
-}
-
-int
-grpc_session_respond(struct grpc_session *grpc, struct grpc_stream *stream,
-    const char *message, size_t len)
-{
-	static const nghttp2_nv head[] = {NV_TEXT(":status", "200"),
-	    NV_TEXT("content-type", "application/grpc")};
-	nghttp2_data_provider provider = {
-	    .source.ptr = stream, .read_callback = grpc_session_on_body};
-	unsigned char *body;
-
-	grpc_session_raise_credit(grpc, CREDIT_A_RESPONSE);
-	grpc_session_drop_body(grpc, stream);
-	body = grpc_memory_resize(&grpc->memory, NULL, FRAME_HEAD + len);
-	if (!body)
-		return -1;
-	body[0] = 0;
-	for (unsigned i = 0; i < 4; i++)
-		body[1 + i] = (unsigned char)(len >> (24 - 8 * i));
-	memcpy(body + FRAME_HEAD, message, len);
-	stream->body = body;
-	stream->len = FRAME_HEAD + len;
-	grpc->bodies += stream->len;
-	return nghttp2_submit_response(
-		   grpc->h2, stream->id, head, COUNT(head), &provider) == 0
-		   ? 0
-		   : -1;
-}
-
-int
-grpc_session_fail(struct grpc_session *grpc, const struct grpc_stream *stream,
-    enum grpc_code code, const char *problem)
-{
-	const char digits[] = {
-	    (char)('0' + code / 10), (char)('0' + code % 10)};
-	bool is_long = code >= 10;
-	const nghttp2_nv head[] = {NV_TEXT(":status", "200"),
-	    NV_TEXT("content-type", "application/grpc"),
-	    NV("grpc-status", is_long ? digits : digits + 1, is_long ? 2 : 1),
-	    NV("grpc-message", problem, strlen(problem))};
-
-	grpc_session_raise_credit(grpc, CREDIT_A_RESPONSE);
-	return nghttp2_submit_response(
-		   grpc->h2, stream->id, head, COUNT(head), NULL) == 0
-		   ? 0
-		   : -1;
-}
-
-int
-grpc_session_send(struct grpc_session *grpc, struct buf *out)
-{
-	const uint8_t *bytes;
-	ssize_t len;
-
-	while ((len = nghttp2_session_mem_send(grpc->h2, &bytes)) > 0)
-		if (buf_add(out, bytes, (size_t)len) == -1)
-			return -1;
-	return len == 0 ? 0 : -1;
 }

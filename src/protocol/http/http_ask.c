@@ -121,8 +121,9 @@ http_ask_all(struct http_ask *ask)
 	for (unsigned i = 0; i < ask->key_count; i++) {
 		const struct route_key *key = &ask->keys->keys[i];
 
-		request->keys[i] =
-		    (struct check_key){key->bytes, key->len, key->amount};
+		request->keys[i] = (struct check_key){.bytes = key->bytes,
+		    .len = key->len,
+		    .amount = key->amount};
 	}
 }
 

@@ -29,8 +29,9 @@ struct http_descriptors {
 	const char *descriptors; /* where they are; NULL: nowhere */
 
 	/* of the last descriptor */
-	bool has_hits, gives_back;
+	bool has_hits, gives_back, has_limit;
 	uint64_t own_hits;
+	uint64_t limit_count, limit_unit; /* which it brings along */
 
 	/* of its last entry */
 	struct http_json_text key, value;
@@ -116,23 +117,28 @@ http_descriptors_take_sign(struct http_descriptors *reading)
 	    http_json_take_word(&reading->json, "false"));
 }
 
-/* What is not looked at. */
 static const struct http_problem *
-http_descriptors_skip_number(struct http_descriptors *reading)
+http_descriptors_take_count(struct http_descriptors *reading)
 {
-	uint64_t number;
-
-	return http_descriptors_number(reading, UINT32_MAX, &number);
+	return http_descriptors_number(
+	    reading, UINT32_MAX, &reading->limit_count);
 }
 
+/* Its name, or Envoy's number of it; one that is none is refused later. */
 static const struct http_problem *
-http_descriptors_skip_unit(struct http_descriptors *reading)
+http_descriptors_take_unit(struct http_descriptors *reading)
 {
 	struct http_json_text text;
 
-	return http_json_take_string(&reading->json, &text)
-		   ? NULL
-		   : http_descriptors_skip_number(reading);
+	if (!http_json_take_string(&reading->json, &text))
+		return http_descriptors_number(
+		    reading, UINT32_MAX, &reading->limit_unit);
+	reading->limit_unit = 0;
+	for (uint32_t i = 1; i < DESCRIPTOR_UNITS; i++)
+		if (text.len == strlen(descriptor_units[i].name) &&
+		    memcmp(text.bytes, descriptor_units[i].name, text.len) == 0)
+			reading->limit_unit = i;
+	return NULL;
 }
 
 /*
@@ -236,14 +242,15 @@ http_descriptors_take_entries(struct http_descriptors *reading)
 }
 
 static const struct http_member limit_members[] = {
-    {"requestsPerUnit", "requests_per_unit", http_descriptors_skip_number},
-    {"unit", "unit", http_descriptors_skip_unit},
+    {"requestsPerUnit", "requests_per_unit", http_descriptors_take_count},
+    {"unit", "unit", http_descriptors_take_unit},
     {0},
 };
 
 static const struct http_problem *
 http_descriptors_take_limit(struct http_descriptors *reading)
 {
+	reading->has_limit = true;
 	return http_descriptors_object(reading, limit_members);
 }
 
@@ -264,13 +271,18 @@ http_descriptors_descriptor(struct http_descriptors *reading)
 
 	if (descriptors_begin(reading->to, &domain) == -1)
 		return HTTP_PROBLEM(DESCRIPTORS);
-	reading->has_hits = reading->gives_back = false;
+	reading->has_hits = reading->gives_back = reading->has_limit = false;
+	reading->limit_count = reading->limit_unit = 0;
 	problem = http_descriptors_object(reading, descriptor_members);
 	if (problem)
 		return problem;
 	descriptors_end(reading->to,
 	    reading->has_hits ? reading->own_hits : reading->hits,
 	    reading->gives_back);
+	if (reading->has_limit &&
+	    descriptors_take_limit(reading->to, (uint32_t)reading->limit_count,
+		(uint32_t)reading->limit_unit) == -1)
+		return HTTP_PROBLEM(DESCRIPTORLIMIT);
 	return NULL;
 }
 
@@ -312,9 +324,10 @@ http_descriptors_request(struct http_descriptors *reading)
 }
 
 const struct http_problem *
-http_descriptors_read(struct request *request, struct descriptors *room,
+http_descriptors_read(struct request *request, struct session_common *common,
     const struct http_word *body)
 {
+	struct descriptors *room = &common->descriptors;
 	struct http_descriptors reading;
 	const struct http_problem *problem;
 
@@ -324,9 +337,11 @@ http_descriptors_read(struct request *request, struct descriptors *room,
 	reading.hits = 0;
 	reading.descriptors = NULL;
 	room->count = 0;
+	room->takes_limits = common->inline_limits;
 	problem = http_descriptors_request(&reading);
 	if (problem)
 		return problem;
+	request->charges_each = common->grpc_charge_all;
 	request->key_count = room->count;
 	for (unsigned i = 0; i < room->count; i++)
 		request->keys[i] = room->keys[i];
@@ -350,9 +365,11 @@ http_descriptors_put_limit(
 	const char *unit = descriptor_units[status->unit].name;
 
 	return snprintf(to, size,
-	    ",\"currentLimit\":{\"requestsPerUnit\":%u%s%s%s,\"name\":\"%s\"}",
+	    ",\"currentLimit\":{\"requestsPerUnit\":%u%s%s%s%s%s%s}",
 	    status->capacity, status->unit ? ",\"unit\":\"" : "",
-	    status->unit ? unit : "", status->unit ? "\"" : "", status->name);
+	    status->unit ? unit : "", status->unit ? "\"" : "",
+	    *status->name ? ",\"name\":\"" : "", status->name,
+	    *status->name ? "\"" : "");
 }
 
 static int

@@ -37,6 +37,7 @@
 	X(NODOMAIN, 400, "nodomain", DESCRIPTORS_NO_DOMAIN)                    \
 	X(NODESCRIPTORS, 400, "nodescriptors", DESCRIPTORS_NONE)               \
 	X(DESCRIPTORS, 400, "toomany", DESCRIPTORS_TOO_MANY)                   \
+	X(DESCRIPTORLIMIT, 400, "badlimit", DESCRIPTORS_BAD_LIMIT)             \
 	X(BADALL, 400, "badall", "all is an array of 1 to 16 objects")         \
 	X(BADEACH, 400, "badeach", "each is an array of 1 to 1000 objects")    \
 	X(NOORIGINAL, 400, "nooriginal",                                       \

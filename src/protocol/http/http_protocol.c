@@ -214,8 +214,7 @@ http_protocol_finish(struct session *session, struct request *request,
 	const struct http_problem *problem = NULL;
 
 	if (takes == HTTP_TAKES_DESCRIPTORS)
-		problem = http_descriptors_read(
-		    request, &session->common->descriptors, body);
+		problem = http_descriptors_read(request, session->common, body);
 	else if (takes != HTTP_TAKES_NONE && takes != HTTP_TAKES_PAGE)
 		problem =
 		    http_protocol_read_parameters(&ask, opened, query, body);

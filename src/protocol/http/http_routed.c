@@ -1,6 +1,5 @@
 #include "protocol/http/http_routed.h"
 
-#include "gate/gate.h"
 #include "protocol/http/http_check.h"
 #include "protocol/http/http_path.h"
 #include "protocol/http/http_write.h"
@@ -22,14 +21,7 @@ http_routed_open(struct session *session, const struct http_piece *piece,
     struct http_opened *opened)
 {
 	struct session_common *common = session->common;
-	const struct gate *gate = common->gate;
-	const struct http_routing routing = {
-	    .rules = gate ? gate->snapshot->rules : NULL,
-	    .scratch = gate ? gate->scratch : NULL,
-	    .peer = session->peer,
-	    .trusted = common->trusted,
-	    .client_header = common->client_header ? common->client_header : "",
-	};
+	const struct original_routing routing = session_routing(session);
 	size_t own = strlen(http_paths[opened->path].path);
 	struct http_word rest = {
 	    .bytes = path->bytes + own, .len = path->len - own};

@@ -11,6 +11,7 @@
 #include "protocol/http/http_descriptors.h"
 #include "protocol/http/http_page.h"
 #include "protocol/http/http_head.h"
+#include "protocol/quota.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -99,96 +100,26 @@ http_put_length(char *to, size_t len)
  * Decisions.
  */
 
-/* Rounded up: a client that waits that long has waited long enough. */
-static int64_t
-http_seconds(int64_t us)
-{
-	return us > 0 ? (us + 999999) / 1000000 : 0;
-}
-
-/* Until more is available: a drop leaks, or the block ends, behind which there
- * may be room already. */
-static int64_t
-http_wait_us(const struct check *check)
-{
-	const struct decision *decision = &check->decision;
-	bool has_room = decision->level < check->limit->capacity;
-
-	if (decision->blocked_us > 0 &&
-	    (has_room || decision->blocked_us > decision->next_us))
-		return decision->blocked_us;
-	return decision->next_us;
-}
-
-/* Until all of it is. */
-static int64_t
-http_empty_us(const struct decision *decision)
-{
-	return decision->blocked_us > decision->empty_us ? decision->blocked_us
-							 : decision->empty_us;
-}
-
-/* What is denied though nothing is in the bucket, on_error denies: nothing
- * remains. */
-static int64_t
-http_remaining(const struct check *check)
-{
-	const struct decision *decision = &check->decision;
-
-	if (decision->blocked_us > 0 ||
-	    (!decision->allowed && check->decided_by == DECIDED_BY_FALLBACK &&
-		check->limit->on_error == ON_ERROR_DENY))
-		return 0;
-	return check->limit->capacity > decision->level
-		   ? check->limit->capacity - decision->level
-		   : 0;
-}
-
-/* The time in which a bucket leaks all that it can hold, at least a second. */
-static int64_t
-http_window(const struct limit *limit)
-{
-	int64_t window = http_seconds(limit_life_us(limit) - limit->block_us);
-
-	return window > 0 ? window : 1;
-}
-
-/* https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/11/ */
 static char *
-http_put_standard(char *to, const struct check *check)
+http_put_standard(char *to, const struct quota *quota)
 {
-	const struct limit *limit = check->limit;
-	int64_t wait = http_seconds(http_wait_us(check));
-
-	to = http_put(PUT(to, "RateLimit-Policy: \""), limit->name);
-	to = http_put_int(PUT(to, "\";q="), limit->capacity);
-	to = http_put_int(PUT(to, ";w="), http_window(limit));
-	to = http_put(PUT(to, "\r\nRateLimit: \""), limit->name);
-	to = http_put_int(PUT(to, "\";r="), http_remaining(check));
-	if (wait > 0)
-		to = http_put_int(PUT(to, ";t="), wait);
+	to = http_put(PUT(to, "RateLimit-Policy: \""), quota->limit);
+	to = http_put_int(PUT(to, "\";q="), quota->capacity);
+	to = http_put_int(PUT(to, ";w="), quota->window);
+	to = http_put(PUT(to, "\r\nRateLimit: \""), quota->limit);
+	to = http_put_int(PUT(to, "\";r="), quota->remaining);
+	if (quota->wait > 0)
+		to = http_put_int(PUT(to, ";t="), quota->wait);
 	return PUT(to, "\r\n");
 }
 
 static char *
-http_put_legacy(char *to, const struct check *check)
+http_put_legacy(char *to, const struct quota *quota)
 {
+	to = http_put_int(PUT(to, "X-RateLimit-Limit: "), quota->capacity);
 	to = http_put_int(
-	    PUT(to, "X-RateLimit-Limit: "), check->limit->capacity);
-	to = http_put_int(
-	    PUT(to, "\r\nX-RateLimit-Remaining: "), http_remaining(check));
-	to = http_put_int(PUT(to, "\r\nX-RateLimit-Reset: "),
-	    http_seconds(http_empty_us(&check->decision)));
-	return PUT(to, "\r\n");
-}
-
-static char *
-http_put_retry(char *to, const struct decision *decision)
-{
-	if (decision->allowed || decision->retry_us <= 0)
-		return to;
-	to = http_put_int(
-	    PUT(to, "Retry-After: "), http_seconds(decision->retry_us));
+	    PUT(to, "\r\nX-RateLimit-Remaining: "), quota->remaining);
+	to = http_put_int(PUT(to, "\r\nX-RateLimit-Reset: "), quota->reset);
 	return PUT(to, "\r\n");
 }
 
@@ -196,11 +127,15 @@ http_put_retry(char *to, const struct decision *decision)
 static char *
 http_put_headers(char *to, unsigned encoding, const struct check *check)
 {
-	if (check->limit && (encoding & HTTP_STANDARD))
-		to = http_put_standard(to, check);
-	if (check->limit && (encoding & HTTP_LEGACY))
-		to = http_put_legacy(to, check);
-	to = http_put_retry(to, &check->decision);
+	const struct quota quota = quota_of(check);
+
+	if (quota.limit && (encoding & HTTP_STANDARD))
+		to = http_put_standard(to, &quota);
+	if (quota.limit && (encoding & HTTP_LEGACY))
+		to = http_put_legacy(to, &quota);
+	if (quota.retry > 0)
+		to = PUT(http_put_int(PUT(to, "Retry-After: "), quota.retry),
+		    "\r\n");
 	if (!(encoding & (HTTP_STANDARD | HTTP_LEGACY)) &&
 	    check->decided_by != DECIDED_BY_FALLBACK)
 		return to;

@@ -1,0 +1,36 @@
+/**
+ * grpc_answer: what Envoy's rate limit service says.  Pure.
+ */
+#ifndef PROTOCOL_GRPC_GRPC_ANSWER_H
+#define PROTOCOL_GRPC_GRPC_ANSWER_H
+
+#include "base/siphash.h"
+#include "protocol/descriptors.h"
+#include "protocol/quota.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Room for a message of ours. */
+#define GRPC_RESPONSE_MAX 4096
+
+/** A RateLimitResponse to be written. */
+struct grpc_answer {
+	bool allowed;
+	const struct hash128 *keys; /* of the descriptors, in order */
+	unsigned key_count;
+	const struct descriptor_status
+	    *statuses; /* in any order; a descriptor whose
+			* key has none has no limit */
+	unsigned status_count;
+	const struct quota_header *headers; /* for Envoy to add to its response
+					     * to its client */
+	unsigned header_count;
+};
+
+/** Write it.  Return its length. */
+size_t grpc_answer_write(
+    char to[GRPC_RESPONSE_MAX], const struct grpc_answer *answer);
+
+#endif

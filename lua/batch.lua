@@ -5,7 +5,10 @@
 -- ARGV  for each hash in turn: the parameters of the limit (the algorithm says how
 --       many, and which), the time to live of the hash in milliseconds, the number
 --       of buckets n, the operations ("" if they differ), n fields, and, if the
---       operations differ, n times the operations on that bucket.  Instead of n,
+--       operations differ, n times the operations on that bucket.  Operations are
+--       words: AMOUNT, to consume, AMOUNT!MOST, to charge while the bucket holds no
+--       more than MOST drops then, AMOUNT~, to take as many as fit, each with *COUNT
+--       behind it if it is so many times in a row, and r, to reset.  Instead of n,
 --       "n m": each field has m older names, and m times n of those come behind
 --       the fields; what is under one of them moves to the field.  No field of a
 --       hash twice; a hash more than once only with the same time to live; n at

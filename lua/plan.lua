@@ -11,9 +11,9 @@
 --       Behind those of the last hash, each argument is a step: "BUCKET OP", or
 --       "BUCKET OP BUCKET OP ...".  BUCKET is a number, from 1, in the order of
 --       the fields; no bucket twice in a step.  OP is one of
---         AMOUNT        consume
---         AMOUNT*COUNT  so many times in a row; in a step about one bucket
---         AMOUNT?       consume, but never keep the others from passing
+--         AMOUNT        consume; AMOUNT!MOST and AMOUNT~ as for a batch
+--         ...*COUNT     so many times in a row; in a step about one bucket
+--         ...?          but never keep the others from passing
 --         r             reset
 --         AMOUNT@STAMP  give back what has not leaked of AMOUNT drops, which were
 --                       put in when the bucket's first number became STAMP
@@ -73,16 +73,16 @@ local function try_step(bucket, op)
 		return part
 	end
 	local algorithm = prepared(bucket)
-	local amount, sign, rest = match(op, '^(-?%d+)(%p?)(%d*)$')
-	amount = amount + 0
-	if sign == '@' then
+	local amount, kind, number, times, shadow = match(op, OP)
+	amount, number = amount + 0, tonumber(number)
+	if kind == '@' then
 		part.a, part.b, part.touches =
-			algorithm.give_back(bucket.a, bucket.b, amount, rest + 0)
+			algorithm.give_back(bucket.a, bucket.b, amount, number)
 		return part
 	end
-	part.a, part.b, part.passed, part.touches =
-		algorithm.consume(bucket.a, bucket.b, amount, sign == '*' and rest + 0 or 1)
-	part.denies = not part.passed and sign ~= '?'
+	part.a, part.b, part.passed, part.touches = algorithm.consume(bucket.a, bucket.b,
+		amount, tonumber(times) or 1, kind, number)
+	part.denies = not part.passed and shadow == ''
 	return part
 end
 

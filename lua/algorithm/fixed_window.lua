@@ -54,15 +54,23 @@ local function open(text)
 	return count, 0, count > 0 and finish ~= stop
 end
 
--- Consume ${amount} drops, ${count} times in a row.  Return what the bucket is
--- then, whether all of them passed, and whether its text must be of this window.
-local function consume(level, block, amount, count)
-	if amount == 0 or amount > capacity then
+-- Put in ${amount} drops, ${count} times in a row: consume them, or, if ${kind} is
+-- '!', charge them, up to ${most} drops in the bucket, or, if it is '~', take as many
+-- as fit.  Return what the bucket is then, whether all of them passed, and whether its
+-- text must be of this window.
+local function consume(level, block, amount, count, kind, most)
+	if kind ~= '!' then
+		most = capacity
+	end
+	if kind == '~' and amount > 0 then
+		local fit = level < capacity and capacity - level or 0
+		return level + math.min(fit, amount * count), block, fit > 0, true
+	elseif amount == 0 or amount > most then
 		return level, block, amount == 0, false
 	elseif amount < 0 then
 		return math.max(0, level + amount * count), block, true, true
 	end
-	local fit = level < capacity and floor((capacity - level) / amount) or 0
+	local fit = level < most and floor((most - level) / amount) or 0
 	return level + amount * (fit < count and fit or count), block, fit >= count, true
 end
 
@@ -86,9 +94,8 @@ local function write(level)
 	return format(ONE .. 'u' .. ONE, stop, level)
 end
 
--- Decide ${ops}, an amount or words of the form "AMOUNT", "AMOUNT*COUNT" (consume)
--- or "r" (reset), for the bucket ${text}.  Return its new text, '' for none, or nil
--- to leave it alone.
+-- Decide ${ops}, an amount or words as batch.lua says, for the bucket ${text}.
+-- Return its new text, '' for none, or nil to leave it alone.
 local function decide(text, ops)
 	local held, block, is_foreign = open(text)
 	if not held then
@@ -103,10 +110,10 @@ local function decide(text, ops)
 			if op == 'r' then
 				level = 0
 			else
-				local n, count = match(op, '^(-?%d+)%*?(%d*)$')
+				local n, kind, most, count = match(op, OP)
 				local touched
-				level, block, passed, touched =
-					consume(level, block, tonumber(n), tonumber(count) or 1)
+				level, block, passed, touched = consume(level, block,
+					n + 0, tonumber(count) or 1, kind, tonumber(most))
 				touches = touches or touched
 			end
 		end

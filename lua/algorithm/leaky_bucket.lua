@@ -142,10 +142,21 @@ local function open(text)
 	return read_any(text)
 end
 
--- Consume ${amount} drops, ${count} times in a row.  Return what the bucket is
--- then, whether all of them passed, and whether its text must be of this recharge.
-local function consume(fill, block, amount, count)
-	if amount == 0 or amount > capacity then
+-- Put in ${amount} drops, ${count} times in a row: consume them, or, if ${kind} is
+-- '!', charge them, up to ${most} drops in the bucket, or, if it is '~', take as many
+-- as fit.  Return what the bucket is then, whether all of them passed, and whether its
+-- text must be of this recharge.
+local function consume(fill, block, amount, count, kind, most)
+	local top, is_free = full, false
+	if kind == '~' and amount > 0 then
+		local fit = block == 0 and fill < full and floor((full - fill) / recharge) or 0
+		return fill + math.min(fit, amount * count) * recharge, block, fit > 0, true
+	elseif kind == '!' then
+		top, is_free = most * recharge, most > capacity
+	else
+		most = capacity
+	end
+	if amount == 0 or amount > most then
 		return fill, block, amount == 0, false
 	end
 	local cost = amount * recharge
@@ -155,14 +166,14 @@ local function consume(fill, block, amount, count)
 		end
 		return fill + count * cost, block, true, true
 	end
-	if block > 0 then
+	if block > 0 and not is_free then
 		return fill, block, false, true
 	end
-	local fit = fill < full and floor((full - fill) / cost) or 0
+	local fit = fill < top and floor((top - fill) / cost) or 0
 	if fit < count then
-		return fill + fit * cost, longest, false, true
+		return fill + fit * cost, block > 0 and block or longest, false, true
 	end
-	return fill + count * cost, 0, true, true
+	return fill + count * cost, block, true, true
 end
 
 -- Give back what has not leaked of ${amount} drops that were put in when the bucket
@@ -190,9 +201,8 @@ local function write(fill, block)
 	return text .. mine
 end
 
--- Decide ${ops}, an amount or words of the form "AMOUNT", "AMOUNT*COUNT" (consume)
--- or "r" (reset), for the bucket ${text}.  Return its new text, '' for none, or nil
--- to leave it alone.
+-- Decide ${ops}, an amount or words as batch.lua says, for the bucket ${text}.
+-- Return its new text, '' for none, or nil to leave it alone.
 --
 -- Most operations on most buckets are decided without another call.
 local function decide(text, ops)
@@ -227,10 +237,10 @@ local function decide(text, ops)
 			if op == 'r' then
 				fill, block = 0, 0
 			else
-				local n, count = match(op, '^(-?%d+)%*?(%d*)$')
+				local n, kind, most, count = match(op, OP)
 				local touched
-				fill, block, passed, touched =
-					consume(fill, block, tonumber(n), tonumber(count) or 1)
+				fill, block, passed, touched = consume(fill, block,
+					n + 0, tonumber(count) or 1, kind, tonumber(most))
 				touches = touches or touched
 			end
 		end

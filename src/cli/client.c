@@ -190,6 +190,18 @@ client_mpeek(struct tool *tool)
 	return client_joint_decision(tool, "MPEEK");
 }
 
+int
+client_charge(struct tool *tool)
+{
+	return client_decision(tool, "CHARGE");
+}
+
+int
+client_take(struct tool *tool)
+{
+	return client_decision(tool, "TAKE");
+}
+
 /* A response that is one word: as JSON, an object of which ${name} is true, and
  * ${from} what decides, unless that is NULL. */
 static void

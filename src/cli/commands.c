@@ -44,6 +44,15 @@ const struct command_row command_rows[] = {
 	.options = SOCKET | JSON, .run = client_mpeek,
 	.help = "say what mconsume would, and change nothing",
 	.more = DECISION},
+    {"charge", "KEY N", WORDS(2, 2), .options = SOCKET | JSON,
+	.run = client_charge,
+	.help = "put N drops into the bucket of KEY, up to the debt of its "
+		"limit",
+	.more = DECISION},
+    {"take", "KEY N", WORDS(2, 2), .options = SOCKET | JSON, .run = client_take,
+	.help = "put as many of N drops into the bucket of KEY as fit",
+	.more = DECISION "\n"
+			 "taken= is how many went in; DENY: none."},
     {"reset", "KEY", WORDS(1, 1), .options = SOCKET | JSON, .run = client_reset,
 	.help = "forget the bucket of KEY, and its block"},
     {"explain", "KEY", WORDS(1, 1), .options = SOCKET | JSON,

@@ -42,6 +42,8 @@ bool command_is_family(const char *word);
 int client_consume(struct tool *tool);
 int client_mconsume(struct tool *tool);
 int client_mpeek(struct tool *tool);
+int client_charge(struct tool *tool);
+int client_take(struct tool *tool);
 int client_peek(struct tool *tool);
 int client_reset(struct tool *tool);
 int client_explain(struct tool *tool);

@@ -71,51 +71,13 @@ check_cell_of(const struct check *check, const struct query *query)
 	} while (0)
 
 static void
-check_record(
-    const struct check *check, const struct query *query, const struct key *key)
-{
-	struct gate *gate = check->gate;
-	const struct limit *limit = check->limit;
-	struct recent_entry entry = {.at_us = gate_now(gate),
-	    .allowed = check->decision.allowed,
-	    .from = decided_by_name(check->decided_by),
-	    .amount = query->amount,
-	    .level = check->decision.level,
-	    .retry_us = check->decision.retry_us};
-
-	assert(limit); /* without one, no check is looked at */
-	entry.capacity = limit->capacity;
-	strcpy(entry.limit, limit->name);
-	recent_add(gate->gateway->recent, &entry, key, gate->unrecorded);
-	gate->unrecorded = 0;
-}
-
-/* It was one of those that are looked at. */
-static void
-check_look(struct check *check, const struct query *query)
-{
-	struct gate *gate = check->gate;
-	struct sample *sample = check->sample;
-	const struct key key = {sample->bytes, sample->len, query->key.hash};
-
-	if (sample->weight > 0)
-		top_add(gate->gateway->tops[gate->worker],
-		    check->decision.allowed ? TOP_ALLOWED : TOP_DENIED, &key,
-		    query->limit->name, sample->weight, gate_now(gate));
-	if (sample->is_recorded)
-		check_record(check, query, &key);
-	samples_put(&gate->samples, sample);
-	check->sample = NULL;
-}
-
-static void
 check_count(struct check *check)
 {
 	struct counters *counters = check->gate->counters;
 	const struct query *query = check_decider(check);
 	struct limit_cell *cell;
 
-	if (query->op != OP_CONSUME) {
+	if (!op_puts(query->op)) {
 		counter_add(
 		    query->op == OP_PEEK ? &counters->peeks : &counters->resets,
 		    1);
@@ -167,6 +129,8 @@ check_conclude_unmatched(struct check *check)
 	check->decision = (struct decision){
 	    .allowed = unmatched == UNMATCHED_ALLOW,
 	};
+	if (check->decision.allowed)
+		check->decision.taken = (int32_t)check_decider(check)->amount;
 	check->decided_by = DECIDED_BY_NONE;
 	check->shadow_denied = false;
 	if (unmatched == UNMATCHED_ERROR)
@@ -189,15 +153,24 @@ check_spread_retry(int64_t retry_us, int64_t percent)
 		   : retry_us + random_below(retry_us / 100 * percent + 1);
 }
 
+/* Whether a limit that is not in shadow would let it have less than it asks. */
+static bool
+check_falls_short(const struct query *query)
+{
+	return !query->decision.allowed ||
+	       (query->op == OP_TAKE && query->decision.taken < query->amount);
+}
+
 void
 check_tell(struct check *check, const struct query *query)
 {
 	check->limit = query->limit;
 	check->decision = query->decision;
 	check->decided_by = query->decided_by;
-	check->shadow_denied = query->limit->shadow && !query->decision.allowed;
+	check->shadow_denied = query->limit->shadow && check_falls_short(query);
 	if (check->shadow_denied) {
 		check->decision.allowed = true;
+		check->decision.taken = (int32_t)query->amount;
 		check->decision.retry_us = 0;
 	} else if (!query->decision.allowed && query->limit->retry_jitter > 0) {
 		check->decision.retry_us = check_spread_retry(
@@ -246,47 +219,13 @@ check_on_result(struct query *query)
 	check->done(check);
 }
 
-/* Have it looked at when it is decided: for TOP, for MONITOR, or both. */
-static void
-check_take_sample(struct check *check, const struct query *query)
-{
-	struct gate *gate = check->gate;
-	unsigned weight = gate->pace.left == 0 ? top_pace_next(&gate->pace) : 0;
-	bool is_recorded = gate->records && gate->record_left > 0;
-
-	if (weight > 0 || is_recorded)
-		check->sample =
-		    samples_take(&gate->samples, &query->key, weight);
-	if (check->sample)
-		check->sample->is_recorded = is_recorded;
-	if (is_recorded && check->sample)
-		gate->record_left--;
-	else if (gate->records)
-		gate->unrecorded++;
-}
-
-static bool
-check_is_sampled(struct gate *gate)
-{
-	return top_pace_is_due(&gate->pace) | gate->records;
-}
-
-void
-check_sample(struct check *check, const struct query *query)
-{
-	if (check_is_sampled(check->gate))
-		check_take_sample(check, query);
-	if (check->sample)
-		check_look(check, query);
-}
-
 /* Decide at once, or leave it to the store and return false. */
 static bool
 check_ask(struct check *check, struct query *query)
 {
 	struct gate *gate = check->gate;
 
-	if (query->op == OP_CONSUME && check_is_sampled(gate))
+	if (op_puts(query->op) && check_is_sampled(gate))
 		check_take_sample(check, query);
 	if (gate->deny_cache && deny_cache_decide(gate->deny_cache, query)) {
 		check_conclude(check);
@@ -333,6 +272,7 @@ check_settle(struct check *check, bool allowed)
 
 	check_open(check);
 	check->query.limit = NULL;
+	check->query.op = OP_CONSUME;
 	check->outcome = OUTCOME_DECISION;
 	check->limit = NULL;
 	check->decision = (struct decision){.allowed = allowed};

@@ -59,6 +59,7 @@ enum check_outcome {
 	OUTCOME_NOMEMORY,    /* for the limit or the keys that came along */
 	OUTCOME_TOOMANY,     /* keys, with those of also */
 	OUTCOME_LONGKEY,     /* one of those is longer than KEY_MAX */
+	OUTCOME_TAKEALSO,    /* TAKE of a limit with also */
 };
 
 /** Its caller owns it, and must not move it before check_end(). */
@@ -192,6 +193,13 @@ static inline const struct key *
 check_told_key(const struct check *check)
 {
 	return check->joint ? &check_joint_decider(check)->key : NULL;
+}
+
+/** Whether it asks for as many drops as fit: decision.taken says how many. */
+static inline bool
+check_is_take(const struct check *check)
+{
+	return check_decider(check)->op == OP_TAKE;
 }
 
 /** Name of what a decision rests on: "redis". */

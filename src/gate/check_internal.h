@@ -6,6 +6,7 @@
 #define GATE_CHECK_INTERNAL_H
 
 #include "gate/check.h"
+#include "gate/gate.h"
 #include "stats/limit_stats.h"
 
 void check_set_state(struct check *check, enum check_state state);
@@ -33,8 +34,22 @@ struct limit_cell *check_cell_of(
 /** Count that on_error decides ${query}. */
 void check_count_fallback(const struct check *check, const struct query *query);
 
-/** The check, which has its decision, may be one of those that TOP or MONITOR
- * show, with the key of ${query}. */
+/** Whether the next check may be one of those that TOP or MONITOR show. */
+static inline bool
+check_is_sampled(struct gate *gate)
+{
+	return top_pace_is_due(&gate->pace) | gate->records;
+}
+
+/** Have it looked at, with the key of ${query}, when it is decided: for TOP,
+ * for MONITOR, or both. */
+void check_take_sample(struct check *check, const struct query *query);
+
+/** It is decided, and one of those that are looked at. */
+void check_look(struct check *check, const struct query *query);
+
+/** The same for a check that has its decision already: take it, perhaps, and
+ * look at it. */
 void check_sample(struct check *check, const struct query *query);
 
 #endif

@@ -1,5 +1,7 @@
 #include "gate/fallback.h"
 
+#include "store/mates.h"
+
 /* The retry of a denial by on_error: Redis may be back by then. */
 #define UNAVAILABLE_RETRY_US INT64_C(1000000)
 
@@ -7,8 +9,10 @@ void
 fallback_decide(struct gate *gate, struct query *query)
 {
 	const struct limit *limit = query->limit;
+	const int64_t most =
+	    query->op == OP_CHARGE ? limit_most(limit) : limit->capacity;
 	/* What can never fit does not fit now. */
-	bool never = query->amount > limit->capacity;
+	bool never = query->op != OP_TAKE && query->amount > most;
 
 	query->decided_by = DECIDED_BY_FALLBACK;
 	query->decision = (struct decision){0};
@@ -19,6 +23,8 @@ fallback_decide(struct gate *gate, struct query *query)
 		return;
 	case ON_ERROR_ALLOW:
 		query->decision.allowed = !never;
+		query->decision.taken =
+		    (int32_t)(query->amount < most ? query->amount : most);
 		break;
 	case ON_ERROR_DENY:
 		query->decision.retry_us = UNAVAILABLE_RETRY_US;
@@ -41,7 +47,7 @@ fallback_decide_in_memory(
 	for (struct query *query = first; query; query = query->mate) {
 		if (is_denied)
 			memory_decide(memory, query->limit, &query->key,
-			    OP_PEEK, query->amount, gate_now(gate),
+			    OP_PEEK, mates_peek_amount(query), gate_now(gate),
 			    &query->decision);
 		query->decided_by = DECIDED_BY_FALLBACK;
 		query->charged = false; /* in the store */

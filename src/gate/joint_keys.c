@@ -250,7 +250,9 @@ joint_prepare(struct check *check)
 	unsigned count = joint ? joint->count : 1;
 	struct joint_keys keys;
 
-	check->outcome = joint_gather(&keys, check, queries, count);
+	check->outcome = queries->op == OP_TAKE
+			     ? OUTCOME_TAKEALSO
+			     : joint_gather(&keys, check, queries, count);
 	if (check->outcome == OUTCOME_DECISION && keys.count > count)
 		check->outcome = joint_replace(check, &keys);
 	if (check->outcome != OUTCOME_DECISION) {

@@ -55,6 +55,9 @@ struct algorithm {
 	/** Longest time for which a bucket can matter. */
 	int64_t (*life_us)(const struct limit *limit);
 
+	/** The time in which the whole capacity comes back. */
+	int64_t (*full_us)(const struct limit *limit);
+
 	/** See decide(). */
 	bool (*decide)(const struct limit *limit, enum op op, int64_t amount,
 	    int64_t now_us, struct bucket *bucket, struct decision *decision);

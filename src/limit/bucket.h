@@ -40,6 +40,7 @@ struct bucket {
 
 struct decision {
 	bool allowed;
+	int32_t taken;      /* of OP_TAKE: drops that went in */
 	int64_t level;      /* drops in the bucket, after the decision */
 	int64_t next_us;    /* until the next drop leaks; 0 if empty */
 	int64_t retry_us;   /* until this amount can pass; or RETRY_NEVER */
@@ -65,10 +66,19 @@ enum decided_by {
 
 enum op {
 	OP_CONSUME,
+	OP_CHARGE, /* consume, up to the debt of the limit */
+	OP_TAKE,   /* consume as many as fit, 0 to the amount */
 	OP_PEEK,
 	OP_RESET,
 	OP_GIVE_BACK, /* what has not leaked since a consume */
 };
+
+/** Whether it puts drops in. */
+static inline bool
+op_puts(enum op op)
+{
+	return op <= OP_TAKE;
+}
 
 /** The largest number in a bucket: the largest that a double holds exactly,
  * with all below it. */

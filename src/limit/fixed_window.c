@@ -5,7 +5,8 @@
  * end of the window and the count, which counts until then.  When the length
  * changes, the count stays and counts in the present window of the new length;
  * any consume, also a refused one, writes that window's end.  next and retry
- * are the time to the present window's end.
+ * are the time to the present window's end.  What is charged beyond the
+ * capacity, up to the debt, counts until then as well, and no longer.
  *
  * lua/algorithm/fixed_window.lua is the same arithmetic, and a test holds the
  * two equal.  The heart is fixed_window_decide().
@@ -69,16 +70,31 @@ fixed_window_end(int64_t length_us, int64_t now_us)
 	return (now_us / length_us + 1) * length_us;
 }
 
+/* How many of ${amount} drops TAKE puts in.  If none fits, it is decided as one
+ * drop, which does not. */
+static int64_t
+fixed_window_take(const struct limit *limit, int64_t amount, int64_t count,
+    struct decision *decision)
+{
+	int64_t fit = count < limit->capacity ? limit->capacity - count : 0;
+
+	decision->taken = 0;
+	if (amount <= 0)
+		return amount;
+	decision->taken = (int32_t)(fit < amount ? fit : amount);
+	return decision->taken > 0 ? decision->taken : 1;
+}
+
 static void
-fixed_window_tell(const struct limit *limit, int64_t amount, int64_t count,
+fixed_window_tell(const struct limit *limit, int64_t room, int64_t count,
     int64_t left_us, struct decision *decision)
 {
-	decision->level = count < limit->capacity ? count : limit->capacity;
+	decision->level = count < limit_most(limit) ? count : limit_most(limit);
 	decision->next_us = count == 0 ? 0 : left_us;
 	decision->empty_us = decision->next_us;
 	decision->blocked_us = 0;
 	decision->retry_us = 0;
-	if (amount > limit->capacity)
+	if (room < 0)
 		decision->retry_us = RETRY_NEVER;
 	else if (!decision->allowed)
 		decision->retry_us = left_us;
@@ -91,23 +107,28 @@ fixed_window_decide(const struct limit *limit, enum op op, int64_t amount,
 	const int64_t end = fixed_window_end(limit->window_us, now_us);
 	const int64_t held =
 	    bucket->window.end_us > now_us ? bucket->window.count : 0;
+	const int64_t most =
+	    op == OP_CHARGE ? limit_most(limit) : limit->capacity;
 	int64_t count = held;
-	bool never = amount > limit->capacity;
+	bool never;
 
 	if (op == OP_RESET) {
 		*bucket = (struct bucket){0};
 		*decision = (struct decision){.allowed = true};
 		return held > 0;
 	}
-	decision->allowed =
-	    amount <= 0 || (!never && amount <= limit->capacity - count);
+	if (op == OP_TAKE)
+		amount = fixed_window_take(limit, amount, count, decision);
+	never = amount > most;
+	decision->allowed = amount <= 0 || (!never && amount <= most - count);
 	if (op == OP_PEEK || never || amount == 0) {
-		fixed_window_tell(limit, amount, count, end - now_us, decision);
+		fixed_window_tell(
+		    limit, most - amount, count, end - now_us, decision);
 		return false;
 	}
 	if (decision->allowed)
 		count = count + amount > 0 ? count + amount : 0;
-	fixed_window_tell(limit, amount, count, end - now_us, decision);
+	fixed_window_tell(limit, most - amount, count, end - now_us, decision);
 	if (count == held && (held == 0 || bucket->window.end_us == end))
 		return false;
 	*bucket = (struct bucket){0};
@@ -205,6 +226,7 @@ const struct algorithm algorithm_fixed_window = {
     .check = fixed_window_check,
     .describe = fixed_window_describe,
     .life_us = fixed_window_life_us,
+    .full_us = fixed_window_life_us,
     .decide = fixed_window_decide,
     .give_back = fixed_window_give_back,
     .is_calendar = true,

@@ -9,7 +9,7 @@
  *
  *   fill  = max(0, empty_at - now) * R / Rw, rounded up    leaking still to do
  *   drops = ceil(fill / R)
- *   level = drops, reported as at most C
+ *   level = drops, reported as at most C + D
  *   next  = drops == 0 ? 0 : fill - (drops-1)*R
  *   block = max(0, blocked_until - now)
  *
@@ -22,6 +22,10 @@
  * loosest version's bound is what is promised.  But if Rw is not R, any consume
  * writes the same drops under R, so that they leak at the new rate from then
  * on, as retry says.
+ *
+ * A charge of n > 0 passes if fill + n*R <= (C+D)*R, where D is the debt; with
+ * a debt, also while blocked.  What is above C delays what comes later by as
+ * much. A take of n puts in what fits of n, and never starts a block.
  *
  * Times are in ticks.  A tick is a microsecond, or a thousandth of one for
  * rates for which microseconds are too coarse (above 1,000/s, as 30000/s).
@@ -44,10 +48,17 @@
 static int64_t
 leaky_bucket_life_us(const struct limit *limit)
 {
-	int64_t full = limit->capacity * leaky_bucket_recharge(limit);
+	int64_t most = limit_most(limit) * leaky_bucket_recharge(limit);
 
-	return leaky_bucket_us(full, leaky_bucket_ticks(limit)) +
+	return leaky_bucket_us(most, leaky_bucket_ticks(limit)) +
 	       limit->block_us;
+}
+
+static int64_t
+leaky_bucket_full_us(const struct limit *limit)
+{
+	return leaky_bucket_us(limit->capacity * leaky_bucket_recharge(limit),
+	    leaky_bucket_ticks(limit));
 }
 
 /*
@@ -191,26 +202,49 @@ leaky_bucket_take_out(int64_t recharge, int64_t fill, int64_t amount)
 	return fill + amount * recharge;
 }
 
-static void
-leaky_bucket_tell(const struct limit *limit, int64_t amount, int64_t fill,
+/* How many of ${amount} drops TAKE puts in.  If none fits, it is decided as one
+ * drop, which does not. */
+static int64_t
+leaky_bucket_take(const struct limit *limit, int64_t amount, int64_t fill,
     int64_t block, struct decision *decision)
+{
+	const int64_t recharge = leaky_bucket_recharge(limit);
+	const int64_t room = limit->capacity * recharge - fill;
+	int64_t fit = block == 0 && room > 0 ? room / recharge : 0;
+
+	decision->taken = 0;
+	if (amount <= 0)
+		return amount;
+	decision->taken = (int32_t)(fit < amount ? fit : amount);
+	return decision->taken > 0 ? decision->taken : 1;
+}
+
+/* Until no more than ${room} drops are left, and the block that keeps them out
+ * is over. */
+static int64_t
+leaky_bucket_retry(
+    const struct limit *limit, int64_t room, int64_t fill, int64_t block)
+{
+	if (room < 0)
+		return RETRY_NEVER;
+	return leaky_bucket_later(
+	    block, leaky_bucket_us(fill - room * leaky_bucket_recharge(limit),
+		       leaky_bucket_ticks(limit)));
+}
+
+static void
+leaky_bucket_tell(const struct limit *limit, int64_t fill, int64_t block,
+    struct decision *decision)
 {
 	const int64_t recharge = leaky_bucket_recharge(limit);
 	const int64_t ticks = leaky_bucket_ticks(limit);
 	int64_t drops = leaky_bucket_drops(fill, recharge);
 	int64_t next = drops == 0 ? 0 : fill - (drops - 1) * recharge;
 
-	decision->level = drops < limit->capacity ? drops : limit->capacity;
+	decision->level = drops < limit_most(limit) ? drops : limit_most(limit);
 	decision->next_us = leaky_bucket_us(next, ticks);
 	decision->empty_us = leaky_bucket_us(fill, ticks);
 	decision->blocked_us = block;
-	decision->retry_us = 0;
-	if (amount > limit->capacity)
-		decision->retry_us = RETRY_NEVER;
-	else if (!decision->allowed)
-		decision->retry_us = leaky_bucket_later(block,
-		    leaky_bucket_us(
-			fill - (limit->capacity - amount) * recharge, ticks));
 }
 
 static void
@@ -237,32 +271,45 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 {
 	const struct leaky_state state = leaky_bucket_open(bucket);
 	const int64_t recharge = leaky_bucket_recharge(limit);
-	const int64_t full = limit->capacity * recharge;
+	const int64_t most =
+	    op == OP_CHARGE ? limit_most(limit) : limit->capacity;
+	const int64_t full = most * recharge;
 	const int64_t held_fill = leaky_bucket_fill(limit, &state, now_us);
 	const int64_t held_block =
 	    leaky_bucket_later(0, state.blocked_until_us - now_us);
+	/* A charge with a debt pays no heed to the block. */
+	const bool is_free = most > limit->capacity;
 	int64_t fill = held_fill, block = held_block;
-	bool never = amount > limit->capacity;
+	bool never, is_question;
 
 	if (op == OP_RESET) {
 		*bucket = (struct bucket){0};
 		*decision = (struct decision){.allowed = true};
 		return held_fill > 0 || held_block > 0;
 	}
+	if (op == OP_TAKE)
+		amount = leaky_bucket_take(
+		    limit, amount, held_fill, held_block, decision);
+	never = amount > most;
 	decision->allowed =
-	    amount <= 0 ||
-	    (!never && block == 0 && amount * recharge <= full - fill);
-	if (op == OP_PEEK || never || amount == 0) {
-		leaky_bucket_tell(limit, amount, fill, block, decision);
-		return false;
-	}
-	if (amount < 0)
+	    amount <= 0 || (!never && (block == 0 || is_free) &&
+			       amount * recharge <= full - fill);
+	is_question = op == OP_PEEK || never || amount == 0;
+	if (is_question)
+		;
+	else if (amount < 0)
 		fill = leaky_bucket_take_out(recharge, fill, amount);
 	else if (decision->allowed)
 		fill += amount * recharge;
-	else if (block == 0)
+	else if (block == 0 && op != OP_TAKE)
 		block = limit->block_us;
-	leaky_bucket_tell(limit, amount, fill, block, decision);
+	leaky_bucket_tell(limit, fill, block, decision);
+	decision->retry_us = 0;
+	if (!decision->allowed)
+		decision->retry_us = leaky_bucket_retry(
+		    limit, most - amount, fill, is_free ? 0 : block);
+	if (is_question)
+		return false;
 	if (fill == held_fill && block == held_block &&
 	    (fill == 0 || !leaky_bucket_is_foreign(limit, &state)))
 		return false;
@@ -405,6 +452,7 @@ const struct algorithm algorithm_leaky_bucket = {
     .check = leaky_bucket_check,
     .describe = leaky_bucket_describe,
     .life_us = leaky_bucket_life_us,
+    .full_us = leaky_bucket_full_us,
     .decide = leaky_bucket_decide,
     .give_back = leaky_bucket_give_back,
     .move = leaky_bucket_move,

@@ -92,9 +92,10 @@ leaky_bucket_check(const struct limit *limit, struct limit_error *error)
 		error->word = "recharge";
 		return word_fail(error, "recharge (or rate) is missing");
 	}
-	if (leaky_bucket_recharge(limit) > SPAN_MAX / limit->capacity)
+	if (leaky_bucket_recharge(limit) > SPAN_MAX / limit_most(limit))
 		return word_fail(error,
-		    "capacity times recharge must stay below 2^52us (52124d)");
+		    "capacity%s times recharge must stay below 2^52us (52124d)",
+		    limit->debt > 0 ? " and debt" : "");
 	return 0;
 }
 

@@ -118,6 +118,24 @@ limit_get_capacity(const struct limit *limit, char text[WORD_TEXT_MAX])
 }
 
 static int
+limit_set_debt(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	if (num_read_int(
+		value, strlen(value), 0, LIMIT_CAPACITY_MAX, &limit->debt) < 0)
+		return word_fail(error,
+		    "debt must be a whole number from 0 to %jd",
+		    (intmax_t)LIMIT_CAPACITY_MAX);
+	return 0;
+}
+
+static const char *
+limit_get_debt(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	return limit->debt > 0 ? word_write_number(text, limit->debt) : NULL;
+}
+
+static int
 limit_set_max_buckets(
     struct limit *limit, const char *value, struct limit_error *error)
 {
@@ -215,6 +233,7 @@ static const struct limit_word first_words[] = {
     {"segments", limit_set_segments, limit_get_segments},
     {"algorithm", limit_set_algorithm, limit_get_algorithm},
     {"capacity", limit_set_capacity, limit_get_capacity},
+    {"debt", limit_set_debt, limit_get_debt},
 };
 static const struct limit_word last_words[] = {
     {"also", also_set, also_get},

@@ -54,6 +54,7 @@ struct limit {
 
 	const struct algorithm *algorithm;
 	int64_t capacity;    /* drops, 1..LIMIT_CAPACITY_MAX */
+	int64_t debt;        /* drops beyond that which CHARGE may put in */
 	int64_t recharge_us; /* leaky bucket: time for one drop, >= 1 */
 	int64_t recharge_ns; /* to be added to that, 0..999 */
 	int64_t block_us;    /* leaky bucket: >= 0 */
@@ -118,6 +119,13 @@ void limit_init_inline(
 /** Set the time for one drop to ${ns}, at least 1000: to whole microseconds,
  * rounded up, where that is within a thousandth. */
 void limit_set_recharge(struct limit *limit, int64_t ns);
+
+/** Most drops that a bucket holds: the capacity and the debt. */
+static inline int64_t
+limit_most(const struct limit *limit)
+{
+	return limit->capacity + limit->debt;
+}
 
 /** Longest time for which a bucket can matter: C*R + block, or the window; of a
  * limit that came with a request, of any such limit's. */

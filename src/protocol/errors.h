@@ -19,6 +19,8 @@
 	X(BADBYTES, "badkey", "a key is 1 to 512 bytes")                       \
 	X(BADAMOUNT, "badamount",                                              \
 	    "amount must be a whole number from -1000000000 to 1000000000")    \
+	X(BADDROPS, "badamount",                                               \
+	    "amount must be a whole number from 0 to 1000000000")              \
 	X(NOAMOUNT, "noamount", "an amount must follow each key")              \
 	X(BADCOUNT, "badcount", "a count is a whole number from 1 to 1000")    \
 	X(BADGLOB, "badglob", "the glob of keys is not one")                   \
@@ -33,6 +35,7 @@
 	    "too many wrong secrets came from this address; try later")        \
 	X(NOPERM, "noperm", "this user may not ask that")                      \
 	X(TOOMANY, "toomany", "more than 16 keys, with those of also")         \
+	X(TAKEALSO, "takealso", "TAKE is not for a limit that has also")       \
 	X(UNAVAILABLE, "unavailable", "the bucket could not be reset now")     \
 	X(NOMEMORY, "unavailable", "out of memory")                            \
 	X(CLIENTS, "clients", "too many clients")                              \

@@ -2,6 +2,7 @@
 
 #include "base/attr.h"
 #include "gate/gateway.h"
+#include "limit/algorithm.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,18 +13,33 @@ quota_seconds(int64_t us)
 	return us > 0 ? (us + 999999) / 1000000 : 0;
 }
 
-/* Until more is available: a drop leaks, or the block ends, behind which there
- * may be room already. */
+/* Until a drop leaks that leaves room for another one.  Those beyond the
+ * capacity leak at the pace of those between the first and the last. */
+static int64_t
+quota_leak_us(const struct check *check)
+{
+	const struct decision *decision = &check->decision;
+	int64_t over = decision->level - check->limit->capacity;
+
+	if (over <= 0)
+		return decision->next_us;
+	return decision->next_us + (decision->empty_us - decision->next_us) /
+				       (decision->level - 1) * over;
+}
+
+/* Until more is available: that drop leaks, or the block ends, behind which
+ * there may be room already. */
 static int64_t
 quota_wait_us(const struct check *check)
 {
 	const struct decision *decision = &check->decision;
 	bool has_room = decision->level < check->limit->capacity;
+	int64_t leak_us = quota_leak_us(check);
 
 	if (decision->blocked_us > 0 &&
-	    (has_room || decision->blocked_us > decision->next_us))
+	    (has_room || decision->blocked_us > leak_us))
 		return decision->blocked_us;
-	return decision->next_us;
+	return leak_us;
 }
 
 /* Until all of it is. */
@@ -53,7 +69,7 @@ quota_remaining(const struct check *check)
 static int64_t
 quota_window(const struct limit *limit)
 {
-	int64_t window = quota_seconds(limit_life_us(limit) - limit->block_us);
+	int64_t window = quota_seconds(limit->algorithm->full_us(limit));
 
 	return window > 0 ? window : 1;
 }

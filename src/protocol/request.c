@@ -57,6 +57,14 @@ request_set_amount(const char *bytes, size_t len, int64_t *amount)
 }
 
 static enum protocol_error
+request_set_drops(const char *bytes, size_t len, int64_t *amount)
+{
+	return num_read_int(bytes, len, 0, LIMIT_AMOUNT_MAX, amount) == -1
+		   ? ERROR_BADDROPS
+		   : ERROR_NONE;
+}
+
+static enum protocol_error
 request_set_each_amount(struct request *request, const char *bytes, size_t len)
 {
 	request->lacks_amount = false;
@@ -136,6 +144,8 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 		return request_set_key(request, argument, bytes, len);
 	case ARGUMENT_AMOUNT:
 		return request_set_amount(bytes, len, &request->amount);
+	case ARGUMENT_DROPS:
+		return request_set_drops(bytes, len, &request->amount);
 	case ARGUMENT_EACH_AMOUNT:
 		return request_set_each_amount(request, bytes, len);
 	case ARGUMENT_COUNT:
@@ -157,6 +167,8 @@ request_finish(const struct request *request, size_t count)
 		return ERROR_NOAMOUNT;
 	if (count >= row->shape->fewest)
 		return ERROR_NONE;
+	if (verb_has_key(row) && count > 0)
+		return ERROR_NOAMOUNT;
 	return verb_has_key(row) || verb_has_keys(row) ? ERROR_NOKEY
 						       : ERROR_NOSECRET;
 }

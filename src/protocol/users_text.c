@@ -54,14 +54,14 @@ users_text_decides(enum verb verb)
 {
 	return verb == VERB_CONSUME || verb == VERB_PEEK ||
 	       verb == VERB_MCONSUME || verb == VERB_MPEEK ||
-	       verb == VERB_CHECK || verb == VERB_THROTTLE;
+	       verb == VERB_CHARGE || verb == VERB_TAKE || verb == VERB_CHECK ||
+	       verb == VERB_THROTTLE;
 }
 
 static bool
 users_text_reads(enum verb verb)
 {
-	return verb_rows[verb].op != OP_CONSUME &&
-	       verb_rows[verb].op != OP_RESET;
+	return !op_puts(verb_rows[verb].op) && verb_rows[verb].op != OP_RESET;
 }
 
 static bool

@@ -20,6 +20,7 @@ enum argument {
 	ARGUMENT_NONE,
 	ARGUMENT_KEY,
 	ARGUMENT_AMOUNT,
+	ARGUMENT_DROPS,    /* an amount that is not negative */
 	ARGUMENT_EACH_KEY, /* of several, each with its amount */
 	ARGUMENT_EACH_AMOUNT,
 	ARGUMENT_COUNT,  /* of lines */
@@ -52,6 +53,7 @@ enum argument {
 	X(SECRET, 1, 2, " [name] secret", ARGUMENT_SECRET, ARGUMENT_SECRET)    \
 	X(KEY, 1, 1, " key", ARGUMENT_KEY)                                     \
 	X(KEY_AMOUNT, 1, 2, " key [amount]", ARGUMENT_KEY, ARGUMENT_AMOUNT)    \
+	X(KEY_DROPS, 2, 2, " key amount", ARGUMENT_KEY, ARGUMENT_DROPS)        \
 	X(KEYS, 2, 2 * VERB_KEYS_MAX, " key amount [key amount ...]",          \
 	    ARGUMENT_EACH_KEY, ARGUMENT_EACH_AMOUNT)                           \
 	X(CELL, 0, ARGUMENTS_ANY, " key max_burst count period [quantity]",    \
@@ -83,6 +85,10 @@ enum verb_family {
 	    "may all of them go in? else none does")                           \
 	X(MPEEK, "mpeek", KEYS, OP_PEEK, EXPENSIVE, DRIPGATE,                  \
 	    "the same question; nothing changes")                              \
+	X(CHARGE, "charge", KEY_DROPS, OP_CHARGE, CHEAP, DRIPGATE,             \
+	    "amount drops go in, up to the debt of the limit")                 \
+	X(TAKE, "take", KEY_DROPS, OP_TAKE, CHEAP, DRIPGATE,                   \
+	    "as many of amount drops go in as fit")                            \
 	X(RESET, "reset", KEY, OP_RESET, CHEAP, DRIPGATE,                      \
 	    "empty the bucket, end its block")                                 \
 	X(EXPLAIN, "explain", KEY, OP_PEEK, EXPENSIVE, DRIPGATE,               \

@@ -89,18 +89,29 @@ reports_explain_place(struct buf *out, struct gate *gate,
 }
 
 static int
+reports_debt(struct buf *out, const struct limit *limit)
+{
+	return limit->debt == 0
+		   ? 0
+		   : buf_printf(out, " debt=%lld", (long long)limit->debt);
+}
+
+static int
 reports_explain_bucket(struct buf *out, const struct query *query)
 {
 	const struct limit *limit = query->limit;
 	const struct decision *decision = &query->decision;
 	char empty[NUM_MAX_LEN + 1], blocked[NUM_MAX_LEN + 1];
 
-	return buf_printf(out,
-	    "bucket level=%lld capacity=%lld empty=%s blocked=%s from=%s\n",
-	    (long long)decision->level, (long long)limit->capacity,
-	    num_seconds(empty, decision->empty_us),
-	    num_seconds(blocked, decision->blocked_us),
-	    decided_by_name(query->decided_by));
+	if (buf_printf(out,
+		"bucket level=%lld capacity=%lld empty=%s blocked=%s from=%s",
+		(long long)decision->level, (long long)limit->capacity,
+		num_seconds(empty, decision->empty_us),
+		num_seconds(blocked, decision->blocked_us),
+		decided_by_name(query->decided_by)) == -1 ||
+	    reports_debt(out, limit) == -1)
+		return -1;
+	return buf_printf(out, "\n");
 }
 
 /* The rows of the limit that applies; behind them, one for each key that it
@@ -226,7 +237,7 @@ reports_limits_row(struct slot *slot, size_t i, struct buf *out)
 	    buf_printf(out, " on_error=%s shadow=%s%s",
 		on_error_name(limit->on_error), limit->shadow ? "yes" : "no",
 		limit->deny_cache ? "" : " deny_cache=no") == -1 ||
-	    reports_share(out, limit) == -1 ||
+	    reports_share(out, limit) == -1 || reports_debt(out, limit) == -1 ||
 	    reports_counts(out, snapshot, limit->order) == -1)
 		return -1;
 	return buf_printf(out, "%s match=%s\n",

@@ -36,6 +36,7 @@ serve_write_check(struct slot *slot, struct buf *out)
 	    [OUTCOME_NOMEMORY] = ERROR_NOMEMORY,
 	    [OUTCOME_TOOMANY] = ERROR_TOOMANY,
 	    [OUTCOME_LONGKEY] = ERROR_BADBYTES,
+	    [OUTCOME_TAKEALSO] = ERROR_TAKEALSO,
 	};
 	const struct check *check = &slot->check;
 
@@ -128,6 +129,8 @@ static const struct handler at_once = {.write = serve_write_bytes};
 static const struct handler handlers[VERB_COUNT] = {
     [VERB_CONSUME] = {.write = serve_write_check, .begin = serve_check},
     [VERB_PEEK] = {.write = serve_write_check, .begin = serve_check},
+    [VERB_CHARGE] = {.write = serve_write_check, .begin = serve_check},
+    [VERB_TAKE] = {.write = serve_write_check, .begin = serve_check},
     [VERB_RESET] = {.write = serve_write_check, .begin = serve_check},
     [VERB_THROTTLE] = {.write = serve_write_check, .begin = serve_check},
     [VERB_CHECK] = {.write = serve_write_check, .begin = keys_begin_routed},

@@ -146,6 +146,20 @@ deny_cache_makes_room(const struct query *query)
 	       (query->op == OP_CONSUME && query->amount < 0);
 }
 
+/* Whether it may put drops in, if there is room for them: an amount above all
+ * that the bucket can hold says nothing about it. */
+static bool
+deny_cache_fills(const struct query *query)
+{
+	const struct limit *limit = query->limit;
+
+	if (!op_puts(query->op) || query->amount <= 0)
+		return false;
+	return query->op == OP_TAKE ||
+	       query->amount <= (query->op == OP_CHARGE ? limit_most(limit)
+							: limit->capacity);
+}
+
 /* Refuse the query if the slot allows it.  By the clock of Redis, the time now
  * is from earliest_us to doubt_us later.  The figures are for the former; the
  * refusal must still hold at the latter. */
@@ -164,8 +178,8 @@ deny_cache_refuse(
 	if (cache->now_us - slot->received_us >= DENY_TRUST_US)
 		return false;
 	earliest_us = cache->now_us + (slot->decided_us - learnt_us);
-	if (decide(query->limit, OP_CONSUME, query->amount, earliest_us,
-		&bucket, decision) ||
+	if (decide(query->limit, query->op, query->amount, earliest_us, &bucket,
+		decision) ||
 	    decision->allowed)
 		return false;
 	if (decision->blocked_us > 0 && decision->blocked_us <= doubt_us)
@@ -196,7 +210,7 @@ deny_cache_note_asked(
     struct deny_cache *cache, struct hash128 id, struct query *query)
 {
 	deny_cache_forget(cache, id);
-	if (query->amount > query->limit->capacity)
+	if (!deny_cache_fills(query))
 		return;
 	query->deny_turn = ++cache->turn;
 	cache->turns[deny_cache_place_of(id)] = query->deny_turn;
@@ -212,7 +226,7 @@ deny_cache_decide(struct deny_cache *cache, struct query *query)
 	if (deny_cache_makes_room(query))
 		atomic_fetch_add(mark, 1);
 	query->deny_mark = atomic_load(mark);
-	if (!query->limit->deny_cache || query->op != OP_CONSUME ||
+	if (!query->limit->deny_cache || !op_puts(query->op) ||
 	    query->amount <= 0)
 		return false;
 	slot = deny_cache_find(cache, id);
@@ -224,7 +238,6 @@ deny_cache_decide(struct deny_cache *cache, struct query *query)
 	return false;
 }
 
-/* A denial for an amount above the capacity says nothing about the bucket. */
 void
 deny_cache_learn(struct deny_cache *cache, const struct query *query)
 {
@@ -233,9 +246,8 @@ deny_cache_learn(struct deny_cache *cache, const struct query *query)
 
 	if (deny_cache_makes_room(query))
 		atomic_fetch_add(mark, 1);
-	if (query->op != OP_CONSUME || query->result != RESULT_DECISION ||
-	    !query->limit->deny_cache || query->amount <= 0 ||
-	    query->amount > query->limit->capacity)
+	if (query->result != RESULT_DECISION || !query->limit->deny_cache ||
+	    !deny_cache_fills(query))
 		return;
 	if (query->decision.allowed)
 		deny_cache_forget(cache, id);

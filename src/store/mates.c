@@ -26,8 +26,8 @@ mates_take_back(
 		return;
 	at->bucket = *before;
 	at->changed = false;
-	decide(query->limit, OP_PEEK, query->amount, at->now_us, &at->bucket,
-	    &query->decision);
+	decide(query->limit, OP_PEEK, mates_peek_amount(query), at->now_us,
+	    &at->bucket, &query->decision);
 }
 
 void
@@ -45,8 +45,8 @@ mates_decide(struct query *first, struct mate_bucket *buckets)
 	for (struct query *query = first; query; query = query->mate, i++) {
 		query->result =
 		    query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;
-		query->charged = query->op == OP_CONSUME && allowed &&
-				 query->decision.allowed;
+		query->charged =
+		    op_puts(query->op) && allowed && query->decision.allowed;
 		if (!allowed && first->mate)
 			mates_take_back(query, &buckets[i], &before[i]);
 	}

@@ -17,6 +17,14 @@ struct mate_bucket {
 	bool changed;
 };
 
+/** The amount by which OP_PEEK says how the bucket of ${query} is, though
+ * another one denies: a charge that fits may be more than a peek that does. */
+static inline int64_t
+mates_peek_amount(const struct query *query)
+{
+	return query->op == OP_CHARGE ? 0 : query->amount;
+}
+
 /** Decide ${first} and its mates, whose buckets are those of ${buckets} in the
  * same order. */
 void mates_decide(struct query *first, struct mate_bucket *buckets);

@@ -67,6 +67,7 @@ memory_decide_when_full(struct memory *memory, struct decision *decision)
 
 	*decision = (struct decision){
 	    .allowed = allowed,
+	    .taken = allowed ? decision->taken : 0,
 	    .retry_us = allowed ? 0 : FULL_RETRY_US,
 	};
 	atomic_fetch_add_explicit(&memory->full, 1, memory_order_relaxed);

@@ -206,7 +206,8 @@ bool memory_put(struct memory *memory, struct stripe *stripe,
     const struct limit *limit, struct hash128 id, const struct bucket *bucket,
     int64_t now_us) MUST_USE;
 
-/** Decide a request that needs a bucket for which there is no room. */
+/** Decide a request that needs a bucket for which there is no room; ${decision}
+ * is what it would be if there were. */
 void memory_decide_when_full(struct memory *memory, struct decision *decision);
 
 /*

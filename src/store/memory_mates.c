@@ -112,7 +112,7 @@ memory_undo_mates(
 		(void)kept;
 		query->charged = false;
 		if (query != full)
-			decide(query->limit, OP_PEEK, query->amount,
+			decide(query->limit, OP_PEEK, mates_peek_amount(query),
 			    mates->buckets[i].now_us, &mates->before[i],
 			    &query->decision);
 	}

@@ -39,7 +39,8 @@ enum unavailable {
  * decided together: the first has the others as its mates, in a chain.  All of
  * them are charged, or none is; one whose limit is in shadow keeps none of the
  * others from it.  Only the first is given to store_query(), and only its done
- * is called, once all have their results.  They are all consumes, or all peeks.
+ * is called, once all have their results.  They are all consumes, all charges
+ * or all peeks.
  */
 struct query {
 	/* the question */

@@ -36,6 +36,9 @@ take_request(struct event *event)
 
 	check(request->amount >= -LIMIT_AMOUNT_MAX &&
 	      request->amount <= LIMIT_AMOUNT_MAX);
+	check(
+	    request->amount >= 0 ||
+	    verb_argument(verb_rows[request->verb].shape, 1) != ARGUMENT_DROPS);
 	check(request->capacity == 0);
 	check(
 	    verb_has_key(&verb_rows[request->verb]) == (request->key != NULL));

@@ -27,6 +27,9 @@ check_request(const struct feed *feed, const struct request *request)
 {
 	check(request->amount >= -LIMIT_AMOUNT_MAX &&
 	      request->amount <= LIMIT_AMOUNT_MAX);
+	check(
+	    request->amount >= 0 ||
+	    verb_argument(verb_rows[request->verb].shape, 1) != ARGUMENT_DROPS);
 	if (request->key) {
 		check(request->key > feed->bytes &&
 		      request->key + request->key_len <

@@ -90,6 +90,9 @@ check_request(
 {
 	check(request->amount >= -LIMIT_AMOUNT_MAX &&
 	      request->amount <= LIMIT_AMOUNT_MAX);
+	check(
+	    request->amount >= 0 ||
+	    verb_argument(verb_rows[request->verb].shape, 1) != ARGUMENT_DROPS);
 	if (request->capacity > 0)
 		check_throttle(request);
 	if (request->key) {

@@ -92,9 +92,9 @@ same_meaning(const struct limit *limit, const struct bucket *a,
 static bool
 same_decision(const struct decision *a, const struct decision *b)
 {
-	return a->allowed == b->allowed && a->level == b->level &&
-	       a->next_us == b->next_us && a->retry_us == b->retry_us &&
-	       a->blocked_us == b->blocked_us;
+	return a->allowed == b->allowed && a->taken == b->taken &&
+	       a->level == b->level && a->next_us == b->next_us &&
+	       a->retry_us == b->retry_us && a->blocked_us == b->blocked_us;
 }
 
 static struct run
@@ -102,6 +102,7 @@ random_run(const struct limit *limit)
 {
 	struct run run = {OP_CONSUME, random_amount(limit), 1};
 
+	run.op = random_op(&run.amount);
 	if (pick_below(4) == 0)
 		run.count = random_scale(20);
 	if (pick_below(10) == 0)
@@ -113,16 +114,20 @@ random_run(const struct limit *limit)
 
 /* A peek is amount 0 to the script: it changes nothing there. */
 static void
-write_run(const struct run *run, char *to, size_t size)
+write_run(
+    const struct limit *limit, const struct run *run, char *to, size_t size)
 {
+	char suffix[32];
 	int64_t amount = run->op == OP_PEEK ? 0 : run->amount;
 
 	if (run->op == OP_RESET)
 		snprintf(to, size, "r");
 	else if (run->count == 1)
-		snprintf(to, size, "%" PRId64, amount);
+		snprintf(to, size, "%" PRId64 "%s", amount,
+		    op_suffix(limit, run->op, suffix));
 	else
-		snprintf(to, size, "%" PRId64 "*%" PRId64, amount, run->count);
+		snprintf(to, size, "%" PRId64 "%s*%" PRId64, amount,
+		    op_suffix(limit, run->op, suffix), run->count);
 }
 
 static void
@@ -135,7 +140,7 @@ random_runs(struct entry *entry, const struct limit *limit)
 		entry->runs[i] = random_run(limit);
 		if (i > 0)
 			entry->ops[len++] = ' ';
-		write_run(&entry->runs[i], entry->ops + len,
+		write_run(limit, &entry->runs[i], entry->ops + len,
 		    sizeof(entry->ops) - len);
 		len += strlen(entry->ops + len);
 	}
@@ -243,14 +248,14 @@ fail(const struct visit *visit, const char *what)
 	die("seed %" PRIu64 ", operation %" PRIu64 ": %s differs\n"
 	    "  bucket     %s k%u\n"
 	    "  limit      capacity %" PRId64 " recharge %" PRId64 ".%03" PRId64
-	    " block %" PRId64 " window %" PRId64 "%s\n"
+	    " block %" PRId64 " window %" PRId64 " debt %" PRId64 "%s\n"
 	    "  time       %" PRId64 "\n"
 	    "  operations %s\n"
 	    "  model      '%s'\n"
 	    "  redis      was '%s', is '%s'",
 	    seed, operations, what, visit->hash->name, entry->key,
 	    limit->capacity, limit->recharge_us, limit->recharge_ns,
-	    limit->block_us, limit->window_us,
+	    limit->block_us, limit->window_us, limit->debt,
 	    limit->is_inline ? " inline" : "", visit->now_us, entry->ops,
 	    visit->hash->texts[entry->key],
 	    visit->before->str ? visit->before->str : "",
@@ -273,6 +278,7 @@ decide_both(
 		const struct run *run = &entry->runs[i];
 
 		for (int64_t k = 0; k < run->count; k++, operations++) {
+			a.taken = b.taken = 0;
 			changed |= decide(limit, run->op, run->amount,
 			    visit->now_us, model, &a);
 			decide(limit, run->op, run->amount, visit->now_us, told,

@@ -8,9 +8,12 @@
 #include "limit/algorithm.h"
 
 #include <hiredis/hiredis.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #define START   INT64_C(1700000000000000)
 #define LARGEST BUCKET_NUMBER_MAX
@@ -45,6 +48,21 @@ struct limit random_limit(const struct algorithm *algorithm);
 void random_change(struct limit *limit);
 
 int64_t random_amount(const struct limit *limit);
+
+/** What to ask with ${amount}, which may become its absolute value. */
+enum op random_op(int64_t *amount);
+
+/** What ${op} puts behind an amount in the words of the scripts. */
+static inline const char *
+op_suffix(const struct limit *limit, enum op op, char text[32])
+{
+	text[0] = '\0';
+	if (op == OP_CHARGE)
+		snprintf(text, 32, "!%" PRId64, limit->capacity + limit->debt);
+	else if (op == OP_TAKE)
+		strcpy(text, "~");
+	return text;
+}
 
 /** A time after ${now_us}, or an hour away: clocks are set by people. */
 int64_t random_time(int64_t now_us, const struct limit *limit);

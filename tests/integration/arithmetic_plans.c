@@ -50,6 +50,9 @@ random_part(struct query *query, unsigned bucket, bool is_alone)
 	    .entry = (uint16_t)bucket,
 	    .amount = random_amount(limit_of(bucket)),
 	};
+	query->op = random_op(&query->amount);
+	if (query->op == OP_TAKE && !is_alone)
+		query->op = OP_CONSUME;
 	if (is_alone && pick_below(8) == 0)
 		query->op = OP_RESET;
 	if (is_alone && charged > 0 && pick_below(4) == 0) {
@@ -60,6 +63,9 @@ random_part(struct query *query, unsigned bucket, bool is_alone)
 		query->entry = (uint16_t)charge->bucket;
 		query->limit = limit_of(charge->bucket);
 		query->amount = charge->amount;
+		/* Of a larger one, the daemon gives nothing back. */
+		if (query->amount > limit_most(query->limit))
+			query->amount = limit_most(query->limit);
 		query->bucket.numbers[0] = charge->stamp;
 	}
 }
@@ -83,7 +89,7 @@ random_step(struct query parts[PARTS_MAX])
 static void
 add_step(struct args *args, const struct query *first)
 {
-	char text[STEP_TEXT];
+	char text[STEP_TEXT], suffix[32];
 	size_t len = 0;
 
 	for (const struct query *query = first; query; query = query->mate) {
@@ -94,11 +100,12 @@ add_step(struct args *args, const struct query *first)
 			    text + len, sizeof(text) - len, "r");
 		else
 			len += (size_t)snprintf(text + len, sizeof(text) - len,
-			    "%" PRId64, query->amount);
+			    "%" PRId64 "%s", query->amount,
+			    op_suffix(query->limit, query->op, suffix));
 		if (query->op == OP_GIVE_BACK)
 			len += (size_t)snprintf(text + len, sizeof(text) - len,
 			    "@%" PRId64, bucket_stamp(&query->bucket));
-		else if (query->limit->shadow && query->op == OP_CONSUME)
+		else if (query->limit->shadow && op_puts(query->op))
 			len += (size_t)snprintf(
 			    text + len, sizeof(text) - len, "?");
 	}
@@ -109,7 +116,7 @@ add_step(struct args *args, const struct query *first)
 static void
 note_charge(const struct query *query, const struct bucket *after)
 {
-	if (!query->charged || query->amount <= 0)
+	if (!query->charged || query->amount <= 0 || query->op == OP_TAKE)
 		return;
 	charges[charged++ % CHARGES] =
 	    (struct charge){query->entry, query->amount, bucket_stamp(after)};

@@ -37,6 +37,18 @@ random_scale(int64_t max)
 	return value < max ? value : max;
 }
 
+/* What limit_finish() lets pass: C*R and D*R together stay below the span. */
+static void
+random_debt(struct limit *limit)
+{
+	int64_t room =
+	    (LIMIT_SPAN_MAX - 1) / (limit->recharge_us + 1) - limit->capacity;
+
+	if (room > LIMIT_CAPACITY_MAX)
+		room = LIMIT_CAPACITY_MAX;
+	limit->debt = room > 0 && pick_below(2) ? random_scale(room) : 0;
+}
+
 struct limit
 random_limit(const struct algorithm *algorithm)
 {
@@ -54,6 +66,7 @@ random_limit(const struct algorithm *algorithm)
 	}
 	if (pick_below(2))
 		limit.block_us = random_scale(10 * DAY);
+	random_debt(&limit);
 	return limit;
 }
 
@@ -63,7 +76,7 @@ random_change(struct limit *limit)
 	struct limit other = random_limit(limit->algorithm);
 
 	other.is_inline = limit->is_inline;
-	switch (pick_below(4)) {
+	switch (pick_below(5)) {
 	case 0:
 		*limit = other;
 		break;
@@ -78,6 +91,9 @@ random_change(struct limit *limit)
 		break;
 	case 3:
 		limit->block_us = other.block_us;
+		break;
+	case 4:
+		random_debt(limit);
 		break;
 	}
 }
@@ -112,6 +128,16 @@ random_amount(const struct limit *limit)
 		return 1 + amount / 8;
 	}
 	return 1;
+}
+
+enum op
+random_op(int64_t *amount)
+{
+	if (pick_below(4) > 0)
+		return OP_CONSUME;
+	if (*amount < 0)
+		*amount = -*amount;
+	return pick_below(2) ? OP_CHARGE : OP_TAKE;
 }
 
 int64_t

@@ -83,6 +83,7 @@ ERRORS = {
     "slowdown": "ERR slowdown too many wrong secrets came from this address; try later",
     "noperm": "ERR noperm this user may not ask that",
     "toomany": "ERR toomany more than 16 keys, with those of also",
+    "takealso": "ERR takealso TAKE is not for a limit that has also",
     "unavailable": "ERR unavailable the bucket could not be reset now",
     "clients": "ERR clients too many clients",
     "draining": "ERR draining the server is about to end",
@@ -309,8 +310,8 @@ class VerbsTest(ProtocolCase):
             lines = client.ask_many("HELP")
             self.assertEqual(
                 [line.split()[0] for line in lines],
-                ["CONSUME", "PEEK", "MCONSUME", "MPEEK", "RESET", "EXPLAIN", "LIMITS", "STATS",
-                 "STATUS", "TOP", "MONITOR", "AUTH", "PING", "READY", "HELP", "QUIT"])
+                ["CONSUME", "PEEK", "MCONSUME", "MPEEK", "CHARGE", "TAKE", "RESET", "EXPLAIN",
+                 "LIMITS", "STATS", "STATUS", "TOP", "MONITOR", "AUTH", "PING", "READY", "HELP", "QUIT"])
 
     def test_quit_closes_after_all_is_answered_and_what_follows_is_not_done(self):
         daemon = self.start()

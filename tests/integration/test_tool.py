@@ -49,6 +49,7 @@ window = 1d
 DAEMON_COMMANDS = {
     "consume": ["login:1"], "peek": ["login:1"], "reset": ["login:1"],
     "mconsume": ["login:1", "1"], "mpeek": ["login:1", "1", "login:2", "1"],
+    "charge": ["login:1", "1"], "take": ["login:1", "1"],
     "explain": ["login:1"], "stats": [], "status": [], "why": ["login:1"], "top": [], "ping": [], "watch": ["--count", "1"],
 }
 REDIS_COMMANDS = {

@@ -223,6 +223,37 @@ START_TEST(runs_of_equal_questions_are_counted)
 }
 END_TEST
 
+START_TEST(charges_name_the_most_and_takes_their_sign)
+{
+	struct limit indebted = *login;
+	struct query queries[] = {
+	    query_of(&indebted, "login:1", OP_CHARGE, 2),
+	    query_of(&indebted, "login:1", OP_CHARGE, 2),
+	    query_of(&indebted, "login:1", OP_CONSUME, 2),
+	    query_of(&indebted, "login:1", OP_TAKE, 2),
+	    query_of(&indebted, "login:1", OP_TAKE, 3),
+	    query_of(&indebted, "login:1", OP_TAKE, 3),
+	};
+
+	indebted.debt = 4;
+	ADD(queries);
+	check_leaky_call("1|drip:login|5|60000000|300000000|/43kjw|4440000|"
+			 "1||login:1|2!9*2 2 2~ 3~*2");
+}
+END_TEST
+
+START_TEST(equal_charges_are_written_once)
+{
+	struct query queries[] = {
+	    query_of(login, "login:1", OP_CHARGE, 2),
+	    query_of(login, "login:2", OP_CHARGE, 2),
+	};
+
+	ADD(queries);
+	check_leaky_call("1|drip:login|" LOGIN "2|2!5|login:1|login:2");
+}
+END_TEST
+
 START_TEST(peeks_are_not_written)
 {
 	struct query queries[] = {
@@ -731,6 +762,8 @@ calls_tcase(void)
 	tcase_add_test(tcase, different_amounts_stand_behind_the_keys);
 	tcase_add_test(tcase, two_questions_about_one_bucket_are_not_alike);
 	tcase_add_test(tcase, runs_of_equal_questions_are_counted);
+	tcase_add_test(tcase, charges_name_the_most_and_takes_their_sign);
+	tcase_add_test(tcase, equal_charges_are_written_once);
 	tcase_add_test(tcase, peeks_are_not_written);
 	tcase_add_test(tcase, peeks_alone_change_nothing);
 	tcase_add_test(tcase, resets_alone_are_not_taken_for_amounts);

@@ -252,6 +252,48 @@ START_TEST(only_consuming_is_refused)
 }
 END_TEST
 
+START_TEST(a_charge_is_refused_only_beyond_the_debt)
+{
+	struct limit indebted = *api;
+	struct query query;
+
+	indebted.debt = 2;
+	fill(&indebted);
+	ck_assert(!is_refused(query_of(&indebted, OP_CHARGE, 2)));
+	/* It may have gone in. */
+	ck_assert(!is_refused(consume(&indebted, 1)));
+	ck_assert(put(query_of(&indebted, OP_CHARGE, 2)).decision.allowed);
+	ck_assert(!put(query_of(&indebted, OP_CHARGE, 1)).decision.allowed);
+	query = consume(&indebted, 1);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert_int_eq(query.decision.level, 7);
+	ck_assert_int_eq(query.decision.retry_us, 300000);
+	query = query_of(&indebted, OP_CHARGE, 1);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert_int_eq(query.decision.retry_us, 100000);
+	now_us += 100000;
+	ck_assert(!is_refused(query_of(&indebted, OP_CHARGE, 1)));
+}
+END_TEST
+
+START_TEST(a_take_is_refused_until_a_drop_fits)
+{
+	struct query query;
+
+	fill(api);
+	query = query_of(api, OP_TAKE, 3);
+	ck_assert(deny_cache_decide(cache, &query));
+	ck_assert_int_eq(query.decision.taken, 0);
+	ck_assert_int_eq(query.decision.retry_us, 100000);
+	now_us += 100000;
+	query = put(query_of(api, OP_TAKE, 3));
+	ck_assert_int_eq(query.decision.taken, 1);
+	ck_assert(!is_refused(consume(api, 1)));
+	ck_assert(!put(query_of(api, OP_TAKE, 9)).decision.allowed);
+	ck_assert(is_refused(consume(api, 1)));
+}
+END_TEST
+
 START_TEST(what_can_never_pass_is_said_so)
 {
 	struct query query = consume(api, 6);
@@ -617,6 +659,8 @@ deny_cache_suite(void)
 	tcase_add_test(tests, a_denial_is_trusted_for_a_second);
 	tcase_add_test(tests, the_second_begins_with_the_question);
 	tcase_add_test(tests, only_consuming_is_refused);
+	tcase_add_test(tests, a_charge_is_refused_only_beyond_the_debt);
+	tcase_add_test(tests, a_take_is_refused_until_a_drop_fits);
 	tcase_add_test(tests, what_can_never_pass_is_said_so);
 	tcase_add_test(tests, what_can_never_pass_says_nothing_of_the_bucket);
 	tcase_add_test(tests, a_block_refuses_any_amount_until_it_ends);

@@ -62,6 +62,46 @@ START_TEST(counts_to_the_capacity_and_starts_anew_each_window)
 }
 END_TEST
 
+START_TEST(debt_counts_until_the_window_ends)
+{
+	struct limit indebted = limit;
+	struct bucket bucket = {0};
+	struct decision decision;
+
+	indebted.debt = 2;
+	decide(&indebted, OP_CHARGE, 5, START, &bucket, &decision);
+	check(decision, true, 5, MINUTE, 0);
+	decide(&indebted, OP_CHARGE, 1, START, &bucket, &decision);
+	check(decision, false, 5, MINUTE, MINUTE);
+	decide(&indebted, OP_CHARGE, 6, START, &bucket, &decision);
+	check(decision, false, 5, MINUTE, RETRY_NEVER);
+	decide(&indebted, OP_CONSUME, 1, START + 1, &bucket, &decision);
+	check(decision, false, 5, MINUTE - 1, MINUTE - 1);
+	decide(&indebted, OP_CONSUME, 3, START + MINUTE, &bucket, &decision);
+	check(decision, true, 3, MINUTE, 0);
+}
+END_TEST
+
+START_TEST(take_takes_what_is_left_of_the_window)
+{
+	static const struct {
+		int64_t amount, taken, level;
+	} takes[] = {{2, 2, 2}, {2, 1, 3}, {0, 0, 3}, {1, 0, 3}};
+	struct bucket bucket = {0};
+
+	for (size_t i = 0; i < COUNT(takes); i++) {
+		struct decision decision;
+
+		decide(&limit, OP_TAKE, takes[i].amount, START, &bucket,
+		    &decision);
+		check(decision, takes[i].taken >= (takes[i].amount > 0),
+		    takes[i].level, MINUTE,
+		    takes[i].taken >= (takes[i].amount > 0) ? 0 : MINUTE);
+		ck_assert_int_eq(decision.taken, takes[i].taken);
+	}
+}
+END_TEST
+
 START_TEST(windows_are_aligned_to_the_epoch)
 {
 	struct bucket bucket = {0};
@@ -266,6 +306,8 @@ fixed_window_suite(void)
 
 	tcase_add_test(
 	    tcase, counts_to_the_capacity_and_starts_anew_each_window);
+	tcase_add_test(tcase, debt_counts_until_the_window_ends);
+	tcase_add_test(tcase, take_takes_what_is_left_of_the_window);
 	tcase_add_test(tcase, windows_are_aligned_to_the_epoch);
 	tcase_add_test(tcase, amount_above_capacity_is_denied_for_ever);
 	tcase_add_test(tcase, denied_consume_keeps_the_count);

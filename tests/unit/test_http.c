@@ -337,6 +337,12 @@ static const struct {
      "Content-Type: application/x-www-form-urlencoded\r\n"
      "Content-Length: 14\r\n\r\nkey=b&amount=2",
 	"mconsume a 1 b 2\n"},
+    {GET("/charge?key=a&amount=3") GET("/take?amount=0&key=a"),
+	"charge a 3\ntake a 0\n"},
+    {GET("/charge?key=a"), "400 noamount\n"},
+    {GET("/take?amount=1"), "400 nokey\n"},
+    {GET("/take?key=a&amount=-1"), "400 badamount\n"},
+    {GET("/charge?key=a&amount=1&key=b&amount=1"), "400 badquery\n"},
     {GET("/consume?key=a&wait=2s"), "501 wait\n"},
     {GET("/consume?key=a&deny=200"), "400 baddeny\n"},
     {GET("/consume?key=a&deny=600"), "400 baddeny\n"},

@@ -31,7 +31,7 @@ decided(const struct limit *limit, enum op op, int64_t amount, int64_t now_us,
 	if (!has_changed)
 		ck_assert(memcmp(bucket, &before, sizeof(before)) == 0);
 	ck_assert(op != OP_PEEK || !has_changed);
-	ck_assert(decision.level >= 0 && decision.level <= limit->capacity);
+	ck_assert(decision.level >= 0 && decision.level <= limit_most(limit));
 	ck_assert(
 	    decision.next_us >= 0 && decision.next_us <= limit->recharge_us);
 	ck_assert(decision.blocked_us >= 0);
@@ -123,6 +123,94 @@ START_TEST(block_shorter_than_the_leak_leaves_the_leak_in_retry)
 	consume(&limit, 2, START, &bucket);
 	check(consume(&limit, 1, START, &bucket), false, 2, 10 * SECOND,
 	    10 * SECOND, SECOND);
+}
+END_TEST
+
+START_TEST(charge_goes_in_up_to_the_debt_and_delays_what_comes_later)
+{
+	struct limit limit = limit_of(3, 10 * SECOND, 0);
+	struct bucket bucket = {0};
+
+	limit.debt = 2;
+	check(decided(&limit, OP_CHARGE, 4, START, &bucket), true, 4,
+	    10 * SECOND, 0, 0);
+	check(decided(&limit, OP_CHARGE, 2, START, &bucket), false, 4,
+	    10 * SECOND, 10 * SECOND, 0);
+	check(decided(&limit, OP_CHARGE, 1, START, &bucket), true, 5,
+	    10 * SECOND, 0, 0);
+	check(decided(&limit, OP_CHARGE, 6, START, &bucket), false, 5,
+	    10 * SECOND, RETRY_NEVER, 0);
+	check(consume(&limit, 1, START, &bucket), false, 5, 10 * SECOND,
+	    30 * SECOND, 0);
+	check(consume(&limit, 1, START + 30 * SECOND - 1, &bucket), false, 3, 1,
+	    1, 0);
+	check(consume(&limit, 1, START + 30 * SECOND, &bucket), true, 3,
+	    10 * SECOND, 0, 0);
+	ck_assert_int_eq(limit_life_us(&limit), 50 * SECOND);
+	ck_assert_int_eq(limit.algorithm->full_us(&limit), 30 * SECOND);
+}
+END_TEST
+
+START_TEST(charge_without_debt_is_consume)
+{
+	const struct limit limit = limit_of(2, SECOND, 60 * SECOND);
+	struct bucket bucket = {0};
+
+	check(decided(&limit, OP_CHARGE, 2, START, &bucket), true, 2, SECOND, 0,
+	    0);
+	check(decided(&limit, OP_CHARGE, 3, START, &bucket), false, 2, SECOND,
+	    RETRY_NEVER, 0);
+	check(decided(&limit, OP_CHARGE, 1, START, &bucket), false, 2, SECOND,
+	    60 * SECOND, 60 * SECOND);
+	check(decided(&limit, OP_CHARGE, 1, START + 9 * SECOND, &bucket), false,
+	    0, 0, 51 * SECOND, 51 * SECOND);
+}
+END_TEST
+
+START_TEST(charge_with_a_debt_does_not_heed_a_block)
+{
+	struct limit limit = limit_of(1, 10 * SECOND, 60 * SECOND);
+	struct bucket bucket = {0};
+
+	limit.debt = 2;
+	consume(&limit, 1, START, &bucket);
+	check(consume(&limit, 1, START, &bucket), false, 1, 10 * SECOND,
+	    60 * SECOND, 60 * SECOND);
+	check(decided(&limit, OP_CHARGE, 2, START + SECOND, &bucket), true, 3,
+	    9 * SECOND, 0, 59 * SECOND);
+	check(decided(&limit, OP_CHARGE, 1, START + SECOND, &bucket), false, 3,
+	    9 * SECOND, 9 * SECOND, 59 * SECOND);
+	/* One that is denied starts a block. */
+	check(decided(&limit, OP_CHARGE, 3, START + 60 * SECOND, &bucket), true,
+	    3, 10 * SECOND, 0, 0);
+	check(decided(&limit, OP_CHARGE, 1, START + 60 * SECOND, &bucket),
+	    false, 3, 10 * SECOND, 10 * SECOND, 60 * SECOND);
+}
+END_TEST
+
+START_TEST(take_takes_what_fits_and_starts_no_block)
+{
+	const struct limit limit = limit_of(3, 10 * SECOND, 60 * SECOND);
+	struct bucket bucket = {0};
+	struct decision decision = decided(&limit, OP_TAKE, 2, START, &bucket);
+
+	check(decision, true, 2, 10 * SECOND, 0, 0);
+	ck_assert_int_eq(decision.taken, 2);
+	decision = decided(&limit, OP_TAKE, LIMIT_AMOUNT_MAX, START, &bucket);
+	check(decision, true, 3, 10 * SECOND, 0, 0);
+	ck_assert_int_eq(decision.taken, 1);
+	decision = decided(&limit, OP_TAKE, 9, START + SECOND, &bucket);
+	check(decision, false, 3, 9 * SECOND, 9 * SECOND, 0);
+	ck_assert_int_eq(decision.taken, 0);
+	decision = decided(&limit, OP_TAKE, 0, START + SECOND, &bucket);
+	check(decision, true, 3, 9 * SECOND, 0, 0);
+	ck_assert_int_eq(decision.taken, 0);
+	consume(&limit, 1, START + SECOND, &bucket); /* starts the block */
+	decision = decided(&limit, OP_TAKE, 1, START + 40 * SECOND, &bucket);
+	check(decision, false, 0, 0, 21 * SECOND, 21 * SECOND);
+	ck_assert_int_eq(decision.taken, 0);
+	decision = decided(&limit, OP_TAKE, 1, START + 61 * SECOND, &bucket);
+	ck_assert_int_eq(decision.taken, 1);
 }
 END_TEST
 
@@ -626,6 +714,11 @@ leaky_bucket_suite(void)
 	tcase_add_test(tcase, overflow_starts_a_block);
 	tcase_add_test(
 	    tcase, block_shorter_than_the_leak_leaves_the_leak_in_retry);
+	tcase_add_test(
+	    tcase, charge_goes_in_up_to_the_debt_and_delays_what_comes_later);
+	tcase_add_test(tcase, charge_without_debt_is_consume);
+	tcase_add_test(tcase, charge_with_a_debt_does_not_heed_a_block);
+	tcase_add_test(tcase, take_takes_what_fits_and_starts_no_block);
 	tcase_add_test(tcase, peek_changes_nothing_and_starts_no_block);
 	tcase_add_test(tcase, reset_forgets_drops_and_block);
 	tcase_add_test(tcase, amount_of_zero_is_a_peek);

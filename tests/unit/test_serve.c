@@ -110,11 +110,12 @@ static void
 write_request(
     char *to, size_t size, const struct verb_row *row, const char *protocol)
 {
-	const char *key = verb_has_key(row)    ? "login:1"
-			  : verb_has_keys(row) ? "login:1 1"
-					       : "";
+	bool has_amount = row->shape->fewest > 1;
+	const char *key = has_amount          ? "login:1 1"
+			  : verb_has_key(row) ? "login:1"
+					      : "";
 
-	if (verb_has_keys(row) && strcmp(protocol, "resp") == 0)
+	if (has_amount && strcmp(protocol, "resp") == 0)
 		snprintf(to, size,
 		    "*3\r\n$%zu\r\n%s\r\n$7\r\nlogin:1\r\n$1\r\n1\r\n",
 		    row->name_len, row->name);

@@ -33,13 +33,25 @@ http_ask_key(struct http_ask *ask, const struct http_word *value)
 	    request_set(ask->request, ARGUMENT_KEY, ask->room, value->len));
 }
 
+/* Whether the verb has an amount that must be given, and is not negative. */
+static bool
+http_ask_is_drops(const struct http_ask *ask)
+{
+	return verb_argument(verb_rows[ask->request->verb].shape, 1) ==
+	       ARGUMENT_DROPS;
+}
+
 static const struct http_problem *
 http_ask_amount(struct http_ask *ask, const struct http_word *value)
 {
+	bool is_drops = http_ask_is_drops(ask);
+
 	if (http_ask_is_cut(value))
-		return http_problem_of(ERROR_BADAMOUNT);
-	return http_problem_of(request_set(
-	    ask->request, ARGUMENT_AMOUNT, value->bytes, value->len));
+		return http_problem_of(
+		    is_drops ? ERROR_BADDROPS : ERROR_BADAMOUNT);
+	return http_problem_of(request_set(ask->request,
+	    is_drops ? ARGUMENT_DROPS : ARGUMENT_AMOUNT, value->bytes,
+	    value->len));
 }
 
 static const struct http_problem *
@@ -163,6 +175,17 @@ http_ask_take(struct http_ask *ask, const struct http_word *name,
 	return HTTP_PROBLEM(BADNAME);
 }
 
+/* The same of a request that has one key. */
+static const struct http_problem *
+http_ask_end_one(const struct http_ask *ask)
+{
+	if (!(ask->given & GIVEN_KEY))
+		return http_problem_of(ERROR_NOKEY);
+	if (http_ask_is_drops(ask) && !(ask->given & GIVEN_AMOUNT))
+		return http_problem_of(ERROR_NOAMOUNT);
+	return NULL;
+}
+
 const struct http_problem *
 http_ask_end(struct http_ask *ask)
 {
@@ -173,8 +196,7 @@ http_ask_end(struct http_ask *ask)
 	if (ask->each_count > 0)
 		return ask->given ? HTTP_PROBLEM(BADJSON) : NULL;
 	if (ask->key_count == 0)
-		return ask->given & GIVEN_KEY ? NULL
-					      : http_problem_of(ERROR_NOKEY);
+		return http_ask_end_one(ask);
 	if (ask->is_json && ask->given & (GIVEN_KEY | GIVEN_AMOUNT))
 		return HTTP_PROBLEM(BADJSON);
 	if (!ask->is_json)

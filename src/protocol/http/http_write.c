@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "limit/limit.h"
+#include "protocol/http/http_ask.h"
 #include "protocol/http/http_descriptors.h"
 #include "protocol/http/http_page.h"
 #include "protocol/http/http_head.h"
@@ -18,7 +19,7 @@
 #include <time.h>
 
 /* Longest body of a decision, its constant parts and numbers counted high. */
-#define BODY_MAX (2 * LIMIT_NAME_MAX + 2 * KEY_TEXT_MAX + 8 * NUM_MAX_LEN + 400)
+#define BODY_MAX (2 * LIMIT_NAME_MAX + 2 * KEY_TEXT_MAX + 9 * NUM_MAX_LEN + 410)
 
 /* Longest head of one, and of any other response. */
 #define HEAD_MAX (2 * LIMIT_NAME_MAX + 12 * NUM_MAX_LEN + 700)
@@ -188,6 +189,8 @@ http_put_fields(char *to, const struct check *check)
 				  : PUT(to, "\"");
 	if (check_told_key(check))
 		to = http_put_key(to, check_told_key(check));
+	if (check_is_take(check))
+		to = http_put_int(PUT(to, ",\"taken\":"), decision->taken);
 	return PUT(to, "}");
 }
 

@@ -13,8 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* Longest decision: the names, and seven numbers; without the key. */
-#define DECISION_MAX (LIMIT_NAME_MAX + 7 * NUM_MAX_LEN + 100)
+/* Longest decision: the names, and eight numbers; without the key. */
+#define DECISION_MAX (LIMIT_NAME_MAX + 8 * NUM_MAX_LEN + 110)
 
 struct line_word {
 	const char *bytes;
@@ -216,6 +216,10 @@ line_write_decision(struct buf *out, const struct check *check)
 		to = PUT(to, " shadow=deny");
 	if (key)
 		to = line_put_key(to, key);
+	if (check_is_take(check)) {
+		to = PUT(to, " taken=");
+		to += num_write_int(to, decision->taken);
+	}
 	*to++ = '\n';
 	buf_commit(out, (size_t)(to - room));
 	return 0;

@@ -125,7 +125,7 @@ resp_request_wants_map(
 	if (!shape || last < 3 || last - 1 > shape->most)
 		return false;
 	argument = verb_argument(shape, last - 2);
-	return (argument == ARGUMENT_AMOUNT ||
+	return (argument == ARGUMENT_AMOUNT || argument == ARGUMENT_DROPS ||
 		   argument == ARGUMENT_EACH_AMOUNT) &&
 	       resp_word_is(&command->words[last], "MAP");
 }

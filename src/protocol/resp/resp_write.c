@@ -13,7 +13,7 @@
 
 /* Longest decision: a limit's name, and fields with names, each with its
  * length. */
-#define DECISION_MAX (LIMIT_NAME_MAX + 10 * (NUM_MAX_LEN + 24))
+#define DECISION_MAX (LIMIT_NAME_MAX + 11 * (NUM_MAX_LEN + 24))
 
 static char *
 resp_write_put(char *to, const char *bytes, size_t len)
@@ -193,13 +193,15 @@ resp_write_put_fields(char *to, const struct check *check, bool names)
 }
 
 /* A header, the fields, and behind them the key that decides, if there are
- * several; with ${names}, each behind its name. */
+ * several, or how many drops TAKE put in; with ${names}, each behind its name.
+ */
 static int
 resp_write_fields(
     struct buf *out, const struct check *check, char sign, bool names)
 {
 	const struct key *key = check_told_key(check);
-	int64_t count = DECISION_FIELDS + (key ? 1 : 0);
+	bool is_take = check_is_take(check);
+	int64_t count = DECISION_FIELDS + (key || is_take);
 	char *room = buf_reserve(out, DECISION_MAX);
 	char *to;
 
@@ -210,6 +212,10 @@ resp_write_fields(
 	to = resp_write_put_fields(to, check, names);
 	if (key)
 		to = resp_write_put_name(to, "key", names);
+	if (is_take)
+		to = resp_write_put_header(
+		    resp_write_put_name(to, "taken", names), ':',
+		    check->decision.taken);
 	buf_commit(out, (size_t)(to - room));
 	return key ? resp_write_bulk(out, key->bytes, key->len) : 0;
 }

@@ -190,7 +190,7 @@ batch_result(struct query *query, const struct limit *limit, int64_t now_us,
 	query->decided_by = DECIDED_BY_REDIS;
 	query->decided_us = now_us;
 	query->bucket = *bucket;
-	query->charged = query->op == OP_CONSUME && query->decision.allowed;
+	query->charged = op_puts(query->op) && query->decision.allowed;
 	query->result = query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;
 	query->done(query);
 }

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "limit/algorithm.h"
 #include "store/redis/field.h"
+#include "store/redis/op_text.h"
 #include "store/redis/plan.h"
 
 #include <stdlib.h>
@@ -88,8 +89,8 @@ batch_entry_at(const struct batch *batch, unsigned i)
 static bool
 batch_is_alike(const struct query *query, const struct query *other)
 {
-	return !query->next && query->op == OP_CONSUME &&
-	       query->op == other->op && query->amount == other->amount;
+	return !query->next && op_puts(query->op) && query->op == other->op &&
+	       query->amount == other->amount;
 }
 
 static struct group
@@ -144,13 +145,13 @@ batch_count_arguments(const struct batch *batch)
 	return batch->is_plan ? arguments + plan_count_steps(batch) : arguments;
 }
 
-/* Append one run of equal queries, "AMOUNT", "AMOUNT*COUNT" or "r".  Peeks are
- * not written: their results follow from the bucket in the reply. */
+/* Append one run of equal queries.  Peeks are not written: their results follow
+ * from the bucket in the reply. */
 static void
 batch_write_run(struct command *command, struct buf *ops,
     const struct query *query, int64_t count)
 {
-	char *room = buf_reserve(ops, 2 * NUM_MAX_LEN + 2);
+	char *room = buf_reserve(ops, 1 + OP_TEXT_MAX);
 	size_t len = 0;
 
 	if (!room)
@@ -159,15 +160,7 @@ batch_write_run(struct command *command, struct buf *ops,
 		return;
 	if (buf_len(ops) > 0)
 		room[len++] = ' ';
-	if (query->op == OP_RESET) {
-		room[len++] = 'r';
-	} else {
-		len += num_write_int(room + len, query->amount);
-		if (count > 1) {
-			room[len++] = '*';
-			len += num_write_int(room + len, count);
-		}
-	}
+	len += op_text_write(room + len, query, count);
 	buf_commit(ops, len);
 }
 

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "limit/algorithm.h"
 #include "store/mates.h"
+#include "store/redis/op_text.h"
 
 #include <string.h>
 
@@ -42,7 +43,7 @@ plan_run_end(const struct query *query, int64_t *count)
 	const struct query *next;
 
 	*count = 1;
-	if (query->mate || query->op != OP_CONSUME)
+	if (query->mate || !op_puts(query->op))
 		return query;
 	for (; (next = query->next); query = next, ++*count)
 		if (next->mate || next->op != query->op ||
@@ -64,7 +65,7 @@ plan_count_steps(const struct batch *batch)
 	return steps;
 }
 
-/* What one bucket is asked, as "3 AMOUNT*COUNT"; see lua/plan.lua. */
+/* What one bucket is asked, as "3 AMOUNT*COUNT"; of one in shadow, with "?". */
 static size_t
 plan_write_op(
     char *to, unsigned bucket, const struct query *query, int64_t count)
@@ -72,20 +73,9 @@ plan_write_op(
 	size_t len = num_write_int(to, bucket);
 
 	to[len++] = ' ';
-	if (query->op == OP_RESET) {
-		to[len++] = 'r';
-		return len;
-	}
-	len += num_write_int(to + len, query->amount);
-	if (query->op == OP_GIVE_BACK) {
-		to[len++] = '@';
-		len += num_write_int(to + len, bucket_stamp(&query->bucket));
-	} else if (count > 1) {
-		to[len++] = '*';
-		len += num_write_int(to + len, count);
-	} else if (query->limit->shadow) {
+	len += op_text_write(to + len, query, count);
+	if (query->limit->shadow && op_puts(query->op) && count == 1)
 		to[len++] = '?';
-	}
 	return len;
 }
 
@@ -94,7 +84,7 @@ static void
 plan_write_step(const struct query *query, int64_t count,
     const uint16_t *numbers, struct command *command)
 {
-	char text[MATES_MAX * (3 * NUM_MAX_LEN + 3)];
+	char text[MATES_MAX * (NUM_MAX_LEN + OP_TEXT_MAX + 3)];
 	size_t len = 0;
 
 	for (; query; query = query->mate) {

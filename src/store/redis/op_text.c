@@ -1,0 +1,27 @@
+#include "store/redis/op_text.h"
+
+size_t
+op_text_write(char *to, const struct query *query, int64_t count)
+{
+	size_t len = 0;
+
+	if (query->op == OP_RESET) {
+		to[len++] = 'r';
+		return len;
+	}
+	len += num_write_int(to, query->amount);
+	if (query->op == OP_GIVE_BACK) {
+		to[len++] = '@';
+		len += num_write_int(to + len, bucket_stamp(&query->bucket));
+	} else if (query->op == OP_CHARGE) {
+		to[len++] = '!';
+		len += num_write_int(to + len, limit_most(query->limit));
+	} else if (query->op == OP_TAKE) {
+		to[len++] = '~';
+	}
+	if (count > 1) {
+		to[len++] = '*';
+		len += num_write_int(to + len, count);
+	}
+	return len;
+}

@@ -1,0 +1,22 @@
+/**
+ * op_text: what a query asks of its bucket, as the scripts read it.
+ * Pure.
+ */
+#ifndef STORE_REDIS_OP_TEXT_H
+#define STORE_REDIS_OP_TEXT_H
+
+#include "base/num.h"
+#include "store/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** Longest text. */
+#define OP_TEXT_MAX (3 * NUM_MAX_LEN + 3)
+
+/** Write what ${query} asks, ${count} times in a row; the count of OP_RESET and
+ * OP_GIVE_BACK is 1.  The forms are those of lua/batch.lua and lua/plan.lua.
+ * Return the length, at most OP_TEXT_MAX. */
+size_t op_text_write(char *to, const struct query *query, int64_t count);
+
+#endif

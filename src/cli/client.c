@@ -385,6 +385,8 @@ client_write_explanation(const char *line, void *arg)
 		json_text(json, "key", rest);
 	else if (strncmp(line, "limit ", 6) == 0)
 		client_write_verdict(json, rest);
+	else if (strncmp(line, "normalized ", 11) == 0)
+		json_text(json, "normalized", rest);
 	else if (strncmp(line, "store ", 6) == 0)
 		json_text(json, "store", rest);
 	else if (strncmp(line, "bucket ", 7) == 0)

@@ -90,8 +90,9 @@ why_fields(const struct verdict *verdict)
 	return verdict->decision + strcspn(verdict->decision, " ");
 }
 
-/* The last field is the key that decides, if there are several. */
-static void
+/* The last field is the key that decides, if there are several.  Return whether
+ * it is there. */
+static bool
 why_take_decider(struct verdict *verdict)
 {
 	char *field = strstr(verdict->decision, " key=");
@@ -100,6 +101,18 @@ why_take_decider(struct verdict *verdict)
 	    field ? field + strlen(" key=") : verdict->key);
 	if (field)
 		*field = '\0';
+	return field != NULL;
+}
+
+/* TOP has the key as its limit normalizes it. */
+static void
+why_take_normalized(const char *line, void *arg)
+{
+	struct verdict *verdict = arg;
+
+	if (strncmp(line, "normalized ", 11) == 0)
+		snprintf(verdict->decider, sizeof(verdict->decider), "%s",
+		    line + 11);
 }
 
 static int
@@ -113,7 +126,14 @@ why_ask(struct verdict *verdict)
 	    sizeof(verdict->decision));
 	if (status != STATUS_FINE)
 		return status;
-	why_take_decider(verdict);
+	if (why_take_decider(verdict))
+		return client_lines(
+		    verdict->tool, "TOP 1000", why_take_top, verdict);
+	snprintf(request, sizeof(request), "EXPLAIN %s", verdict->key);
+	status =
+	    client_lines(verdict->tool, request, why_take_normalized, verdict);
+	if (status != STATUS_FINE)
+		return status;
 	return client_lines(verdict->tool, "TOP 1000", why_take_top, verdict);
 }
 

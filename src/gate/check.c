@@ -12,6 +12,7 @@
 #include "gate/fallback.h"
 #include "gate/gate.h"
 #include "gate/joint.h"
+#include "limit/normalize.h"
 
 #include <assert.h>
 #include <string.h>
@@ -239,6 +240,17 @@ check_ask(struct check *check, struct query *query)
 	return true;
 }
 
+/* The same, for the bucket of the key that its limit makes of this one. */
+static bool
+check_ask_normalized(struct check *check, struct query *query)
+{
+	char room[NORMALIZED_MAX];
+
+	query->key = normalize_key(
+	    query->limit, &query->key, check->gate->scratch, room);
+	return check_ask(check, query);
+}
+
 static void
 check_open(struct check *check)
 {
@@ -386,7 +398,8 @@ check_prefetch(const struct check *check)
 	const struct gate *gate = check->gate;
 	const struct query *query = &check->query;
 
-	if (check->state != CHECK_READY || !query->limit)
+	if (check->state != CHECK_READY || !query->limit ||
+	    query->limit->normalize)
 		return;
 	if (gate->deny_cache)
 		deny_cache_prefetch(gate->deny_cache, query);
@@ -405,6 +418,8 @@ check_start(struct check *check)
 		return joint_start(check->joint);
 	PROBE4(check_start, check, query->key.bytes, query->key.len,
 	    query->amount);
+	if (query->limit && query->limit->normalize)
+		return check_ask_normalized(check, query);
 	if (query->limit)
 		return check_ask(check, query);
 	check_conclude_unmatched(check);

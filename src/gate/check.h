@@ -168,13 +168,10 @@ bool check_start(struct check *check) MUST_USE;
  */
 void check_end(struct check *check);
 
-/** The queries of a decided check, whose keys may be gone, but not their
- * hashes; none if it has no limit.  One that need not be asked, as another one
- * denied before, has DECIDED_BY_NONE.  Return how many. */
-unsigned check_queries(const struct check *check, const struct query **queries);
-
 /** How many keys a decided check was given, without those of also; and the
- * query of number ${i} of them.  NULL: it has no limit. */
+ * query of number ${i} of them, whose key's bytes may be gone.  One that need
+ * not be asked, as another one denied before, has DECIDED_BY_NONE.  NULL: the
+ * key has no limit. */
 unsigned check_key_count(const struct check *check);
 const struct query *check_query_of(const struct check *check, unsigned i);
 

@@ -22,17 +22,6 @@ joint_decider(const struct joint *joint)
 }
 
 unsigned
-check_queries(const struct check *check, const struct query **queries)
-{
-	const struct joint *joint = check->joint;
-
-	*queries = joint ? joint->queries : &check->query;
-	if (!check->limit)
-		return 0;
-	return joint ? joint->count : 1;
-}
-
-unsigned
 check_key_count(const struct check *check)
 {
 	return check->joint ? check->joint->asked : 1;

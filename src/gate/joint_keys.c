@@ -1,14 +1,15 @@
 /*
  * Job: makes the queries of a joint check, of the keys that a request names and
  * of those that limits charge too.
- * Invariant: each query has a copy of its key, and no two have one bucket; each
- * holds its limit, if that came with the request.
+ * Invariant: each query has a copy of its key, as its limit normalizes it, and
+ * no two have one bucket; each holds its limit, if that came with the request.
  * The heart: joint_prepare().
  */
 #include "gate/joint_internal.h"
 
 #include "gate/gate.h"
 #include "limit/also.h"
+#include "limit/normalize.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ joint_size(const struct check_key *keys, unsigned count)
 	size_t size = sizeof(struct joint) + count * sizeof(struct query);
 
 	for (unsigned i = 0; i < count; i++)
-		size += keys[i].len;
+		size += keys[i].len + NORMALIZE_MORE;
 	return size;
 }
 
@@ -48,7 +49,7 @@ joint_new(struct check *check, enum op op, const struct check_key *keys,
 		query->owner = joint;
 		query->decided_by = DECIDED_BY_NONE; /* not yet */
 		query->charged = false;
-		bytes += keys[i].len;
+		bytes += keys[i].len + NORMALIZE_MORE;
 		if (keys[i].capacity == 0)
 			continue;
 		query->limit = inline_limits_get(check->gate->inlines,
@@ -99,6 +100,22 @@ joint_find_same(struct joint *joint, unsigned i)
 	return NULL;
 }
 
+/* Have the query, which has its limit, be about the bucket that this uses: the
+ * copy of its key has room. */
+static void
+joint_normalize(struct query *query, struct rules_scratch *scratch)
+{
+	char *bytes = (char *)(uintptr_t)query->key.bytes;
+	char room[NORMALIZED_MAX];
+	const struct key key =
+	    normalize_key(query->limit, &query->key, scratch, room);
+
+	if (key.bytes != room)
+		return;
+	memcpy(bytes, room, key.len);
+	query->key = (struct key){bytes, key.len, key.hash};
+}
+
 /* Find the limit of query number ${i}.  Return whether it stays one. */
 static bool
 joint_find_limit(struct joint *joint, unsigned i)
@@ -112,6 +129,8 @@ joint_find_limit(struct joint *joint, unsigned i)
 		    query->rules, &query->key, check->gate->scratch);
 	if (!query->limit)
 		return check_unmatched(check) != UNMATCHED_ALLOW;
+	if (query->limit->normalize)
+		joint_normalize(query, check->gate->scratch);
 	same = joint_find_same(joint, i);
 	if (!same)
 		return true;

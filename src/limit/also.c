@@ -5,20 +5,10 @@
  */
 #include "limit/also.h"
 
-#include "limit/glob.h"
-
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include "limit/key_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define PARTS_MAX 10 /* $0 to $9 */
-
-/* What $0 to $9 stand for; what is missing is empty. */
-struct also_parts {
-	struct glob_part of[PARTS_MAX];
-};
 
 /* The number behind the $ at ${at}; -1: it is $$; -2: it is none of these. */
 static int
@@ -82,17 +72,6 @@ also_get(const struct limit *limit, char text[WORD_TEXT_MAX])
 	return limit->also;
 }
 
-static unsigned
-also_count_parts(const struct limit *limit)
-{
-	uint32_t groups = 0;
-
-	if (limit->kind != MATCH_REGEX)
-		return glob_count_stars(limit->match);
-	pcre2_pattern_info(limit->regex, PCRE2_INFO_CAPTURECOUNT, &groups);
-	return groups;
-}
-
 int
 also_check(const struct limit *limit, struct limit_error *error)
 {
@@ -102,7 +81,7 @@ also_check(const struct limit *limit, struct limit_error *error)
 	/* What is wrong with a pattern was said: there is none then. */
 	if (!at || (!limit->literal && !limit->regex))
 		return 0;
-	parts = also_count_parts(limit);
+	parts = key_parts_count(limit);
 	for (; (at = strchr(at, '$')); at += 2)
 		if (also_part_at(at) > (int)parts)
 			return word_fail(error,
@@ -110,31 +89,6 @@ also_check(const struct limit *limit, struct limit_error *error)
 			    also_part_at(at), parts,
 			    limit->kind == MATCH_REGEX ? "groups" : "*");
 	return 0;
-}
-
-/* A regular expression that is too hard to try has no groups. */
-static void
-also_find_groups(const struct limit *limit, const struct key *key,
-    struct rules_scratch *scratch, struct also_parts *parts)
-{
-	int groups = rules_scratch_try(
-	    scratch, limit->regex, limit->anchored, key->bytes, key->len);
-
-	for (int i = 1; i < groups && i < PARTS_MAX; i++)
-		parts->of[i].bytes = rules_scratch_group(
-		    scratch, i, key->bytes, &parts->of[i].len);
-}
-
-static void
-also_find_parts(const struct limit *limit, const struct key *key,
-    struct rules_scratch *scratch, struct also_parts *parts)
-{
-	*parts = (struct also_parts){.of = {{key->bytes, key->len}}};
-	if (limit->kind == MATCH_REGEX)
-		also_find_groups(limit, key, scratch, parts);
-	else
-		glob_find_stars(limit->match, limit->segments, key->bytes,
-		    key->len, &parts->of[1], PARTS_MAX - 1);
 }
 
 static int
@@ -150,7 +104,7 @@ also_add(struct also_key *key, const char *bytes, size_t len)
 
 /* Write the key that ${len} bytes of ${item} say. */
 static int
-also_write_key(const char *item, size_t len, const struct also_parts *parts,
+also_write_key(const char *item, size_t len, const struct key_parts *parts,
     struct also_key *key)
 {
 	const char *end = item + len;
@@ -177,11 +131,11 @@ also_write_keys(const struct limit *limit, const struct key *key,
     struct rules_scratch *scratch, struct also_key *keys)
 {
 	const char *list = limit->also, *item;
-	struct also_parts parts;
+	struct key_parts parts;
 	int count = 0;
 	size_t len;
 
-	also_find_parts(limit, key, scratch, &parts);
+	key_parts_find(limit, key, scratch, &parts);
 	while (word_next(&list, &item, &len))
 		if (also_write_key(item, len, &parts, &keys[count++]) == -1)
 			return -1;

@@ -13,6 +13,7 @@
 #include "limit/algorithm.h"
 #include "limit/also.h"
 #include "limit/key.h"
+#include "limit/normalize.h"
 #include "limit/pattern.h"
 #include "limit/word.h"
 
@@ -236,6 +237,7 @@ static const struct limit_word first_words[] = {
     {"debt", limit_set_debt, limit_get_debt},
 };
 static const struct limit_word last_words[] = {
+    {"normalize", normalize_set, normalize_get},
     {"also", also_set, also_get},
     {"on_error", limit_set_on_error, limit_get_on_error},
     {"shadow", limit_set_shadow, limit_get_shadow},
@@ -406,7 +408,7 @@ limit_finish(struct limit *limit, struct limit_error *error)
 	    limit_check_words(limit, error) < 0 ||
 	    pattern_finish(limit, error) < 0 ||
 	    limit->algorithm->check(limit, error) < 0 ||
-	    also_check(limit, error) < 0)
+	    normalize_check(limit, error) < 0 || also_check(limit, error) < 0)
 		return -1;
 	limit->id = limit_make_id(limit);
 	return 0;

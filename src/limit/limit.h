@@ -60,6 +60,7 @@ struct limit {
 	int64_t block_us;    /* leaky bucket: >= 0 */
 	int64_t window_us;   /* fixed window: >= 1 */
 
+	unsigned normalize; /* keys (limit/normalize.h); 0: as they are */
 	char *also; /* keys that are charged too (limit/also.h); or NULL */
 
 	int64_t retry_jitter; /* percent that a retry may be longer, 0..100 */

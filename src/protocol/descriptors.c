@@ -178,8 +178,8 @@ descriptors_unit_of(const struct limit *limit)
 	return 0;
 }
 
-void
-descriptor_status_set(
+static void
+descriptors_describe(
     struct descriptor_status *status, const struct query *query)
 {
 	const struct decision *decision = &query->decision;
@@ -187,7 +187,7 @@ descriptor_status_set(
 	bool is_decided = query->decided_by != DECIDED_BY_NONE;
 	int64_t room;
 
-	*status = (struct descriptor_status){.key = query->key.hash,
+	*status = (struct descriptor_status){.has_limit = true,
 	    .capacity = (uint32_t)limit->capacity,
 	    .unit = descriptors_unit_of(limit)};
 	if (!limit->is_inline)
@@ -201,4 +201,15 @@ descriptor_status_set(
 	status->reset_us = status->is_denied && decision->retry_us > 0
 			       ? decision->retry_us
 			       : decision->empty_us;
+}
+
+void
+descriptor_status_set(
+    struct descriptor_status *status, const struct check *check, unsigned i)
+{
+	const struct query *query = check_query_of(check, i);
+
+	*status = (struct descriptor_status){0};
+	if (query)
+		descriptors_describe(status, query);
 }

@@ -75,9 +75,9 @@ struct descriptor_unit {
 
 extern const struct descriptor_unit descriptor_units[DESCRIPTOR_UNITS];
 
-/** What became of a query. */
+/** What became of a descriptor. */
 struct descriptor_status {
-	struct hash128 key;
+	bool has_limit; /* else all else is zero */
 	bool is_denied;
 	uint32_t capacity; /* of its limit */
 	uint32_t unit;     /* Envoy's number of the time in which as many drops
@@ -87,8 +87,9 @@ struct descriptor_status {
 	char name[LIMIT_NAME_MAX + 1]; /* "": it came along */
 };
 
-/** Set ${status} to what became of ${query}, which was decided. */
+/** Set ${status} to what became of descriptor number ${i} of a decided check.
+ */
 void descriptor_status_set(
-    struct descriptor_status *status, const struct query *query);
+    struct descriptor_status *status, const struct check *check, unsigned i);
 
 #endif

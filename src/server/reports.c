@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "gate/gate.h"
 #include "limit/also.h"
+#include "limit/normalize.h"
 #include "limit/algorithm.h"
 #include "server/clients.h"
 #include "store/redis/field.h"
@@ -118,6 +119,22 @@ reports_explain_bucket(struct buf *out, const struct query *query)
  * charges too. */
 enum { EXPLAIN_MATCH, EXPLAIN_PLACE, EXPLAIN_BUCKET, EXPLAIN_ROWS };
 
+/* A limit that normalizes keys has one more behind the first. */
+static size_t
+reports_explain_extra(const struct limit *limit)
+{
+	return limit->normalize != 0;
+}
+
+static int
+reports_explain_normalized(struct buf *out, const struct key *key)
+{
+	char text[KEY_SHOWN_MAX];
+
+	return buf_printf(
+	    out, "normalized %s\n", key_show(text, key->bytes, key->len));
+}
+
 static int
 reports_explain_also(struct buf *out, struct gate *gate,
     const struct query *query, const struct key *key, size_t i)
@@ -141,13 +158,19 @@ reports_explain_limit(const struct slot *slot, size_t i, struct buf *out)
 	struct gate *gate = slot->cache->gate;
 	const struct query *query = check_decider(&slot->check);
 	const struct key key = {slot->bytes, slot->len, query->key.hash};
+	char room[NORMALIZED_MAX];
+	struct key bucket;
 
 	if (!query->limit)
 		return buf_printf(out, "limit -: no limit matches\n");
 	if (i == EXPLAIN_MATCH)
 		return reports_explain_match(out, gate, query->limit, &key);
+	bucket = normalize_key(query->limit, &key, gate->scratch, room);
+	if (i == reports_explain_extra(query->limit))
+		return reports_explain_normalized(out, &bucket);
+	i -= reports_explain_extra(query->limit);
 	if (i == EXPLAIN_PLACE)
-		return reports_explain_place(out, gate, query, &key);
+		return reports_explain_place(out, gate, query, &bucket);
 	if (i == EXPLAIN_BUCKET)
 		return reports_explain_bucket(out, query);
 	return reports_explain_also(out, gate, query, &key, i - EXPLAIN_ROWS);
@@ -160,7 +183,9 @@ reports_explain_count(const struct slot *slot)
 	const struct limit *limit = check_decider(check)->limit;
 
 	return 1 + reports_count_passed_over(check) +
-	       (limit ? EXPLAIN_ROWS + also_count(limit) : 1);
+	       (limit ? EXPLAIN_ROWS + reports_explain_extra(limit) +
+			    also_count(limit)
+		      : 1);
 }
 
 static int

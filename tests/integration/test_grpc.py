@@ -249,6 +249,14 @@ class GrpcTest(harness.Case):
         self.assertEqual(outcome(client.limit("web", ip(), ip())),
                          (OK, [(OK, 3, 1), (OK, 3, 1)]))
 
+    def test_descriptors_that_a_limit_normalizes_get_their_figures(self):
+        client = self.start(limits=LIMITS.replace("rate = 3/m", "rate = 3/m\nnormalize = ip"))
+        self.assertEqual(outcome(client.limit("web", ip("2001:DB8::1"))), (OK, [(OK, 3, 2)]))
+        self.assertEqual(outcome(client.limit("web", ip("0:0::1"), path("p"), ip("::1"), ip("2001:db8:0::1"))),
+                         (OK, [(OK, 3, 1), (OK, 10, 9), (OK, 3, 1), (OK, 3, 1)]))
+        self.assertEqual(outcome(client.limit("web", ip("0::1"), ip("::1"))),
+                         (OVER_LIMIT, [(OVER_LIMIT, 3, 0), (OVER_LIMIT, 3, 0)]))
+
     def test_what_has_no_limit_or_only_a_shadow_passes(self):
         client = self.start()
         self.assertEqual(outcome(client.limit("else", ip())), (OK, [(OK, None, 0)]))

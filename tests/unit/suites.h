@@ -47,6 +47,7 @@
 	X(members)                                                             \
 	X(memory)                                                              \
 	X(message)                                                             \
+	X(normalize)                                                           \
 	X(notice)                                                              \
 	X(network)                                                             \
 	X(num)                                                                 \

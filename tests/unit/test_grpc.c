@@ -124,29 +124,31 @@ END_TEST
 
 START_TEST(longest_response_has_room)
 {
-	struct descriptor_status status = {.is_denied = true,
+	const struct descriptor_status status = {.has_limit = true,
+	    .is_denied = true,
 	    .capacity = UINT32_MAX,
 	    .unit = 7,
 	    .remaining = UINT32_MAX,
 	    .reset_us = INT64_MAX};
-	struct hash128 keys[CHECK_KEYS_MAX] = {0};
+	struct descriptor_status statuses[CHECK_KEYS_MAX];
 	struct quota_header headers[QUOTA_HEADERS_MAX];
-	const struct grpc_answer answer = {.keys = keys,
-	    .key_count = COUNT(keys),
-	    .statuses = &status,
-	    .status_count = 1,
+	const struct grpc_answer answer = {.statuses = statuses,
+	    .status_count = COUNT(statuses),
 	    .headers = headers,
 	    .header_count = COUNT(headers)};
 	char text[GRPC_RESPONSE_MAX];
 
-	memset(status.name, 'x', LIMIT_NAME_MAX);
+	for (unsigned i = 0; i < COUNT(statuses); i++) {
+		statuses[i] = status;
+		memset(statuses[i].name, 'x', LIMIT_NAME_MAX);
+	}
 	for (unsigned i = 0; i < COUNT(headers); i++) {
 		headers[i].name = "x-ratelimit-remaining";
 		memset(headers[i].value, 'x', QUOTA_VALUE_MAX - 1);
 		headers[i].value[QUOTA_VALUE_MAX - 1] = '\0';
 	}
 	ck_assert_uint_gt(
-	    grpc_answer_write(text, &answer), COUNT(keys) * LIMIT_NAME_MAX);
+	    grpc_answer_write(text, &answer), COUNT(statuses) * LIMIT_NAME_MAX);
 }
 END_TEST
 

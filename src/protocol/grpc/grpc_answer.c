@@ -13,15 +13,6 @@
 
 #define CODE(name) RateLimitResponse_Code_##name
 
-static const struct descriptor_status *
-grpc_answer_find(const struct grpc_answer *answer, struct hash128 key)
-{
-	for (unsigned i = 0; i < answer->status_count; i++)
-		if (hash128_equal(answer->statuses[i].key, key))
-			return &answer->statuses[i];
-	return NULL;
-}
-
 static bool
 grpc_answer_on_string(
     pb_ostream_t *stream, const pb_field_t *field, void *const *arg)
@@ -46,7 +37,7 @@ grpc_answer_status(const struct descriptor_status *status)
 {
 	RateLimitResponse_DescriptorStatus message = {.code = CODE(OK)};
 
-	if (!status)
+	if (!status->has_limit)
 		return message;
 	if (status->is_denied)
 		message.code = CODE(OVER_LIMIT);
@@ -68,9 +59,9 @@ grpc_answer_on_statuses(
 {
 	const struct grpc_answer *answer = *arg;
 
-	for (unsigned i = 0; i < answer->key_count; i++) {
-		RateLimitResponse_DescriptorStatus message = grpc_answer_status(
-		    grpc_answer_find(answer, answer->keys[i]));
+	for (unsigned i = 0; i < answer->status_count; i++) {
+		RateLimitResponse_DescriptorStatus message =
+		    grpc_answer_status(&answer->statuses[i]);
 
 		if (!pb_encode_tag_for_field(stream, field) ||
 		    !pb_encode_submessage(stream,

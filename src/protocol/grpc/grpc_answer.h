@@ -4,7 +4,6 @@
 #ifndef PROTOCOL_GRPC_GRPC_ANSWER_H
 #define PROTOCOL_GRPC_GRPC_ANSWER_H
 
-#include "base/siphash.h"
 #include "protocol/descriptors.h"
 #include "protocol/quota.h"
 
@@ -18,11 +17,7 @@
 /** A RateLimitResponse to be written. */
 struct grpc_answer {
 	bool allowed;
-	const struct hash128 *keys; /* of the descriptors, in order */
-	unsigned key_count;
-	const struct descriptor_status
-	    *statuses; /* in any order; a descriptor whose
-			* key has none has no limit */
+	const struct descriptor_status *statuses; /* of the descriptors */
 	unsigned status_count;
 	const struct quota_header *headers; /* for Envoy to add to its response
 					     * to its client */

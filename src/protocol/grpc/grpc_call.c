@@ -94,12 +94,9 @@ grpc_call_read_limit(struct session *session, struct grpc_stream *stream,
 		return grpc_call_refuse(session, stream, GRPC_UNKNOWN, problem);
 	request_init(request, VERB_MCONSUME);
 	request->charges_each = session->common->grpc_charge_all;
-	request->key_count = stream->key_count = asked->count;
-	for (unsigned i = 0; i < asked->count; i++) {
+	request->key_count = asked->count;
+	for (unsigned i = 0; i < asked->count; i++)
 		request->keys[i] = asked->keys[i];
-		stream->keys[i] =
-		    key_make(asked->keys[i].bytes, asked->keys[i].len).hash;
-	}
 	return READ_REQUEST;
 }
 

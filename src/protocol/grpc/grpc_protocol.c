@@ -140,15 +140,12 @@ grpc_protocol_decision(
 {
 	struct grpc_outcome outcome = {
 	    .stream = (int32_t)encoding, .allowed = check->decision.allowed};
-	const struct query *queries;
-	unsigned count = check_queries(check, &queries);
-
 	outcome.quota = quota_of(check);
 	if (check->limit)
 		strcpy(outcome.limit, check->limit->name);
-	for (unsigned i = 0; i < count; i++)
-		descriptor_status_set(
-		    &outcome.statuses[outcome.count++], &queries[i]);
+	outcome.count = check_key_count(check);
+	for (unsigned i = 0; i < outcome.count; i++)
+		descriptor_status_set(&outcome.statuses[i], check, i);
 	return grpc_outcome_put(out, &outcome);
 }
 
@@ -180,14 +177,12 @@ grpc_protocol_rows(struct buf *out, unsigned encoding, const struct rows *rows)
  */
 
 static size_t
-grpc_protocol_write_answer(const struct session *session, char *to,
-    const struct grpc_stream *stream, const struct grpc_outcome *outcome)
+grpc_protocol_write_answer(
+    const struct session *session, char *to, const struct grpc_outcome *outcome)
 {
 	unsigned which = session->common->grpc_headers;
 	struct quota_header headers[QUOTA_HEADERS_MAX];
 	struct grpc_answer answer = {.allowed = outcome->allowed,
-	    .keys = stream->keys,
-	    .key_count = stream->key_count,
 	    .statuses = outcome->statuses,
 	    .status_count = outcome->count,
 	    .headers = headers};
@@ -264,12 +259,11 @@ grpc_protocol_respond(const struct session *session, struct grpc_session *grpc,
 		    "was not decided in time");
 	if (stream->method == GRPC_METHOD_AUTHORIZE)
 		return grpc_protocol_permit(session, grpc, stream, outcome);
-	len =
-	    stream->method == GRPC_METHOD_HEALTH
-		? grpc_message_write_health(
-		      message, is_unready ? GRPC_HEALTH_NOT_SERVING
-					  : GRPC_HEALTH_SERVING)
-		: grpc_protocol_write_answer(session, message, stream, outcome);
+	len = stream->method == GRPC_METHOD_HEALTH
+		  ? grpc_message_write_health(
+			message, is_unready ? GRPC_HEALTH_NOT_SERVING
+					    : GRPC_HEALTH_SERVING)
+		  : grpc_protocol_write_answer(session, message, outcome);
 	return grpc_session_respond(grpc, stream, message, len);
 }
 

@@ -77,10 +77,6 @@ struct grpc_stream {
 	bool responded;     /* all of it is in ${out}; ${code} is how it ends */
 	unsigned char *out; /* frames of messages */
 	size_t out_len, sent;
-
-	/* what its descriptors ask for */
-	struct hash128 keys[CHECK_KEYS_MAX];
-	unsigned key_count;
 };
 
 TAILQ_HEAD(grpc_streams, grpc_stream);

@@ -392,19 +392,18 @@ http_descriptors_put_figures(
 /* A descriptor without a limit has no more than its code. */
 static size_t
 http_descriptors_put_status(
-    char *to, const struct query *query, const char *before)
+    char *to, const struct check *check, unsigned i, const char *before)
 {
-	struct descriptor_status status = {0};
+	struct descriptor_status status;
 	int len;
 
-	if (query)
-		descriptor_status_set(&status, query);
+	descriptor_status_set(&status, check, i);
 	len = snprintf(to, STATUS_MAX, "%s{\"code\":\"%s\"", before,
 	    http_descriptors_code(status.is_denied));
-	if (query)
+	if (status.has_limit)
 		len += http_descriptors_put_limit(
 		    to + len, STATUS_MAX - (size_t)len, &status);
-	if (query)
+	if (status.has_limit)
 		len += http_descriptors_put_figures(
 		    to + len, STATUS_MAX - (size_t)len, &status);
 	to[len] = '}';
@@ -424,7 +423,7 @@ http_descriptors_write(
 
 	for (unsigned i = 0; i < count; i++)
 		len += http_descriptors_put_status(
-		    text + len, check_query_of(check, i), i > 0 ? "," : "");
+		    text + len, check, i, i > 0 ? "," : "");
 	memcpy(text + len, "]}", 2);
 	len += 2;
 	return http_write_response(out, encoding, is_denied ? 429 : 200,

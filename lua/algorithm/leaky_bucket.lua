@@ -1,7 +1,7 @@
 -- The leaky bucket, as in src/limit/leaky_bucket.c: the two must agree to the
 -- microsecond.
 --
--- A bucket is "EMPTY_AT[.TICKS][ BLOCKED_UNTIL][/RECHARGE]": the times in
+-- A bucket is "EMPTY_AT[.TICKS][ BLOCKED_UNTIL[*STRIKES]][/RECHARGE]": the times in
 -- microseconds since the epoch in decimal, the recharge under which it was written
 -- in base 62.  Earlier versions wrote no recharge.  Where a limit's recharge is no
 -- whole number of microseconds, what a bucket holds is counted in thousandths of
@@ -10,16 +10,42 @@
 local PARAMETERS = 4
 
 local capacity, recharge, longest, full
+local growth, memory -- nil, and of no meaning, if blocks do not grow
 local ticks -- in a microsecond: 1 or 1000
 local mine  -- the end of a text that was written under this recharge
 local one   -- the format of such a text, if ticks are microseconds
 
+-- A block is a number to all functions: its microseconds, 0 for none.  Where blocks
+-- grow, it is 64 * (its microseconds, which are negative once it is over, and the
+-- memory) and the number of blocks in a row; 0 once that is forgotten.
+-- ${growth}.strike makes one the next one, and ${growth}.most is the longest, the
+-- number aside.
+
 -- From now on, the limit is that with the parameters from ${argv}[at] on: the
--- capacity, the recharge, the block, and how a text ends under this recharge.
+-- capacity, the recharge, the block, or "BLOCK GROWTH MAX MEMORY", and how a text
+-- ends under this recharge.
 -- That is "" for limits that come with requests: their buckets hold time, whatever
 -- the recharge under which it was written.
 local function prepare(argv, at)
-	capacity, recharge, longest = argv[at] + 0, argv[at + 1] + 0, argv[at + 2] + 0
+	capacity, recharge, longest = argv[at] + 0, argv[at + 1] + 0, tonumber(argv[at + 2])
+	growth = nil
+	if not longest then
+		local first, factor, most, span =
+			match(argv[at + 2], '^(%d+) (%d+) (%d+) (%d+)$')
+		first, factor, most, memory = first + 0, factor + 0, most + 0, span + 0
+		growth = {most = (most + memory) * 64}
+		function growth.strike(block)
+			local strikes, length = block % 64, first
+			for _ = 1, strikes do
+				if length > floor(most / factor) then
+					length = most
+					break
+				end
+				length = length * factor
+			end
+			return (length + memory) * 64 + math.min(strikes + 1, 63)
+		end
+	end
 	ticks = 1
 	if recharge % 1 ~= 0 then
 		recharge, ticks = floor(recharge * 1000 + 0.5), 1000
@@ -81,13 +107,16 @@ local function read_any(text)
 	end
 
 	local empty_at, rest = match(text, '^(%d+)(.*)$')
-	local empty_ticks, its_ticks, blocked_until, under = 0, 1, 0, nil
+	local empty_ticks, its_ticks, blocked_until, under, strikes = 0, 1, 0, nil, nil
 	if rest and match(rest, '^%.') then
 		empty_ticks, rest = match(rest, '^%.(%d%d%d)(.*)$')
 		its_ticks = 1000
 	end
 	if rest and match(rest, '^ ') then
 		blocked_until, rest = match(rest, '^ (%d+)(.*)$')
+		if rest and match(rest, '^%*') then
+			strikes, rest = match(rest, '^%*(%d+)(.*)$')
+		end
 	end
 	if not rest then
 		return nil
@@ -103,6 +132,16 @@ local function read_any(text)
 	if empty_at > LARGEST or blocked_until > LARGEST then
 		return nil
 	end
+	strikes = strikes and strikes + 0
+	if strikes and (strikes < 1 or strikes > 63 or under and under >= 35184372088832) then
+		return nil
+	end
+	local block = blocked_until > now and blocked_until - now or 0
+	if growth then
+		-- No block that grows is as long as 2^46 microseconds.
+		block = blocked_until > 0 and min(blocked_until - now, 70368744177664) + memory or 0
+		block = block > 0 and block * 64 + (strikes or 1) or 0
+	end
 	local fill = 0
 	if empty_at - now >= floor(SPAN / its_ticks) then
 		fill = SPAN
@@ -115,7 +154,7 @@ local function read_any(text)
 	elseif its_ticks ~= ticks then
 		fill = scale(fill, ticks, its_ticks)
 	end
-	return fill, blocked_until > now and blocked_until - now or 0, is_foreign and fill > 0
+	return fill, block, is_foreign and fill > 0
 end
 
 -- The same; false: no such bucket.  Most texts are a time under this recharge.
@@ -148,8 +187,12 @@ end
 -- text must be of this recharge.
 local function consume(fill, block, amount, count, kind, most)
 	local top, is_free = full, false
+	local left = block -- of the block
+	if growth and block > 0 then
+		left = math.max(0, floor(block / 64) - memory)
+	end
 	if kind == '~' and amount > 0 then
-		local fit = block == 0 and fill < full and floor((full - fill) / recharge) or 0
+		local fit = left == 0 and fill < full and floor((full - fill) / recharge) or 0
 		return fill + math.min(fit, amount * count) * recharge, block, fit > 0, true
 	elseif kind == '!' then
 		top, is_free = most * recharge, most > capacity
@@ -166,12 +209,13 @@ local function consume(fill, block, amount, count, kind, most)
 		end
 		return fill + count * cost, block, true, true
 	end
-	if block > 0 and not is_free then
+	if left > 0 and not is_free then
 		return fill, block, false, true
 	end
 	local fit = fill < top and floor((top - fill) / cost) or 0
 	if fit < count then
-		return fill + fit * cost, block > 0 and block or longest, false, true
+		return fill + fit * cost, left > 0 and block or growth and growth.strike(block) or longest,
+			false, true
 	end
 	return fill + count * cost, block, true, true
 end
@@ -188,15 +232,22 @@ end
 local function write(fill, block)
 	if fill > 0 and block == 0 and ticks == 1 then
 		return format(one, now + fill)
-	elseif fill == 0 then
-		return block > 0 and format('0 ' .. ONE, now + block) or ''
+	end
+	local function block_text()
+		if growth then
+			return format(' ' .. ONE .. '*%d', now + floor(block / 64) - memory, block % 64)
+		end
+		return format(' ' .. ONE, now + block)
+	end
+	if fill == 0 then
+		return block > 0 and '0' .. block_text() or ''
 	end
 	local text = format(ONE, now + floor(fill / ticks))
 	if ticks > 1 then
 		text = text .. format('.%03d', fill % ticks)
 	end
 	if block > 0 then
-		text = text .. format(' ' .. ONE, now + block)
+		text = text .. block_text()
 	end
 	return text .. mine
 end
@@ -228,7 +279,7 @@ local function decide(text, ops)
 		if more <= full then
 			fill = more
 		else
-			block = longest
+			block = growth and growth.strike(0) or longest
 		end
 	elseif amount then
 		fill, block, passed, touches = consume(fill, block, amount, 1)
@@ -268,12 +319,13 @@ local function tidy(text, back, before)
 		return ''
 	end
 	local least = mine == '' and (fill >= before * ticks and 0 or fill) or full
-	if back == 0 or fill <= least and block <= longest then
+	local most = growth and growth.most + block % 64 or longest
+	if back == 0 or fill <= least and block <= most then
 		return nil
 	end
 	now = now + back
 	local true_fill, true_block = open(text)
 	now = now - back
 	return write(math.min(fill, math.max(least, true_fill)),
-		math.min(block, math.max(longest, true_block)))
+		math.min(block, math.max(most, true_block)))
 end

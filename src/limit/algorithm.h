@@ -28,10 +28,14 @@
 /** Most parameters of a limit that a script takes. */
 #define ALGORITHM_PARAMETERS_MAX 4
 
+/** Longest of them: four numbers with blanks between. */
+#define ALGORITHM_PARAMETER_LEN (4 * NUM_MAX_LEN + 3)
+
 struct algorithm_parameters {
 	size_t count;
 	size_t len[ALGORITHM_PARAMETERS_MAX];
-	char text[ALGORITHM_PARAMETERS_MAX][NUM_MAX_LEN]; /* without a NUL */
+	char text[ALGORITHM_PARAMETERS_MAX]
+		 [ALGORITHM_PARAMETER_LEN]; /* without a NUL */
 };
 
 struct algorithm {
@@ -82,6 +86,11 @@ struct algorithm {
 	/** Whether from ${now_us} on the bucket is the same as none. */
 	bool (*is_drained)(const struct bucket *bucket, int64_t now_us);
 
+	/** Whether a drained bucket still matters, ${memory_us} being the
+	 * limit's limit_block_memory_us().  NULL: it never does. */
+	bool (*is_remembered)(
+	    const struct bucket *bucket, int64_t memory_us, int64_t now_us);
+
 	/** Read the text that the scripts write, and accept exactly what they
 	 * accept.  False, with ${bucket} untouched, if it is no such text. */
 	bool (*read)(const struct limit *limit, const char *text, size_t len,
@@ -122,7 +131,8 @@ _Static_assert(ALGORITHM_COUNT <= ALGORITHM_MASK, "place + 1 fits");
 /** The sum of several amounts of one request stays within this. */
 #define DECIDE_AMOUNT_MAX (16 * LIMIT_AMOUNT_MAX)
 
-/** Add one more, a number or ${len} <= NUM_MAX_LEN bytes of text. */
+/** Add one more, a number or ${len} <= ALGORITHM_PARAMETER_LEN bytes of text.
+ */
 void algorithm_add_number(
     struct algorithm_parameters *parameters, int64_t number);
 void algorithm_add_text(

@@ -27,6 +27,10 @@
  * a debt, also while blocked.  What is above C delays what comes later by as
  * much. A take of n puts in what fits of n, and never starts a block.
  *
+ * Where blocks grow by a factor G, the k-th in a row lasts min(B * G^(k-1),
+ * max). A bucket keeps k, its strikes, and forgets it when the limit's memory
+ * has passed since the end of the last block.
+ *
  * Times are in ticks.  A tick is a microsecond, or a thousandth of one for
  * rates for which microseconds are too coarse (above 1,000/s, as 30000/s).
  *
@@ -38,20 +42,15 @@
  */
 #include "limit/leaky_bucket.h"
 
-#include "base/num.h"
-
-/* A recharge below this many nanoseconds that is not a whole number of
- * microseconds needs finer ticks. */
-#define FINE_BELOW   1000000
-#define TICKS_DIGITS 3
-
 static int64_t
 leaky_bucket_life_us(const struct limit *limit)
 {
 	int64_t most = limit_most(limit) * leaky_bucket_recharge(limit);
 
 	return leaky_bucket_us(most, leaky_bucket_ticks(limit)) +
-	       limit->block_us;
+	       (limit->block_growth > 0 ? limit->block_max_us
+					: limit->block_us) +
+	       limit_block_memory_us(limit);
 }
 
 static int64_t
@@ -64,48 +63,6 @@ leaky_bucket_full_us(const struct limit *limit)
 /*
  * The decision.
  */
-
-/* A bucket by its parts. */
-struct leaky_state {
-	int64_t empty_at_us;
-	int64_t empty_ticks; /* to be added to that */
-	int64_t blocked_until_us;
-	int64_t recharge; /* under which it was written; 0: not known */
-	int64_t ticks;    /* in a microsecond then: 1, or TICKS_FINE */
-};
-
-/* In a bucket, what comes behind the two times is one number. */
-
-static struct leaky_state
-leaky_bucket_open(const struct bucket *bucket)
-{
-	struct leaky_state state = {
-	    .empty_at_us = bucket->leaky.empty_at_us,
-	    .blocked_until_us = bucket->leaky.blocked_until_us,
-	    .recharge = bucket->leaky.recharge >> 1,
-	    .ticks = 1,
-	};
-
-	if (bucket->leaky.recharge & 1) {
-		state.ticks = TICKS_FINE;
-		state.empty_ticks = state.recharge % TICKS_FINE;
-		state.recharge /= TICKS_FINE;
-	}
-	return state;
-}
-
-static struct bucket
-leaky_bucket_close(const struct leaky_state *state)
-{
-	int64_t recharge = state->recharge << 1;
-
-	if (state->ticks != 1)
-		recharge = (state->recharge * TICKS_FINE + state->empty_ticks)
-			       << 1 |
-			   1;
-	return (struct bucket){
-	    .leaky = {state->empty_at_us, state->blocked_until_us, recharge}};
-}
 
 static int64_t
 leaky_bucket_later(int64_t a, int64_t b)
@@ -247,11 +204,60 @@ leaky_bucket_tell(const struct limit *limit, int64_t fill, int64_t block,
 	decision->blocked_us = block;
 }
 
+/* The last block, as long as it matters: all 0 then. */
+struct leaky_penalty {
+	int64_t until_us;
+	int64_t strikes; /* where blocks grow */
+};
+
+static struct leaky_penalty
+leaky_bucket_penalty(
+    const struct limit *limit, const struct leaky_state *state, int64_t now_us)
+{
+	int64_t until_us = state->blocked_until_us;
+
+	if (until_us == 0 || until_us + limit_block_memory_us(limit) <= now_us)
+		return (struct leaky_penalty){0, 0};
+	if (limit->block_growth == 0)
+		return (struct leaky_penalty){until_us, 0};
+	if (until_us > now_us + GROWTH_SPAN_MAX)
+		until_us = now_us + GROWTH_SPAN_MAX;
+	return (struct leaky_penalty){
+	    until_us, leaky_bucket_later(1, state->strikes)};
+}
+
+/* How long the block is that follows so many. */
+static int64_t
+leaky_bucket_next_block(const struct limit *limit, int64_t strikes)
+{
+	int64_t block = limit->block_us;
+
+	if (limit->block_growth == 0)
+		return block;
+	for (; strikes > 0; strikes--) {
+		if (block > limit->block_max_us / limit->block_growth)
+			return limit->block_max_us;
+		block *= limit->block_growth;
+	}
+	return block;
+}
+
+static void
+leaky_bucket_strike(
+    const struct limit *limit, int64_t until_us, struct leaky_penalty *penalty)
+{
+	penalty->until_us = until_us;
+	if (limit->block_growth > 0 && penalty->strikes < STRIKES_MAX)
+		penalty->strikes++;
+}
+
 static void
 leaky_bucket_write(const struct limit *limit, int64_t now_us, int64_t fill,
-    int64_t block, struct bucket *bucket)
+    const struct leaky_penalty *penalty, struct bucket *bucket)
 {
-	struct leaky_state state = {.ticks = 1};
+	struct leaky_state state = {.ticks = 1,
+	    .blocked_until_us = penalty->until_us,
+	    .strikes = penalty->strikes};
 
 	if (fill > 0) {
 		state.ticks = leaky_bucket_ticks(limit);
@@ -260,23 +266,23 @@ leaky_bucket_write(const struct limit *limit, int64_t now_us, int64_t fill,
 		state.recharge =
 		    limit->is_inline ? 0 : leaky_bucket_recharge(limit);
 	}
-	if (block > 0)
-		state.blocked_until_us = now_us + block;
-	*bucket = leaky_bucket_close(&state);
+	*bucket = leaky_state_close(&state);
 }
 
 static bool
 leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
     int64_t now_us, struct bucket *bucket, struct decision *decision)
 {
-	const struct leaky_state state = leaky_bucket_open(bucket);
+	const struct leaky_state state = leaky_state_open(bucket);
 	const int64_t recharge = leaky_bucket_recharge(limit);
 	const int64_t most =
 	    op == OP_CHARGE ? limit_most(limit) : limit->capacity;
 	const int64_t full = most * recharge;
 	const int64_t held_fill = leaky_bucket_fill(limit, &state, now_us);
+	struct leaky_penalty penalty =
+	    leaky_bucket_penalty(limit, &state, now_us);
 	const int64_t held_block =
-	    leaky_bucket_later(0, state.blocked_until_us - now_us);
+	    leaky_bucket_later(0, penalty.until_us - now_us);
 	/* A charge with a debt pays no heed to the block. */
 	const bool is_free = most > limit->capacity;
 	int64_t fill = held_fill, block = held_block;
@@ -285,7 +291,7 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 	if (op == OP_RESET) {
 		*bucket = (struct bucket){0};
 		*decision = (struct decision){.allowed = true};
-		return held_fill > 0 || held_block > 0;
+		return held_fill > 0 || penalty.until_us > 0;
 	}
 	if (op == OP_TAKE)
 		amount = leaky_bucket_take(
@@ -302,7 +308,7 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 	else if (decision->allowed)
 		fill += amount * recharge;
 	else if (block == 0 && op != OP_TAKE)
-		block = limit->block_us;
+		block = leaky_bucket_next_block(limit, penalty.strikes);
 	leaky_bucket_tell(limit, fill, block, decision);
 	decision->retry_us = 0;
 	if (!decision->allowed)
@@ -313,7 +319,9 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 	if (fill == held_fill && block == held_block &&
 	    (fill == 0 || !leaky_bucket_is_foreign(limit, &state)))
 		return false;
-	leaky_bucket_write(limit, now_us, fill, block, bucket);
+	if (block != held_block)
+		leaky_bucket_strike(limit, now_us + block, &penalty);
+	leaky_bucket_write(limit, now_us, fill, &penalty, bucket);
 	return true;
 }
 
@@ -325,20 +333,22 @@ leaky_bucket_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
 {
 	const struct leaky_state then = {
 	    .empty_at_us = stamp, .ticks = leaky_bucket_ticks(limit)};
-	const struct leaky_state state = leaky_bucket_open(bucket);
+	const struct leaky_state state = leaky_state_open(bucket);
 	int64_t fill = leaky_bucket_fill(limit, &state, now_us);
+	struct leaky_penalty penalty =
+	    leaky_bucket_penalty(limit, &state, now_us);
 	int64_t left = leaky_bucket_span(&then, now_us);
 
 	if (left > amount * leaky_bucket_recharge(limit))
 		left = amount * leaky_bucket_recharge(limit);
-	leaky_bucket_write(limit, now_us, fill > left ? fill - left : 0,
-	    leaky_bucket_later(0, state.blocked_until_us - now_us), bucket);
+	leaky_bucket_write(
+	    limit, now_us, fill > left ? fill - left : 0, &penalty, bucket);
 }
 
 static bool
 leaky_bucket_is_drained(const struct bucket *bucket, int64_t now_us)
 {
-	const struct leaky_state state = leaky_bucket_open(bucket);
+	const struct leaky_state state = leaky_state_open(bucket);
 
 	return state.empty_at_us + (state.empty_ticks > 0) <= now_us &&
 	       state.blocked_until_us <= now_us;
@@ -364,84 +374,13 @@ leaky_bucket_move(struct bucket *bucket, int64_t by_us)
 		    leaky_bucket_moved(bucket->leaky.blocked_until_us, by_us);
 }
 
-/*
- * In Redis: "EMPTY_AT[.TICKS][ BLOCKED_UNTIL][/RECHARGE]", with three digits
- * for the ticks where they are fine, and the recharge in base 62.
- */
-
-/* The text after EMPTY_AT: ".TICKS", if it is there. */
 static bool
-leaky_bucket_read_ticks(
-    const char **at, const char *end, struct leaky_state *state)
+leaky_bucket_is_remembered(
+    const struct bucket *bucket, int64_t memory_us, int64_t now_us)
 {
-	const char *digits = *at + 1;
+	const struct leaky_state state = leaky_state_open(bucket);
 
-	if (*at == end || **at != '.')
-		return true;
-	if (end - digits < TICKS_DIGITS ||
-	    num_count_digits(digits, TICKS_DIGITS) != TICKS_DIGITS)
-		return false;
-	state->ticks = TICKS_FINE;
-	for (int i = 0; i < TICKS_DIGITS; i++)
-		state->empty_ticks =
-		    state->empty_ticks * 10 + (digits[i] - '0');
-	*at = digits + TICKS_DIGITS;
-	return true;
-}
-
-/* The text after the times: "/RECHARGE", if it is there, and nothing more. */
-static bool
-leaky_bucket_read_recharge(
-    const char *at, const char *end, struct leaky_state *state)
-{
-	int64_t most = state->ticks == 1 ? SPAN_MAX : FINE_BELOW - 1;
-
-	if (at == end)
-		return true;
-	return *at == '/' && num_read_compact(at + 1, (size_t)(end - at - 1),
-				 most, &state->recharge) == 0;
-}
-
-static bool
-leaky_bucket_read(const struct limit *limit, const char *text, size_t len,
-    struct bucket *bucket)
-{
-	struct leaky_state state = {.ticks = 1};
-	const char *at = text, *end = text + len;
-
-	(void)limit;
-	if (!bucket_take_number(&at, end, &state.empty_at_us) ||
-	    !leaky_bucket_read_ticks(&at, end, &state))
-		return false;
-	if (at < end && *at == ' ') {
-		at++;
-		if (!bucket_take_number(&at, end, &state.blocked_until_us))
-			return false;
-	}
-	if (!leaky_bucket_read_recharge(at, end, &state))
-		return false;
-	*bucket = leaky_bucket_close(&state);
-	return true;
-}
-
-/* The recharge as decimal microseconds; and how a text ends that is written
- * under it. */
-static void
-leaky_bucket_add_parameters(
-    const struct limit *limit, struct algorithm_parameters *parameters)
-{
-	char suffix[1 + NUM_MAX_LEN] = "/", recharge[WORD_TEXT_MAX];
-	size_t len =
-	    1 + num_write_compact(suffix + 1, leaky_bucket_recharge(limit));
-
-	algorithm_add_number(parameters, limit->capacity);
-	if (limit->recharge_ns == 0)
-		algorithm_add_number(parameters, limit->recharge_us);
-	else
-		algorithm_add_text(parameters, recharge,
-		    leaky_bucket_write_fine(limit, recharge));
-	algorithm_add_number(parameters, limit->block_us);
-	algorithm_add_text(parameters, suffix, limit->is_inline ? 0 : len);
+	return state.strikes > 0 && state.blocked_until_us + memory_us > now_us;
 }
 
 const struct algorithm algorithm_leaky_bucket = {
@@ -457,6 +396,7 @@ const struct algorithm algorithm_leaky_bucket = {
     .give_back = leaky_bucket_give_back,
     .move = leaky_bucket_move,
     .is_drained = leaky_bucket_is_drained,
+    .is_remembered = leaky_bucket_is_remembered,
     .read = leaky_bucket_read,
     .parameters = 4,
     .add_parameters = leaky_bucket_add_parameters,

@@ -60,25 +60,131 @@ leaky_bucket_set_rate(
 	    "as in 60/h or 10/15m");
 }
 
+/*
+ * The block: a time, or, where it grows, "5m x3 max 1d".
+ */
+
+#define BLANKS    " \t,"
+#define PARTS_MAX 4
+
+#define GROWTH_MAX 1000
+
+/* Cut the list into words.  Return how many there are, PARTS_MAX + 1 if more.
+ */
+static size_t
+leaky_bucket_cut(char *list, char *parts[PARTS_MAX])
+{
+	size_t count = 0;
+
+	for (char *rest, *part = strtok_r(list, BLANKS, &rest); part;
+	     part = strtok_r(NULL, BLANKS, &rest)) {
+		if (count == PARTS_MAX)
+			return PARTS_MAX + 1;
+		parts[count++] = part;
+	}
+	return count;
+}
+
+static int
+leaky_bucket_set_growth(struct limit *limit, char *const parts[PARTS_MAX],
+    struct limit_error *error)
+{
+	if (*parts[1] != 'x' ||
+	    num_read_int(parts[1] + 1, strlen(parts[1] + 1), 2, GROWTH_MAX,
+		&limit->block_growth) < 0 ||
+	    strcmp(parts[2], "max") != 0)
+		return word_fail(error,
+		    "block is a time, or one with x2 to x%d and max, as in "
+		    "5m x3 max 1d",
+		    GROWTH_MAX);
+	return word_read_time(
+	    "block: max", parts[3], 1, &limit->block_max_us, error);
+}
+
 static int
 leaky_bucket_set_block(
     struct limit *limit, const char *value, struct limit_error *error)
 {
-	return word_read_time("block", value, 0, &limit->block_us, error);
+	char list[WORD_TEXT_MAX], *parts[PARTS_MAX];
+	size_t count;
+
+	snprintf(list, sizeof(list), "%s", value);
+	count = leaky_bucket_cut(list, parts);
+	if (count <= 1 || strlen(value) >= sizeof(list))
+		return word_read_time(
+		    "block", value, 0, &limit->block_us, error);
+	if (count != PARTS_MAX)
+		return word_fail(
+		    error, "block is a time, or one as in 5m x3 max 1d");
+	if (leaky_bucket_set_growth(limit, parts, error) < 0)
+		return -1;
+	return word_read_time("block", parts[0], 1, &limit->block_us, error);
 }
 
 static const char *
 leaky_bucket_get_block(const struct limit *limit, char text[WORD_TEXT_MAX])
 {
-	return limit->block_us > 0 ? word_write_time(text, limit->block_us)
-				   : NULL;
+	char *to = text;
+
+	if (limit->block_us == 0)
+		return NULL;
+	to += num_write_duration(to, limit->block_us);
+	if (limit->block_growth > 0) {
+		to += sprintf(to, ",x%d,max,", (int)limit->block_growth);
+		to += num_write_duration(to, limit->block_max_us);
+	}
+	*to = '\0';
+	return text;
+}
+
+static int
+leaky_bucket_set_block_memory(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	return word_read_time(
+	    "block_memory", value, 1, &limit->block_memory_us, error);
+}
+
+static const char *
+leaky_bucket_get_block_memory(
+    const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	return limit->block_memory_us > 0
+		   ? word_write_time(text, limit->block_memory_us)
+		   : NULL;
 }
 
 const struct limit_word leaky_bucket_words[LEAKY_BUCKET_WORDS] = {
     {"recharge", leaky_bucket_set_recharge, leaky_bucket_get_recharge},
     {"rate", leaky_bucket_set_rate, NULL},
     {"block", leaky_bucket_set_block, leaky_bucket_get_block},
+    {"block_memory", leaky_bucket_set_block_memory,
+	leaky_bucket_get_block_memory},
 };
+
+/* Where blocks grow, a bucket has less room for its other numbers. */
+static int
+leaky_bucket_check_growth(const struct limit *limit, struct limit_error *error)
+{
+	const int64_t memory_us = limit_block_memory_us(limit);
+
+	if (limit->block_growth == 0 && limit->block_memory_us == 0)
+		return 0;
+	if (limit->block_growth == 0)
+		return word_fail(error, "block_memory is for a block that "
+					"grows, as in 5m x3 max 1d");
+	if (limit->block_max_us < limit->block_us)
+		return word_fail(
+		    error, "block: max is less than the first one");
+	if (limit->block_max_us >= GROWTH_SPAN_MAX ||
+	    memory_us >= GROWTH_SPAN_MAX - limit->block_max_us)
+		return word_fail(error, "block: max and block_memory together "
+					"must stay below 814d");
+	if (leaky_bucket_recharge(limit) >= STRIKES_RECHARGE_BELOW)
+		return word_fail(error,
+		    "recharge must stay below 407d where the block grows");
+	return 0;
+}
 
 int
 leaky_bucket_check(const struct limit *limit, struct limit_error *error)
@@ -96,7 +202,19 @@ leaky_bucket_check(const struct limit *limit, struct limit_error *error)
 		return word_fail(error,
 		    "capacity%s times recharge must stay below 2^52us (52124d)",
 		    limit->debt > 0 ? " and debt" : "");
-	return 0;
+	return leaky_bucket_check_growth(limit, error);
+}
+
+static int
+leaky_bucket_describe_growth(const struct limit *limit, struct buf *out)
+{
+	char most[NUM_MAX_LEN + 1], memory[NUM_MAX_LEN + 1];
+
+	if (limit->block_growth == 0)
+		return 0;
+	return buf_printf(out, " block_growth=%d block_max=%s block_memory=%s",
+	    (int)limit->block_growth, num_seconds(most, limit->block_max_us),
+	    num_seconds(memory, limit_block_memory_us(limit)));
 }
 
 int
@@ -106,7 +224,9 @@ leaky_bucket_describe(const struct limit *limit, struct buf *out)
 
 	if (limit->recharge_ns > 0)
 		snprintf(nanos, sizeof(nanos), "%03d", (int)limit->recharge_ns);
-	return buf_printf(out, "recharge=%s%s block=%s",
-	    num_seconds(recharge, limit->recharge_us), nanos,
-	    num_seconds(block, limit->block_us));
+	if (buf_printf(out, "recharge=%s%s block=%s",
+		num_seconds(recharge, limit->recharge_us), nanos,
+		num_seconds(block, limit->block_us)) == -1)
+		return -1;
+	return leaky_bucket_describe_growth(limit, out);
 }

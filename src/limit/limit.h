@@ -53,12 +53,16 @@ struct limit {
 	bool segments;    /* match it segment by segment (limit/glob.h) */
 
 	const struct algorithm *algorithm;
-	int64_t capacity;    /* drops, 1..LIMIT_CAPACITY_MAX */
-	int64_t debt;        /* drops beyond that which CHARGE may put in */
-	int64_t recharge_us; /* leaky bucket: time for one drop, >= 1 */
-	int64_t recharge_ns; /* to be added to that, 0..999 */
-	int64_t block_us;    /* leaky bucket: >= 0 */
-	int64_t window_us;   /* fixed window: >= 1 */
+	int64_t capacity;        /* drops, 1..LIMIT_CAPACITY_MAX */
+	int64_t debt;            /* drops beyond that which CHARGE may put in */
+	int64_t recharge_us;     /* leaky bucket: time for one drop, >= 1 */
+	int64_t recharge_ns;     /* to be added to that, 0..999 */
+	int64_t block_us;        /* leaky bucket: >= 0 */
+	int64_t block_growth;    /* how many times as long the next one is; 0:
+				    blocks do not grow */
+	int64_t block_max_us;    /* of those that grow */
+	int64_t block_memory_us; /* 0: not given */
+	int64_t window_us;       /* fixed window: >= 1 */
 
 	unsigned normalize; /* keys (limit/normalize.h); 0: as they are */
 	char *also; /* keys that are charged too (limit/also.h); or NULL */
@@ -126,6 +130,17 @@ static inline int64_t
 limit_most(const struct limit *limit)
 {
 	return limit->capacity + limit->debt;
+}
+
+/** For how long after a block the next one counts as one more; 0: blocks do not
+ * grow. */
+static inline int64_t
+limit_block_memory_us(const struct limit *limit)
+{
+	if (limit->block_growth == 0)
+		return 0;
+	return limit->block_memory_us > 0 ? limit->block_memory_us
+					  : 10 * limit->block_us;
 }
 
 /** Longest time for which a bucket can matter: C*R + block, or the window; of a

@@ -14,8 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Longest text of a number or a time, with the NUL at its end. */
-#define WORD_TEXT_MAX (NUM_MAX_LEN + 1)
+/** Longest text that is made of a value: two times and some words, with the NUL
+ * at the end. */
+#define WORD_TEXT_MAX (2 * NUM_MAX_LEN + 20)
 
 /** The error for a value that is not a time. */
 #define WORD_TIME_EXPECTED                                                     \

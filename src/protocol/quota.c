@@ -1,3 +1,8 @@
+/*
+ * Job: makes the figures of headers out of a decision, and those headers.
+ * Invariant: what is rounded to seconds is rounded up.
+ * The heart: quota_of() and quota_write_headers().
+ */
 #include "protocol/quota.h"
 
 #include "base/attr.h"

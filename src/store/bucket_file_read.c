@@ -168,7 +168,11 @@ bucket_file_put(struct bucket_file_reading *reading, uint64_t stripe_of_file,
 	bucket = memory_unpack(slot);
 	bucket_file_move(reading, algorithm, &bucket);
 	hi = (slot->hi & ID_MASK) | (uint64_t)reading->shares[share] << ID_BITS;
-	if (algorithm->is_drained(&bucket, reading->now_us))
+	if (memory_is_over(algorithm, &bucket,
+		atomic_load_explicit(
+		    &memory->shares->memory_us[reading->shares[share]],
+		    memory_order_relaxed),
+		reading->now_us))
 		reading->count->drained++;
 	else if (memory_restore(
 		     memory, stripe, memory_pack(slot->lo, hi, &bucket)))

@@ -34,6 +34,9 @@ memory_insert(struct memory *memory, struct stripe *stripe,
 
 	if (!memory_make_room(memory, stripe, limit, share, now_us))
 		return false;
+	if (limit->block_growth > 0)
+		shares_remember(
+		    memory->shares, share, limit_block_memory_us(limit));
 	/* Searched for again, as the sweep may have moved things. */
 	*memory_find(memory, stripe, id) = memory_pack(
 	    id.lo, (id.hi & ID_MASK) | (uint64_t)share << ID_BITS, bucket);
@@ -47,8 +50,9 @@ memory_put(struct memory *memory, struct stripe *stripe,
 {
 	struct memory_slot *slot = memory_find(memory, stripe, id);
 
-	if (limit->algorithm->is_drained(
-		bucket, memory_time(stripe, limit->algorithm, now_us))) {
+	if (memory_is_over(limit->algorithm, bucket,
+		limit_block_memory_us(limit),
+		memory_time(stripe, limit->algorithm, now_us))) {
 		if (!memory_is_free(slot))
 			memory_remove_at(
 			    memory, stripe, (uint32_t)(slot - stripe->slots));
@@ -174,7 +178,8 @@ memory_decide(struct memory *memory, const struct limit *limit,
 	slot = memory_find(memory, stripe, id);
 	bucket = memory_unpack(slot); /* of a free slot: an empty one */
 	if (decide(limit, op, amount, time_us, &bucket, decision)) {
-		if (algorithm->is_drained(&bucket, time_us)) {
+		if (memory_is_over(algorithm, &bucket,
+			limit_block_memory_us(limit), time_us)) {
 			if (!memory_is_free(slot))
 				memory_remove_at(memory, stripe,
 				    (uint32_t)(slot - stripe->slots));

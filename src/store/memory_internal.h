@@ -152,6 +152,16 @@ memory_time(const struct stripe *stripe, const struct algorithm *algorithm,
 	return algorithm->is_calendar ? now_us + stripe->shift_us : now_us;
 }
 
+/* Whether it is the same as none; ${memory_us} is limit_block_memory_us(). */
+static inline bool
+memory_is_over(const struct algorithm *algorithm, const struct bucket *bucket,
+    int64_t memory_us, int64_t time_us)
+{
+	return algorithm->is_drained(bucket, time_us) &&
+	       !(algorithm->is_remembered &&
+		   algorithm->is_remembered(bucket, memory_us, time_us));
+}
+
 /*
  * Where buckets are.
  */
@@ -216,7 +226,7 @@ void memory_decide_when_full(struct memory *memory, struct decision *decision);
 
 /** Whether at ${now_us} the bucket in the slot, if there is one, is the same as
  * none. */
-bool memory_is_drained(const struct stripe *stripe,
+bool memory_is_drained(struct memory *memory, const struct stripe *stripe,
     const struct memory_slot *slot, int64_t now_us);
 
 /** Put a bucket in the stripe, in place of another one of its identity.  Return

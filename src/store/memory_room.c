@@ -26,8 +26,8 @@
 #define REST_MAX_US   INT64_C(1000000)
 
 bool
-memory_is_drained(
-    const struct stripe *stripe, const struct memory_slot *slot, int64_t now_us)
+memory_is_drained(struct memory *memory, const struct stripe *stripe,
+    const struct memory_slot *slot, int64_t now_us)
 {
 	const struct algorithm *algorithm;
 	struct bucket bucket;
@@ -36,8 +36,14 @@ memory_is_drained(
 		return false;
 	algorithm = memory_algorithm_of(slot);
 	bucket = memory_unpack(slot);
-	return algorithm->is_drained(
-	    &bucket, memory_time(stripe, algorithm, now_us));
+	now_us = memory_time(stripe, algorithm, now_us);
+	if (!algorithm->is_drained(&bucket, now_us))
+		return false;
+	return memory_is_over(algorithm, &bucket,
+	    atomic_load_explicit(
+		&memory->shares->memory_us[(slot->hi & SHARE_MASK) >> ID_BITS],
+		memory_order_relaxed),
+	    now_us);
 }
 
 /* Free slot ${hole}.  A search for a bucket behind it must not end there, so
@@ -73,7 +79,7 @@ memory_sweep_stripe(
 {
 	for (; slots > 0; slots--) {
 		while (memory_is_drained(
-		    stripe, &stripe->slots[stripe->hand], now_us))
+		    memory, stripe, &stripe->slots[stripe->hand], now_us))
 			memory_remove_at(memory, stripe, stripe->hand);
 		stripe->hand = memory_after(memory, stripe->hand);
 	}

@@ -54,3 +54,16 @@ shares_give(struct shares *shares, unsigned share)
 	atomic_fetch_sub_explicit(
 	    &shares->held[share], 1, memory_order_relaxed);
 }
+
+void
+shares_remember(struct shares *shares, unsigned share, int64_t memory_us)
+{
+	int_fast64_t held = atomic_load_explicit(
+	    &shares->memory_us[share], memory_order_relaxed);
+
+	while (
+	    held < memory_us &&
+	    !atomic_compare_exchange_weak_explicit(&shares->memory_us[share],
+		&held, memory_us, memory_order_relaxed, memory_order_relaxed))
+		;
+}

@@ -23,6 +23,7 @@ struct shares {
 	atomic_uint limits;                      /* that were seen */
 	atomic_uint_fast64_t tags[SHARES_COUNT]; /* of a limit; 0: of none */
 	atomic_uint_fast64_t held[SHARES_COUNT]; /* buckets */
+	atomic_int_fast64_t memory_us[SHARES_COUNT]; /* see shares_remember() */
 };
 
 /** The share of the limit with this identity, which is seen now. */
@@ -33,6 +34,10 @@ bool shares_are_several(struct shares *shares);
 
 /** Count one bucket more, unless the share holds ${most} already. */
 bool shares_take(struct shares *shares, unsigned share, uint64_t most);
+
+/** The buckets of the share's limit matter for ${memory_us} after a block; of
+ * several limits, the longest counts. */
+void shares_remember(struct shares *shares, unsigned share, int64_t memory_us);
 
 /** Count one less. */
 void shares_give(struct shares *shares, unsigned share);

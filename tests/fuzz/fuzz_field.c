@@ -5,6 +5,7 @@
  */
 #include "fuzz.h"
 #include "limit/algorithm.h"
+#include "limit/leaky_state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,6 +48,7 @@ check_leaky(const char *text, size_t len)
 	    .recharge_us = 1000,
 	};
 	struct bucket bucket;
+	struct leaky_state state;
 	char written[80];
 	int64_t recharge;
 	int end;
@@ -54,16 +56,16 @@ check_leaky(const char *text, size_t len)
 	if (!limit.algorithm->read(&limit, text, len, &bucket))
 		return;
 	check_text(text, len,
-	    " ./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+	    " ./*ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 	check_numbers(&bucket);
-	recharge = bucket.leaky.recharge >> 1;
-	end = sprintf(written, "%" PRId64, bucket.leaky.empty_at_us);
-	if (bucket.leaky.recharge & 1) {
-		end += sprintf(written + end, ".%03d", (int)(recharge % 1000));
-		recharge /= 1000;
-	}
-	end +=
-	    sprintf(written + end, " %" PRId64, bucket.leaky.blocked_until_us);
+	state = leaky_state_open(&bucket);
+	end = sprintf(written, "%" PRId64, state.empty_at_us);
+	if (state.ticks != 1)
+		end += sprintf(written + end, ".%03d", (int)state.empty_ticks);
+	end += sprintf(written + end, " %" PRId64, state.blocked_until_us);
+	if (state.strikes > 0)
+		end += sprintf(written + end, "*%d", (int)state.strikes);
+	recharge = state.recharge;
 	if (recharge > 0) {
 		written[end++] = '/';
 		end += (int)num_write_compact(written + end, recharge);

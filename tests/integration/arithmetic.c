@@ -14,6 +14,8 @@
  */
 #include "arithmetic.h"
 
+#include "limit/leaky_state.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,21 +74,72 @@ same_time(int64_t a, int64_t b, int64_t now_us)
 	return a == b || (a <= now_us && b <= now_us);
 }
 
+static bool
+same_recharge(const struct bucket *a, const struct bucket *b)
+{
+	const struct leaky_state x = leaky_state_open(a);
+	const struct leaky_state y = leaky_state_open(b);
+
+	return x.recharge == y.recharge && x.ticks == y.ticks &&
+	       x.empty_ticks == y.empty_ticks;
+}
+
+static bool
+same_spans(const struct limit *limit, const struct bucket *a,
+    const struct bucket *b, int64_t now_us)
+{
+	struct bucket copy_a = *a, copy_b = *b;
+	struct decision x, y;
+
+	decide(limit, OP_PEEK, 0, now_us, &copy_a, &x);
+	decide(limit, OP_PEEK, 0, now_us, &copy_b, &y);
+	return x.empty_us == y.empty_us && x.blocked_us == y.blocked_us;
+}
+
+/* After a clock was set back, a block may be too far ahead to be one. */
+static bool
+same_far(int64_t a, int64_t b, int64_t now_us)
+{
+	int64_t far_us = now_us + (INT64_C(1) << 46);
+
+	return a == b || (a >= far_us && b >= far_us);
+}
+
+/* Where blocks grow, one counts for longer than it lasts; one whose number is
+ * not known is the first. */
+static bool
+same_block(const struct limit *limit, const struct bucket *a,
+    const struct bucket *b, int64_t now_us)
+{
+	const struct leaky_state x = leaky_state_open(a);
+	const struct leaky_state y = leaky_state_open(b);
+	int64_t since_us = now_us - limit_block_memory_us(limit);
+
+	if (limit->block_growth == 0 || x.blocked_until_us <= since_us)
+		return same_time(
+		    x.blocked_until_us, y.blocked_until_us, since_us);
+	return same_far(x.blocked_until_us, y.blocked_until_us, now_us) &&
+	       (x.strikes > 1 ? x.strikes : 1) ==
+		   (y.strikes > 1 ? y.strikes : 1);
+}
+
 bool
 same_meaning(const struct limit *limit, const struct bucket *a,
     const struct bucket *b, int64_t now_us)
 {
-	if (limit->algorithm->is_drained(a, now_us) &&
+	if (limit->block_growth == 0 &&
+	    limit->algorithm->is_drained(a, now_us) &&
 	    limit->algorithm->is_drained(b, now_us))
 		return true;
 	if (is_window(limit))
 		return a->window.end_us == b->window.end_us &&
 		       a->window.count == b->window.count;
+	/* Ticks that others wrote stay there if a batch comes to nothing. */
+	if (limit->is_inline)
+		return same_spans(limit, a, b, now_us);
 	return same_time(a->leaky.empty_at_us, b->leaky.empty_at_us, now_us) &&
-	       same_time(a->leaky.blocked_until_us, b->leaky.blocked_until_us,
-		   now_us) &&
-	       (a->leaky.empty_at_us <= now_us ||
-		   a->leaky.recharge == b->leaky.recharge);
+	       same_block(limit, a, b, now_us) &&
+	       (a->leaky.empty_at_us <= now_us || same_recharge(a, b));
 }
 
 static bool
@@ -248,14 +301,16 @@ fail(const struct visit *visit, const char *what)
 	die("seed %" PRIu64 ", operation %" PRIu64 ": %s differs\n"
 	    "  bucket     %s k%u\n"
 	    "  limit      capacity %" PRId64 " recharge %" PRId64 ".%03" PRId64
-	    " block %" PRId64 " window %" PRId64 " debt %" PRId64 "%s\n"
+	    " block %" PRId64 " window %" PRId64 " debt %" PRId64
+	    " growth %" PRId64 " max %" PRId64 " memory %" PRId64 "%s\n"
 	    "  time       %" PRId64 "\n"
 	    "  operations %s\n"
 	    "  model      '%s'\n"
 	    "  redis      was '%s', is '%s'",
 	    seed, operations, what, visit->hash->name, entry->key,
 	    limit->capacity, limit->recharge_us, limit->recharge_ns,
-	    limit->block_us, limit->window_us, limit->debt,
+	    limit->block_us, limit->window_us, limit->debt, limit->block_growth,
+	    limit->block_max_us, limit_block_memory_us(limit),
 	    limit->is_inline ? " inline" : "", visit->now_us, entry->ops,
 	    visit->hash->texts[entry->key],
 	    visit->before->str ? visit->before->str : "",

@@ -1,5 +1,7 @@
 #include "arithmetic.h"
 
+#include "limit/leaky_state.h"
+
 #define HOUR INT64_C(3600000000)
 #define DAY  (24 * HOUR)
 
@@ -37,6 +39,22 @@ random_scale(int64_t max)
 	return value < max ? value : max;
 }
 
+/* None, one that is always as long, or one that grows. */
+static void
+random_block(struct limit *limit)
+{
+	limit->block_us = pick_below(2) ? random_scale(10 * DAY) : 0;
+	limit->block_growth = 0;
+	limit->block_memory_us = 0;
+	if (limit->block_us == 0 || is_window(limit) || pick_below(2) ||
+	    limit->recharge_us >= STRIKES_RECHARGE_BELOW)
+		return;
+	limit->block_growth = 2 + pick_below(5);
+	limit->block_max_us = limit->block_us + random_scale(100 * DAY);
+	if (pick_below(2))
+		limit->block_memory_us = random_scale(20 * DAY);
+}
+
 /* What limit_finish() lets pass: C*R and D*R together stay below the span. */
 static void
 random_debt(struct limit *limit)
@@ -64,8 +82,7 @@ random_limit(const struct algorithm *algorithm)
 		limit.recharge_us = 1 + pick_below(999);
 		limit.recharge_ns = pick_below(1000);
 	}
-	if (pick_below(2))
-		limit.block_us = random_scale(10 * DAY);
+	random_block(&limit);
 	random_debt(&limit);
 	return limit;
 }
@@ -90,7 +107,7 @@ random_change(struct limit *limit)
 		limit->window_us = random_scale(limit->window_us);
 		break;
 	case 3:
-		limit->block_us = other.block_us;
+		random_block(limit);
 		break;
 	case 4:
 		random_debt(limit);

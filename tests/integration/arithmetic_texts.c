@@ -12,7 +12,7 @@
 #define HASH "arithmetic:texts"
 
 struct text {
-	char bytes[64];
+	char bytes[80];
 	size_t len;
 };
 
@@ -48,7 +48,7 @@ struct bucket
 text_bucket(const struct limit *limit, const char *text)
 {
 	struct bucket bucket = {0};
-	int64_t recharge = 0, ticks = 0;
+	int64_t recharge = 0, ticks = 0, strikes = 0;
 	bool is_fine = false;
 	const char *rest;
 	char *at;
@@ -64,11 +64,16 @@ text_bucket(const struct limit *limit, const char *text)
 	}
 	if (*at == ' ')
 		bucket.leaky.blocked_until_us = strtoll(at, &at, 10);
+	if (*at == '*')
+		strikes = strtoll(at + 1, &at, 10);
 	rest = at + 1;
 	if (*at == '/')
 		recharge = text_compact(&rest);
 	bucket.leaky.recharge =
 	    is_fine ? 2 * (1000 * recharge + ticks) + 1 : 2 * recharge;
+	if (strikes > 0)
+		bucket.leaky.recharge = strikes * (INT64_C(1) << 47) +
+					2 * bucket.leaky.recharge + 1;
 	return bucket;
 }
 
@@ -138,6 +143,9 @@ random_text(void)
 		if (pick_below(2)) {
 			*at++ = ' ';
 			at += random_number(at);
+			if (pick_below(3) == 0)
+				at += sprintf(at, "*%0*d", (int)pick_below(4),
+				    (int)pick_below(70));
 		}
 		if (pick_below(2)) {
 			*at++ = '/';

@@ -281,6 +281,18 @@ class SweepScript(ScriptTest):
         self.check(ahead=f"{end * 60}s3", present=f"{end * 60}s2",
                    earlier=f"{end * 60}s4")
 
+    def test_blocks_that_grow_are_kept_until_they_are_forgotten(self):
+        limit = Limit(5, 1_000_000, "5000000 3 60000000 50000000", "/4C92")
+        self.put(over=f"0 {NOW - 49_999_999}*2", gone=f"0 {NOW - 50_000_000}*2",
+                 live=f"{NOW + 1} {NOW - 50_000_000}*2/4C92", known=f"0 {NOW - 1}",
+                 ahead=f"0 {NOW + self.HOUR}*3", none="0 1*64", wrong="0 1*0")
+        kept = {"over": f"0 {NOW - 49_999_999}*2", "live": f"{NOW + 1} {NOW - 50_000_000}*2/4C92",
+                "known": f"0 {NOW - 1}", "none": "0 1*64", "wrong": "0 1*0"}
+        self.sweep(limit=limit)
+        self.check(**kept, ahead=f"0 {NOW + self.HOUR}*3")
+        self.sweep(back=self.HOUR, limit=limit)
+        self.check(**kept, ahead=f"0 {NOW + 60_000_000}*3")
+
     def test_one_caller_at_a_time_but_trimming_comes_first(self):
         def is_let(*args, **options):
             return self.sweep(*args, **options)[0] == "0"

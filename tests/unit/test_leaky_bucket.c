@@ -2,6 +2,7 @@
 #include "suites.h"
 
 #include "base/attr.h"
+#include "limit/leaky_state.h"
 
 #include <string.h>
 
@@ -112,6 +113,95 @@ START_TEST(overflow_starts_a_block)
 	now += SECOND;
 	ck_assert(limit.algorithm->is_drained(&bucket, now));
 	check(consume(&limit, 1, now, &bucket), true, 1, SECOND, 0, 0);
+}
+END_TEST
+
+/* Five seconds, fifteen, forty-five and then a minute; forgotten after 50. */
+static struct limit
+growing_limit(void)
+{
+	struct limit limit = limit_of(1, SECOND, 5 * SECOND);
+
+	limit.block_growth = 3;
+	limit.block_max_us = 60 * SECOND;
+	return limit;
+}
+
+START_TEST(blocks_in_a_row_grow_up_to_the_most)
+{
+	const struct limit limit = growing_limit();
+	static const int64_t lengths[] = {5, 15, 45, 60, 60};
+	struct bucket bucket = {0};
+	int64_t now = START;
+
+	ck_assert_int_eq(limit_block_memory_us(&limit), 50 * SECOND);
+	ck_assert_int_eq(limit_life_us(&limit), 111 * SECOND);
+	for (size_t i = 0; i < COUNT(lengths); i++) {
+		int64_t length = lengths[i] * SECOND;
+
+		check(consume(&limit, 1, now, &bucket), true, 1, SECOND, 0, 0);
+		check(consume(&limit, 1, now, &bucket), false, 1, SECOND,
+		    length, length);
+		/* No request makes it longer. */
+		check(consume(&limit, 1, now + SECOND, &bucket), false, 0, 0,
+		    length - SECOND, length - SECOND);
+		now += length + 40 * SECOND;
+	}
+}
+END_TEST
+
+START_TEST(blocks_are_forgotten_after_a_time)
+{
+	const struct limit limit = growing_limit();
+	const struct algorithm *algorithm = limit.algorithm;
+	struct bucket bucket = {0};
+	int64_t end = START + 5 * SECOND, memory = 50 * SECOND;
+
+	consume(&limit, 1, START, &bucket);
+	consume(&limit, 1, START, &bucket);
+	ck_assert(algorithm->is_drained(&bucket, end));
+	ck_assert(algorithm->is_remembered(&bucket, memory, end + memory - 1));
+	ck_assert(!algorithm->is_remembered(&bucket, memory, end + memory));
+	/* What is let through changes nothing of it. */
+	consume(&limit, 1, end + memory - 2 * SECOND, &bucket);
+	ck_assert(algorithm->is_remembered(&bucket, memory, end + memory - 1));
+	consume(&limit, 1, end + memory, &bucket);
+	check(consume(&limit, 1, end + memory, &bucket), false, 1, SECOND,
+	    5 * SECOND, 5 * SECOND);
+}
+END_TEST
+
+START_TEST(reset_forgets_the_blocks)
+{
+	const struct limit limit = growing_limit();
+	struct bucket bucket = {0};
+	struct decision decision;
+
+	consume(&limit, 1, START, &bucket);
+	consume(&limit, 1, START, &bucket);
+	ck_assert(decide(
+	    &limit, OP_RESET, 0, START + 20 * SECOND, &bucket, &decision));
+	consume(&limit, 1, START + 20 * SECOND, &bucket);
+	check(consume(&limit, 1, START + 20 * SECOND, &bucket), false, 1,
+	    SECOND, 5 * SECOND, 5 * SECOND);
+}
+END_TEST
+
+START_TEST(strikes_share_a_number_with_the_recharge)
+{
+	static const struct leaky_state states[] = {
+	    {1, 0, 2, 63, STRIKES_RECHARGE_BELOW - 1, 1},
+	    {1, 999, 2, 63, 999999, TICKS_FINE}, {1, 0, 2, 1, 0, 1},
+	    {1, 7, 2, 1, 1, TICKS_FINE}, {1, 999, 2, 0, 999999, TICKS_FINE},
+	    {1, 0, 2, 0, LIMIT_SPAN_MAX - 1, 1}};
+
+	for (size_t i = 0; i < COUNT(states); i++) {
+		struct bucket bucket = leaky_state_close(&states[i]);
+		struct leaky_state state = leaky_state_open(&bucket);
+
+		ck_assert_int_le(bucket.leaky.recharge, BUCKET_NUMBER_MAX);
+		ck_assert_mem_eq(&state, &states[i], sizeof(state));
+	}
 }
 END_TEST
 
@@ -712,6 +802,10 @@ leaky_bucket_suite(void)
 	    tcase, fills_to_the_capacity_and_leaks_a_drop_a_recharge);
 	tcase_add_test(tcase, started_drop_counts_as_a_whole_one);
 	tcase_add_test(tcase, overflow_starts_a_block);
+	tcase_add_test(tcase, blocks_in_a_row_grow_up_to_the_most);
+	tcase_add_test(tcase, blocks_are_forgotten_after_a_time);
+	tcase_add_test(tcase, reset_forgets_the_blocks);
+	tcase_add_test(tcase, strikes_share_a_number_with_the_recharge);
 	tcase_add_test(
 	    tcase, block_shorter_than_the_leak_leaves_the_leak_in_retry);
 	tcase_add_test(

@@ -411,6 +411,33 @@ START_TEST(emptied_bucket_is_removed_at_once)
 }
 END_TEST
 
+START_TEST(sweep_leaves_what_remembers_blocks)
+{
+	struct limit limit = leaky(1, SECOND, SECOND);
+	struct decision decision;
+	struct memory *memory =
+	    memory_new(&(struct memory_options){.max_buckets = 100});
+	const struct key key = key_make("k", 1);
+
+	limit.block_growth = 2;
+	limit.block_max_us = 60 * SECOND;
+	limit.block_memory_us = 20 * SECOND;
+	for (int i = 0; i < 2; i++)
+		memory_decide(
+		    memory, &limit, &key, OP_CONSUME, 1, START, &decision);
+	ck_assert_int_eq(decision.blocked_us, SECOND);
+	memory_sweep(memory, memory_slots(memory), START + 21 * SECOND - 1);
+	ck_assert_uint_eq(memory_buckets(memory), 1);
+	for (int i = 0; i < 2; i++)
+		memory_decide(memory, &limit, &key, OP_CONSUME, 1,
+		    START + 21 * SECOND - 1, &decision);
+	ck_assert_int_eq(decision.blocked_us, 2 * SECOND);
+	memory_sweep(memory, memory_slots(memory), START + 43 * SECOND - 1);
+	ck_assert_uint_eq(memory_buckets(memory), 0);
+	memory_free(memory);
+}
+END_TEST
+
 START_TEST(sweep_removes_what_is_drained_and_nothing_else)
 {
 	struct limit brief = leaky(5, SECOND, 0);
@@ -843,6 +870,7 @@ memory_suite(void)
 	tcase_add_test(tcase, live_bucket_is_never_evicted);
 	tcase_add_test(tcase, drained_buckets_make_room_for_new_ones);
 	tcase_add_test(tcase, emptied_bucket_is_removed_at_once);
+	tcase_add_test(tcase, sweep_leaves_what_remembers_blocks);
 	tcase_add_test(tcase, sweep_removes_what_is_drained_and_nothing_else);
 	tcase_add_test(tcase, full_table_denies_and_counts);
 	tcase_add_test(tcase, full_table_allows_and_counts);

@@ -141,7 +141,14 @@ class JsonTest(DescriptorsCase):
         self.assertEqual(left(one("path", "h", hits_addend="0")), 2)
         self.assertEqual(left(one("path", "h", hitsAddend=5, isNegativeHits=True)), 7)
         self.assertEqual(left(one("path", "h", hitsAddend=None, isNegativeHits=False)), 6)
-        self.assertEqual(left(one("path", "h", limit={"requestsPerUnit": 1, "unit": "DAY"})), 5)
+        # One that comes along has a bucket of its own.
+        own = one("path", "h", limit={"requestsPerUnit": 2, "unit": "DAY"})
+        for code in "OK", "OK", "OVER_LIMIT":
+            status = self.limit(own)[1]["statuses"][0]
+            self.assertEqual((status["code"], status["currentLimit"]),
+                             (code, {"requestsPerUnit": 2, "unit": "DAY"}))
+        self.assertEqual(left(one("path", "h", limit={"requestsPerUnit": 1, "unit": 1})), 0)
+        self.assertEqual(left(one("path", "h")), 5)
         self.assertEqual(self.limit(one("path", "h", hitsAddend=2 ** 63))[0], 429)
 
     def test_fields_in_any_order_and_form(self):
@@ -152,6 +159,11 @@ class JsonTest(DescriptorsCase):
             response = self.post(self.client, body)
             self.assertEqual(response.status, 200, response.content)
         self.assertEqual(self.level("web/user=1"), 2)
+
+    def test_a_limit_that_is_none(self):
+        for limit in '{"unit":"EON"}', '{"requestsPerUnit":1}', '{"unit":"YEAR"}', '{"unit":8}':
+            self.refuse('{"domain":"web","descriptors":[{"entries":[{"key":"a"}],"limit":%s}]}'
+                        % limit, 400, "badlimit")
 
     def refuse(self, body, status, code, **headers):
         response = self.post(self.client, body, **headers)

@@ -212,6 +212,8 @@ const struct setting settings[] = {
 	.help = "of a decision, as in [http], for Envoy to add to its own"},
     {"grpc", "charge_all", CONFIG(gate.grpc_charge_all), FLAG, .fallback = "no",
 	.help = "charge each descriptor of a call, even if another one denies"},
+    {"grpc", "denied_body", CONFIG(gate.grpc_denied_body), TEXT(0, 1000),
+	.fallback = "", .help = "of Envoy's response to who is denied"},
 
     {"admin", "listen", CONFIG(listeners.admin), .type = SETTING_ADDRESS,
 	FROM(0, 262), .fallback = "127.0.0.1:14291",

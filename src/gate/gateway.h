@@ -53,6 +53,7 @@ struct gateway_options {
 	enum http_headers http_headers;
 	enum http_headers grpc_headers; /* of a decision for Envoy */
 	bool grpc_charge_all;           /* of a call's descriptors, each */
+	const char *grpc_denied_body;   /* for Envoy; "": its own */
 	const char *client_header;      /* a client's address behind a proxy */
 	const char *trusted_proxies;    /* networks (base/network.h) */
 	bool ready_on_fallback;         /* READY is fine without Redis */

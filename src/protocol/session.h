@@ -36,12 +36,14 @@ struct session_common {
 	struct login_tries *tries; /* which there were; NULL: none is counted */
 
 	/* settings */
-	bool inline_limits;        /* a request may bring its limit along */
-	const char *http_hosts;    /* names that HTTP clients may call us */
-	unsigned http_headers;     /* enum http_headers */
-	unsigned grpc_headers;     /* the same of gRPC */
-	bool grpc_charge_all;      /* charge each descriptor by itself */
-	const char *client_header; /* which says a client's address */
+	bool inline_limits;           /* a request may bring its limit along */
+	const char *http_hosts;       /* names that HTTP clients may call us */
+	unsigned http_headers;        /* enum http_headers */
+	unsigned grpc_headers;        /* the same of gRPC */
+	bool grpc_charge_all;         /* charge each descriptor by itself */
+	const char *grpc_denied_body; /* for Envoy to respond with; "": none;
+				       * NULL as well */
+	const char *client_header;    /* which says a client's address */
 	const struct networks *trusted; /* whose word counts for that; NULL:
 					 * none */
 	struct gate *gate; /* whose routes are in force; NULL: there are none */

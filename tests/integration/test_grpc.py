@@ -244,6 +244,17 @@ class GrpcTest(harness.Case):
             "x-dripgate-from"])
         self.assertEqual(headers(client.limit("else", ip())), {"x-dripgate-from": "none"})
 
+    def test_a_body_for_envoy_to_respond_with(self):
+        def body(call):
+            return dict(fields(call.message)).get(5)
+
+        client = self.start({"grpc": {"denied_body": '"Slow down, please."'}})
+        self.assertIsNone(body(client.limit("web", ip(more=field(3, field(1, 3))))))
+        self.assertEqual(body(client.limit("web", ip())), b"Slow down, please.")
+        client = self.start()
+        self.assertIsNone(body(client.limit("web", ip(more=field(3, field(1, 3))))))
+        self.assertIsNone(body(client.limit("web", ip())))
+
     def test_equal_descriptors_add_up(self):
         client = self.start()
         self.assertEqual(outcome(client.limit("web", ip(), ip())),

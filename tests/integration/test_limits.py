@@ -433,6 +433,7 @@ OTHER_SETTINGS = {
     ("control", "username"): "other", ("control", "password"): "other",
     ("control", "socket_timeout"): "7s", ("control", "connect_timeout"): "77s",
     ("grpc", "headers"): "legacy", ("grpc", "charge_all"): "yes",
+    ("grpc", "denied_body"): "too many",
     ("log", "level"): "debug", ("log", "format"): "json",
 }
 

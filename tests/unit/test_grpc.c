@@ -132,16 +132,19 @@ START_TEST(longest_response_has_room)
 	    .reset_us = INT64_MAX};
 	struct descriptor_status statuses[CHECK_KEYS_MAX];
 	struct quota_header headers[QUOTA_HEADERS_MAX];
+	char body[1001] = "";
 	const struct grpc_answer answer = {.statuses = statuses,
 	    .status_count = COUNT(statuses),
 	    .headers = headers,
-	    .header_count = COUNT(headers)};
+	    .header_count = COUNT(headers),
+	    .body = body};
 	char text[GRPC_RESPONSE_MAX];
 
 	for (unsigned i = 0; i < COUNT(statuses); i++) {
 		statuses[i] = status;
 		memset(statuses[i].name, 'x', LIMIT_NAME_MAX);
 	}
+	memset(body, 'x', sizeof(body) - 1);
 	for (unsigned i = 0; i < COUNT(headers); i++) {
 		headers[i].name = "x-ratelimit-remaining";
 		memset(headers[i].value, 'x', QUOTA_VALUE_MAX - 1);

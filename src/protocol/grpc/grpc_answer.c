@@ -103,7 +103,11 @@ grpc_answer_write(char to[GRPC_RESPONSE_MAX], const struct grpc_answer *answer)
 	    .response_headers_to_add.funcs.encode = grpc_answer_on_headers,
 	    .response_headers_to_add.arg = (void *)(uintptr_t)answer,
 	};
-	bool fits = pb_encode(&stream, RateLimitResponse_fields, &response);
+	bool fits;
+
+	if (answer->body)
+		response.raw_body = grpc_answer_string(answer->body);
+	fits = pb_encode(&stream, RateLimitResponse_fields, &response);
 
 	assert(fits);
 	return fits ? stream.bytes_written : 0;

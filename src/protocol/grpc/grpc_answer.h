@@ -22,6 +22,7 @@ struct grpc_answer {
 	const struct quota_header *headers; /* for Envoy to add to its response
 					     * to its client */
 	unsigned header_count;
+	const char *body; /* for Envoy to respond with; NULL: its own */
 };
 
 /** Write it.  Return its length. */

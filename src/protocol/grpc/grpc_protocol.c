@@ -181,6 +181,7 @@ grpc_protocol_write_answer(
     const struct session *session, char *to, const struct grpc_outcome *outcome)
 {
 	unsigned which = session->common->grpc_headers;
+	const char *body = session->common->grpc_denied_body;
 	struct quota_header headers[QUOTA_HEADERS_MAX];
 	struct grpc_answer answer = {.allowed = outcome->allowed,
 	    .statuses = outcome->statuses,
@@ -190,6 +191,8 @@ grpc_protocol_write_answer(
 	if (which != HTTP_HEADERS_NONE)
 		answer.header_count =
 		    quota_write_headers(&outcome->quota, which, headers);
+	if (!outcome->allowed && body && *body)
+		answer.body = body;
 	return grpc_answer_write(to, &answer);
 }
 

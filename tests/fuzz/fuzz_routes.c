@@ -69,7 +69,7 @@ try_head(const struct rules *rules, const char *bytes, size_t len)
 	struct http_reader reader = {0};
 	struct http_piece piece;
 	struct routed_request routed;
-	struct http_routing routing = {.rules = rules,
+	struct original_routing routing = {.rules = rules,
 	    .scratch = scratch,
 	    .peer = {.kind = ADDRESS_UNIX},
 	    .trusted = &trusted,

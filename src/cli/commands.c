@@ -213,7 +213,9 @@ const struct command_row command_rows[] = {
 	.help = "what the limits of FILE would do to recorded demand",
 	.more = "Compared with those in force.  Exits with 1 if a key is "
 		"denied more\noften."},
-    {"watch", "", .options = SOCKET | JSON | OPTION_BIT(OPTION_COUNT),
+    {"watch", "",
+	.options =
+	    SOCKET | JSON | OPTION_BIT(OPTION_COUNT) | OPTION_BIT(OPTION_NODES),
 	.run = watch_show,
 	.help = "requests a second under each limit, as top(1) shows processes",
 	.more = "Busiest first, once a second until interrupted, or --count "

@@ -15,7 +15,7 @@ struct command_row {
 	const char *name;              /* one word or two */
 	const char *arguments;         /* as help shows them */
 	size_t min, max;               /* number of arguments */
-	unsigned options;              /* OPTION_BIT() of those that it takes */
+	uint64_t options;              /* OPTION_BIT() of those that it takes */
 	int (*run)(struct tool *tool); /* returns the exit status */
 	const char *help;              /* one line */
 	const char *more;              /* the rest, or NULL */

@@ -17,7 +17,7 @@
  */
 
 static void
-help_print_options(unsigned options)
+help_print_options(uint64_t options)
 {
 	for (int i = 0; i < OPTION_ROWS; i++) {
 		const struct option_row *row = &option_rows[i];
@@ -74,7 +74,7 @@ help_print_commands(const char *family)
  */
 
 static void
-help_write_options(struct json *json, unsigned options)
+help_write_options(struct json *json, uint64_t options)
 {
 	json_open(json, "options", '[');
 	for (int i = 0; i < OPTION_ROWS; i++) {

@@ -29,9 +29,9 @@ cli_take_name(struct tool *tool, char *name, size_t size)
 
 static int
 cli_check_arguments(
-    const struct tool *tool, const struct command_row *row, unsigned given)
+    const struct tool *tool, const struct command_row *row, uint64_t given)
 {
-	unsigned surplus = given & ~(row->options | COMMAND_COMMON);
+	uint64_t surplus = given & ~(row->options | COMMAND_COMMON);
 
 	for (int i = 0; i < OPTION_ROWS; i++)
 		if (surplus & OPTION_BIT(i))
@@ -48,7 +48,7 @@ cli_check_arguments(
 
 /* The one command that was asked for, or its help. */
 static int
-cli_run_command(struct tool *tool, unsigned given)
+cli_run_command(struct tool *tool, uint64_t given)
 {
 	const struct command_row *row;
 	char name[200];
@@ -68,7 +68,7 @@ cli_run_command(struct tool *tool, unsigned given)
 }
 
 static int
-cli_run(struct tool *tool, unsigned given)
+cli_run(struct tool *tool, uint64_t given)
 {
 	if (given & OPTION_BIT(OPTION_VERSION)) {
 		puts("dripgate " VERSION);
@@ -108,7 +108,7 @@ main(int argc, char **argv)
 	    .wait_us = WAIT_US,
 	    .is_terminal = cli_has_terminal(),
 	};
-	unsigned given = 0;
+	uint64_t given = 0;
 	int status;
 
 	tool.colours = tool.is_terminal && !cli_refuses_colours();

@@ -88,6 +88,9 @@ const struct option_row option_rows[OPTION_ROWS] = {
 	TEXT(chart)},
     [OPTION_LEAKY] = {"leaky", 0, NULL,
 	"write leaky buckets, not fixed windows", FLAG(leaky)},
+    [OPTION_NODES] = {"nodes", 0, "LIST",
+	"several dripgated, addresses as for --socket, with commas between",
+	TEXT(nodes)},
 };
 
 /* A time of at most a day; a plain number is seconds. */
@@ -233,7 +236,7 @@ options_add_word(struct tool *tool, char *word, size_t max)
 /* Read the option that getopt_long() is at. */
 static int
 options_read_option(struct tool *tool, int argc, char **argv,
-    const struct getopt_tables *tables, unsigned *given)
+    const struct getopt_tables *tables, uint64_t *given)
 {
 	const char *word = argv[optind];
 	int found =
@@ -251,7 +254,7 @@ options_read_option(struct tool *tool, int argc, char **argv,
 
 int
 options_read(
-    struct tool *tool, int argc, char **argv, size_t max, unsigned *given)
+    struct tool *tool, int argc, char **argv, size_t max, uint64_t *given)
 {
 	struct getopt_tables tables = {0};
 	bool only_words = false;

@@ -8,6 +8,7 @@
 #include "cli/tool.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum option_id {
 	OPTION_CONFIG,
@@ -42,10 +43,11 @@ enum option_id {
 	OPTION_AGAINST,
 	OPTION_CHART,
 	OPTION_LEAKY,
+	OPTION_NODES,
 	OPTION_ROWS
 };
 
-#define OPTION_BIT(id) (1U << (id))
+#define OPTION_BIT(id) (UINT64_C(1) << (id))
 
 /** What the field of struct tool is that an option sets. */
 enum option_kind {
@@ -72,6 +74,6 @@ extern const struct option_row option_rows[OPTION_ROWS];
  * ${given}, and gather the other words in ${tool}->words, at most ${max}.
  * Return 0, or -1: the error was printed. */
 int options_read(struct tool *tool, int argc, char **argv, size_t max,
-    unsigned *given) MUST_USE;
+    uint64_t *given) MUST_USE;
 
 #endif

@@ -1,3 +1,8 @@
+/*
+ * Job: reads the counts of limits, and works out rates.
+ * Invariant: a finished set is sorted, busiest first.
+ * The heart: rates_finish().
+ */
 #include "cli/rates.h"
 
 #include "base/num.h"
@@ -120,6 +125,48 @@ rates_finish(struct rates *rates, struct rates *before)
 	if (rates->count > 0)
 		qsort(rates->rows, rates->count, sizeof(*rates->rows),
 		    rates_compare_busyness);
+}
+
+static void
+rates_add_up(struct rate_row *to, const struct rate_row *from)
+{
+	for (int i = 0; i < RATES; i++)
+		to->per_second[i] += from->per_second[i];
+}
+
+int
+rates_sum(struct rates *to, const struct rates *from)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < from->count; i++) {
+		struct rate_row *row = rates_add_row(to);
+
+		if (!row)
+			return -1;
+		*row = from->rows[i];
+	}
+	if (to->count == 0)
+		return 0;
+	qsort(to->rows, to->count, sizeof(*to->rows), rates_compare_names);
+	for (size_t i = 1; i < to->count; i++)
+		if (strcmp(to->rows[kept].name, to->rows[i].name) == 0)
+			rates_add_up(&to->rows[kept], &to->rows[i]);
+		else
+			to->rows[++kept] = to->rows[i];
+	to->count = kept + 1;
+	qsort(to->rows, to->count, sizeof(*to->rows), rates_compare_busyness);
+	return 0;
+}
+
+struct rate_row
+rates_total(const struct rates *rates)
+{
+	struct rate_row total = {.name = "total"};
+
+	for (size_t i = 0; i < rates->count; i++)
+		rates_add_up(&total, &rates->rows[i]);
+	return total;
 }
 
 const char *

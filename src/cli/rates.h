@@ -49,6 +49,13 @@ int rates_add(struct rates *rates, const char *line) MUST_USE;
  * count from 0. */
 void rates_finish(struct rates *rates, struct rates *before);
 
+/** Add the rates of ${from}, finished, limit by limit.  Return 0, or -1 (out of
+ * memory). */
+int rates_sum(struct rates *to, const struct rates *from) MUST_USE;
+
+/** The rates of all limits together. */
+struct rate_row rates_total(const struct rates *rates);
+
 /** "allowed", and the heading of its column. */
 const char *rate_name(enum rate_count count);
 const char *rate_heading(enum rate_count count);

@@ -53,6 +53,7 @@ struct tool {
 	int64_t live_us;     /* 0: not given */
 	bool hash_keys;
 	bool leaky;
+	const char *nodes; /* addresses of daemons; NULL: one */
 
 	/* the command's arguments */
 	char **words;

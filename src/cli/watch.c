@@ -1,6 +1,9 @@
 /*
- * watch: shows the requests a second under each limit of one dripgated.  It
- * tries a daemon that is away again every second.  The heart is watch_loop().
+ * Job: shows the requests a second under each limit, of one dripgated or of
+ * several together.
+ * Invariant: one that is away is tried again every second; the others are shown
+ * meanwhile.
+ * The heart: watch_loop().
  */
 #include "base/clock.h"
 #include "cli/commands.h"
@@ -8,12 +11,13 @@
 #include "cli/interrupt.h"
 #include "cli/json.h"
 #include "cli/rates.h"
+#include "cli/screen.h"
 #include "cli/table.h"
 #include "cli/text.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -25,65 +29,109 @@
 #define SCREEN_COLUMNS 40
 #define SCREEN_ROWS    6
 
-/* The other screen of a terminal, without a cursor, and back. */
-#define SCREEN_ENTER "\033[?1049h\033[?25l"
-#define SCREEN_LEAVE "\033[?25h\033[?1049l"
-#define SCREEN_CLEAR "\033[H\033[2J"
+/* So many daemons may be watched. */
+#define NODES_MAX 64
 
-struct watch {
-	const struct tool *tool;
+/* Of several daemons, none is waited for longer than this. */
+#define PATIENCE_US INT64_C(1000000)
+
+struct watch_node {
 	struct gate_address address;
 	struct gate_client client;
 	struct rates before, now;
-	bool is_screen;
-	bool has_said_so; /* it was printed that the daemon is away */
-	int64_t shown;    /* tables */
+	bool is_away;
+	bool has_said_so; /* it was printed */
 	char reason[400]; /* why there was no response */
 };
 
+struct watch {
+	const struct tool *tool;
+	struct watch_node *nodes;
+	size_t count;
+	size_t away;
+	struct rates rates; /* of all of them */
+	bool is_screen;
+	int64_t shown; /* tables, the one being shown included */
+};
+
 static int
-watch_fail(struct watch *watch, const char *why)
+watch_fail(struct watch_node *node, const char *why)
 {
 	int error = errno;
 
-	gate_client_close(&watch->client);
+	gate_client_close(&node->client);
 	errno = error;
-	snprintf(watch->reason, sizeof(watch->reason), "%s: %s",
-	    watch->address.text, why);
+	snprintf(node->reason, sizeof(node->reason), "%s: %s",
+	    node->address.text, why);
 	return -1;
 }
 
 static int
-watch_connect_again(struct watch *watch)
+watch_connect_again(const struct watch *watch, struct watch_node *node)
 {
-	if (watch->client.fd != -1)
+	int64_t timeout_us = tool_timeout_us(watch->tool);
+
+	if (node->client.fd != -1)
 		return 0;
-	return gate_client_open(&watch->client, &watch->address,
-	    tool_timeout_us(watch->tool), watch->reason, sizeof(watch->reason));
+	if (watch->count > 1 && timeout_us > PATIENCE_US)
+		timeout_us = PATIENCE_US;
+	return gate_client_open(&node->client, &node->address, timeout_us,
+	    node->reason, sizeof(node->reason));
 }
 
 /* Fill in ${now}.  Return 0, or -1 with the reason and errno (EINTR: the user
  * interrupted), disconnected. */
 static int
-watch_get_limits(struct watch *watch)
+watch_get_limits(const struct watch *watch, struct watch_node *node)
 {
 	const char *line;
 
-	rates_free(&watch->now);
-	if (watch_connect_again(watch) == -1)
+	rates_free(&node->now);
+	if (watch_connect_again(watch, node) == -1)
 		return -1;
-	if (gate_client_send(&watch->client, "LIMITS") == -1)
-		return watch_fail(watch, gate_client_why(&watch->client));
-	while ((line = gate_client_line(&watch->client)) &&
+	if (gate_client_send(&node->client, "LIMITS") == -1)
+		return watch_fail(node, gate_client_why(&node->client));
+	while ((line = gate_client_line(&node->client)) &&
 	       strcmp(line, "END") != 0) {
 		if (strncmp(line, "ERR ", 4) == 0)
-			return watch_fail(watch, line + 4);
-		if (rates_add(&watch->now, line) == -1)
-			return watch_fail(watch, "out of memory");
+			return watch_fail(node, line + 4);
+		if (rates_add(&node->now, line) == -1)
+			return watch_fail(node, "out of memory");
 	}
 	if (!line)
-		return watch_fail(watch, gate_client_why(&watch->client));
-	watch->now.at_us = clock_us();
+		return watch_fail(node, gate_client_why(&node->client));
+	node->now.at_us = clock_us();
+	return 0;
+}
+
+/* Fill in ${rates}, of those that are there.  Return 0, or -1: the error was
+ * printed, or the user interrupted. */
+static int
+watch_get_rates(struct watch *watch)
+{
+	rates_free(&watch->rates);
+	watch->away = 0;
+	for (size_t i = 0; i < watch->count; i++) {
+		struct watch_node *node = &watch->nodes[i];
+
+		node->is_away = watch_get_limits(watch, node) == -1;
+		if (node->is_away && errno == EINTR)
+			return -1;
+		watch->away += node->is_away;
+		if (node->is_away)
+			continue;
+		rates_finish(&node->now, &node->before);
+		/* The first response is there to be compared with. */
+		if (node->before.at_us > 0 &&
+		    rates_sum(&watch->rates, &node->now) == -1) {
+			tool_error("out of memory");
+			return -1;
+		}
+		rates_free(&node->before);
+		node->before = node->now;
+		node->now = (struct rates){0};
+		node->has_said_so = false;
+	}
 	return 0;
 }
 
@@ -121,158 +169,178 @@ watch_room(const struct watch *watch)
 	return room;
 }
 
+/* "2 of 3 dripgated", or the one. */
 static void
-watch_show_head(const struct watch *watch, const char *what)
+watch_write_head(const struct watch *watch, char *head, size_t size)
+{
+	const struct watch_node *node = watch->nodes;
+	int len;
+
+	if (watch->count == 1 && node->is_away) {
+		snprintf(head, size, "dripgated at %s", node->reason);
+		return;
+	}
+	if (watch->count == 1) {
+		snprintf(head, size, "dripgated at %s: %zu limits",
+		    node->address.text, watch->rates.count);
+		return;
+	}
+	len = snprintf(head, size, "%zu of %zu dripgated: %zu limits",
+	    watch->count - watch->away, watch->count, watch->rates.count);
+	for (size_t i = 0; i < watch->count && (size_t)len < size; i++)
+		if (watch->nodes[i].is_away)
+			len += snprintf(head + len, size - (size_t)len, "; %s",
+			    watch->nodes[i].reason);
+}
+
+static void
+watch_show_head(const struct watch *watch)
 {
 	size_t width = watch_terminal_size().ws_col;
-	char head[400];
+	char head[1000];
 
 	if (!watch->is_screen)
 		return;
-	snprintf(head, sizeof(head), "dripgated at %s: %s", watch->address.text,
-	    what);
+	watch_write_head(watch, head, sizeof(head));
 	if (width > 0 && width < strlen(head))
 		head[width] = '\0';
-	fputs(SCREEN_CLEAR, stdout);
+	screen_clear();
 	text_line("%s", head);
 	putchar('\n');
 }
 
+/* Denials are to be seen at once. */
 static void
 watch_add_row(struct table *table, const struct rate_row *row)
 {
 	table_add(table, "%s", row->name);
-	for (int i = 0; i < RATES; i++)
+	for (int i = 0; i < RATES; i++) {
 		table_add(table, "%.1f", row->per_second[i]);
+		if (i == RATE_denied && row->per_second[i] > 0)
+			table_colour(table, COLOUR_RED);
+	}
 }
 
+/* The sums stand above the limits, of which not all may have room. */
 static int
 watch_show_table(const struct watch *watch)
 {
 	struct table table = {.columns = RATES + 1};
-	char what[40];
+	struct rate_row total = rates_total(&watch->rates);
 	int status;
 
-	snprintf(what, sizeof(what), "%zu limits", watch->now.count);
-	watch_show_head(watch, what);
-	if (!watch->is_screen && watch->shown > 0)
+	watch_show_head(watch);
+	if (!watch->is_screen && watch->shown > 1)
 		putchar('\n');
 	table_add(&table, "LIMIT");
 	for (int i = 0; i < RATES; i++)
 		table_add(&table, "%s", rate_heading((enum rate_count)i));
-	for (size_t i = 0; i < watch->now.count; i++)
-		watch_add_row(&table, &watch->now.rows[i]);
+	if (watch->rates.count > 1)
+		watch_add_row(&table, &total);
+	for (size_t i = 0; i < watch->rates.count; i++)
+		watch_add_row(&table, &watch->rates.rows[i]);
 	status = table_print(&table, watch->tool, watch_room(watch), stdout);
 	table_free(&table);
 	return status;
 }
 
+static void
+watch_write_row(struct json *json, const char *name, const struct rate_row *row)
+{
+	char number[40];
+
+	json_open(json, name, '{');
+	if (!name)
+		json_text(json, "name", row->name);
+	for (int i = 0; i < RATES; i++) {
+		snprintf(number, sizeof(number), "%.3f", row->per_second[i]);
+		json_raw(json, rate_name((enum rate_count)i), number);
+	}
+	json_close(json, '}');
+}
+
 static int
 watch_write_rates(const struct watch *watch)
 {
+	struct rate_row total = rates_total(&watch->rates);
 	struct json json = {.to = stdout};
-	char number[40];
 
 	json_open(&json, NULL, '{');
+	json_int(&json, "daemons", (int64_t)(watch->count - watch->away));
+	watch_write_row(&json, "total", &total);
 	json_open(&json, "limits", '[');
-	for (size_t i = 0; i < watch->now.count; i++) {
-		const struct rate_row *row = &watch->now.rows[i];
-
-		json_open(&json, NULL, '{');
-		json_text(&json, "name", row->name);
-		for (int k = 0; k < RATES; k++) {
-			snprintf(
-			    number, sizeof(number), "%.3f", row->per_second[k]);
-			json_raw(&json, rate_name((enum rate_count)k), number);
-		}
-		json_close(&json, '}');
-	}
+	for (size_t i = 0; i < watch->rates.count; i++)
+		watch_write_row(&json, NULL, &watch->rates.rows[i]);
 	json_close(&json, ']');
 	json_close(&json, '}');
 	json_end(&json);
 	return 0;
 }
 
-/* Show the rates since ${before}, which becomes ${now}. */
+/* Report that daemons are away, and go on: they may come back. */
+static void
+watch_say_who_is_away(struct watch *watch)
+{
+	for (size_t i = 0; i < watch->count; i++) {
+		struct watch_node *node = &watch->nodes[i];
+
+		if (!node->is_away || node->has_said_so)
+			continue;
+		if (!watch->is_screen)
+			tool_error("%s; trying again", node->reason);
+		node->has_said_so = true;
+	}
+}
+
+/* Return 0, or -1: the error was printed. */
 static int
 watch_show_rates(struct watch *watch)
 {
-	rates_finish(&watch->now, &watch->before);
-	if ((watch->tool->json ? watch_write_rates(watch)
-			       : watch_show_table(watch)) == -1)
-		return -1;
-	rates_free(&watch->before);
-	watch->before = watch->now;
-	watch->now = (struct rates){0};
-	watch->has_said_so = false;
+	watch_say_who_is_away(watch);
+	if (watch->away == watch->count) {
+		watch_show_head(watch);
+		return 0;
+	}
 	watch->shown++;
-	return 0;
+	return watch->tool->json ? watch_write_rates(watch)
+				 : watch_show_table(watch);
 }
 
-/* Report that the daemon is away, and go on: it may come back. */
-static void
-watch_show_absence(struct watch *watch)
+/* Wait until it is time, or the user interrupts or presses q.  Return whether
+ * it is time. */
+static bool
+watch_wait(struct watch *watch, int64_t until_us)
 {
-	if (watch->is_screen)
-		watch_show_head(watch, watch->reason);
-	else if (!watch->has_said_so)
-		tool_error("%s; trying again", watch->reason);
-	watch->has_said_so = true;
+	int keys = watch->is_screen && isatty(STDIN_FILENO) ? STDIN_FILENO : -1;
+	enum wait_result result;
+	char key;
+
+	while ((result = interrupt_wait(keys, until_us)) == WAIT_READY) {
+		if (read(keys, &key, 1) != 1)
+			keys = -1;
+		else if (key == 'q' || key == 'Q')
+			return false;
+	}
+	return result == WAIT_TIMEOUT;
 }
 
 /* One second after the other.  Return the exit status. */
 static int
 watch_loop(struct watch *watch)
 {
-	int64_t next_us = watch->before.at_us + TICK_US;
+	const struct tool *tool = watch->tool;
+	int64_t next_us = clock_us() + TICK_US;
 
-	while (interrupt_wait(-1, next_us) != WAIT_INTERRUPTED) {
-		if (clock_us() < next_us)
-			continue;
+	while (watch_wait(watch, next_us)) {
 		next_us = clock_us() + TICK_US;
-		if (watch_get_limits(watch) == -1) {
-			if (errno != EINTR)
-				watch_show_absence(watch);
-		} else if (watch_show_rates(watch) == -1) {
+		if (watch_get_rates(watch) == -1)
+			return errno == EINTR ? STATUS_FINE : STATUS_ERROR;
+		if (watch_show_rates(watch) == -1 || fflush(stdout) == EOF)
 			return STATUS_ERROR;
-		}
-		if (fflush(stdout) == EOF)
-			return STATUS_ERROR;
-		if (watch->tool->count && watch->shown == watch->tool->count)
+		if (tool->count && watch->shown == tool->count)
 			break;
 	}
 	return STATUS_FINE;
-}
-
-/* Ignore errors: if the terminal is gone, the next table fails. */
-static void
-watch_write_now(const char *text)
-{
-	if (write(STDOUT_FILENO, text, strlen(text)) == -1)
-		return;
-}
-
-/* ^Z: restore the shell's screen until the shell continues this process. */
-static void
-watch_on_stop(int number)
-{
-	int error = errno;
-
-	(void)number;
-	watch_write_now(SCREEN_LEAVE);
-	raise(SIGSTOP);
-	watch_write_now(SCREEN_ENTER);
-	errno = error;
-}
-
-static void
-watch_enter_screen(void)
-{
-	const struct sigaction stop = {
-	    .sa_handler = watch_on_stop, .sa_flags = SA_RESTART};
-
-	sigaction(SIGTSTP, &stop, NULL);
-	fputs(SCREEN_ENTER, stdout);
 }
 
 static int
@@ -282,48 +350,102 @@ watch_on_screen(struct watch *watch)
 
 	interrupt_catch();
 	if (watch->is_screen)
-		watch_enter_screen();
+		screen_enter();
 	status = watch_loop(watch);
 	if (watch->is_screen)
-		fputs(SCREEN_LEAVE, stdout);
+		screen_leave();
 	return status;
 }
 
-/* The first response says whether there is anything to watch. */
+/*
+ * The daemons.
+ */
+
+/* The first responses say whether there is anything to watch. */
 static int
-watch_check_first(const struct watch *watch)
+watch_check_first(struct watch *watch)
 {
-	if (watch->before.count > 0 && !watch->before.has_counts)
-		return tool_error("%s: this dripgated does not count by "
-				  "limit; it is older than this dripgate",
-		    watch->address.text);
+	if (watch_get_rates(watch) == -1)
+		return STATUS_ERROR;
+	if (watch->away == watch->count)
+		return tool_error(
+		    "%s; is dripgated running there?", watch->nodes[0].reason);
+	for (size_t i = 0; i < watch->count; i++) {
+		const struct watch_node *node = &watch->nodes[i];
+
+		if (node->before.count > 0 && !node->before.has_counts)
+			return tool_error("%s: this dripgated does not count "
+					  "by limit; it is older than this "
+					  "dripgate",
+			    node->address.text);
+	}
 	return STATUS_FINE;
+}
+
+static int
+watch_add_node(struct watch *watch, struct tool *tool)
+{
+	struct watch_node *node = &watch->nodes[watch->count];
+
+	if (watch->count == NODES_MAX)
+		return tool_error("--nodes: more than %d", NODES_MAX);
+	node->client.fd = -1;
+	watch->count++;
+	return tool_find_gate(tool, &node->address) == -1 ? STATUS_ERROR
+							  : STATUS_FINE;
+}
+
+/* Add those of a list, which is cut into its words. */
+static int
+watch_add_nodes(struct watch *watch, struct tool *tool, char *list)
+{
+	int status = STATUS_FINE;
+	char *rest, *word = strtok_r(list, ", ", &rest);
+
+	if (!word)
+		return tool_error("--nodes: no address");
+	for (; word && status == STATUS_FINE;
+	     word = strtok_r(NULL, ", ", &rest)) {
+		tool->socket = word;
+		status = watch_add_node(watch, tool);
+	}
+	return status;
+}
+
+static void
+watch_free(struct watch *watch)
+{
+	for (size_t i = 0; i < watch->count; i++) {
+		gate_client_close(&watch->nodes[i].client);
+		rates_free(&watch->nodes[i].before);
+		rates_free(&watch->nodes[i].now);
+	}
+	rates_free(&watch->rates);
+	free(watch->nodes);
 }
 
 int
 watch_show(struct tool *tool)
 {
-	struct watch watch = {
-	    .tool = tool,
-	    .client.fd = -1,
+	struct watch watch = {.tool = tool,
 	    .is_screen = watch_fits_screen(tool),
-	};
+	    .nodes = calloc(NODES_MAX, sizeof(*watch.nodes))};
+	char *list = tool->nodes ? strdup(tool->nodes) : NULL;
 	int status;
 
-	if (tool_find_gate(tool, &watch.address) == -1)
-		return STATUS_ERROR;
-	if (watch_get_limits(&watch) == -1) {
-		rates_free(&watch.now);
-		return tool_error(
-		    "%s; is dripgated running there?", watch.reason);
-	}
-	watch.before = watch.now;
-	watch.now = (struct rates){0};
-	status = watch_check_first(&watch);
+	if (!watch.nodes || (tool->nodes && !list))
+		status = tool_error("out of memory");
+	else if (tool->nodes && tool->socket)
+		status = tool_error("--nodes or --socket, not both");
+	else if (list)
+		status = watch_add_nodes(&watch, tool, list);
+	else
+		status = watch_add_node(&watch, tool);
+	if (status == STATUS_FINE)
+		status = watch_check_first(&watch);
 	if (status == STATUS_FINE)
 		status = watch_on_screen(&watch);
-	gate_client_close(&watch.client);
-	rates_free(&watch.before);
-	rates_free(&watch.now);
+	watch_free(&watch);
+	free(list);
 	return status;
 }

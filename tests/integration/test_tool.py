@@ -544,7 +544,7 @@ class ArgumentsTest(ToolCase):
                 self.assertTrue(text.startswith(f"usage: dripgate {command}"), text)
                 self.assertIn("--config FILE", text)
         listed = re.findall(r"(?m)^  ([a-z-]+(?: [a-z-]+)?) ", everything)
-        listed = re.findall(r"(?m)^  ([a-z]+(?: [a-z-]+)?) ", everything)
+        listed = re.findall(r"(?m)^  ([a-z-]+(?: [a-z-]+)?) ", everything)
         self.assertEqual(sorted(set(listed)), sorted(COMMANDS))
 
     def test_help_of_a_family_has_its_commands_only(self):
@@ -1284,11 +1284,14 @@ class WatchTest(ToolCase):
         rows = [line.split() for line in text.splitlines()]
         self.assertEqual(rows[0], ["LIMIT", "ALLOWED/S", "DENIED/S", "SHADOW/S",
                                    "FALLBACK/S", "DENYCACHE/S"])
-        self.assertEqual([row[0] for row in rows[1:]], ["busy", "slow", "idle"])
-        allowed, denied, _, fallback, _ = map(float, rows[1][1:])
+        self.assertEqual([row[0] for row in rows[1:]], ["total", "busy", "slow", "idle"])
+        for place in range(1, 6):
+            self.assertAlmostEqual(float(rows[1][place]), sum(float(row[place])
+                                                              for row in rows[2:]), delta=0.2)
+        allowed, denied, _, fallback, _ = map(float, rows[2][1:])
         self.assertAlmostEqual(allowed / denied, 20, delta=0.5)
         self.assertAlmostEqual(allowed / fallback, 100, delta=5)
-        self.assertEqual(set(rows[3][1:]), {"0.0"})
+        self.assertEqual(set(rows[4][1:]), {"0.0"})
 
     def test_json_is_an_object_a_line(self):
         # Much more, whatever the time in between.
@@ -1356,7 +1359,7 @@ class WatchTest(ToolCase):
                 self.assertNotIn("\033", "".join(lines))
                 self.assertEqual(lines[0].split()[:2], ["LIMIT", "ALLOWED/S"])
                 self.assertEqual([line[:3].strip() for line in lines],
-                                 ["LIM", "aaa", "b", ""])
+                                 ["LIM", "tot", "aaa", "b", ""])
                 self.assertLessEqual(max(map(len, lines)), size[1])
                 daemon.close()
                 os.unlink(daemon.path)
@@ -1380,6 +1383,61 @@ class WatchTest(ToolCase):
             text = read_terminal(ours)
             self.assertTrue(text.endswith(b"\033[?25h\033[?1049l"), text[-40:])
             self.assertEqual(child.wait(harness.PATIENCE), FINE)
+
+    def test_q_ends_it(self):
+        child, ours = self.on_terminal(self.hundred())
+        before = termios.tcgetattr(ours)
+        read_terminal(ours, b"LIMIT")
+        self.assertNotEqual(termios.tcgetattr(ours), before)
+        os.write(ours, b"xq")
+        text = read_terminal(ours)
+        self.assertNotIn(b"x", text)
+        self.assertTrue(text.endswith(b"\033[?25h\033[?1049l"), text[-40:])
+        self.assertEqual(child.wait(harness.PATIENCE), FINE)
+
+    def test_denials_are_red(self):
+        daemon = self.fake(*([counts("a", 1, 10 * i), counts("b", i)] for i in range(99)))
+        child, ours = self.on_terminal(daemon)
+        text = b"".join(read_terminal(ours, b"DENYCACHE/S") for _ in range(2))
+        rows = [line for line in text.split(b"\r\n") if line.startswith((b"a ", b"b ", b"total "))]
+        self.assertEqual({line[:1]: b"\033[31m" in line for line in rows},
+                         {b"t": True, b"a": True, b"b": False})
+        child.send_signal(signal.SIGINT)
+
+    def test_several_daemons_are_added_up(self):
+        gates = [self.daemon(FILE, {"workers": {"count": 1}}) for _ in range(2)]
+        nodes = ",".join([gates[0].path, "/nowhere.sock", gates[1].path])
+        watching = self.started(Process(self.folder, "watching", [
+            DRIPGATE, "watch", "--json", "--nodes", nodes]))
+        wait_until(lambda: "trying again" in watching.log(), "the first look")
+
+        def are_seen():
+            for i, gate in enumerate(gates):
+                gate.ask(*["consume login:1"] * (i + 1), "consume other:1")
+            objects = [json.loads(line) for line in watching.log().splitlines()
+                       if line.startswith("{")]
+            return objects if len(objects) >= 3 else None
+        last = wait_until(are_seen, "rates of both")[-1]
+        self.assertEqual(last["daemons"], 2)
+        names = [limit["name"] for limit in last["limits"]]
+        self.assertEqual(sorted(names), sorted(set(names)))
+        for name in "allowed", "denied":
+            self.assertAlmostEqual(sum(limit[name] for limit in last["limits"]),
+                                   last["total"][name], delta=0.01)
+        self.assertGreater(last["total"]["allowed"] + last["total"]["denied"], 0)
+        self.assertEqual(watching.log().count("/nowhere.sock"), 1)
+        gates[0].stop()
+        wait_until(lambda: watching.log().count("trying again") == 2, "the other one alone")
+        wait_until(lambda: json.loads(watching.log().splitlines()[-1])["daemons"] == 1, "one")
+
+    def test_nodes_that_are_none(self):
+        for words, reason in ((("--nodes", ","), "no address"),
+                              (("--nodes", "/a", "-s", "/b"), "not both"),
+                              (("--nodes", "/nowhere,/there"), "/nowhere: "),
+                              (("--nodes", ",".join(["/a"] * 65)), "more than 64")):
+            done = self.run_tool("watch", *words)
+            self.assertEqual(done.returncode, ERROR)
+            self.assertIn(reason, done.stderr)
 
     def test_a_terminal_is_lent_to_the_shell_meanwhile(self):
         child, ours = self.on_terminal(self.hundred())

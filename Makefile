@@ -42,7 +42,7 @@ DEBIAN      = gcc libc6-dev pkgconf libevent-dev libhiredis-dev libinih-dev \
               nanopb protobuf-compiler netcat-openbsd
 DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
               node-redis mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
-              nginx haproxy apache2 lua-socket postfix zsh fish
+              nginx haproxy apache2 lua-socket postfix zsh fish python3-grpcio python3-protobuf
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
        -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef \

@@ -1,11 +1,15 @@
 """gRPC: Envoy's rate limit service and gRPC's health service."""
 
 import base64
+import json
 import os
+import shutil
 import signal
 import ssl
 import struct
 import subprocess
+import sys
+import unittest
 
 import harness
 import http2
@@ -651,6 +655,35 @@ class GrpcTest(harness.Case):
         self.assertEqual(self.level("web/path=b"), "2")
         self.assertEqual(outcome(client.limit("web", ip(more=override(3, HOUR)))),
                          (OK, [(OK, 3, 2)]))
+
+
+def python_with_grpc():
+    """One that has grpcio, or None."""
+    for program in sys.executable, "/usr/bin/python3":
+        if shutil.which(program) and shutil.which("protoc") and subprocess.run(
+                [program, "-c", "import grpc, google.protobuf"], check=False,
+                capture_output=True).returncode == 0:
+            return program
+    return None
+
+
+class OtherClientTest(harness.Case):
+    @unittest.skipUnless(python_with_grpc(), "needs grpcio, protobuf and protoc")
+    def test_grpcio(self):
+        gate = self.daemon(LIMITS)
+        done = subprocess.run(
+            [python_with_grpc(), os.path.join(harness.ROOT, "tests", "integration",
+                                              "grpc_client.py"), self.folder,
+             str(gate.port), os.path.join(harness.ROOT, "src", "protocol", "grpc")],
+            check=False, capture_output=True, text=True, timeout=harness.PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = json.loads(done.stdout)
+        self.assertEqual(said["calls"], [[OK, [[OK, 10, left]] * 2] for left in range(9, -1, -1)] +
+                         [[OVER_LIMIT, [[OVER_LIMIT, 10, 0]] * 2]])
+        self.assertEqual(said["at_once"], {str(OK): 3, str(OVER_LIMIT): 197})
+        self.assertEqual((said["health"], said["watch"]), (1, 1))
+        self.assertEqual(said["error"], ["UNKNOWN", "rate limit domain must not be empty"])
+        self.assertEqual(said["late"], "DEADLINE_EXCEEDED")
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ const struct command_row command_rows[] = {
     {"limits show", "N", WORDS(1, 1), .options = REDIS | JSON,
 	.run = limits_show,
 	.help = "write number N of the history as a file of limits"},
-    {"limits rollback", "[N]", WORDS(0, 1), .options = REDIS | LOAD,
+    {"limits rollback", "[N]", WORDS(0, 1), .options = REDIS | LOAD | JSON,
 	.run = limits_rollback,
 	.help = "load number N of the history again, by default the one "
 		"before",
@@ -131,7 +131,7 @@ const struct command_row command_rows[] = {
 		"limit is\n"
 		"shown with the reason, and is an error."},
     {"limits import-envoy", "FILE...", WORDS(1, COMMAND_WORDS_MAX),
-	.options = OPTION_BIT(OPTION_LEAKY), .run = limits_import_envoy,
+	.options = JSON | OPTION_BIT(OPTION_LEAKY), .run = limits_import_envoy,
 	.help = "write limits that decide as envoyproxy/ratelimit does by "
 		"FILEs",
 	.more = "To standard output, for dripgated's [limits] file.  What is "

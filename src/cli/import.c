@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cli/commands.h"
 #include "cli/import_text.h"
+#include "cli/limits.h"
 #include "limit/key.h"
 #include "limit/rules_text.h"
 #include "protocol/descriptors.h"
@@ -417,10 +418,12 @@ import_domains(struct importing *importing, const struct envoy_node *root)
 	return 0;
 }
 
-/* See whether dripgated would take them.  If not, it is our fault. */
+/* Print them, as a file or as an array, if dripgated would take them.  If not,
+ * it is our fault. */
 static int
-import_check(const struct importing *importing)
+import_print(const struct importing *importing, bool is_json)
 {
+	struct limit_set set;
 	struct reasons reasons;
 	struct rules *rules = rules_from_ini("limits",
 	    buf_data(&importing->out), buf_len(&importing->out), &reasons);
@@ -428,24 +431,26 @@ import_check(const struct importing *importing)
 	if (!rules)
 		return tool_error("the limits are wrong, which is a bug: %s",
 		    reasons_first(&reasons));
-	rules_unref(rules);
+	if (limit_set_from_rules(&set, "limits", rules) == -1)
+		return STATUS_ERROR;
+	if (is_json)
+		limits_write_set(stdout, &set);
+	else
+		fwrite(buf_data(&importing->out), 1, buf_len(&importing->out),
+		    stdout);
+	limit_set_free(&set);
 	return importing->has_left ? STATUS_DIFFERENT : STATUS_FINE;
 }
 
 static int
-import_all(struct importing *importing, const struct envoy_node *root)
+import_all(
+    struct importing *importing, const struct envoy_node *root, bool is_json)
 {
-	int status;
-
 	if (import_domains(importing, root) == -1)
 		return STATUS_ERROR;
 	if (importing->limits == 0)
 		return tool_error("there are no limits");
-	status = import_check(importing);
-	if (status != STATUS_ERROR)
-		fwrite(buf_data(&importing->out), 1, buf_len(&importing->out),
-		    stdout);
-	return status;
+	return import_print(importing, is_json);
 }
 
 int
@@ -457,7 +462,7 @@ limits_import_envoy(struct tool *tool)
 
 	if (envoy_config_read(&config, tool->words, tool->word_count) == -1)
 		return STATUS_ERROR;
-	status = import_all(&importing, &config.root);
+	status = import_all(&importing, &config.root, tool->json);
 	buf_free(&importing.out);
 	hash_index_free(&importing.names);
 	envoy_config_free(&config);

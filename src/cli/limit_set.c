@@ -101,8 +101,7 @@ limit_set_finish(struct limit_set *set, int status)
 	return status;
 }
 
-/* Takes the reference to the rules over. */
-static int
+int
 limit_set_from_rules(
     struct limit_set *set, const char *name, struct rules *rules)
 {

@@ -35,6 +35,11 @@ struct limit_set {
 /** Read a file.  Return 0, or -1 with nothing to free. */
 int limit_set_read_file(struct limit_set *set, const char *path) MUST_USE;
 
+/** Make one of rules, a reference that it takes over.  Returns as
+ * limit_set_read_file(). */
+int limit_set_from_rules(
+    struct limit_set *set, const char *name, struct rules *rules) MUST_USE;
+
 /** Read the key of limits.  Returns as limit_set_read_file(). */
 int limit_set_read_key(
     struct limit_set *set, struct redis_client *client) MUST_USE;

@@ -62,10 +62,6 @@ def main(folder, port):
         limit(ratelimit_pb2.RateLimitRequest(), timeout=30)
     except grpc.RpcError as error:
         said["error"] = [error.code().name, error.details()]
-    try:
-        limit(request("late"), timeout=0.000001)
-    except grpc.RpcError as error:
-        said["late"] = error.code().name
     channel.close()
     print(json.dumps(said))
 

@@ -58,8 +58,8 @@ REDIS_COMMANDS = {
     "fleet": [], "limits log": [], "limits show": ["1"], "limits rollback": ["1"],
 }
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"],
-            "limits import-envoy": ["FILE"], "acl": [], "tail": [],
-            "what-if": ["FILE"], "help": [],
+            "limits import-envoy": ["YAML"], "acl": [], "tail": [],
+            "what-if": ["FILE", "--demand", "DEMAND"], "help": [],
             "hash": [],
             "route": ["GET", "/"], "topology show": [],
             "topology plan": ["partitions=2"], "topology set": ["partitions=2"]}

@@ -8,6 +8,13 @@ import harness
 from harness import PATIENT
 from test_tool import COMMANDS, DIFFERENT, FILE, FINE, ToolCase
 
+YAML = """
+domain: web
+descriptors:
+  - key: path
+    rate_limit: {unit: minute, requests_per_unit: 5}
+"""
+
 # Those that go on, or print a line for each of several.
 LINES = {"limits test", "tail", "watch"}
 
@@ -27,11 +34,14 @@ class JsonTest(ToolCase):
 
     def test_every_command_prints_json(self):
         self.tool(self.gate, "limits", "load", self.file)
+        self.tool(self.gate, "limits", "load", self.file)
+        files = {"FILE": self.file, "DEMAND": self.write("demand", "dripgate recording 1\n"),
+                 "YAML": self.write("envoy.yaml", YAML)}
         for command, arguments in COMMANDS.items():
             if command in LINES | {"hash", "nodes"}:
                 continue
             with self.subTest(command):
-                words = [self.file if word == "FILE" else word for word in arguments]
+                words = [files.get(word, word) for word in arguments]
                 result = self.run_tool("-c", self.gate.config_path, *command.split(), *words, "-j")
                 self.assertIn(result.returncode, (FINE, DIFFERENT), result)
                 self.assertEqual(result.stderr, "")
@@ -53,10 +63,10 @@ class JsonTest(ToolCase):
         self.assertEqual(self.json("limits", "check", self.file),
                          {"file": self.file, "limits": 3, "routes": 0})
         self.assertEqual(self.json("limits", "load", self.file), {
-            "key": "limits", "limits": 3,
+            "key": "limits", "limits": 3, "number": 1,
             "reload": {"message": "reload", "channel": "control", "heard_by": 0}})
         self.assertEqual(self.json("limits", "load", self.file, "--no-reload"),
-                         {"key": "limits", "limits": 3, "reload": None})
+                         {"key": "limits", "limits": 3, "number": 2, "reload": None})
         self.assertEqual(self.json("limits", "load", self.file, "--dry-run"),
                          {"removed": [], "added": []})
         limits = self.json("limits", "dump")

@@ -119,15 +119,17 @@ class ShardedTest(harness.Case):
         for level, daemon in enumerate((gate, other, gate), 1):
             for key, said in self.consume(daemon, keys).items():
                 self.assertEqual((said["from"], said["level"]), ("redis", str(level)), key)
-        names, found = set(), []
+        names, found, used = set(), [], 0
         for server in servers:
             mine = {name: held for limit in ("login", "mail:w")
                     for name, held in self.hashes(server, limit).items()}
-            self.assertTrue(mine)
             self.assertFalse(names & set(mine), "a partition is on two servers")
             names |= set(mine)
             found += [key for held in mine.values() for key in held]
+            used += bool(mine)
         self.assertEqual(sorted(found), sorted(keys))
+        # Where a partition is depends on the ports: one server may have none.
+        self.assertGreater(used, 1)
         self.assertEqual(len([name for name in names if name.endswith(":login")]),
                          self.PARTITIONS)
         tags = {re.fullmatch(r"drip:({\d+}):.*", name)[1] for name in names}

@@ -119,19 +119,19 @@ descriptors_recharge_ns(int64_t ns, int64_t capacity)
 }
 
 int
-descriptors_take_limit(struct descriptors *to, uint32_t count, uint32_t number)
+descriptors_take_limit(struct descriptors *to, uint32_t count, uint32_t unit)
 {
 	struct check_key *key = &to->keys[to->count - 1];
-	const struct descriptor_unit *unit;
+	const struct descriptor_unit *row;
 
 	if (!to->takes_limits)
 		return 0;
-	if (number == 0 || number >= DESCRIPTOR_UNITS)
+	if (unit == 0 || unit >= DESCRIPTOR_UNITS)
 		return -1;
-	unit = &descriptor_units[number];
-	if (unit->seconds > LIMIT_NS / 1000000000)
+	row = &descriptor_units[unit];
+	if (row->seconds > LIMIT_NS / 1000000000)
 		return -1;
-	descriptors_add_suffix(key, to->text[to->count - 1], count, unit->name);
+	descriptors_add_suffix(key, to->text[to->count - 1], count, row->name);
 	key->capacity = count < LIMIT_CAPACITY_MAX ? count : LIMIT_CAPACITY_MAX;
 	/* No limit is of none: of one, more than that never passes. */
 	if (count == 0) {
@@ -139,7 +139,7 @@ descriptors_take_limit(struct descriptors *to, uint32_t count, uint32_t number)
 		key->amount = LIMIT_AMOUNT_MAX;
 	}
 	key->recharge_ns =
-	    descriptors_recharge_ns(unit->seconds * 1000000000, key->capacity);
+	    descriptors_recharge_ns(row->seconds * 1000000000, key->capacity);
 	return 0;
 }
 

@@ -174,7 +174,9 @@ original_next(const char **at, const char *end, bool percents)
 	*at += low == -1 ? 1 : 3;
 	if (low != -1)
 		return (char)(16 * high + low);
-	return percents && *here == '+' ? ' ' : *here;
+	if (percents && *here == '+')
+		return ' ';
+	return *here;
 }
 
 /* The value of a part up to ${end}, or NULL: its name is another. */

@@ -81,7 +81,7 @@ local function last_of()
 	if version ~= VERSION then
 		return nil, version:match('^[1-9]%d?%d?$') and 'newer' or 'foreign', 'version ' .. version
 	end
-	if not last:match('^%d+$') or #last > 15 or call('HLEN', history) > FIELDS then
+	if not last:match('^%d+$') or #last > 13 or call('HLEN', history) > FIELDS then
 		return nil, 'torn', ''
 	end
 	return tonumber(last), call('HGET', history, 'digest') or ''

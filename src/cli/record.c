@@ -33,7 +33,10 @@ record_line(struct recording_writer *writer, const char *line)
 	}
 	at = record_field(line, " at=", &at_len);
 	amount = record_field(line, " amount=", &amount_len);
+	/* It is the last field, and may have blanks. */
 	key = record_field(line, " key=", &key_len);
+	if (key)
+		key_len = strlen(key);
 	if (!at || !amount || !key ||
 	    num_read_seconds(at, at_len, &at_us) == -1 ||
 	    num_read_int(amount, amount_len, INT64_MIN, INT64_MAX, &drops) ==

@@ -8,6 +8,7 @@
 
 #include "limit/algorithm.h"
 #include "limit/also.h"
+#include "limit/normalize.h"
 
 #include <stdlib.h>
 
@@ -128,6 +129,20 @@ replay_put(struct replay *replay, const struct replay_part *part)
 	return 0;
 }
 
+/* The bucket of ${key} under ${limit}, which matches it. */
+static struct replay_part
+replay_part_of(
+    struct replay *replay, const struct limit *limit, const struct key *key)
+{
+	char room[NORMALIZED_MAX];
+	const struct key its =
+	    limit->normalize ? normalize_key(limit, key, replay->scratch, room)
+			     : *key;
+
+	return (struct replay_part){
+	    .limit = limit, .id = bucket_id(limit, &its)};
+}
+
 /* The buckets of a request, whose own limit is the first. */
 static size_t
 replay_parts(struct replay *replay, const struct demand *demand,
@@ -139,16 +154,14 @@ replay_parts(struct replay *replay, const struct demand *demand,
 			       : 0;
 	size_t count = 1;
 
-	parts[0] = (struct replay_part){
-	    .limit = limit, .id = bucket_id(limit, &demand->key)};
+	parts[0] = replay_part_of(replay, limit, &demand->key);
 	for (int i = 0; i < more; i++) {
 		struct key key = key_make(keys[i].bytes, keys[i].len);
 		const struct limit *other =
 		    rules_match(replay->rules, &key, replay->scratch);
 
 		if (other)
-			parts[count++] = (struct replay_part){
-			    .limit = other, .id = bucket_id(other, &key)};
+			parts[count++] = replay_part_of(replay, other, &key);
 	}
 	return count;
 }

@@ -127,16 +127,37 @@ key_is_text(const char *bytes, size_t len)
 	return true;
 }
 
+/* The length of the character that ${len} > 0 bytes start with; 0: none. */
+static size_t
+key_character(const char *bytes, size_t len)
+{
+	const unsigned char *s = (const unsigned char *)bytes;
+
+	return *s < 0x80 ? 1 : key_utf8_sequence(s, len);
+}
+
+size_t
+key_utf8_origin(const char *bytes, size_t len, size_t at)
+{
+	size_t i = 0;
+
+	for (size_t used = 0; i < len && used < at;) {
+		size_t step = key_character(bytes + i, len - i);
+
+		used += step ? step : 3;
+		i += step ? step : 1;
+	}
+	return i;
+}
+
 size_t
 key_write_utf8(char to[KEY_UTF8_MAX], const char *bytes, size_t len)
 {
 	static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
-	const unsigned char *s = (const unsigned char *)bytes;
 	size_t used = 0;
 
 	for (size_t i = 0; i < len;) {
-		size_t step =
-		    s[i] < 0x80 ? 1 : key_utf8_sequence(s + i, len - i);
+		size_t step = key_character(bytes + i, len - i);
 
 		memcpy(
 		    to + used, step ? bytes + i : replacement, step ? step : 3);

@@ -45,6 +45,9 @@ bool key_is_valid(const char *bytes, size_t len);
  * well-formed UTF-8 as U+FFFD.  Return how many bytes that makes. */
 size_t key_write_utf8(char to[KEY_UTF8_MAX], const char *bytes, size_t len);
 
+/** Where in these bytes what key_write_utf8() wrote at ${at} comes from. */
+size_t key_utf8_origin(const char *bytes, size_t len, size_t at);
+
 /** Write a key for people: unchanged if key_is_text(), else with bytes that
  * are not printable ASCII as \xNN.  Return ${to}. */
 const char *key_show(char to[KEY_SHOWN_MAX], const char *bytes, size_t len);

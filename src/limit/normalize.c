@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "limit/key_parts.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum { NORMALIZE_LOWER = 1, NORMALIZE_IP = 2, NORMALIZE_IP64 = 4 };
@@ -137,11 +138,17 @@ struct normalized {
 	const char *from;
 	char *to;
 	size_t len;
+	bool is_cut;
 };
 
+/* NORMALIZE_MORE is enough; should it not be, the key stays as it came. */
 static void
 normalize_copy(struct normalized *key, const char *bytes, size_t len)
 {
+	assert(len <= NORMALIZED_MAX - key->len);
+	key->is_cut |= len > NORMALIZED_MAX - key->len;
+	if (key->is_cut)
+		return;
 	memcpy(key->to + key->len, bytes, len);
 	key->len += len;
 }
@@ -187,7 +194,7 @@ struct key
 normalize_key(const struct limit *limit, const struct key *key,
     struct rules_scratch *scratch, char *to)
 {
-	struct normalized normalized = {key->bytes, to, 0};
+	struct normalized normalized = {key->bytes, to, 0, false};
 
 	if (limit->normalize & (NORMALIZE_IP | NORMALIZE_IP64))
 		normalize_parts(&normalized, limit, key, scratch);
@@ -195,7 +202,7 @@ normalize_key(const struct limit *limit, const struct key *key,
 	    (size_t)(key->bytes + key->len - normalized.from));
 	if (limit->normalize & NORMALIZE_LOWER)
 		normalize_lower(&normalized);
-	if (normalized.len > KEY_MAX ||
+	if (normalized.is_cut || normalized.len > KEY_MAX ||
 	    (normalized.len == key->len &&
 		memcmp(to, key->bytes, key->len) == 0))
 		return *key;

@@ -13,11 +13,13 @@
 
 #include "base/attr.h"
 #include "limit/key.h"
+#include "limit/key_parts.h"
 #include "limit/rules.h"
 #include "limit/word.h"
 
-/** By how many bytes a key becomes longer at most, and room for one. */
-#define NORMALIZE_MORE 32
+/** By how many bytes a key becomes longer at most, and room for one: an address
+ * by six ("::f:f" is "::0.15.0.15"), and there are nine. */
+#define NORMALIZE_MORE (6 * (KEY_PARTS_MAX - 1))
 #define NORMALIZED_MAX (KEY_MAX + NORMALIZE_MORE)
 
 /** As struct limit_word has them. */

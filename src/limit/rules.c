@@ -265,6 +265,13 @@ rules_scratch_try(struct rules_scratch *scratch, const void *regex,
 	    scratch->match, scratch->context);
 }
 
+bool
+rules_scratch_is_no_utf8(int result)
+{
+	return result <= PCRE2_ERROR_UTF8_ERR1 &&
+	       result >= PCRE2_ERROR_UTF8_ERR21;
+}
+
 const char *
 rules_scratch_group(
     const struct rules_scratch *scratch, int i, const char *text, size_t *len)
@@ -295,7 +302,7 @@ rules_regex_matches(const struct limit *limit, const struct key *key,
 	char text[KEY_UTF8_MAX];
 	int status = rules_try_regex(limit, key->bytes, key->len, scratch);
 
-	if (status <= PCRE2_ERROR_UTF8_ERR1 && status >= PCRE2_ERROR_UTF8_ERR21)
+	if (rules_scratch_is_no_utf8(status))
 		status = rules_try_regex(limit, text,
 		    key_write_utf8(text, key->bytes, key->len), scratch);
 	if (status >= 0)

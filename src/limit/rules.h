@@ -78,6 +78,9 @@ void rules_scratch_free(struct rules_scratch *scratch);
 int rules_scratch_try(struct rules_scratch *scratch, const void *regex,
     bool anchored, const char *text, size_t len);
 
+/** Whether it returned that because the text is not UTF-8. */
+bool rules_scratch_is_no_utf8(int result);
+
 /** What group ${i} matched then, with its length in ${len}; NULL: nothing. */
 const char *rules_scratch_group(
     const struct rules_scratch *scratch, int i, const char *text, size_t *len);

@@ -13,7 +13,7 @@
 static double
 rules_losses_span(const struct limit *limit)
 {
-	return (double)(limit->algorithm->life_us(limit) - limit->block_us);
+	return (double)(limit->algorithm->full_us(limit));
 }
 
 /* How many times as much the old limit lets through in the long run. */

@@ -123,9 +123,11 @@ bucket_file_write_shares(struct bucket_file_writer *writer)
 	int64_t count = 0;
 
 	for (unsigned i = 0; i < SHARES_COUNT; i++) {
-		const struct bucket_file_share share = {
-		    i, atomic_load_explicit(
-			   &shares->tags[i], memory_order_relaxed)};
+		const struct bucket_file_share share = {i,
+		    atomic_load_explicit(
+			&shares->tags[i], memory_order_relaxed),
+		    atomic_load_explicit(
+			&shares->memory_us[i], memory_order_relaxed)};
 
 		if (!writer->has_share[i])
 			continue;

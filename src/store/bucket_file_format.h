@@ -35,6 +35,7 @@ struct bucket_file_head {
 /* The number of a share, and what it is of. */
 struct bucket_file_share {
 	uint64_t share, tag;
+	int64_t memory_us; /* of its blocks, as struct shares has it */
 };
 
 _Static_assert(sizeof(struct bucket_file_head) == 96, "no padding");

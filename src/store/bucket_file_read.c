@@ -125,11 +125,14 @@ bucket_file_read_shares(struct bucket_file_reading *reading)
 	memset(reading->shares, 0xff, sizeof(reading->shares));
 	for (; at < reading->end; at += sizeof(share)) {
 		memcpy(&share, at, sizeof(share));
-		if (share.share >= SHARES_COUNT || (share.tag & 1) == 0)
+		if (share.share >= SHARES_COUNT || (share.tag & 1) == 0 ||
+		    share.memory_us < 0 || share.memory_us > BUCKET_NUMBER_MAX)
 			return false;
 		reading->shares[share.share] =
 		    (uint16_t)shares_find(reading->memory->shares,
 			(struct hash128){.lo = share.tag, .hi = 0});
+		shares_remember(reading->memory->shares,
+		    reading->shares[share.share], share.memory_us);
 	}
 	reading->end -= len;
 	return true;

@@ -24,16 +24,16 @@ static void
 sign(char *bytes, size_t size)
 {
 	struct bucket_file_head head;
-	uint64_t check;
+	uint64_t check, shares;
 
 	memcpy(&head, bytes, sizeof(head));
 	memcpy(head.magic, BUCKET_FILE_MAGIC, sizeof(head.magic));
 	head.order = BUCKET_FILE_ORDER;
 	head.version = BUCKET_FILE_VERSION;
 	head.algorithms = bucket_file_algorithms();
-	if (size >= sizeof(head) + 16 + head.shares % 64 * 16)
-		head.buckets =
-		    (size - sizeof(head) - 16 - head.shares % 64 * 16) / 32;
+	shares = head.shares % 64 * sizeof(struct bucket_file_share);
+	if (size >= sizeof(head) + 16 + shares)
+		head.buckets = (size - sizeof(head) - 16 - shares) / 32;
 	head.check = bucket_file_check(BUCKET_FILE_CHECK_START, &head,
 	    offsetof(struct bucket_file_head, check));
 	memcpy(bytes, &head, sizeof(head));

@@ -75,6 +75,22 @@ class RestartTest(KeeperCase):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(self.level(self.start(), "login:1"), 3)
 
+    def test_blocks_go_on_to_grow(self):
+        limits = ("[grown]\nmatch = g:*\ncapacity = 1\nrecharge = 1ms\n"
+                  "block = 1s x3 max 1d\nblock_memory = 1h\n")
+        daemon = self.start(limits)
+        daemon.ask("consume g:1", "consume g:1 1", *["consume g:1"] * 20)
+        self.assertGreater(float(fields(daemon.ask("peek g:1"))["blocked"]), 0)
+        wait_until(lambda: float(fields(daemon.ask("peek g:1"))["blocked"]) == 0, "its end")
+        self.assertEqual(daemon.stop(), 0)
+        again = self.start(limits)
+        with again.connect() as client:
+            said = {"verdict": "ALLOW"}
+            while said["verdict"] == "ALLOW":
+                client.send("consume g:1\n" * 20)
+                said = [fields(client.line()) for _ in range(20)][-1]
+        self.assertGreater(float(said["blocked"]), 1.5)
+
     def test_the_folder_is_systemds_where_none_is_set(self):
         env = {"STATE_DIRECTORY": self.state}
         self.fill(self.daemon(LIMITS, env=env))

@@ -151,6 +151,12 @@ class WhatIfTest(harness.Case):
         found, _ = self.replay(text, then=NOW.replace("capacity = 5", "capacity = 6"))
         self.assertEqual((found["denied"], found["denied_now"], found["keys"]), (0, 1, []))
 
+    def test_keys_that_become_equal(self):
+        text = HEAD + "".join(f"1 1 login:2001:db8::{i}\n" for i in range(8))
+        found, _ = self.replay(text, then=NOW.replace("capacity = 5", "capacity = 5\n"
+                                                      "normalize = ip64"), status=1)
+        self.assertEqual((found["denied"], found["denied_now"]), (3, 0))
+
     def test_bad_recordings(self):
         self.assertIn("demand:1: this is no recording", self.refused(""))
         self.assertIn("demand:1: this is no recording", self.refused("[login]\n"))

@@ -334,11 +334,12 @@ static const struct {
     {offsetof(struct bucket_file_head, buckets), "torn"},
     {offsetof(struct bucket_file_head, now_us) + 7, "does not write"},
     /* how many buckets there are, what the first is of, the tag of the last
-     * share and its number */
+     * share, its number, and how long its blocks matter */
     {sizeof(struct bucket_file_head), "does not write"},
     {sizeof(struct bucket_file_head) + 16, "does not write"},
-    {(size_t)-16, "does not write"},
-    {(size_t)-22, "does not write"},
+    {(size_t)-24, "does not write"},
+    {(size_t)-30, "does not write"},
+    {(size_t)-9, "does not write"},
 };
 
 START_TEST(what_is_whole_but_of_others_is_refused)

@@ -484,6 +484,12 @@ static const struct {
 	"peek a 1\n"},
     {"HEAD /consume?key=a HTTP/1.1\r\n" H "User-Agent: Mozilla/5.0\r\n\r\n",
 	"403\n"},
+    {"GET /charge?key=a&amount=1 HTTP/1.1\r\n" H
+     "User-Agent: Mozilla/5.0\r\n\r\n",
+	"403 forbidden\n"},
+    {"GET /take?key=a&amount=1 HTTP/1.1\r\n" H
+     "User-Agent: Mozilla/5.0\r\n\r\n",
+	"403 forbidden\n"},
     {"POST /consume?key=a HTTP/1.1\r\n" H
      "User-Agent: Mozilla/5.0\r\nContent-Length: 0\r\n\r\n",
 	"consume a 1\n"},

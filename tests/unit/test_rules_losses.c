@@ -41,6 +41,13 @@ static const struct {
     /* a block is no rate */
     {LEAKY("a", "10", "1s"),
 	"[a]\nmatch = a:*\ncapacity = 10\nrecharge = 1s\nblock = 1d\n", ""},
+    {LEAKY("a", "10", "1s") "block = 5m\n",
+	LEAKY("a", "10", "1s") "block = 5m x3 max 1d\n", ""},
+    {LEAKY("a", "10", "1s") "block = 5m x3 max 1d\n",
+	LEAKY("a", "10", "1m") "block = 5m x3 max 1d\n",
+	"a rate is 1/60 of before;"},
+    /* nor is a debt */
+    {LEAKY("a", "10", "1s"), LEAKY("a", "10", "1s") "debt = 100000\n", ""},
     /* no key reaches it any more; that it was so before is no loss */
     {LEAKY("a", "10", "1s") ALL, ALL LEAKY("a", "10", "1s"),
 	"a gets no keys, all takes them;"},

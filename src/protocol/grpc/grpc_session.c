@@ -238,7 +238,7 @@ grpc_session_on_data(nghttp2_session *h2, uint8_t flags, int32_t id,
 	(void)flags;
 	if (!stream || stream->code || stream->responded)
 		return 0;
-	body = len <= BODIES_MAX - grpc->bodies
+	body = grpc->bodies <= BODIES_MAX && len <= BODIES_MAX - grpc->bodies
 		   ? grpc_memory_resize(
 			 &grpc->memory, stream->body, stream->len + len)
 		   : NULL;

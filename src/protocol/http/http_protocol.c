@@ -107,7 +107,7 @@ http_protocol_open(const struct session *session, const struct http_head *head,
 	int row = http_path_find(
 	    path->bytes, path->len, session->offer, head->accepts_openmetrics);
 	bool is_routed = row != -1 && http_paths[row].takes == HTTP_TAKES_ROUTE;
-	bool charges = row != -1 && http_paths[row].verb == VERB_CONSUME;
+	bool charges = row != -1 && op_puts(verb_rows[http_paths[row].verb].op);
 	const struct http_problem *problem =
 	    is_routed ? NULL
 		      : http_site_check(

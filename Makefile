@@ -26,6 +26,9 @@ endif
 # gRPC, with libnghttp2 and nanopb; WITH_GRPC=no leaves it out.
 WITH_GRPC ?= yes
 grpc    = $(filter-out no,$(WITH_GRPC))
+# SYSTEMD=no installs no units; the daemon links nothing of systemd in either case.
+SYSTEMD ?= yes
+systemd = $(filter-out no,$(SYSTEMD))
 # Where Debian 13 has its headers; nanopb has no pkg-config file.
 nanopb  = $(if $(grpc),-idirafter /usr/include/nanopb)
 
@@ -390,8 +393,8 @@ install: all
 	for m in $(manuals); do \
 	  install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${m##*.} $$m || exit 1; done
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/dripgate README.md conf/alerts.yml conf/grafana.json
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)/etc/dripgate
-	for u in service socket; do \
+	install -d $(if $(systemd),$(DESTDIR)$(UNITDIR)) $(DESTDIR)/etc/dripgate
+	for u in $(if $(systemd),service socket); do \
 	  sed 's|/usr/local|$(PREFIX)|g' systemd/dripgated.$$u \
 	    > $(DESTDIR)$(UNITDIR)/dripgated.$$u || exit 1; done
 	for f in dripgate limits; do test -e $(DESTDIR)/etc/dripgate/$$f.ini || \
@@ -432,7 +435,7 @@ help:
 	@echo 'compile_commands.json   for editors and clang-tidy'
 	@echo 'bench      measure against redis-server; BENCH=name for one row'
 	@echo 'fleet      how evenly 200 subscribers reload, as Redis sees it'
-	@echo 'install    below DESTDIR, PREFIX=$(PREFIX); uninstall undoes it'
+	@echo 'install    below DESTDIR, PREFIX=$(PREFIX), SYSTEMD=no without units; uninstall undoes it'
 	@echo 'dist       a tarball of the source; deb: Debian packages, below $(B)/deb'
 	@echo 'clean      remove what was built'
 

@@ -665,6 +665,9 @@ class TestOutages(Case):
         distributor.await_log(f"redis {path}:")
         self.master = self.redis(port=port, path=path)
         self.write(LIMITS)
+        # It may have been there already, and seen nothing.
+        with self.master.connect() as link:
+            link.ask("PUBLISH", "control", "reload")
         self.await_held(LIMITS, slave)
 
     def test_messages_to_a_hanging_slave_do_not_pile_up(self):

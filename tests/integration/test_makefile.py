@@ -79,6 +79,20 @@ class SudoTest(harness.Case):
         self.assertTrue([line for line in lines if " libhiredis-dev " in line])
 
 
+class InstallTest(harness.Case):
+    def installs(self, *words):
+        env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        done = subprocess.run(["make", "-n", "install", f"DESTDIR={self.folder}", *words],
+                              cwd=harness.ROOT, env=env, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def test_units_are_for_systemd(self):
+        for units, words in ("service socket", ()), ("", ("SYSTEMD=no",)):
+            text = self.installs(*words)
+            self.assertIn(f"for u in {units}; do", text)
+            self.assertEqual(f"install -d {self.folder}/usr/local/lib/systemd" in text, not words)
+
+
 class DistTest(harness.Case):
     def make(self, folder, *arguments):
         # The make that runs the tests has variables of its own, as SAN.

@@ -73,13 +73,35 @@ def redis_users(folder, settings):
     return users
 
 
+# Ports that this process may still give out.
+PORTS = []
+
+
+def claim_ports():
+    """A hundred ports for this process alone: an abstract socket with their number in
+    its name says to other tests that they are taken, until this process ends."""
+    while True:
+        first = random.randrange(10_000, 20_000, 100)
+        sign = socket.socket(socket.AF_UNIX)
+        try:
+            sign.bind(f"\0dripgate-test-ports-{first}")
+        except OSError:
+            sign.close()
+            continue
+        sign.detach()
+        PORTS.extend(range(first, first + 100))
+        return
+
+
 def free_port():
     """A TCP port that no process listens on just now, and that the kernel gives to
     no connection: or one that tries in vain to reach it could take it, or reach
     itself.  A node of a cluster listens on the port 10,000 above its own, too:
     that one is of the same kind, and never one that was given out."""
     while True:
-        port = random.randrange(10_000, 20_000)
+        if not PORTS:
+            claim_ports()
+        port = PORTS.pop()
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

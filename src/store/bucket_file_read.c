@@ -150,14 +150,12 @@ bucket_file_move(const struct bucket_file_reading *reading,
 		    bucket, reading->clock_us, reading->now_us);
 }
 
-/* Put a bucket in its stripe.  False: it is none. */
+/* Put a bucket in its stripe, whose lock is held.  False: it is none. */
 static bool
-bucket_file_put(struct bucket_file_reading *reading, uint64_t stripe_of_file,
+bucket_file_put(struct bucket_file_reading *reading, struct stripe *stripe,
     const struct memory_slot *slot)
 {
 	struct memory *memory = reading->memory;
-	struct stripe *stripe =
-	    &memory->stripe[stripe_of_file & (memory->stripes - 1)];
 	unsigned place = slot->hi & ALGORITHM_MASK;
 	unsigned share = (unsigned)((slot->hi & SHARE_MASK) >> ID_BITS);
 	const struct algorithm *algorithm;
@@ -186,20 +184,37 @@ bucket_file_put(struct bucket_file_reading *reading, uint64_t stripe_of_file,
 }
 
 static bool
-bucket_file_read_stripes(struct bucket_file_reading *reading)
+bucket_file_read_stripe(
+    struct bucket_file_reading *reading, struct stripe *stripe)
 {
 	struct memory_slot slot;
 	uint64_t count;
 
-	for (uint64_t i = 0; i < reading->head.stripes; i++) {
-		if (!bucket_file_next(reading, &count, sizeof(count)))
+	if (!bucket_file_next(reading, &count, sizeof(count)))
+		return false;
+	for (; count > 0; count--)
+		if (!bucket_file_next(reading, &slot, sizeof(slot)) ||
+		    !bucket_file_put(reading, stripe, &slot))
 			return false;
-		for (; count > 0; count--)
-			if (!bucket_file_next(reading, &slot, sizeof(slot)) ||
-			    !bucket_file_put(reading, i, &slot))
-				return false;
+	return true;
+}
+
+/* No client is served yet, but workers sweep. */
+static bool
+bucket_file_read_stripes(struct bucket_file_reading *reading)
+{
+	struct memory *memory = reading->memory;
+	bool is_fine = true;
+
+	for (uint64_t i = 0; i < reading->head.stripes && is_fine; i++) {
+		struct stripe *stripe =
+		    &memory->stripe[i & (memory->stripes - 1)];
+
+		pthread_mutex_lock(&stripe->lock);
+		is_fine = bucket_file_read_stripe(reading, stripe);
+		pthread_mutex_unlock(&stripe->lock);
 	}
-	return reading->at == reading->end;
+	return is_fine && reading->at == reading->end;
 }
 
 /* A time that no clock shows is one of a file that was made up. */

@@ -156,10 +156,15 @@ memory_restore(
 void
 memory_clear(struct memory *memory)
 {
-	for (uint32_t i = 0; i < memory->stripes; i++)
+	for (uint32_t i = 0; i < memory->stripes; i++) {
+		struct stripe *stripe = &memory->stripe[i];
+
+		pthread_mutex_lock(&stripe->lock);
 		for (uint32_t k = 0; k < memory->stripe_slots; k++)
-			while (!memory_is_free(&memory->stripe[i].slots[k]))
-				memory_remove_at(memory, &memory->stripe[i], k);
+			while (!memory_is_free(&stripe->slots[k]))
+				memory_remove_at(memory, stripe, k);
+		pthread_mutex_unlock(&stripe->lock);
+	}
 }
 
 /* For how long a stripe is not swept after a whole sweep that found nothing. */

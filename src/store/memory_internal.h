@@ -234,7 +234,7 @@ bool memory_is_drained(struct memory *memory, const struct stripe *stripe,
 bool memory_restore(struct memory *memory, struct stripe *stripe,
     struct memory_slot slot) MUST_USE;
 
-/** Remove all buckets. */
+/** Remove all buckets; takes the locks itself. */
 void memory_clear(struct memory *memory);
 
 /** Free slot ${hole}, which is used.  Others may move up. */

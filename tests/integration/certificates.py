@@ -14,6 +14,7 @@ class Authority:
         self.key = self.place("ca.key")
         self.count = 0
         self.run("req", "-x509", *self.new_key(self.key), "-subj", f"/CN={name}",
+                 "-addext", "keyUsage=critical,keyCertSign,cRLSign",
                  "-days", "30", "-out", self.path)
 
     def place(self, name):
@@ -37,7 +38,11 @@ class Authority:
         with open(extensions, "w", encoding="utf-8") as file:
             file.write(f"subjectAltName={names}\n")
         self.run("req", *self.new_key(key), "-subj", "/CN=test", "-out", request)
+        validity = ["-days", str(days)]
+        if days < 0 and b"-not_after" in subprocess.run(
+                ["openssl", "x509", "-help"], capture_output=True, check=False).stderr:
+            # OpenSSL 3.5 has no negative days, 3.0 no such dates.
+            validity = ["-not_before", "20200101000000Z", "-not_after", "20200102000000Z"]
         self.run("x509", "-req", "-in", request, "-CA", self.path, "-CAkey", self.key,
-                 "-CAcreateserial", "-days", str(days), "-extfile", extensions,
-                 "-out", certificate)
+                 "-CAcreateserial", *validity, "-extfile", extensions, "-out", certificate)
         return certificate, key

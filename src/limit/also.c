@@ -82,7 +82,8 @@ also_check(const struct limit *limit, struct limit_error *error)
 	if (!at || (!limit->literal && !limit->regex))
 		return 0;
 	parts = key_parts_count(limit);
-	for (; (at = strchr(at, '$')); at += 2)
+	/* One that was refused may end in a $. */
+	for (; (at = strchr(at, '$')); at += at[1] ? 2 : 1)
 		if (also_part_at(at) > (int)parts)
 			return word_fail(error,
 			    "also: there is no $%d: match has %u %s",

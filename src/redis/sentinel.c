@@ -161,16 +161,23 @@ sentinel_write_slots(const struct sentinel *sentinel, struct command *command)
 	command_add_text(command, sentinel->has_no_shards ? "SLOTS" : "SHARDS");
 }
 
-static const char *
-sentinel_take_slots(const struct sentinel *sentinel, const redisReply *reply,
+static enum cluster_found
+sentinel_find_slot(const struct sentinel *sentinel, const redisReply *reply,
     struct cluster_server *to)
 {
 	const struct cluster_asked asked = {
 	    sentinel->at.host, sentinel->link_options.tls_context != NULL};
 	const char *key = sentinel->options->sentinel.cluster_key;
 
-	switch (cluster_map_find(
-	    reply, partition_slot(key, strlen(key)), &asked, to)) {
+	return cluster_map_find(
+	    reply, partition_slot(key, strlen(key)), &asked, to);
+}
+
+static const char *
+sentinel_take_slots(const struct sentinel *sentinel, const redisReply *reply,
+    struct cluster_server *to)
+{
+	switch (sentinel_find_slot(sentinel, reply, to)) {
 	case CLUSTER_FOUND:
 		return NULL;
 	case CLUSTER_UNSERVED:
@@ -216,12 +223,18 @@ static const struct sentinel_kind cluster_kind = {CLUSTER_POLL_US,
     "no node of the cluster replies", sentinel_write_slots, sentinel_take_slots,
     sentinel_learn_nodes};
 
-/* Whether the node is of a version that has only CLUSTER SLOTS. */
+/* Whether the node is of a version that has only CLUSTER SLOTS, or knows more
+ * by it: where a replica took over from a master that is dead, its slots are
+ * nowhere in CLUSTER SHARDS of Redis 8. */
 static bool
 sentinel_must_ask_slots(struct sentinel *sentinel, const redisReply *reply)
 {
-	if (sentinel->kind != &cluster_kind || sentinel->has_no_shards ||
-	    reply->type != REDIS_REPLY_ERROR)
+	struct cluster_server at = {0};
+
+	if (sentinel->kind != &cluster_kind || sentinel->has_no_shards)
+		return false;
+	if (reply->type != REDIS_REPLY_ERROR &&
+	    sentinel_find_slot(sentinel, reply, &at) != CLUSTER_UNSERVED)
 		return false;
 	sentinel->has_no_shards = true;
 	return true;

@@ -171,6 +171,9 @@ START_TEST(link_is_down_while_the_slot_has_no_master)
 	node_comes("one:1");
 	ck_assert_str_eq(peer_command(node), "CLUSTER SHARDS");
 	peer_say(node, "*0\r\n");
+	ck_assert_str_eq(noted(), "");
+	ck_assert_str_eq(peer_command(node), "CLUSTER SLOTS");
+	peer_say(node, "*0\r\n");
 	ck_assert_str_eq(noted(), "down");
 	ck_assert(peer_is_left(node));
 }

@@ -202,7 +202,9 @@ import_is_shared(const struct import_path *path)
 	return false;
 }
 
-/* Bring a limit within what there is here. */
+/* Change what a limit of ours cannot have to the nearest that it can, and say
+ * so.
+ */
 static void
 import_bound(struct importing *importing, struct import_limit *limit)
 {

@@ -82,7 +82,7 @@ load_check_bounds(const struct limit_set *set)
 	return load_check_lines(set);
 }
 
-/* The name of whoever runs this, also by sudo. */
+/* The name of the user; with sudo, of the one who called it. */
 static const char *
 load_user_name(void)
 {

@@ -65,17 +65,17 @@ timeline_draw(const struct timeline *timeline, FILE *to)
 	fprintf(to,
 	    "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
 	    "role=\"img\" aria-label=\"requests and denials over time\">\n"
-	    "<style>text{font:12px sans-serif}polyline{fill:none;"
-	    "stroke-width:1.5}.all{stroke:#8c959f;fill:#8c959f}"
-	    ".before{stroke:#0969da;fill:#0969da}.after{stroke:#d1242f;"
-	    "fill:#d1242f}polyline{fill:none}</style>\n"
+	    "<style>text{font:12px sans-serif;fill:currentColor}"
+	    "polyline{fill:none;stroke:currentColor;stroke-width:1.5}"
+	    ".all{color:#8c959f}.before{color:#0969da}.after{color:#d1242f}"
+	    "</style>\n"
 	    "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
 	    WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN);
 	for (size_t line = 0; line < TIMELINE_LINES; line++) {
 		const char *class = timeline_lines[line].class;
 
 		fprintf(to,
-		    "<text class=\"%s\" stroke=\"none\" x=\"%zu\" "
+		    "<text class=\"%s\" x=\"%zu\" "
 		    "y=\"20\">%s</text>\n<polyline class=\"%s\" points=\"",
 		    class, MARGIN + line * 220, timeline_lines[line].text,
 		    class);

@@ -3,8 +3,8 @@
  *
  * The file is DIR/buckets, replaced as a whole.  It has the seed of the
  * process, under which its keys were hashed, so the next process must take that
- * over before it hashes any.  Whoever reads it can aim keys at one place of a
- * table: it is the owner's alone.
+ * over before it hashes any.  Someone who knows the seed can make up keys that
+ * all have one place in the table, so only the owner may read the file.
  */
 #ifndef STORE_BUCKET_FILE_H
 #define STORE_BUCKET_FILE_H

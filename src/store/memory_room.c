@@ -37,8 +37,6 @@ memory_is_drained(struct memory *memory, const struct stripe *stripe,
 	algorithm = memory_algorithm_of(slot);
 	bucket = memory_unpack(slot);
 	now_us = memory_time(stripe, algorithm, now_us);
-	if (!algorithm->is_drained(&bucket, now_us))
-		return false;
 	return memory_is_over(algorithm, &bucket,
 	    atomic_load_explicit(
 		&memory->shares->memory_us[(slot->hi & SHARE_MASK) >> ID_BITS],

@@ -11,7 +11,7 @@ import time
 import harness
 from control import NEVER
 from harness import redis_users, wait_until
-from test_tool import API, DIFFERENT, ERROR, FILE, FINE, LOGIN, MAIL, ToolCase
+from test_tool import API, DIFFERENT, ERROR, FILE, FINE, LOGIN, MAIL, LimitsCase
 
 KEY = "limits:history"
 
@@ -20,17 +20,7 @@ def limit(name, capacity=5, recharge="1s"):
     return f"[{name}]\nmatch = {name}:*\ncapacity = {capacity}\nrecharge = {recharge}\n"
 
 
-class HistoryCase(ToolCase):
-    def setUp(self):
-        super().setUp()
-        self.server = self.redis()
-        self.config = self.settings(self.server)
-        self.file = self.write("limits.ini", FILE)
-
-    def limits(self, *arguments, status=FINE, stdout=None):
-        return self.check(self.run_tool("-c", self.config, "limits", *arguments),
-                          status, stdout)
-
+class HistoryCase(LimitsCase):
     def refused(self, *arguments):
         return self.complaint("-c", self.config, "limits", *arguments)
 

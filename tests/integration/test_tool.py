@@ -737,7 +737,7 @@ class FilesTest(ToolCase):
         self.assertTrue(self.complaint("limits", "check", path)[:-1].isprintable())
 
 
-class LimitsTest(ToolCase):
+class LimitsCase(ToolCase):
     def setUp(self):
         super().setUp()
         self.server = self.redis()
@@ -748,6 +748,8 @@ class LimitsTest(ToolCase):
         return self.check(self.run_tool("-c", self.config, "limits", *arguments),
                           status, stdout)
 
+
+class LimitsTest(LimitsCase):
     def members(self):
         return [m.decode() for m in self.server.ask("ZRANGE", "limits", 0, -1)]
 

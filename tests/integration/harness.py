@@ -564,5 +564,32 @@ class Case(unittest.TestCase):
         return process
 
 
+class InMemory:
+    """Mixed into a Case: self.gate decides by LIMITS in memory, and self.client
+    talks to it."""
+
+    SETTINGS = {"workers": {"count": 2}}
+
+    def setUp(self):
+        super().setUp()
+        self.gate = self.daemon(self.LIMITS, self.SETTINGS)
+        self.client = self.gate.connect()
+        self.addCleanup(self.client.close)
+
+
+class InRedis:
+    """The same, with the buckets in self.server."""
+
+    SETTINGS = {**PATIENT, "workers": {"count": 2}}
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.redis()
+        self.gate = self.redis_daemon(self.server, self.LIMITS, self.SETTINGS)
+        self.client = self.gate.connect()
+        self.addCleanup(self.client.close)
+        wait_until(lambda: self.client.ask("READY") == "READY redis", "Redis")
+
+
 def main():
     unittest.main(verbosity=2 if sys.stdout.isatty() else 1)

@@ -30,6 +30,8 @@ block = 1ms
 
 
 class EitherStore:
+    LIMITS = LIMITS
+
     def overflow(self, key):
         """Wait until the block is over, and start the next one; how long it is."""
         for _ in range(1000):
@@ -79,24 +81,11 @@ class EitherStore:
                       " block_memory=86400.000000 ", line)
 
 
-class InMemory(EitherStore, harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.gate = self.daemon(LIMITS, {"workers": {"count": 2}})
-        self.client = self.gate.connect()
-        self.addCleanup(self.client.close)
+class InMemory(EitherStore, harness.InMemory, harness.Case):
+    pass
 
 
-class InRedis(EitherStore, harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.server = self.redis()
-        self.gate = self.redis_daemon(self.server, LIMITS, {
-            **harness.PATIENT, "workers": {"count": 2}})
-        self.client = self.gate.connect()
-        self.addCleanup(self.client.close)
-        wait_until(lambda: self.client.ask("READY") == "READY redis", "Redis")
-
+class InRedis(EitherStore, harness.InRedis, harness.Case):
     def test_redis_has_the_end_and_the_number(self):
         self.overflow("grow:1")
         self.overflow("grow:1")

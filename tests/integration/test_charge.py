@@ -66,6 +66,8 @@ on_error = deny
 class EitherStore:
     """What holds wherever buckets are."""
 
+    LIMITS = LIMITS
+
     def ask(self, line, verdict, level=None, **expected):
         said = fields(self.client.ask(line))
         self.assertEqual(said["verdict"], verdict, f"{line}: {said}")
@@ -241,13 +243,7 @@ class EitherStore:
         self.assertEqual((code, said["taken"]), (1, 0))
 
 
-class InMemory(EitherStore, harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.gate = self.daemon(LIMITS, {"workers": {"count": 2}})
-        self.client = self.gate.connect()
-        self.addCleanup(self.client.close)
-
+class InMemory(EitherStore, harness.InMemory, harness.Case):
     def test_a_debt_that_overflows_is_refused(self):
         for text, reason in [("debt = -1", "debt must be a whole number from 0 to 1000000000"),
                              ("debt = 1000000000", "capacity and debt times recharge must stay below")]:
@@ -259,16 +255,7 @@ class InMemory(EitherStore, harness.Case):
             self.assertIn(reason, done.stdout + done.stderr)
 
 
-class InRedis(EitherStore, harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.server = self.redis()
-        self.gate = self.redis_daemon(self.server, LIMITS, {
-            **harness.PATIENT, "workers": {"count": 2}})
-        self.client = self.gate.connect()
-        self.addCleanup(self.client.close)
-        harness.wait_until(lambda: self.client.ask("READY") == "READY redis", "Redis")
-
+class InRedis(EitherStore, harness.InRedis, harness.Case):
     def test_a_bucket_that_is_denied_without_asking_may_still_be_charged(self):
         self.ask("CONSUME debt:1 3", "ALLOW", 3)
         self.ask("CONSUME debt:1 1", "DENY", **{"from": "redis"})

@@ -29,6 +29,8 @@ also = ip:all
 
 
 class EitherStore:
+    LIMITS = LIMITS
+
     def level(self, line):
         said = fields(self.client.ask(line))
         self.assertEqual(said["verdict"], "ALLOW", said)
@@ -87,24 +89,12 @@ class EitherStore:
         self.assertEqual(json.loads(done.stdout)["normalized"], "ip:::1")
 
 
-class InMemory(EitherStore, harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.gate = self.daemon(LIMITS, {"workers": {"count": 2}})
-        self.client = self.gate.connect()
-        self.addCleanup(self.client.close)
+class InMemory(EitherStore, harness.InMemory, harness.Case):
+    pass
 
 
-class InRedis(EitherStore, harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.server = self.redis()
-        self.gate = self.redis_daemon(self.server, LIMITS, {
-            **harness.PATIENT, "workers": {"count": 2}, "redis": {
-                **harness.PATIENT["redis"], "unix_socket_path": self.server.path, "partitions": 8}})
-        self.client = self.gate.connect()
-        self.addCleanup(self.client.close)
-        harness.wait_until(lambda: self.client.ask("READY") == "READY redis", "Redis")
+class InRedis(EitherStore, harness.InRedis, harness.Case):
+    SETTINGS = {**harness.InRedis.SETTINGS, "redis": {**harness.PATIENT["redis"], "partitions": 8}}
 
     def test_partition_and_field_are_those_of_the_normalized_key(self):
         for way in ["ip:0::1", "ip:[::1]:5", "ip:::1"]:

@@ -166,7 +166,9 @@ topology_open_new(struct plan *plan, const struct tool *tool)
 	if (!hosts)
 		hosts = old_hosts ? old_hosts : "";
 	if (buf_printf(&text, "%s %s", partitions ? partitions : old_partitions,
-		hosts) == 0)
+		hosts) == -1)
+		tool_error("out of memory");
+	else
 		result = topology_open_side(&plan->new, buf_data(&text),
 		    buf_len(&text), &plan->old.where);
 	buf_free(&text);

@@ -273,6 +273,14 @@ check_drop_queries(struct check *check)
 	check->joint = NULL;
 }
 
+/* There is no memory for its keys or its limit. */
+static void
+check_lack_memory(struct check *check)
+{
+	check->outcome = OUTCOME_NOMEMORY;
+	check_set_state(check, CHECK_DECIDED);
+}
+
 /*
  * The calls of the header.
  */
@@ -327,7 +335,7 @@ check_add(struct check *check, enum op op, const char *key, size_t key_len,
 	check_init_query(check, &check->query, op, &made, amount);
 }
 
-int
+void
 check_add_keys(struct check *check, enum op op, const struct check_key *keys,
     unsigned count)
 {
@@ -337,12 +345,14 @@ check_add_keys(struct check *check, enum op op, const struct check_key *keys,
 		if (keys->capacity > 0)
 			check_use_inline_limit(
 			    check, keys->capacity, keys->recharge_ns);
-		return 0;
+		return;
 	}
 	check_open(check);
 	check->query.limit = NULL;
+	check->query.op = op;
 	check->joint = joint_new(check, op, keys, count);
-	return check->joint ? 0 : -1;
+	if (!check->joint)
+		check_lack_memory(check);
 }
 
 bool
@@ -365,10 +375,8 @@ check_use_inline_limit(
 
 	query->limit =
 	    inline_limits_get(check->gate->inlines, capacity, recharge_ns);
-	if (query->limit)
-		return;
-	check->outcome = OUTCOME_NOMEMORY;
-	check_set_state(check, CHECK_DECIDED);
+	if (!query->limit)
+		check_lack_memory(check);
 }
 
 void

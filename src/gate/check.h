@@ -131,9 +131,9 @@ struct check_key {
 
 /** Open the check with ${count} keys, 1..CHECK_KEYS_MAX, all of which are
  * charged, or none.  Keys may be equal, and amounts add up.  ${op} is
- * OP_CONSUME or OP_PEEK.  Return 0, or -1 (out of memory). */
-int check_add_keys(struct check *check, enum op op,
-    const struct check_key *keys, unsigned count) MUST_USE;
+ * OP_CONSUME or OP_PEEK.  Without memory for them the check is DECIDED. */
+void check_add_keys(struct check *check, enum op op,
+    const struct check_key *keys, unsigned count);
 
 /** Whether a check that was started asks more than one place: its changes may
  * come one after the other. */

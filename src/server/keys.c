@@ -6,27 +6,26 @@ _Static_assert(
     VERB_KEYS_MAX <= CHECK_KEYS_MAX && ROUTE_KEYS_MAX <= CHECK_KEYS_MAX,
     "a check takes all keys of a request");
 
-static int
+static void
 keys_ask(struct slot *slot, enum op op, const struct check_key *keys,
     unsigned count, bool charges_each)
 {
-	if (check_add_keys(&slot->check, op, keys, count) == -1)
-		return -1;
+	check_add_keys(&slot->check, op, keys, count);
 	if (charges_each)
 		check_charge_each(&slot->check);
 	slot_hold(slot, check_bytes(&slot->check));
 	slot_start_check(slot);
-	return 0;
 }
 
 int
 keys_begin(struct slot *slot, const struct request *request)
 {
-	return keys_ask(slot, request->op, request->keys, request->key_count,
+	keys_ask(slot, request->op, request->keys, request->key_count,
 	    request->charges_each);
+	return 0;
 }
 
-static int
+static void
 keys_ask_routed(struct slot *slot, const struct routed_request *routed)
 {
 	struct check_key keys[ROUTE_KEYS_MAX];
@@ -35,7 +34,7 @@ keys_ask_routed(struct slot *slot, const struct routed_request *routed)
 		keys[i] = (struct check_key){.bytes = routed->keys[i].bytes,
 		    .len = routed->keys[i].len,
 		    .amount = routed->keys[i].amount};
-	return keys_ask(slot, OP_CONSUME, keys, routed->count, false);
+	keys_ask(slot, OP_CONSUME, keys, routed->count, false);
 }
 
 int
@@ -45,7 +44,8 @@ keys_begin_routed(struct slot *slot, const struct request *request)
 
 	switch (routed->routed) {
 	case ROUTED_KEYS:
-		return keys_ask_routed(slot, routed);
+		keys_ask_routed(slot, routed);
+		return 0;
 	case ROUTED_NOWHERE:
 		check_settle_unmatched(&slot->check);
 		return 0;

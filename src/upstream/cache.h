@@ -24,7 +24,7 @@
 struct cache;
 
 struct cache_options {
-	int64_t max_bytes;   /* of memory, all that it holds */
+	int64_t max_bytes;   /* of memory, at least 64 KiB */
 	int64_t max_entries; /* responses, 1 to 10000000 */
 };
 

@@ -15,6 +15,7 @@
 	X(batch)                                                               \
 	X(bucket_file)                                                         \
 	X(buf)                                                                 \
+	X(cache)                                                               \
 	X(choice)                                                              \
 	X(check)                                                               \
 	X(cluster_map)                                                         \
@@ -26,6 +27,7 @@
 	X(exposition)                                                          \
 	X(file)                                                                \
 	X(fixed_window)                                                        \
+	X(freshness)                                                           \
 	X(host_port)                                                           \
 	X(http)                                                                \
 	X(glob)                                                                \

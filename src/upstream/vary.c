@@ -1,0 +1,102 @@
+/*
+ * Job: the fields of a request that Vary names, as a text that selects a
+ * response.
+ * The heart: vary_put_field(), which writes the text, or compares it.
+ */
+#include "upstream/freshness.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+/* Text that is written, or compared with one that was. */
+struct vary_text {
+	struct buf *to; /* NULL: it is compared */
+	struct part left;
+	bool failed;
+};
+
+static void
+vary_put(struct vary_text *text, const char *bytes, size_t len)
+{
+	if (text->to) {
+		text->failed |= buf_len(text->to) + len > VARY_MAX ||
+				buf_add(text->to, bytes, len) != 0;
+	} else if (text->left.len < len ||
+		   memcmp(text->left.bytes, bytes, len) != 0) {
+		text->failed = true;
+	} else {
+		text->left.bytes += len;
+		text->left.len -= len;
+	}
+}
+
+/* "NAME:MEMBER,MEMBER" LF, of all fields of that name in the request; without
+ * the colon if there are none. */
+static void
+vary_put_field(struct vary_text *text, struct part name, struct headers request)
+{
+	struct http_header header;
+	struct part member;
+	bool has = false, has_member = false;
+
+	for (size_t i = 0; i < name.len && !text->failed; i++) {
+		char c = (char)tolower((unsigned char)name.bytes[i]);
+
+		vary_put(text, &c, 1);
+	}
+	while (!text->failed && headers_next(&request, &header)) {
+		if (header.name.len != name.len ||
+		    strncasecmp(header.name.bytes, name.bytes, name.len) != 0)
+			continue;
+		if (!has)
+			vary_put(text, ":", 1);
+		has = true;
+		while (part_next_member(&header.value, &member)) {
+			if (has_member)
+				vary_put(text, ",", 1);
+			has_member = true;
+			vary_put(text, member.bytes, member.len);
+		}
+	}
+	vary_put(text, "\n", 1);
+}
+
+int
+vary_select(struct buf *to, struct headers response, struct headers request)
+{
+	struct vary_text text = {.to = to};
+	struct http_header header;
+	struct part name;
+
+	while (headers_next(&response, &header)) {
+		if (!part_is(header.name, "vary"))
+			continue;
+		while (part_next_member(&header.value, &name)) {
+			if (part_is(name, "*"))
+				return -1;
+			vary_put_field(&text, name, request);
+		}
+	}
+	return text.failed ? -1 : 0;
+}
+
+bool
+vary_matches(struct part selecting, struct headers request)
+{
+	struct vary_text text = {.left = selecting};
+
+	while (text.left.len > 0 && !text.failed) {
+		const char *end = memchr(text.left.bytes, '\n', text.left.len);
+		struct part name = text.left;
+
+		if (!end)
+			return false;
+		name.len = (size_t)(end - name.bytes);
+		end = memchr(name.bytes, ':', name.len);
+		if (end)
+			name.len = (size_t)(end - name.bytes);
+		vary_put_field(&text, name, request);
+	}
+	return !text.failed;
+}

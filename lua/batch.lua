@@ -1,7 +1,8 @@
 -- Decide many buckets in one call.  The algorithm, prepare() and decide(), comes
 -- before this text in the same script.
 --
--- KEYS  one hash a limit; its fields are the buckets.
+-- KEYS  one hash a limit; its fields are the buckets.  Behind it its older names, if
+--       it has any.
 -- ARGV  for each hash in turn: the parameters of the limit (the algorithm says how
 --       many, and which), the time to live of the hash in milliseconds, the number
 --       of buckets n, the operations ("" if they differ), n fields, and, if the
@@ -10,9 +11,11 @@
 --       more than MOST drops then, AMOUNT~, to take as many as fit, each with *COUNT
 --       behind it if it is so many times in a row, and r, to reset.  Instead of n,
 --       "n m": each field has m older names, and m times n of those come behind
---       the fields; what is under one of them moves to the field.  No field of a
---       hash twice; a hash more than once only with the same time to live; n at
---       most 1000: Lua passes some 8000 words to a command and no more.
+--       the fields; what is under one of them moves to the field.  "n m m": the
+--       hash has m older names, too, and each name of a field is in the hash of
+--       its own.  No field of a hash twice; a hash more than once only with the
+--       same time to live; n at most 1000: Lua passes some 8000 words to a command
+--       and no more.
 -- Reply: seconds and microseconds of the server's clock, then each bucket as it
 --       was before: its text, or nil for none.  The caller repeats the decisions
 --       from that.  Where a key is not a hash, each of its buckets is the error's
@@ -24,18 +27,18 @@
 local reply, replies = {time[1], time[2]}, 2
 local set, forget, ttl = {}, {}, {}
 
-local at = 1
-for k = 1, #KEYS do
+local at, k = 1, 1
+while k <= #KEYS do
 	local rest = at + PARAMETERS
 	local n, same = tonumber(argv[rest + 1]), tonumber(argv[rest + 2]) or argv[rest + 2]
-	local m = 0
+	local m, h = 0, 0
 	if not n then
-		n, m = read_counts(argv[rest + 1])
+		n, m, h = read_counts(argv[rest + 1])
 	end
 	local field = rest + 3
 	local behind = field + n + m * n
-	local texts, moved = read_fields(KEYS[k], field, n, m)
-	local values, sets, fields, forgets = {}, 0, {}, 0
+	local texts, moved, homes = read_fields(k, field, n, m, h)
+	local values, sets = {}, 0
 
 	prepare(argv, at)
 	ttl[k] = argv[rest]
@@ -52,10 +55,9 @@ for k = 1, #KEYS do
 		local older = moved and moved[i + 1]
 		if older then
 			new = new or texts[i + 1]
-		end
-		if older or new == '' then
-			forgets = forgets + 1
-			fields[forgets] = older or argv[field + i]
+			add(forget, homes[i + 1], older)
+		elseif new == '' then
+			add(forget, k, argv[field + i])
 		end
 		if new and new ~= '' then
 			values[sets + 1], values[sets + 2] = argv[field + i], new
@@ -63,7 +65,8 @@ for k = 1, #KEYS do
 		end
 	end
 	replies = replies + n
-	set[k], forget[k] = sets > 0 and values, forgets > 0 and fields
+	set[k] = sets > 0 and values
+	k = k + 1 + h
 end
 
 for k = 1, #KEYS do

@@ -4,17 +4,29 @@ local argv = ARGV
 
 local LONGEST = 64 -- bytes of a bucket: three numbers, and zeros before them
 
--- "n m": each of n fields has m older names.
+-- "n m": each of n fields has m older names.  "n m h": and the hash has h, which
+-- come behind it in KEYS; h is m, and each name of a field is in the hash of its own.
 local function read_counts(text)
-	local n, m = match(text, '^(%d+) ?(%d*)$')
-	return n + 0, tonumber(m) or 0
+	local n, m, h = match(text, '^(%d+) ?(%d*) ?(%d*)$')
+	return n + 0, tonumber(m) or 0, tonumber(h) or 0
+end
+
+-- Put values behind those in the list of hash k.
+local function add(lists, k, ...)
+	local list = lists[k] or {}
+	lists[k] = list
+	for i = 1, select('#', ...) do
+		list[#list + 1] = select(i, ...)
+	end
 end
 
 -- Look for the n buckets that are missing in ${texts} under their m older names.
--- Return those names, by the place of the bucket.
-local function find_older(key, texts, field, n, m)
-	local found = {}
-	for first = field + n - 1, field + m * n - 1, n do
+-- Return those names, and the places of their hashes in KEYS, by the place of the
+-- bucket.
+local function find_older(k, texts, field, n, m, h)
+	local found, homes = {}, {}
+	for older = 1, m do
+		local first, home = field + older * n - 1, h > 0 and k + older or k
 		local names, places, count = {}, {}, 0
 		for i = 1, n do
 			if not texts[i] then
@@ -22,23 +34,24 @@ local function find_older(key, texts, field, n, m)
 				names[count], places[count] = argv[first + i], i
 			end
 		end
-		local older = count > 0 and call('HMGET', key, unpack(names)) or {}
-		for k = 1, count do
-			if older[k] then
-				texts[places[k]], found[places[k]] = older[k], names[k]
+		local values = count > 0 and call('HMGET', KEYS[home], unpack(names)) or {}
+		for i = 1, count do
+			local place = places[i]
+			if values[i] then
+				texts[place], found[place], homes[place] = values[i], names[i], home
 			end
 		end
 	end
-	return found
+	return found, homes
 end
 
--- The texts of n fields of the hash ${key}, whose names are in argv from ${field}
--- on, with their m older names behind; and, if there are any, which were found
--- under an older name, and which that is.
-local function read_fields(key, field, n, m)
-	local texts = try('HMGET', key, unpack(argv, field, field + n - 1))
+-- The texts of n fields of hash k, whose names are in argv from ${field} on, with
+-- their m older names behind; and, if there are any, which were found under an
+-- older name, which that is, and in which hash.
+local function read_fields(k, field, n, m, h)
+	local texts = try('HMGET', KEYS[k], unpack(argv, field, field + n - 1))
 	if m > 0 and not texts.err then
-		return texts, find_older(key, texts, field, n, m)
+		return texts, find_older(k, texts, field, n, m, h)
 	end
 	return texts
 end

@@ -4,10 +4,11 @@
 -- that makes it, and the functions on fields come before this text in the same
 -- script.
 --
--- KEYS  one hash a limit; its fields are the buckets.
+-- KEYS  one hash a limit; its fields are the buckets.  Behind it its older names, if
+--       it has any.
 -- ARGV  for each hash in turn: the name of the algorithm, the parameters of the
 --       limit, the time to live of the hash in milliseconds, the number of buckets
---       n or "n m", n fields, and m times n older names, all as for a batch.
+--       n, "n m" or "n m m", n fields, and m times n older names, all as for a batch.
 --       Behind those of the last hash, each argument is a step: "BUCKET OP", or
 --       "BUCKET OP BUCKET OP ...".  BUCKET is a number, from 1, in the order of
 --       the fields; no bucket twice in a step.  OP is one of
@@ -38,19 +39,19 @@ local function prepared(bucket)
 	return algorithm
 end
 
--- Take note of the buckets of hash k, whose arguments start at ${at}.  Return where
--- the next one's do.
+-- Take note of the buckets of hash k, whose arguments start at ${at}.  Return which
+-- hash is next, and where its arguments start.
 local function open_buckets(k, at)
 	local algorithm = algorithm_named(argv[at])
 	local rest = at + 1 + algorithm.parameters
-	local n, m = read_counts(argv[rest + 1])
+	local n, m, h = read_counts(argv[rest + 1])
 	local field = rest + 2
-	local texts, moved = read_fields(KEYS[k], field, n, m)
+	local texts, moved, homes = read_fields(k, field, n, m, h)
 	ttl[k] = argv[rest]
 	for i = 1, n do
 		local text = texts[i]
 		local bucket = {hash = k, field = argv[field + i - 1], algorithm = algorithm,
-			at = at + 1, text = text, older = moved and moved[i]}
+			at = at + 1, text = text, older = moved and moved[i], home = homes and homes[i]}
 		if texts.err or text and #text > LONGEST then
 			text = explain(texts, text)
 		else
@@ -61,7 +62,7 @@ local function open_buckets(k, at)
 		buckets[count] = bucket
 		reply[count + 2] = text
 	end
-	return field + n + m * n
+	return k + 1 + h, field + n + m * n
 end
 
 -- What ${op} makes of the bucket, and whether it passes: nil if that is no bucket.
@@ -114,17 +115,9 @@ local function text_of(bucket)
 	return prepared(bucket).write(bucket.a, bucket.b)
 end
 
-local function add(lists, hash, ...)
-	local list = lists[hash] or {}
-	lists[hash] = list
-	for i = 1, select('#', ...) do
-		list[#list + 1] = select(i, ...)
-	end
-end
-
-local at = 1
-for k = 1, #KEYS do
-	at = open_buckets(k, at)
+local at, k = 1, 1
+while k <= #KEYS do
+	k, at = open_buckets(k, at)
 end
 for i = at, #argv do
 	take_step(argv[i])
@@ -132,8 +125,10 @@ end
 for i = 1, count do
 	local bucket = buckets[i]
 	local new = text_of(bucket)
-	if bucket.older or new == '' then
-		add(forget, bucket.hash, bucket.older or bucket.field)
+	if bucket.older then
+		add(forget, bucket.home, bucket.older)
+	elseif new == '' then
+		add(forget, bucket.hash, bucket.field)
 	end
 	if new and new ~= '' then
 		add(set, bucket.hash, bucket.field, new)

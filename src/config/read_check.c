@@ -259,9 +259,21 @@ read_check_passwords(struct config_reading *reading)
 	}
 }
 
+static void
+read_check_hidden(struct config_reading *reading)
+{
+	const struct shard_options *redis = &reading->config->gate.redis;
+
+	if (redis->hide_limits && !*redis->key_secrets)
+		reading_blame_value(reading,
+		    setting_find("store", "hide_limits"),
+		    "needs key_secrets, which hide the names");
+}
+
 void
 reading_check(struct config_reading *reading)
 {
+	read_check_hidden(reading);
 	read_check_passwords(reading);
 	read_check_topology(reading);
 	read_check_distribution(reading);

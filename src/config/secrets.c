@@ -76,7 +76,8 @@ config_open_secrets(struct config *config, struct reasons *reasons)
 	}
 	if (*config->gate.redis.key_secrets && !config->gate.redis.secrets)
 		config->gate.redis.secrets =
-		    key_secrets_read(config->gate.redis.key_secrets, reasons);
+		    key_secrets_read(config->gate.redis.key_secrets,
+			config->gate.redis.hide_limits, reasons);
 	return reasons->count == before ? 0 : -1;
 }
 

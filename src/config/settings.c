@@ -252,6 +252,8 @@ const struct setting settings[] = {
 	.help = "start of the names of the hashes in Redis"},
     {"store", "key_secrets", CONFIG(gate.redis.key_secrets), PATH,
 	.help = "a file of secrets that hide keys in Redis; empty: none"},
+    {"store", "hide_limits", CONFIG(gate.redis.hide_limits), FLAG,
+	.fallback = "no", .help = "they hide the names of limits, too"},
     {"store", "max_buckets", CONFIG(gate.memory.max_buckets),
 	NUMBER(1, 1000000000), .fallback = "1000000",
 	.help = "buckets in memory at a time"},

@@ -71,6 +71,7 @@ reports_explain_place(struct buf *out, struct gate *gate,
 	const struct placing *placing = gateway->placing;
 	struct key_secrets *secrets = gateway->options->redis.secrets;
 	char hash[FIELD_HASH_MAX], shown[KEY_SHOWN_MAX];
+	char name[KEY_NAME_LEN + 1];
 
 	if (gateway->options->store == STORE_MEMORY)
 		return buf_printf(out, "store memory\n");
@@ -78,7 +79,8 @@ reports_explain_place(struct buf *out, struct gate *gate,
 	    partition_tag(&placing->topology.partitions,
 		topology_partition_of(
 		    &placing->topology, key->bytes, key->len)),
-	    query->limit, hash);
+	    key_secrets_limit_name(secrets, query->limit, name), query->limit,
+	    hash);
 	if (secrets)
 		key_secrets_show(secrets, query->limit, key, shown);
 	else

@@ -15,17 +15,17 @@ from harness import PATIENT, wait_until
 OLD, NEW = "o" * 32, "n" * 40
 
 LIMITS = """
-[exact]
-match = *
-capacity = 1000
-recharge = 100h
-on_error = deny
-
 [window]
 match = window:*
 algorithm = fixed_window
 capacity = 5
 window = 1d
+
+[exact]
+match = *
+capacity = 1000
+recharge = 100h
+on_error = deny
 """
 
 
@@ -42,10 +42,18 @@ class HiddenTest(harness.Case):
             out.writelines(secret + "\n" for secret in secrets)
         return path
 
+    HIDE_LIMITS = "no"
+
     def gate(self, server, file, *secrets, **redis):
         return self.redis_daemon(server, LIMITS, {
-            "store": {"key_secrets": self.write(file, *secrets)},
+            "store": {"key_secrets": self.write(file, *secrets),
+                      "hide_limits": self.HIDE_LIMITS},
             "redis": {**PATIENT["redis"], **redis}})
+
+    def hash_of(self, secret, limit="exact"):
+        """Where a limit has its buckets, as the manual says."""
+        hidden = self.HIDE_LIMITS == "yes"
+        return "drip:" + (name(secret, limit, "").decode() if hidden else limit)
 
     def rotate(self, gate, file, *secrets):
         self.write(file, *secrets)
@@ -72,7 +80,12 @@ class HiddenTest(harness.Case):
         self.assertIn("EVALSHA", told)
         self.assertIn(name(OLD, "exact", "secretkey:1").decode(), told)
         self.assertNotIn("secretkey", told)
-        self.assertEqual(server.ask("HKEYS", "drip:exact"), [name(OLD, "exact", "secretkey:1")])
+        self.check_nothing_tells(told)
+        self.assertEqual(server.ask("HKEYS", self.hash_of(OLD)),
+                         [name(OLD, "exact", "secretkey:1")])
+
+    def check_nothing_tells(self, told):
+        self.assertIn("drip:exact", told)
 
     def test_keys_are_found_by_their_names(self):
         server = self.redis()
@@ -80,11 +93,11 @@ class HiddenTest(harness.Case):
         gate.ask("consume x:1 7")
         with gate.connect() as client:
             explained = client.ask_many("explain x:1")
-        self.assertIn(f"field {name(OLD, 'exact', 'x:1').decode()} of hash drip:exact",
+        self.assertIn(f"field {name(OLD, 'exact', 'x:1').decode()} of hash {self.hash_of(OLD)}",
                       str(explained))
         self.assertEqual(self.levels(gate), "7")
         gate.ask("reset x:1")
-        self.assertEqual(server.ask("EXISTS", "drip:exact"), 0)
+        self.assertEqual(server.ask("EXISTS", self.hash_of(OLD)), 0)
 
     def test_rotation_under_load_loses_no_bucket(self):
         server = self.redis()
@@ -110,7 +123,7 @@ class HiddenTest(harness.Case):
             thread.join()
         self.assertEqual(sum(allowed), 1000)
         gates[0].ask("consume x:1")
-        self.assertEqual(server.ask("HKEYS", "drip:exact"), [name(NEW, "exact", "x:1")])
+        self.assertEqual(server.ask("HKEYS", self.hash_of(NEW)), [name(NEW, "exact", "x:1")])
         for gate, file in zip(gates, "ab"):
             self.rotate(gate, file, NEW)
             self.assertEqual(self.levels(gate), "1000")
@@ -129,9 +142,10 @@ class HiddenTest(harness.Case):
             level = int(harness.fields(before[i])["level"])
             self.assertEqual(int(harness.fields(after[i])["level"]),
                              [level, level + 1, 0, level + 1][i % 4], key)
-        fields = set(server.ask("HKEYS", "drip:exact"))
-        self.assertEqual(fields, {name(NEW, "exact", key) for i, key in enumerate(keys)
-                                  if i % 4 != 2})
+        for limit, suffix, some in ("exact", "", keys[:20]), ("window", ":w", keys[20:]):
+            fields = set(server.ask("HKEYS", self.hash_of(NEW, limit) + suffix))
+            self.assertEqual(fields, {name(NEW, limit, key) for i, key in enumerate(some)
+                                      if i % 4 != 2})
 
     def test_function_does_the_same(self):
         server = self.redis()
@@ -139,12 +153,13 @@ class HiddenTest(harness.Case):
         gate.ask("consume x:1 7")
         self.rotate(gate, "a", NEW, OLD)
         self.assertEqual(self.levels(gate), "7")
-        self.assertEqual(server.ask("HKEYS", "drip:exact"), [name(NEW, "exact", "x:1")])
+        self.assertEqual(server.ask("HKEYS", self.hash_of(NEW)), [name(NEW, "exact", "x:1")])
 
     def test_each_host_has_its_keys_under_their_names(self):
         servers = [self.redis(), self.redis()]
         gate = self.daemon(LIMITS, {
-            "store": {"type": "redis", "key_secrets": self.write("a", OLD)},
+            "store": {"type": "redis", "key_secrets": self.write("a", OLD),
+                      "hide_limits": self.HIDE_LIMITS},
             "redis": {**PATIENT["redis"], "topology": "sharded", "partitions": 16,
                       "hosts": " ".join(f"127.0.0.1:{s.port}" for s in servers)}})
         keys = [f"x:{i}" for i in range(40)]
@@ -153,7 +168,8 @@ class HiddenTest(harness.Case):
         levels = [harness.fields(line)["level"]
                   for line in gate.ask(*(f"consume {key}" for key in keys))]
         self.assertEqual(levels, ["4"] * len(keys))
-        found = [[field for hash in server.ask("KEYS", "drip:*:exact")
+        found = [[field for hash in server.ask("KEYS", "drip:{*}:*")
+                  if server.ask("TYPE", hash) == "hash"
                   for field in server.ask("HKEYS", hash)] for server in servers]
         self.assertTrue(all(found))
         self.assertEqual(sorted(found[0] + found[1]),
@@ -184,6 +200,46 @@ class HiddenTest(harness.Case):
         self.assertEqual(self.levels(gate), "7")
         os.remove(os.path.join(self.folder, "a"))
         self.check_refused(gate, "", "No such file")
+
+
+class HiddenLimitsTest(HiddenTest):
+    """The same, with limits' names hidden too."""
+
+    HIDE_LIMITS = "yes"
+
+    def check_nothing_tells(self, told):
+        for limit in "exact", "window":
+            self.assertNotIn(f":{limit}", told)
+            self.assertNotIn(f'"{limit}', told)
+
+    def test_hash_of_an_older_name_is_emptied(self):
+        server = self.redis()
+        gate = self.gate(server, "a", OLD)
+        gate.ask("consume x:1 7", "consume x:2", "mconsume x:3 2 window:3 2")
+        self.rotate(gate, "a", NEW, OLD)
+        said = gate.ask("reset x:2", "mconsume x:3 2 window:3 2", "consume x:1")
+        self.assertEqual([harness.fields(line).get("level") for line in said[1:]], ["4", "8"])
+        self.assertEqual(sorted(key.decode() for key in server.ask("KEYS", "drip:*")
+                                if server.ask("TYPE", key) == "hash"),
+                         sorted([self.hash_of(NEW), self.hash_of(NEW, "window") + ":w"]))
+
+    def test_drained_buckets_are_swept(self):
+        server = self.redis()
+        gate = self.redis_daemon(
+            server, "[short]\nmatch = *\ncapacity = 1\nrecharge = 100ms\n",
+            {"store": {"key_secrets": self.write("a", OLD), "hide_limits": "yes"}, **PATIENT})
+        gate.ask(*(f"consume x:{i}" for i in range(100)))
+        wait_until(lambda: not server.ask("EXISTS", self.hash_of(OLD, "short")), "the sweep")
+        self.assertGreaterEqual(gate.stats()["swept_buckets"], 100)
+
+    def test_needs_secrets(self):
+        server = self.redis()
+        gate = self.gate(server, "a", OLD)
+        gate.settings["store"]["key_secrets"] = ""
+        gate.write_config()
+        done = subprocess.run([harness.DRIPGATED, "-c", gate.config_path, "--check"],
+                              check=False, text=True, capture_output=True)
+        self.assertIn("[store] hide_limits: needs key_secrets, which hide the names", done.stderr)
 
 
 if __name__ == "__main__":

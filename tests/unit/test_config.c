@@ -155,6 +155,7 @@ static const char all_settings[] = "[listen]\n"
 				   "type = redis\n"
 				   "prefix = \n"
 				   "key_secrets = /etc/secrets\n"
+				   "hide_limits = yes\n"
 				   "max_buckets = 1000000000\n"
 				   "on_full = allow\n"
 				   "state_dir = /state\n"
@@ -263,6 +264,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(config->gate.store, STORE_REDIS);
 	ck_assert_str_eq(redis->prefix, "");
 	ck_assert_str_eq(redis->key_secrets, "/etc/secrets");
+	ck_assert(redis->hide_limits);
 	ck_assert_int_eq(config->gate.memory.max_buckets, 1000000000);
 	ck_assert_int_eq(config->gate.memory.on_full, ON_FULL_ALLOW);
 	ck_assert_str_eq(config->buckets_dir, "/state");
@@ -1018,7 +1020,7 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	    "admin.key_file admin.client_ca_file policy.listen workers.count "
 	    "limits.source "
 	    "limits.watch limits.allow_empty store.type store.prefix "
-	    "store.key_secrets "
+	    "store.key_secrets store.hide_limits "
 	    "store.max_buckets "
 	    "store.on_full store.state_dir store.snapshot redis.host "
 	    "redis.port "

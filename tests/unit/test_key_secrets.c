@@ -15,8 +15,14 @@
 #define OLD_NAME "TvTWm64HmJnbUxdvq7NU_g"
 #define NEW_NAME "cnhHZPHd2IpiL31wOR540g"
 
+/* Of the limit login itself. */
+#define OLD_LOGIN "SsYb6IAC0HLgEd50ndyeqg"
+#define NEW_LOGIN "JBp2XwdKOJ5ajd9uNSkn_g"
+
 static struct reasons reasons;
 static struct limit login = {.name = "login"}, other = {.name = "other"};
+
+static bool hides_limits;
 
 /* The secrets of a file that has this text; NULL: they are wrong. */
 static struct key_secrets *
@@ -30,7 +36,7 @@ read_secrets(const char *text)
 	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 	close(fd);
 	reasons_clear(&reasons);
-	secrets = key_secrets_read(path, &reasons);
+	secrets = key_secrets_read(path, hides_limits, &reasons);
 	unlink(path);
 	return secrets;
 }
@@ -66,6 +72,29 @@ START_TEST(name_is_the_hmac_of_limit_and_key)
 	ck_assert_str_eq(shown, OLD_NAME);
 	key_names_free(names);
 	key_secrets_free(secrets);
+}
+END_TEST
+
+START_TEST(limit_is_hidden_only_if_wanted)
+{
+	char name[KEY_NAME_LEN + 1];
+
+	ck_assert_str_eq(key_secrets_limit_name(NULL, &login, name), "login");
+	for (hides_limits = false;; hides_limits = true) {
+		struct key_secrets *secrets = read_secrets(OLD "\n" NEW "\n");
+		struct key_names *names = key_names_new(secrets);
+
+		ck_assert_int_eq(key_names_hide_limits(names), hides_limits);
+		ck_assert_str_eq(key_secrets_limit_name(secrets, &login, name),
+		    hides_limits ? OLD_LOGIN : "login");
+		ck_assert_str_eq(
+		    names_of(names, &login, ""), OLD_LOGIN NEW_LOGIN);
+		key_names_free(names);
+		key_secrets_free(secrets);
+		if (hides_limits)
+			break;
+	}
+	hides_limits = false;
 }
 END_TEST
 
@@ -138,7 +167,7 @@ START_TEST(a_secret_is_bounded_and_a_file_is_there)
 	text[KEY_SECRET_MAX + 1] = '\0';
 	ck_assert_ptr_null(read_secrets(text));
 	reasons_clear(&reasons);
-	ck_assert_ptr_null(key_secrets_read("/nowhere/x", &reasons));
+	ck_assert_ptr_null(key_secrets_read("/nowhere/x", false, &reasons));
 	ck_assert_ptr_nonnull(strstr(reasons_first(&reasons), "/nowhere/x: "));
 }
 END_TEST
@@ -150,6 +179,7 @@ key_secrets_suite(void)
 	TCase *tcase = tcase_create("key_secrets");
 
 	tcase_add_test(tcase, name_is_the_hmac_of_limit_and_key);
+	tcase_add_test(tcase, limit_is_hidden_only_if_wanted);
 	tcase_add_test(tcase, each_secret_makes_a_name);
 	tcase_add_test(tcase, changed_secrets_are_used_once_renewed);
 	tcase_add_loop_test(

@@ -134,11 +134,21 @@ batch_count_group(const struct batch *batch, const struct group *group)
 	return batch->is_plan || group->same ? count : count + group->count;
 }
 
+/* Older names of each hash. */
+static unsigned
+batch_old_hashes(const struct batch *batch)
+{
+	return batch->names && key_names_hide_limits(batch->names) ? batch->olds
+								   : 0;
+}
+
 /* The number of hashes, the hashes, the arguments of each, and the steps. */
 static size_t
 batch_count_arguments(const struct batch *batch)
 {
-	size_t arguments = 1 + batch->group_count;
+	size_t hashes =
+	    (size_t)batch->group_count * (1 + batch_old_hashes(batch));
+	size_t arguments = 1 + hashes;
 
 	for (unsigned i = 0; i < batch->group_count; i++)
 		arguments += batch_count_group(batch, &batch->groups[i]);
@@ -183,17 +193,23 @@ batch_write_ops(
 	buf_consume(ops, buf_len(ops));
 }
 
-/* The number of buckets and, if there are any, that of older names. */
+/* The number of buckets and, if there are any, that of older names, and of
+ * those of the hash. */
 static void
 batch_write_count(
     const struct batch *batch, unsigned count, struct command *command)
 {
-	char text[2 * NUM_MAX_LEN + 2];
+	char text[3 * NUM_MAX_LEN + 3];
+	unsigned hashes = batch_old_hashes(batch);
 	size_t len = num_write_int(text, count);
 
 	if (batch->olds > 0) {
 		text[len++] = ' ';
 		len += num_write_int(text + len, batch->olds);
+	}
+	if (hashes > 0) {
+		text[len++] = ' ';
+		len += num_write_int(text + len, hashes);
 	}
 	command_add(command, text, len);
 }
@@ -240,23 +256,62 @@ batch_write_group(
 		batch_write_ops(command, ops, batch_entry_at(batch, i)->first);
 }
 
-void
-batch_write(struct batch *batch, const char *prefix,
+static void
+batch_write_hash(const struct group *group, const char *prefix, const char *tag,
+    const char *name, struct command *command)
+{
+	char hash[FIELD_HASH_MAX];
+
+	command_add(command, hash,
+	    field_hash_name(prefix, tag, name, group->limit, hash));
+}
+
+/* All names of the hash, none of which tells its limit. */
+static void
+batch_write_hidden(struct batch *batch, const struct group *group,
+    const char *prefix, const char *tag, struct command *command)
+{
+	struct buf *names = &batch->ops;
+
+	if (key_names_add(batch->names, group->limit, "", 0, names) == -1)
+		command->failed = true;
+	while (buf_len(names) > 0) {
+		char name[KEY_NAME_LEN + 1] = "";
+
+		memcpy(name, buf_data(names), KEY_NAME_LEN);
+		batch_write_hash(group, prefix, tag, name, command);
+		buf_consume(names, KEY_NAME_LEN);
+	}
+}
+
+static void
+batch_write_hashes(struct batch *batch, const char *prefix,
     const struct partitions *partitions, struct command *command)
 {
-	char name[FIELD_HASH_MAX];
+	bool hidden = batch->names && key_names_hide_limits(batch->names);
 
-	batch_sort_entries(batch);
-	batch_find_groups(batch);
-	script_begin(command, &batch->call, batch_count_arguments(batch));
-	command_add_int(command, batch->group_count);
+	command_add_int(command,
+	    (int64_t)batch->group_count * (1 + batch_old_hashes(batch)));
 	for (unsigned i = 0; i < batch->group_count; i++) {
 		const struct group *group = &batch->groups[i];
 		const char *tag = partition_tag(partitions, group->partition);
 
-		command_add(command, name,
-		    field_hash_name(prefix, tag, group->limit, name));
+		if (hidden)
+			batch_write_hidden(batch, group, prefix, tag, command);
+		else
+			batch_write_hash(
+			    group, prefix, tag, group->limit->name, command);
 	}
+}
+
+void
+batch_write(struct batch *batch, const char *prefix,
+    const struct partitions *partitions, struct command *command)
+{
+	batch_sort_entries(batch);
+	batch_find_groups(batch);
+	script_begin(command, &batch->call, batch_count_arguments(batch));
+	batch_write_hashes(batch, prefix, partitions, command);
 	for (unsigned i = 0; i < batch->group_count; i++)
 		batch_write_group(batch, &batch->groups[i], command);
 	if (batch->is_plan)

@@ -1,6 +1,6 @@
 /**
  * field: where a bucket is in Redis: in a hash for each limit and partition, a
- * field for each key.
+ * field for each key.  Both may have names that do not tell (key_secrets.h).
  */
 #ifndef STORE_REDIS_FIELD_H
 #define STORE_REDIS_FIELD_H
@@ -18,9 +18,10 @@
 
 /** Write the name of the hash that holds the buckets of ${limit} to ${to}, of
  * FIELD_HASH_MAX bytes: the prefix, the tag of their partition
- * (partition_tag()), the limit's name, and the algorithm's suffix.  ${prefix}
- * is at most FIELD_PREFIX_MAX bytes.  Return the length. */
-size_t field_hash_name(
-    const char *prefix, const char *tag, const struct limit *limit, char *to);
+ * (partition_tag()), ${name}, which is the limit's or hides it, and the
+ * algorithm's suffix.  ${prefix} is at most FIELD_PREFIX_MAX bytes.  Return the
+ * length. */
+size_t field_hash_name(const char *prefix, const char *tag, const char *name,
+    const struct limit *limit, char *to);
 
 #endif

@@ -27,6 +27,7 @@ struct key_secrets {
 	unsigned count;
 	struct key_secret all[KEY_SECRETS_MAX];
 	_Atomic unsigned version; /* another one after each change */
+	bool hides_limits;        /* never changes */
 };
 
 struct key_names {
@@ -85,7 +86,7 @@ key_secrets_parse(struct key_secrets *secrets, const char *path,
 }
 
 struct key_secrets *
-key_secrets_read(const char *path, struct reasons *reasons)
+key_secrets_read(const char *path, bool hides_limits, struct reasons *reasons)
 {
 	struct key_secrets *secrets = calloc(1, sizeof(*secrets));
 	size_t size, before = reasons->count;
@@ -100,8 +101,10 @@ key_secrets_read(const char *path, struct reasons *reasons)
 	if (text)
 		explicit_bzero(text, size);
 	free(text);
-	if (secrets)
+	if (secrets) {
 		pthread_mutex_init(&secrets->lock, NULL);
+		secrets->hides_limits = hides_limits;
+	}
 	if (reasons->count == before)
 		return secrets;
 	key_secrets_free(secrets);
@@ -234,6 +237,12 @@ key_names_count(const struct key_names *names)
 	return names->count;
 }
 
+bool
+key_names_hide_limits(const struct key_names *names)
+{
+	return names->secrets->hides_limits;
+}
+
 /* 16 bytes as 22 characters of base64url, without padding. */
 static void
 key_names_encode(const unsigned char *hash, char *to)
@@ -275,15 +284,15 @@ key_names_add(struct key_names *names, const struct limit *limit,
 	return 0;
 }
 
-void
-key_secrets_show(struct key_secrets *secrets, const struct limit *limit,
-    const struct key *key, char to[KEY_NAME_LEN + 1])
+/* The first of all names. */
+static void
+key_secrets_name(struct key_secrets *secrets, const struct limit *limit,
+    const char *key, size_t len, char to[KEY_NAME_LEN + 1])
 {
 	struct key_names *names = key_names_new(secrets);
 	struct buf all = {0};
 
-	if (names &&
-	    key_names_add(names, limit, key->bytes, key->len, &all) == 0) {
+	if (names && key_names_add(names, limit, key, len, &all) == 0) {
 		memcpy(to, buf_data(&all), KEY_NAME_LEN);
 		to[KEY_NAME_LEN] = '\0';
 	} else {
@@ -291,4 +300,21 @@ key_secrets_show(struct key_secrets *secrets, const struct limit *limit,
 	}
 	buf_free(&all);
 	key_names_free(names);
+}
+
+void
+key_secrets_show(struct key_secrets *secrets, const struct limit *limit,
+    const struct key *key, char to[KEY_NAME_LEN + 1])
+{
+	key_secrets_name(secrets, limit, key->bytes, key->len, to);
+}
+
+const char *
+key_secrets_limit_name(struct key_secrets *secrets, const struct limit *limit,
+    char to[KEY_NAME_LEN + 1])
+{
+	if (!secrets || !secrets->hides_limits)
+		return limit->name;
+	key_secrets_name(secrets, limit, "", 0, to);
+	return to;
 }

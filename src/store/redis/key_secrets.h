@@ -1,10 +1,12 @@
 /**
- * key_secrets: names of fields in Redis that do not tell their keys.
+ * key_secrets: names of fields in Redis that do not tell their keys, and names
+ * of hashes that do not tell their limits.
  *
  * A field is named by HMAC-SHA256 of the limit's name, a zero byte, and the
  * key: the first 128 bits, in base64url.  The first secret makes the name that
  * a bucket is written under; the others make its older names, under which it is
- * still found.
+ * still found.  If limits are hidden, their names are made the same way, with
+ * no key; each name of a field is in the hash of the same secret.
  *
  * Owns: the secrets, which it wipes.  A set of them is shared: any thread may
  * use it, while another one changes it.  Each thread has makers of names of its
@@ -19,6 +21,7 @@
 #include "limit/key.h"
 #include "limit/limit.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** Fewest and most bytes of a secret, and most secrets. */
@@ -31,9 +34,10 @@
 
 struct key_secrets;
 
-/** Read a file of secrets, one a line.  NULL: add to ${reasons} why. */
+/** Read a file of secrets, one a line, which hide keys and, if ${hides_limits},
+ * limits.  NULL: add to ${reasons} why. */
 struct key_secrets *key_secrets_read(
-    const char *path, struct reasons *reasons) MUST_USE;
+    const char *path, bool hides_limits, struct reasons *reasons) MUST_USE;
 
 /** Free them; NULL: no-op.  No maker of names is left. */
 void key_secrets_free(struct key_secrets *secrets);
@@ -60,8 +64,12 @@ unsigned key_names_version(const struct key_names *names);
 /** How many names a field has: 1 or more. */
 unsigned key_names_count(const struct key_names *names);
 
+/** Whether limits have such names, too: as many. */
+bool key_names_hide_limits(const struct key_names *names);
+
 /** Append all names of a field, the one to write under first, KEY_NAME_LEN
- * characters each.  Return 0, or -1: out of memory. */
+ * characters each; without a key (${len} 0), those of the limit.  Return 0, or
+ * -1: out of memory. */
 int key_names_add(struct key_names *names, const struct limit *limit,
     const char *key, size_t len, struct buf *to) MUST_USE;
 
@@ -69,5 +77,11 @@ int key_names_add(struct key_names *names, const struct limit *limit,
  * memory. */
 void key_secrets_show(struct key_secrets *secrets, const struct limit *limit,
     const struct key *key, char to[KEY_NAME_LEN + 1]);
+
+/** What the limit is called in Redis, from any thread: its own name, or, if
+ * ${secrets}, which may be NULL, hide it, the first of the others, or "?": out
+ * of memory.  That is written to ${to}. */
+const char *key_secrets_limit_name(struct key_secrets *secrets,
+    const struct limit *limit, char to[KEY_NAME_LEN + 1]);
 
 #endif

@@ -36,6 +36,7 @@ struct shard_options {
 	struct link_options link;
 	const char *prefix;          /* of the names of all hashes */
 	const char *key_secrets;     /* a file; "": fields are keys */
+	bool hide_limits;            /* they hide the names of limits, too */
 	struct key_secrets *secrets; /* of that, or NULL */
 	int64_t inflight;            /* calls out at a time, 1..64 */
 	struct servers *servers; /* where what becomes of calls is counted */

@@ -15,6 +15,7 @@
 #include "redis/server_info.h"
 #include "store/redis/chores.h"
 #include "store/redis/field.h"
+#include "store/redis/key_secrets.h"
 #include "store/redis/server_clock.h"
 
 #include <stdio.h>
@@ -238,7 +239,7 @@ sweep_write_step(struct script_call *call, struct command *command)
 	const char *tag;
 	int64_t before_us;
 	struct algorithm_parameters parameters = {0};
-	char hash[FIELD_HASH_MAX];
+	char hash[FIELD_HASH_MAX], name[KEY_NAME_LEN + 1];
 	char lock[FIELD_HASH_MAX + 6], mark[FIELD_HASH_MAX + 6];
 	size_t len;
 
@@ -247,7 +248,9 @@ sweep_write_step(struct script_call *call, struct command *command)
 	limit = sweep->current->limit;
 	tag = partition_tag(
 	    &sweep->options->topology->partitions, sweep->current->partition);
-	len = field_hash_name(sweep->options->prefix, tag, limit, hash);
+	len = field_hash_name(sweep->options->prefix, tag,
+	    key_secrets_limit_name(sweep->options->secrets, limit, name), limit,
+	    hash);
 	before_us =
 	    sweep->back_us - (clock_us() - sweep->seen_us) - SEEN_LATE_US;
 	snprintf(lock, sizeof(lock), "%s:sweep", hash);

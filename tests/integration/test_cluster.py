@@ -69,9 +69,9 @@ class Case(harness.Case):
             "hosts": hosts or " ".join(map(self.address, self.nodes)),
             "connect_timeout": "2s", "socket_timeout": "2s", **redis}})
 
-    def node_of(self, slot):
-        """The master that has a slot now, and its id."""
-        for shard in self.alive().ask("CLUSTER", "SLOTS"):
+    def node_of(self, slot, asked=None):
+        """The master that has a slot now, and its id, as a node says."""
+        for shard in (asked or self.alive()).ask("CLUSTER", "SLOTS"):
             if shard[0] <= slot <= shard[1]:
                 port, name = shard[2][1], shard[2][2].decode()
                 return next(n for n in self.nodes if n.port == port), name
@@ -90,6 +90,35 @@ class Case(harness.Case):
         with replica.connect() as link:
             link.ask("READONLY")
             return link.ask("HGET", name, key)
+
+    def masters_but(self, *others):
+        return [n for n in self.nodes if n not in others and n.ask("ROLE")[0] == b"master"]
+
+    def start_moving(self, slot, new):
+        """To another master.  Return the one that has the slot."""
+        old, old_id = self.node_of(slot)
+        new.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
+        old.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", new.ask("CLUSTER", "MYID"))
+        return old
+
+    def end_moving(self, slot, old, new):
+        """Once all of it is there."""
+        for node in (new, old, *self.masters_but(new, old)):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", new.ask("CLUSTER", "MYID"))
+        wait_until(lambda: all(self.node_of(slot, n)[0] is new
+                               for n in self.nodes if n.is_running()), "the slot's new node")
+
+    @staticmethod
+    def migrate(old, new, *names):
+        old.ask("MIGRATE", "127.0.0.1", new.port, "", 0, 20000, "KEYS", *names)
+
+    def move(self, slot, new):
+        """A slot, with all that is in it."""
+        old = self.start_moving(slot, new)
+        names = old.ask("CLUSTER", "GETKEYSINSLOT", slot, 1000)
+        if names:
+            self.migrate(old, new, *names)
+        self.end_moving(slot, old, new)
 
     @staticmethod
     def promote(replica):
@@ -176,20 +205,41 @@ class ChangesTest(Case):
         name, slot = self.hash_of("login:1")
         level = 1
         for _ in range(TIMES):
-            old, old_id = self.node_of(slot)
-            new, new_id = next(
-                (n, n.ask("CLUSTER", "MYID").decode()) for n in self.nodes
-                if n is not old and n.ask("ROLE")[0] == b"master")
-            new.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", old_id)
-            old.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", new_id)
+            new = self.masters_but(self.node_of(slot)[0])[0]
+            old = self.start_moving(slot, new)
             self.decide(gate, "login:1", level + 1)
-            old.ask("MIGRATE", "127.0.0.1", new.port, name, 0, 20000)
+            self.migrate(old, new, name)
             self.decide(gate, "login:1", level + 2)  # ASK
             self.decide(gate, "login:1", level + 3)
-            for node in (new, old):
-                node.ask("CLUSTER", "SETSLOT", slot, "NODE", new_id)
+            self.end_moving(slot, old, new)
             self.decide(gate, "login:1", level + 4)  # MOVED
             level += 4
+
+    def test_a_slot_that_is_half_moved_falls_back_alone_and_changes_nothing(self):
+        gate = self.gate()
+        both = "mconsume login:{t} 1 other:{t} 1"
+        keys = [f"login:{i}" for i in range(12)]
+        for key in ("login:{t}", *keys):
+            self.redis_level(gate, key)
+        self.assertEqual(fields(gate.ask(both))["from"], "redis")
+        name, slot = self.hash_of("login:{t}")
+        rest = {key for key in keys if self.hash_of(key)[1] != slot}
+        level = 2
+        for _ in range(TIMES):
+            new = self.masters_but(self.node_of(slot)[0])[0]
+            old = self.start_moving(slot, new)
+            self.migrate(old, new, name)
+            for _ in range(3):
+                self.assertEqual(fields(gate.ask(both))["from"], "fallback")  # TRYAGAIN
+                for key in rest:
+                    self.assertEqual(fields(gate.ask(f"consume {key}"))["from"], "redis")
+            self.decide(gate, "login:{t}", level + 1)  # ASK
+            self.migrate(old, new, *old.ask("CLUSTER", "GETKEYSINSLOT", slot, 1000))
+            said = fields(gate.ask(both))
+            self.assertEqual((said["from"], said["level"]), ("redis", str(level + 2)))
+            self.end_moving(slot, old, new)
+            self.decide(gate, "login:{t}", level + 3)
+            level += 3
 
     def test_a_master_that_gives_up_its_role_is_followed(self):
         gate = self.gate()
@@ -303,8 +353,57 @@ class LoadTest(Case):
     def test_a_master_that_is_replaced_touches_its_partitions_alone(self):
         self.check_failing(lambda victim: self.promote(self.replica_of(victim)))
 
+    def hand_over(self, victim):
+        """With the master's consent.  It may run out of time, and is tried again."""
+        replica = self.replica_of(victim)
+
+        def is_master():
+            return replica.ask("ROLE")[0] == b"master"
+
+        for _ in range(5):
+            replica.ask("CLUSTER", "FAILOVER")
+            try:
+                wait_until(is_master, "the new master", 6)
+                return
+            except AssertionError:
+                pass
+        raise AssertionError(replica.log() + victim.log())
+
+    def test_a_master_that_hands_over_touches_its_partitions_alone(self):
+        self.check_failing(self.hand_over)
+
+    def test_a_node_that_is_added_and_removed_is_followed(self):
+        slots = {self.hash_of(key)[1]: key for key in self.keys}
+        new = self.node(len(self.nodes))
+        self.nodes.append(new)
+        for i in range(TIMES):
+            self.redis_cli("add-node", self.address(new), self.address(self.nodes[0]))
+            wait_until(lambda: all(n.ask("CLUSTER", "NODES").count(b"\n") == len(self.nodes)
+                                   for n in self.nodes), "the new node")
+            wait_until(lambda: self.is_complete(new), "the new node")
+            slot, key = sorted(slots.items())[i % len(slots)]
+            old = self.node_of(slot)[0]
+            for to in new, old:
+                self.move(slot, to)
+                self.ask_all()
+            self.redis_cli("del-node", self.address(self.nodes[0]),
+                           new.ask("CLUSTER", "MYID").decode())
+            self.ask_all()
+            self.assertEqual(new.is_running(), True)
+
+    @staticmethod
+    def redis_cli(*words):
+        subprocess.run(["redis-cli", "--cluster", *words], check=True,
+                       stdout=subprocess.DEVNULL, timeout=harness.PATIENCE)
+
+    def ask_all(self):
+        """Redis decides about all keys, at once."""
+        for key in self.keys:
+            self.assertEqual(fields(self.one.ask(f"consume {key}"))["from"], "redis",
+                             self.one.log())
+
     def test_a_cluster_that_starts_again_decides_again(self):
-        for _ in range(TIMES // 4):
+        for _ in range(TIMES):
             for node in self.nodes:
                 node.kill()
             for i in range(len(self.nodes)):

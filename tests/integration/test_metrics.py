@@ -281,6 +281,7 @@ class LogTest(MetricsCase):
         wait_until(lambda: daemon.ask("CONSUME login:1").endswith("=redis"), "Redis")
         redis.send(signal.SIGSTOP)
         wait_until(lambda: daemon.ask("CONSUME lock:1").endswith("=fallback"), "a time-out")
+        wait_until(lambda: daemon.stats()["redis_ready"] == 0, "the connection's end")
         redis.send(signal.SIGCONT)
         wait_until(lambda: daemon.ask("PEEK login:1").endswith("=redis"), "Redis")
         self.assertRegex(self.cost(daemon, 1)[0][1], r"\block [1-9]")

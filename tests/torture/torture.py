@@ -103,7 +103,7 @@ me uid=1 verbs=decide,read keys=login:*
 DECISION = re.compile(
     r"(ALLOW|DENY) limit=(login|mail|odd|any|-) level=\d+ capacity=\d+ next=[\d.]+ "
     r"retry=([\d.]+|never) blocked=[\d.]+ from=(memory|redis|denycache|fallback|none)"
-    r"( shadow=deny)?")
+    r"( shadow=deny)?( key=\S+)?( taken=\d+)?")
 ERROR = re.compile(r"ERR [a-z]+ .+")
 KEYS = "login:1", "mail:1", "odd:7", "any:thing"
 CONSUMES = 7
@@ -157,10 +157,11 @@ def check_exit(status, said, expected=0):
 class Command:
     """A program that runs to its end."""
 
-    def __init__(self, *argv, stable=True, status=0):
+    def __init__(self, *argv, stable=True, status=0, stdin=os.devnull):
         self.argv = argv
         self.stable = stable # what it prints is the same each time
         self.status = status
+        self.stdin = stdin
         self.expected = None
 
     def prepare(self, folder):
@@ -169,9 +170,10 @@ class Command:
     def run(self, at, folder):
         notes = Notes(os.path.join(folder, "notes"))
         self.prepare(folder)
-        done = subprocess.run(
-            self.argv, env=torture_env(at, notes.path), stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=PATIENCE, check=False)
+        with open(self.stdin, "rb") as stdin:
+            done = subprocess.run(
+                self.argv, env=torture_env(at, notes.path), stdin=stdin,
+                capture_output=True, timeout=PATIENCE, check=False)
         said = done.stderr.decode(errors="replace")
         if at == 0:
             self.expected = done.stdout
@@ -411,7 +413,7 @@ def is_line_right(request, response):
     verb = request.split()[0]
     if ERROR.fullmatch(response):
         return not response.startswith("ERR bad")
-    if verb in ("CONSUME", "PEEK"):
+    if verb in ("CONSUME", "PEEK", "MCONSUME", "MPEEK", "CHARGE", "TAKE"):
         return DECISION.fullmatch(response)
     if verb in ("RESET", "PING", "QUIT"):
         return response == {"RESET": "OK", "PING": "PONG", "QUIT": "BYE"}[verb]
@@ -438,7 +440,8 @@ def is_resp_right(request, response):
 
 LINE_REQUESTS = ["PING", *(f"CONSUME {key}" for key in KEYS for _ in range(CONSUMES)),
                  "PEEK login:1 2", "CONSUME login:1 -1", "CONSUME nothing", "RESET login:2",
-                 "EXPLAIN login:1", "LIMITS", "STATS", "HELP"]
+                 "MCONSUME login:8 1 mail:8 2", "MPEEK login:8 1 odd:8 1", "CHARGE login:8 9",
+                 "TAKE mail:8 9", "EXPLAIN login:1", "LIMITS", "STATS", "HELP"]
 RESP_REQUESTS = ["PING", "HELLO 3", "CONSUME login:3", "CONSUME login:3 1 MAP", "PEEK mail:3",
                  "RESET mail:3", "CL.THROTTLE cell:1 5 10 60", "EXISTS login:3",
                  "TTL login:3", "PTTL login:3", "DEL login:3", "COMMAND", "INFO",
@@ -563,6 +566,26 @@ class Serving:
         return {}
 
 
+class ServingAgain(Serving):
+    """The buckets of the process before are taken over, and left to the next."""
+
+    settings = Serving.settings + "[store]\nstate_dir = {folder}\n"
+
+    def __init__(self, folder):
+        daemon = Daemon(0, folder, self.settings.format(folder=folder))
+        client = Lines(daemon.connect())
+        for key in "login:20", "mail:20", "any:thing":
+            client.ask(f"CONSUME {key}")
+        client.client.close()
+        client.file.close()
+        daemon.end()
+        self.buckets = pathlib.Path(folder, "buckets").read_bytes()
+
+    def run(self, at, folder):
+        pathlib.Path(folder, "buckets").write_bytes(self.buckets)
+        return super().run(at, folder)
+
+
 class ServingFromRedis(Serving):
     """Buckets and limits in Redis, which are handed on to another one."""
 
@@ -619,32 +642,53 @@ class Server(harness.Redis):
 # All of it.
 #
 
+class Ticker:
+    """A client that goes on asking, so that there are decisions to show."""
+
+    def __init__(self, gate):
+        self.client = Lines(gate.connect())
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.is_over.wait(0.01):
+            self.client.ask("CONSUME mail:9 -1")
+
+    def stop(self):
+        self.is_over.set()
+        self.thread.join()
+        self.client.file.close()
+        self.client.client.close()
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
 def tool_scenarios(folder, gate, redis):
     """{name: a scenario}; ${gate} is a daemon, ${redis} a server."""
-    config = os.path.join(folder, "tool.ini")
-    users = os.path.join(folder, "users.ini")
-    limits = os.path.join(folder, "tool-limits.ini")
-    envoy = os.path.join(folder, "envoy.yaml")
-    store = os.path.join(folder, "store.ini")
-    with open(config, "w", encoding="utf-8") as file:
-        file.write(f"[listen]\nunix = {gate.path}\n[limits]\nfile = {limits}\n"
+    limits = write(folder, "tool-limits.ini", LIMITS)
+    tighter = write(folder, "tighter.ini", LIMITS.replace("capacity = 5", "capacity = 4"))
+    config = write(folder, "tool.ini",
+                   f"[listen]\nunix = {gate.path}\n[limits]\nfile = {limits}\n"
                    f"[redis]\nunix_socket_path = {redis.path}\n")
-    with open(users, "w", encoding="utf-8") as file:
-        file.write("[store]\ntype = redis\n[limits]\nsource = redis\n"
-                   "[redis]\nusername = gate\npassword = secret\n")
-    with open(limits, "w", encoding="utf-8") as file:
-        file.write(LIMITS)
-    with open(envoy, "w", encoding="utf-8") as file:
-        file.write(ENVOY)
-    with open(store, "w", encoding="utf-8") as file:
-        file.write("[store]\ntype = redis\n[limits]\nsource = redis\n"
-                   f"[redis]\nunix_socket_path = {redis.path}\n")
+    users = write(folder, "users.ini", "[store]\ntype = redis\n[limits]\nsource = redis\n"
+                  "[redis]\nusername = gate\npassword = secret\n")
+    envoy = write(folder, "envoy.yaml", ENVOY)
+    store = write(folder, "store.ini", "[store]\ntype = redis\n[limits]\nsource = redis\n"
+                  f"[redis]\nunix_socket_path = {redis.path}\n")
+    keys = write(folder, "keys", "login:1\nnothing\nodd:3\n")
+    demand = write(folder, "demand", "dripgate recording 1\n" + "".join(
+        f"{second * 1000000} 1 {key}\n" for second in range(20)
+        for key in ("login:1", "mail:2", "nothing")))
 
     # A history that no scenario adds to.
-    shown = os.path.join(folder, "shown.ini")
-    with open(shown, "w", encoding="utf-8") as file:
-        file.write(f"[redis]\nunix_socket_path = {redis.path}\n"
-                   "[control]\nlimits_key = shown\n")
+    shown = write(folder, "shown.ini", f"[redis]\nunix_socket_path = {redis.path}\n"
+                  "[control]\nlimits_key = shown\n")
     subprocess.run([harness.DRIPGATE, "-c", shown, "limits", "load", limits], check=True,
                    stdout=subprocess.DEVNULL)
 
@@ -667,7 +711,12 @@ def tool_scenarios(folder, gate, redis):
         "limits list": tool("limits", "list", "--redis"),
         "limits list of dripgated": tool("limits", "list"),
         "limits import-envoy": tool("limits", "import-envoy", envoy),
+        "limits import-envoy as JSON": tool("limits", "import-envoy", envoy, "--json"),
+        "limits test": tool("limits", "test", limits, stdin=keys, status=1),
+        "limits load --dry-run": tool("limits", "load", tighter, "--dry-run", stable=False),
         "consume": tool("consume", "any:thing", "0"),
+        "mpeek": tool("mpeek", "login:9", "1", "mail:10", "1"),
+        "charge": tool("charge", "login:9", "0"),
         "peek": tool("peek", "login:9", "--json"),
         "explain": tool("explain", "login:9"),
         "reset": tool("reset", "login:9"),
@@ -680,6 +729,16 @@ def tool_scenarios(folder, gate, redis):
         "status": tool("status", stable=False),
         "why": tool("why", "login:9", stable=False),
         "top": tool("top", stable=False),
+        "tail": tool("tail", "--allowed", "--count", "2", stable=False),
+        "tail as JSON": tool("tail", "--allowed", "--count", "2", "--json", stable=False),
+        "tail --record": tool("tail", "--record", os.path.join(folder, "recorded"), "--force",
+                              "--count", "2", stable=False),
+        "watch": tool("watch", "--count", "1", stable=False),
+        "what-if": tool("what-if", tighter, "--demand", demand, status=1),
+        "what-if of two files": tool("what-if", tighter, "--against", limits, "--demand", demand,
+                                     "--json", status=1),
+        "what-if as a chart": tool("what-if", tighter, "--demand", demand, "--chart",
+                                   os.path.join(folder, "chart.svg"), status=1),
         "route": tool("route", "GET", "/v1/7%20/x?plan=free", "-H", "Host: a.example",
                       "-H", "X-User: u", "-H", "X-Cost: 2"),
         "route as JSON": tool("route", "GET", "/all/of", "--json"),
@@ -754,7 +813,9 @@ def main():
                       "[limits]\nfile = limits.ini\n")
         stack.callback(gate.kill)
         gate.connect().close()
+        stack.callback(Ticker(gate).stop)
         scenarios = {**tool_scenarios(folder, gate, redis), "daemon": Serving(),
+                     "daemon after another": ServingAgain(tempfile.mkdtemp(dir=folder)),
                      "daemon with Redis": ServingFromRedis(redis, target)}
         for name, scenario in scenarios.items():
             if arguments.scenarios and name not in arguments.scenarios:

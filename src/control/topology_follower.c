@@ -215,6 +215,10 @@ topology_follower_on_reply(const redisReply *reply, void *arg)
 	server->is_out = false;
 	if (!reply)
 		return; /* topology_follower_on_down() follows */
+	if (reply_is_wrong_server(reply)) {
+		link_drop(server->link, reply->str);
+		return;
+	}
 	if (reply->type == REDIS_REPLY_ERROR && server->writes) {
 		server->may_write = false;
 		topology_follower_ask(server);

@@ -124,11 +124,21 @@ link_fail(struct link *link, const char *reason)
 	link->events->down(link->arg);
 }
 
+/* Fail because of the server itself.  Whoever named it may know less than
+ * others: one that became a replica, or was cut off, replies all the same. */
+static void
+link_doubt(struct link *link, const char *reason)
+{
+	link_fail(link, reason);
+	if (link->sentinel)
+		sentinel_distrust(link->sentinel);
+}
+
 void
 link_drop(struct link *link, const char *reason)
 {
 	if (link->state == LINK_GREETING || link->state == LINK_UP)
-		link_fail(link, reason);
+		link_doubt(link, reason);
 }
 
 static void link_start_dialing(struct link *link);
@@ -173,7 +183,7 @@ link_on_closed(const char *how, void *arg)
 static void
 link_on_failed(const char *reason, void *arg)
 {
-	link_fail(arg, reason);
+	link_doubt(arg, reason);
 }
 
 static bool
@@ -200,16 +210,6 @@ link_release_held(struct link *link)
 		link_fail(link, strerror(ENOMEM));
 }
 
-/* The sentinels named this server.  If it is no master, it became a replica, or
- * is about to become a master.  What follows the topology logs another one. */
-static void
-link_refuse(struct link *link, const char *reason)
-{
-	link_fail(link, link->greeting.is_elsewhere ? NULL : reason);
-	if (link->sentinel)
-		sentinel_distrust(link->sentinel);
-}
-
 /* The reply to a step of the greeting; the last one makes the link UP. */
 static void
 link_on_greeted(const redisReply *reply, void *arg)
@@ -221,7 +221,8 @@ link_on_greeted(const redisReply *reply, void *arg)
 		return; /* link_fail() called this */
 	reason = greeting_take(&link->greeting, reply);
 	if (reason) {
-		link_refuse(link, reason);
+		/* What follows the topology logs another one. */
+		link_doubt(link, link->greeting.is_elsewhere ? NULL : reason);
 	} else if (!link->pipeline.calls.head) {
 		link_set_state(link, LINK_UP);
 		if (link->resuming)

@@ -121,7 +121,8 @@ bool link_is_up(const struct link *link);
 void link_flush(struct link *link);
 
 /** Close the connection because of what the server sent, and look its name up
- * again.  Calls in flight get NULL, then down is called, from within. */
+ * again, or ask another of those that say which server it is.  Calls in flight
+ * get NULL, then down is called, from within. */
 void link_drop(struct link *link, const char *reason);
 
 /** Where the link is connected to; valid until it is down. */

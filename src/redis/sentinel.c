@@ -388,7 +388,7 @@ sentinel_ask(struct sentinel *sentinel)
 void
 sentinel_distrust(struct sentinel *sentinel)
 {
-	link_drop(sentinel->link, "named a server that is no master");
+	link_drop(sentinel->link, "named a server that will not do");
 }
 
 const struct endpoint *

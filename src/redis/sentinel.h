@@ -53,7 +53,8 @@ const char *sentinel_sought(const struct sentinel_options *options);
  * reply. */
 const char *sentinel_blame(const struct sentinel *sentinel, bool replied);
 
-/** The server that was found is no master: ask another sentinel from now on. */
+/** The server that was found is no master, or has failed: ask another sentinel
+ * from now on. */
 void sentinel_distrust(struct sentinel *sentinel);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * A link that asks nodes of a cluster where the master of its slot is.
  */
+#include "base/clock.h"
 #include "fake/fake.h"
 #include "fake/note.h"
 #include "fake/peer.h"
@@ -33,6 +34,13 @@ on_down(void *arg)
 {
 	(void)arg;
 	note("down");
+}
+
+static void
+on_reply(const redisReply *reply, void *arg)
+{
+	(void)arg;
+	note(reply ? "reply" : "lost");
 }
 
 static const struct link_events events = {.up = on_up, .down = on_down};
@@ -179,16 +187,47 @@ START_TEST(link_is_down_while_the_slot_has_no_master)
 }
 END_TEST
 
-START_TEST(slot_that_moved_is_looked_up_again)
+/* The node did not know better, and nor may the master that it named. */
+START_TEST(slot_that_moved_is_looked_up_again_at_another_node)
 {
 	node_comes("one:1");
 	node_says("3");
 	master_comes("m3:3");
-	link_drop(link, "MOVED");
+	link_drop(link, "CLUSTERDOWN The cluster is down");
+	ck_assert_str_eq(noted(), "down");
+	ck_assert(peer_is_left(node));
+	fake_pass(RETRY_US);
+	node_comes("m3:3");
+	node_says("3");
+	fake_pass(RETRY_US);
+	master_comes("m3:3");
+	link_drop(link, "CLUSTERDOWN The cluster is down");
 	ck_assert_str_eq(noted(), "down");
 	fake_pass(RETRY_US);
+	node_comes("one:1");
 	node_says("4");
+	fake_pass(RETRY_US);
 	master_comes("m4:4");
+}
+END_TEST
+
+/* A master that hands over may not reply for seconds. */
+START_TEST(another_node_is_asked_once_a_call_was_in_vain)
+{
+	struct command command = {0};
+
+	node_comes("one:1");
+	node_says("3");
+	master_comes("m3:3");
+	command_start(&command, 1);
+	command_add_text(&command, "PING");
+	ck_assert_int_eq(
+	    link_call(link, &command, clock_us() + RETRY_US, on_reply, NULL),
+	    0);
+	command_free(&command);
+	fake_pass(2 * RETRY_US);
+	ck_assert_str_eq(noted(), "lost down");
+	ck_assert(peer_is_left(node));
 }
 END_TEST
 
@@ -248,7 +287,9 @@ cluster_suite(void)
 	tcase_add_test(tcase, node_without_shards_is_asked_for_slots);
 	tcase_add_test(tcase, server_that_is_no_node_is_passed_over);
 	tcase_add_test(tcase, link_is_down_while_the_slot_has_no_master);
-	tcase_add_test(tcase, slot_that_moved_is_looked_up_again);
+	tcase_add_test(
+	    tcase, slot_that_moved_is_looked_up_again_at_another_node);
+	tcase_add_test(tcase, another_node_is_asked_once_a_call_was_in_vain);
 	tcase_add_test(tcase, node_is_asked_each_minute);
 	tcase_add_test(tcase, nodes_that_others_named_are_asked_too);
 	tcase_add_test(tcase, server_must_be_a_node_too);

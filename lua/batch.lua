@@ -8,8 +8,9 @@
 --       of buckets n, the operations ("" if they differ), n fields, and, if the
 --       operations differ, n times the operations on that bucket.  Operations are
 --       words: AMOUNT, to consume, AMOUNT!MOST, to charge while the bucket holds no
---       more than MOST drops then, AMOUNT~, to take as many as fit, each with *COUNT
---       behind it if it is so many times in a row, and r, to reset.  Instead of n,
+--       more than MOST drops then, AMOUNT+TIME, to put in what has room within so
+--       many microseconds, AMOUNT~, to take as many as fit, each with *COUNT behind
+--       it if it is so many times in a row, and r, to reset.  Instead of n,
 --       "n m": each field has m older names, and m times n of those come behind
 --       the fields; what is under one of them moves to the field.  "n m m": the
 --       hash has m older names, too, and each name of a field is in the hash of

@@ -15,7 +15,7 @@ local LARGEST = 9007199254740991
 
 -- What a bucket is asked: the amount, the kind, its number, the count, and whether
 -- the limit is in shadow.
-local OP = '^(-?%d+)([!~@]?)(%d*)%*?(%d*)([?]?)$'
+local OP = '^(-?%d+)([!~+@=]?)(%d*)%*?(%d*)([?]?)$'
 
 -- %d takes half the time of %.0f, but writes all of a number only where C's long
 -- has 64 bits.

@@ -12,12 +12,13 @@
 --       Behind those of the last hash, each argument is a step: "BUCKET OP", or
 --       "BUCKET OP BUCKET OP ...".  BUCKET is a number, from 1, in the order of
 --       the fields; no bucket twice in a step.  OP is one of
---         AMOUNT        consume; AMOUNT!MOST and AMOUNT~ as for a batch
+--         AMOUNT        consume; AMOUNT!MOST, AMOUNT+TIME and AMOUNT~ as for a batch
 --         ...*COUNT     so many times in a row; in a step about one bucket
 --         ...?          but never keep the others from passing
 --         r             reset
 --         AMOUNT@STAMP  give back what has not leaked of AMOUNT drops, which were
 --                       put in when the bucket's first number became STAMP
+--         AMOUNT=STAMP  the same, if no more were put in since
 -- Reply: as of a batch.  A step about a bucket that is none is left out.
 
 local reply = {time[1], time[2]}
@@ -76,9 +77,9 @@ local function try_step(bucket, op)
 	local algorithm = prepared(bucket)
 	local amount, kind, number, times, shadow = match(op, OP)
 	amount, number = amount + 0, tonumber(number)
-	if kind == '@' then
-		part.a, part.b, part.touches =
-			algorithm.give_back(bucket.a, bucket.b, amount, number)
+	if kind == '@' or kind == '=' then
+		part.a, part.b, part.touches = algorithm.give_back(bucket.a, bucket.b,
+			amount, number, kind == '=')
 		return part
 	end
 	part.a, part.b, part.passed, part.touches = algorithm.consume(bucket.a, bucket.b,

@@ -182,8 +182,8 @@ local function open(text)
 end
 
 -- Put in ${amount} drops, ${count} times in a row: consume them, or, if ${kind} is
--- '!', charge them, up to ${most} drops in the bucket, or, if it is '~', take as many
--- as fit.  Return what the bucket is then, whether all of them passed, and whether its
+-- '!', charge them, up to ${most} drops in the bucket, if it is '+', put in what has
+-- room within ${most} microseconds, or, if it is '~', take as many as fit.  Return what the bucket is then, whether all of them passed, and whether its
 -- text must be of this recharge.
 local function consume(fill, block, amount, count, kind, most)
 	local top, is_free = full, false
@@ -196,6 +196,8 @@ local function consume(fill, block, amount, count, kind, most)
 		return fill + math.min(fit, amount * count) * recharge, block, fit > 0, true
 	elseif kind == '!' then
 		top, is_free = most * recharge, most > capacity
+	elseif kind == '+' then
+		top, most = full + most * ticks, capacity
 	else
 		most = capacity
 	end
@@ -214,16 +216,22 @@ local function consume(fill, block, amount, count, kind, most)
 	end
 	local fit = fill < top and floor((top - fill) / cost) or 0
 	if fit < count then
-		return fill + fit * cost, left > 0 and block or growth and growth.strike(block) or longest,
-			false, true
+		if left == 0 and kind ~= '+' then
+			block = growth and growth.strike(block) or longest
+		end
+		return fill + fit * cost, block, false, true
 	end
 	return fill + count * cost, block, true, true
 end
 
 -- Give back what has not leaked of ${amount} drops that were put in when the bucket
--- became one that is empty at ${stamp}.  Return what the bucket is then, and
--- whether its text must be of this recharge.
-local function give_back(fill, block, amount, stamp)
+-- became one that is empty at ${stamp}; if ${is_last}, only where none were put in
+-- since.  Return what the bucket is then, and whether its text must be of this
+-- recharge.
+local function give_back(fill, block, amount, stamp, is_last)
+	if is_last and now + floor(fill / ticks) ~= stamp then
+		return fill, block, false
+	end
 	local left = math.min(math.max(0, stamp - now) * ticks, amount * recharge)
 	return math.max(0, fill - left), block, true
 end

@@ -40,7 +40,7 @@ check_decided(struct check *check)
 	if (check->state == CHECK_ASKED)
 		histogram_add(&gate->counters->decisions,
 		    gate_now(gate) - check_decider(check)->now_us, 1);
-	else
+	else if (check->state != CHECK_WAITING)
 		gate->at_once++;
 	check_set_state(check, CHECK_DECIDED);
 	PROBE4(check_done, check, check->limit, check->decision.allowed,
@@ -179,8 +179,7 @@ check_tell(struct check *check, const struct query *query)
 	}
 }
 
-/* Turn the result of its query into the decision for the client. */
-static void
+void
 check_conclude(struct check *check)
 {
 	const struct query *query = check_decider(check);
@@ -196,8 +195,8 @@ check_conclude(struct check *check)
 	check_decided(check);
 }
 
-/* The store has decided, or cannot. */
-static void
+/* The store has decided, or cannot.  Return whether that decides the check. */
+static bool
 check_take_result(struct check *check, struct query *query)
 {
 	struct gate *gate = check->gate;
@@ -208,7 +207,10 @@ check_take_result(struct check *check, struct query *query)
 		check_count_fallback(check, query);
 		fallback_decide(gate, query);
 	}
+	if (query->op == OP_WAIT && wait_begin(check))
+		return false;
 	check_conclude(check);
+	return true;
 }
 
 static void
@@ -216,8 +218,16 @@ check_on_result(struct query *query)
 {
 	struct check *check = query->owner;
 
-	check_take_result(check, query);
-	check->done(check);
+	if (check_take_result(check, query))
+		check->done(check);
+}
+
+/* There is no memory for its keys or its limit. */
+static void
+check_lack_memory(struct check *check)
+{
+	check->outcome = OUTCOME_NOMEMORY;
+	check_set_state(check, CHECK_DECIDED);
 }
 
 /* Decide at once, or leave it to the store and return false. */
@@ -226,6 +236,10 @@ check_ask(struct check *check, struct query *query)
 {
 	struct gate *gate = check->gate;
 
+	if (query->op == OP_WAIT && wait_open(check) == -1) {
+		check_lack_memory(check);
+		return true;
+	}
 	if (op_puts(query->op) && check_is_sampled(gate))
 		check_take_sample(check, query);
 	if (gate->deny_cache && deny_cache_decide(gate->deny_cache, query)) {
@@ -236,8 +250,7 @@ check_ask(struct check *check, struct query *query)
 		check_set_state(check, CHECK_ASKED);
 		return false;
 	}
-	check_take_result(check, query);
-	return true;
+	return check_take_result(check, query);
 }
 
 /* The same, for the bucket of the key that its limit makes of this one. */
@@ -271,14 +284,8 @@ check_drop_queries(struct check *check)
 	else if (limit && limit->is_inline)
 		inline_limits_put(check->gate->inlines, limit);
 	check->joint = NULL;
-}
-
-/* There is no memory for its keys or its limit. */
-static void
-check_lack_memory(struct check *check)
-{
-	check->outcome = OUTCOME_NOMEMORY;
-	check_set_state(check, CHECK_DECIDED);
+	if (check->wait)
+		wait_close(check);
 }
 
 /*
@@ -336,6 +343,14 @@ check_add(struct check *check, enum op op, const char *key, size_t key_len,
 }
 
 void
+check_add_wait(struct check *check, const char *key, size_t key_len,
+    int64_t amount, int64_t wait_us)
+{
+	check_add(check, OP_WAIT, key, key_len, amount);
+	check->query.wait_us = wait_us;
+}
+
+void
 check_add_keys(struct check *check, enum op op, const struct check_key *keys,
     unsigned count)
 {
@@ -364,7 +379,9 @@ check_is_spread(const struct check *check)
 size_t
 check_bytes(const struct check *check)
 {
-	return joint_bytes(check->joint);
+	return check->query.op == OP_WAIT && !check->joint
+		   ? wait_bytes(check)
+		   : joint_bytes(check->joint);
 }
 
 void
@@ -395,6 +412,8 @@ check_prepare(struct check *check)
 	if (!query->limit)
 		query->limit =
 		    rules_match(query->rules, &query->key, gate->scratch);
+	if (query->op == OP_WAIT)
+		wait_prepare(check);
 	if (query->limit && query->limit->also && !check->is_alone &&
 	    query->op != OP_RESET)
 		joint_prepare(check);

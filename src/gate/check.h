@@ -30,19 +30,18 @@ struct sample;
  *     |                                 |____decided at once______| |
  *     |_______________________________________________end___________|
  *
- * A check is WAITING while its client waits until the drops fit or its time is
- * up: their place is taken, and the response is held back.  No verb does that
- * yet.
+ * A check is WAITING while its drops are in the bucket, but have no room yet
+ * (gate/wait.h); if it gives up its turn, it is ASKED once more.
  *
  * X(NAME, TO(a state that may follow) | ...)
  */
 #define CHECK_STATES(X)                                                        \
-	X(ENDED, TO(OPEN))                  /* holds nothing */                \
-	X(OPEN, TO(READY) | TO(DECIDED))    /* its queries are added */        \
-	X(READY, TO(ASKED) | TO(DECIDED))   /* their limits are found */       \
+	X(ENDED, TO(OPEN))               /* holds nothing */                   \
+	X(OPEN, TO(READY) | TO(DECIDED)) /* its queries are added */           \
+	X(READY, TO(ASKED) | TO(WAITING) | TO(DECIDED)) /* limits are found */ \
 	X(ASKED, TO(WAITING) | TO(DECIDED)) /* the store has its queries */    \
-	X(WAITING, TO(ASKED) | TO(DECIDED))                                    \
-	X(DECIDED, TO(ENDED)) /* its outcome is known */
+	X(WAITING, TO(ASKED) | TO(DECIDED)) /* for its drops to have room */   \
+	X(DECIDED, TO(ENDED))               /* its outcome is known */
 
 enum check_state {
 #define X(name, next) CHECK_##name,
@@ -72,17 +71,19 @@ struct check {
 	/* what it asks */
 	struct query query;  /* if there is one only */
 	struct joint *joint; /* else; or NULL */
+	struct wait *wait;   /* of OP_WAIT, once it is asked; else NULL */
 	enum check_state state;
 	bool is_alone;         /* without what its limit has in also */
 	bool charges_each;     /* of several queries, whatever the others get */
+	bool shadow_denied;    /* it is allowed, but only as its limit is in
+				* shadow; once DECIDED */
 	struct sample *sample; /* its key, if it is looked at; or NULL */
 
 	/* for the client, once DECIDED */
 	enum check_outcome outcome;
+	enum decided_by decided_by;
 	const struct limit *limit; /* NULL: no limit matched */
 	struct decision decision;
-	enum decided_by decided_by;
-	bool shadow_denied; /* allowed, but only as its limit is in shadow */
 };
 
 /** Prepare an ENDED check, or one never used.  ${done} is called when it is
@@ -93,6 +94,7 @@ check_init(struct check *check, struct gate *gate, void (*done)(struct check *))
 	check->gate = gate;
 	check->done = done;
 	check->joint = NULL;
+	check->wait = NULL;
 	check->state = CHECK_ENDED;
 	check->sample = NULL;
 }
@@ -101,6 +103,19 @@ check_init(struct check *check, struct gate *gate, void (*done)(struct check *))
  * valid key, which is borrowed until check_start() returns. */
 void check_add(struct check *check, enum op op, const char *key, size_t key_len,
     int64_t amount);
+
+/** The same: put in ${amount} >= 0 drops that will have room within ${wait_us},
+ * or within the time that the limit has as its queue, if that is less; it is
+ * decided once they have, or at once, if they will not.  Where there is no
+ * time, of a limit in shadow, and where on_error decides, it is OP_CONSUME. */
+void check_add_wait(struct check *check, const char *key, size_t key_len,
+    int64_t amount, int64_t wait_us);
+
+/** Whoever waits for it waits no more: unless its time has come, it is denied
+ * soon, by a call of done, never from within.  It gives its turn back if none
+ * came behind it; else the turn is lost.  No-op if it does not wait, and will
+ * not. */
+void check_stop_waiting(struct check *check);
 
 /** Leave out the keys that its limit charges too. */
 static inline void
@@ -139,8 +154,15 @@ void check_add_keys(struct check *check, enum op op,
  * come one after the other. */
 bool check_is_spread(const struct check *check);
 
-/** Memory that it holds beside itself. */
+/** Memory that it holds beside itself, once its limits are found. */
 size_t check_bytes(const struct check *check);
+
+/** Whether it holds any. */
+static inline bool
+check_has_bytes(const struct check *check)
+{
+	return check->joint || check->query.op == OP_WAIT;
+}
 
 /** Decide an ENDED check without a query: allow it, or not. */
 void check_settle(struct check *check, bool allowed);

@@ -15,6 +15,9 @@ void check_set_state(struct check *check, enum check_state state);
 void check_init_query(struct check *check, struct query *query, enum op op,
     const struct key *key, int64_t amount);
 
+/** Turn the result of its query into the decision for the client. */
+void check_conclude(struct check *check);
+
 /** The decision, or the outcome without one, is known. */
 void check_decided(struct check *check);
 

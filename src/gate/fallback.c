@@ -14,6 +14,8 @@ fallback_decide(struct gate *gate, struct query *query)
 	/* What can never fit does not fit now. */
 	bool never = query->op != OP_TAKE && query->amount > most;
 
+	if (query->op == OP_WAIT)
+		query->op = OP_CONSUME; /* nothing waits for a guess */
 	query->decided_by = DECIDED_BY_FALLBACK;
 	query->decision = (struct decision){0};
 	switch (limit->on_error) {

@@ -26,7 +26,7 @@ gate_free_snapshot(struct rules_snapshot *snapshot)
 
 int
 gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
-    struct store *store)
+    struct store *store, struct loop *loop)
 {
 	*gate = (struct gate){
 	    .gateway = gateway,
@@ -35,6 +35,7 @@ gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
 	    .store = store,
 	    .record_left = RECORDS_MAX,
 	};
+	waits_init(&gate->waits, loop, gate->counters);
 	top_pace_start(&gate->pace);
 	gate->scratch = rules_scratch_new();
 	gate->snapshot = gate_new_snapshot(gateway, &gate->generation);

@@ -13,6 +13,7 @@
 #include "gate/inline_limits.h"
 #include "gate/sample.h"
 #include "gate/gateway.h"
+#include "gate/wait.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -41,6 +42,8 @@ struct gate {
 	struct rules_scratch *scratch;
 	struct inline_limits *inlines; /* that came along with requests */
 
+	struct waits waits; /* checks that wait for room in their buckets */
+
 	struct top_pace pace; /* of what is counted for TOP */
 	struct samples samples;
 
@@ -53,10 +56,10 @@ struct gate {
 	unsigned at_once; /* checks decided in this turn, without Redis */
 };
 
-/** Set up for worker number ${worker}, from 0; ${store} stays the caller's.
- * Return 0, or -1 (out of memory). */
+/** Set up for worker number ${worker}, from 0, whose thread turns ${loop};
+ * ${store} stays the caller's.  Return 0, or -1 (out of memory). */
 int gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
-    struct store *store) MUST_USE;
+    struct store *store, struct loop *loop) MUST_USE;
 
 /** The time, read once a loop turn. */
 static inline int64_t

@@ -70,6 +70,13 @@ struct algorithm {
 	void (*give_back)(const struct limit *limit, int64_t amount,
 	    int64_t stamp, int64_t now_us, struct bucket *bucket);
 
+	/** See decide_wait() and decide_leave().  NULL: no limit of it has a
+	 * queue. */
+	bool (*wait)(const struct limit *limit, int64_t amount, int64_t wait_us,
+	    int64_t now_us, struct bucket *bucket, struct decision *decision);
+	bool (*leave)(const struct limit *limit, int64_t amount, int64_t stamp,
+	    int64_t now_us, struct bucket *bucket);
+
 	/** It needs the time of the wall clock, which may be set; else any
 	 * clock that never jumps will do. */
 	bool is_calendar;
@@ -153,8 +160,8 @@ algorithm_of(struct hash128 id)
 
 /** Decide ${op} of ${amount} drops at time ${now_us} and bring ${bucket} up to
  * date.  ${amount} is from -DECIDE_AMOUNT_MAX to DECIDE_AMOUNT_MAX; a reset
- * takes none.  Return whether the bucket changed.  Not for OP_GIVE_BACK, which
- * decide_give_back() is for. */
+ * takes none.  Return whether the bucket changed.  Not for OP_WAIT,
+ * OP_GIVE_BACK and OP_LEAVE, which have functions of their own. */
 static inline bool
 decide(const struct limit *limit, enum op op, int64_t amount, int64_t now_us,
     struct bucket *bucket, struct decision *decision)
@@ -171,6 +178,28 @@ decide_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
     int64_t now_us, struct bucket *bucket)
 {
 	limit->algorithm->give_back(limit, amount, stamp, now_us, bucket);
+}
+
+/** The same as decide() of OP_WAIT: put ${amount} drops in now if there will be
+ * room for them within ${wait_us} > 0.  When, retry_us of the decision says,
+ * whose other figures are those of that moment, had none come behind.  Starts
+ * no block, and does not outlast one.  The limit has a queue. */
+static inline bool
+decide_wait(const struct limit *limit, int64_t amount, int64_t wait_us,
+    int64_t now_us, struct bucket *bucket, struct decision *decision)
+{
+	return limit->algorithm->wait(
+	    limit, amount, wait_us, now_us, bucket, decision);
+}
+
+/** The same as decide_give_back() of such drops, but only if none were put in
+ * since.  Those behind would else go ahead of time: what leaked unused
+ * meanwhile cannot be kept for them.  Return whether the bucket changed. */
+static inline bool
+decide_leave(const struct limit *limit, int64_t amount, int64_t stamp,
+    int64_t now_us, struct bucket *bucket)
+{
+	return limit->algorithm->leave(limit, amount, stamp, now_us, bucket);
 }
 
 #endif

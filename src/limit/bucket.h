@@ -43,7 +43,8 @@ struct decision {
 	int32_t taken;      /* of OP_TAKE: drops that went in */
 	int64_t level;      /* drops in the bucket, after the decision */
 	int64_t next_us;    /* until the next drop leaks; 0 if empty */
-	int64_t retry_us;   /* until this amount can pass; or RETRY_NEVER */
+	int64_t retry_us;   /* until this amount can pass; or RETRY_NEVER;
+			     * of an allowed OP_WAIT, until it may go ahead */
 	int64_t blocked_us; /* until the block ends */
 	int64_t empty_us;   /* until the last drop leaks; 0 if empty */
 };
@@ -68,16 +69,25 @@ enum op {
 	OP_CONSUME,
 	OP_CHARGE, /* consume, up to the debt of the limit */
 	OP_TAKE,   /* consume as many as fit, 0 to the amount */
+	OP_WAIT,   /* consume what will fit within a time: decide_wait() */
 	OP_PEEK,
 	OP_RESET,
 	OP_GIVE_BACK, /* what has not leaked since a consume */
+	OP_LEAVE,     /* the same, of a wait behind which no other is */
 };
 
 /** Whether it puts drops in. */
 static inline bool
 op_puts(enum op op)
 {
-	return op <= OP_TAKE;
+	return op <= OP_WAIT;
+}
+
+/** Whether it takes out what another one put in. */
+static inline bool
+op_takes_out(enum op op)
+{
+	return op == OP_GIVE_BACK || op == OP_LEAVE;
 }
 
 /** The largest number in a bucket: the largest that a double holds exactly,

@@ -27,6 +27,11 @@
  * a debt, also while blocked.  What is above C delays what comes later by as
  * much. A take of n puts in what fits of n, and never starts a block.
  *
+ * A wait of n > 0 passes if fill + n*R <= C*R + W, where W is how long it may
+ * wait; it has waited long enough after fill + n*R - C*R.  Until then there is
+ * no room for what comes behind it.  It never starts a block.  It may leave,
+ * and take its drops along, while empty_at is still the one that it wrote.
+ *
  * Where blocks grow by a factor G, the k-th in a row lasts min(B * G^(k-1),
  * max). A bucket keeps k, its strikes, and forgets it when the limit's memory
  * has passed since the end of the last block.
@@ -43,14 +48,9 @@
 #include "limit/leaky_bucket.h"
 
 static int64_t
-leaky_bucket_life_us(const struct limit *limit)
+leaky_bucket_later(int64_t a, int64_t b)
 {
-	int64_t most = limit_most(limit) * leaky_bucket_recharge(limit);
-
-	return leaky_bucket_us(most, leaky_bucket_ticks(limit)) +
-	       (limit->block_growth > 0 ? limit->block_max_us
-					: limit->block_us) +
-	       limit_block_memory_us(limit);
+	return a > b ? a : b;
 }
 
 static int64_t
@@ -60,15 +60,23 @@ leaky_bucket_full_us(const struct limit *limit)
 	    leaky_bucket_ticks(limit));
 }
 
+static int64_t
+leaky_bucket_life_us(const struct limit *limit)
+{
+	const int64_t ticks = leaky_bucket_ticks(limit);
+	int64_t debt = limit->debt * leaky_bucket_recharge(limit);
+
+	return leaky_bucket_full_us(limit) +
+	       leaky_bucket_later(
+		   limit->queue_us, leaky_bucket_us(debt, ticks)) +
+	       (limit->block_growth > 0 ? limit->block_max_us
+					: limit->block_us) +
+	       limit_block_memory_us(limit);
+}
+
 /*
  * The decision.
  */
-
-static int64_t
-leaky_bucket_later(int64_t a, int64_t b)
-{
-	return a > b ? a : b;
-}
 
 /* How long it leaks until it is empty, in its own ticks. */
 static int64_t
@@ -269,15 +277,18 @@ leaky_bucket_write(const struct limit *limit, int64_t now_us, int64_t fill,
 	*bucket = leaky_state_close(&state);
 }
 
-static bool
-leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
-    int64_t now_us, struct bucket *bucket, struct decision *decision)
+/* A wait may wait for ${wait_us}; others, for 0. */
+static inline bool
+leaky_bucket_decide_within(const struct limit *limit, enum op op,
+    int64_t amount, int64_t wait_us, int64_t now_us, struct bucket *bucket,
+    struct decision *decision)
 {
 	const struct leaky_state state = leaky_state_open(bucket);
 	const int64_t recharge = leaky_bucket_recharge(limit);
 	const int64_t most =
 	    op == OP_CHARGE ? limit_most(limit) : limit->capacity;
-	const int64_t full = most * recharge;
+	const int64_t wait = wait_us * leaky_bucket_ticks(limit);
+	const int64_t full = most * recharge + wait;
 	const int64_t held_fill = leaky_bucket_fill(limit, &state, now_us);
 	struct leaky_penalty penalty =
 	    leaky_bucket_penalty(limit, &state, now_us);
@@ -285,7 +296,7 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 	    leaky_bucket_later(0, penalty.until_us - now_us);
 	/* A charge with a debt pays no heed to the block. */
 	const bool is_free = most > limit->capacity;
-	int64_t fill = held_fill, block = held_block;
+	int64_t fill = held_fill, block = held_block, delay = 0;
 	bool never, is_question;
 
 	if (op == OP_RESET) {
@@ -307,13 +318,15 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 		fill = leaky_bucket_take_out(recharge, fill, amount);
 	else if (decision->allowed)
 		fill += amount * recharge;
-	else if (block == 0 && op != OP_TAKE)
+	else if (block == 0 && op != OP_TAKE && op != OP_WAIT)
 		block = leaky_bucket_next_block(limit, penalty.strikes);
-	leaky_bucket_tell(limit, fill, block, decision);
-	decision->retry_us = 0;
+	if (op == OP_WAIT && decision->allowed && amount > 0)
+		delay = leaky_bucket_later(0, fill + wait - full);
+	leaky_bucket_tell(limit, fill - delay, block, decision);
+	decision->retry_us = leaky_bucket_us(delay, leaky_bucket_ticks(limit));
 	if (!decision->allowed)
 		decision->retry_us = leaky_bucket_retry(
-		    limit, most - amount, fill, is_free ? 0 : block);
+		    limit, most - amount, fill - wait, is_free ? 0 : block);
 	if (is_question)
 		return false;
 	if (fill == held_fill && block == held_block &&
@@ -323,6 +336,22 @@ leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
 		leaky_bucket_strike(limit, now_us + block, &penalty);
 	leaky_bucket_write(limit, now_us, fill, &penalty, bucket);
 	return true;
+}
+
+static bool
+leaky_bucket_decide(const struct limit *limit, enum op op, int64_t amount,
+    int64_t now_us, struct bucket *bucket, struct decision *decision)
+{
+	return leaky_bucket_decide_within(
+	    limit, op, amount, 0, now_us, bucket, decision);
+}
+
+static bool
+leaky_bucket_wait(const struct limit *limit, int64_t amount, int64_t wait_us,
+    int64_t now_us, struct bucket *bucket, struct decision *decision)
+{
+	return leaky_bucket_decide_within(
+	    limit, OP_WAIT, amount, wait_us, now_us, bucket, decision);
 }
 
 /* A bucket leaks from below: what was put in last is what leaks last of what it
@@ -343,6 +372,19 @@ leaky_bucket_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
 		left = amount * leaky_bucket_recharge(limit);
 	leaky_bucket_write(
 	    limit, now_us, fill > left ? fill - left : 0, &penalty, bucket);
+}
+
+static bool
+leaky_bucket_leave(const struct limit *limit, int64_t amount, int64_t stamp,
+    int64_t now_us, struct bucket *bucket)
+{
+	const struct leaky_state state = leaky_state_open(bucket);
+	int64_t fill = leaky_bucket_fill(limit, &state, now_us);
+
+	if (now_us + fill / leaky_bucket_ticks(limit) != stamp)
+		return false;
+	leaky_bucket_give_back(limit, amount, stamp, now_us, bucket);
+	return true;
 }
 
 static bool
@@ -394,6 +436,8 @@ const struct algorithm algorithm_leaky_bucket = {
     .full_us = leaky_bucket_full_us,
     .decide = leaky_bucket_decide,
     .give_back = leaky_bucket_give_back,
+    .wait = leaky_bucket_wait,
+    .leave = leaky_bucket_leave,
     .move = leaky_bucket_move,
     .is_drained = leaky_bucket_is_drained,
     .is_remembered = leaky_bucket_is_remembered,

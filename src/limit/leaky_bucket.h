@@ -49,7 +49,7 @@ bool leaky_bucket_read(const struct limit *limit, const char *text, size_t len,
     struct bucket *bucket);
 void leaky_bucket_add_parameters(
     const struct limit *limit, struct algorithm_parameters *parameters);
-#define LEAKY_BUCKET_WORDS 4
+#define LEAKY_BUCKET_WORDS 5
 extern const struct limit_word leaky_bucket_words[LEAKY_BUCKET_WORDS];
 int leaky_bucket_check(const struct limit *limit, struct limit_error *error);
 int leaky_bucket_describe(const struct limit *limit, struct buf *out);

@@ -154,13 +154,44 @@ leaky_bucket_get_block_memory(
 		   : NULL;
 }
 
+static int
+leaky_bucket_set_queue(
+    struct limit *limit, const char *value, struct limit_error *error)
+{
+	return word_read_time("queue", value, 0, &limit->queue_us, error);
+}
+
+static const char *
+leaky_bucket_get_queue(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	return limit->queue_us > 0 ? word_write_time(text, limit->queue_us)
+				   : NULL;
+}
+
 const struct limit_word leaky_bucket_words[LEAKY_BUCKET_WORDS] = {
     {"recharge", leaky_bucket_set_recharge, leaky_bucket_get_recharge},
     {"rate", leaky_bucket_set_rate, NULL},
     {"block", leaky_bucket_set_block, leaky_bucket_get_block},
     {"block_memory", leaky_bucket_set_block_memory,
 	leaky_bucket_get_block_memory},
+    {"queue", leaky_bucket_set_queue, leaky_bucket_get_queue},
 };
+
+/* What is in the bucket before its time is counted with the rest. */
+static int
+leaky_bucket_check_queue(const struct limit *limit, struct limit_error *error)
+{
+	const int64_t full = limit->capacity * leaky_bucket_recharge(limit);
+
+	if (limit->queue_us > 0 && limit->also)
+		return word_fail(error,
+		    "queue is not for a limit that has also: there is one "
+		    "queue a bucket, and no place in several");
+	if (limit->queue_us > (SPAN_MAX - full) / leaky_bucket_ticks(limit))
+		return word_fail(error, "capacity times recharge, and queue, "
+					"must stay below 2^52us (52124d)");
+	return 0;
+}
 
 /* Where blocks grow, a bucket has less room for its other numbers. */
 static int
@@ -202,6 +233,8 @@ leaky_bucket_check(const struct limit *limit, struct limit_error *error)
 		return word_fail(error,
 		    "capacity%s times recharge must stay below 2^52us (52124d)",
 		    limit->debt > 0 ? " and debt" : "");
+	if (leaky_bucket_check_queue(limit, error) == -1)
+		return -1;
 	return leaky_bucket_check_growth(limit, error);
 }
 
@@ -228,5 +261,9 @@ leaky_bucket_describe(const struct limit *limit, struct buf *out)
 		num_seconds(recharge, limit->recharge_us), nanos,
 		num_seconds(block, limit->block_us)) == -1)
 		return -1;
-	return leaky_bucket_describe_growth(limit, out);
+	if (leaky_bucket_describe_growth(limit, out) == -1)
+		return -1;
+	return limit->queue_us == 0 ? 0
+				    : buf_printf(out, " queue=%s",
+					  num_seconds(block, limit->queue_us));
 }

@@ -62,6 +62,7 @@ struct limit {
 				    blocks do not grow */
 	int64_t block_max_us;    /* of those that grow */
 	int64_t block_memory_us; /* 0: not given */
+	int64_t queue_us;        /* leaky bucket: longest time to wait */
 	int64_t window_us;       /* fixed window: >= 1 */
 
 	unsigned normalize; /* keys (limit/normalize.h); 0: as they are */

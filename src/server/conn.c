@@ -277,6 +277,7 @@ static void
 conn_on_end(struct conn *conn)
 {
 	conn->ended = true;
+	queue_stop_waiting(&conn->queue);
 	if (buf_len(&conn->in) > 0 && conn->state == CONN_OPEN) {
 		if (serve_cut(&conn->session, &conn->queue) == -1)
 			conn_die(conn);

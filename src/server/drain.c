@@ -92,6 +92,8 @@ drain_clients(struct conns *conns, bool hands_over)
 	conns->hands_over |= hands_over;
 	conns->sessions.draining = true;
 	conns->sessions.hands_over = conns->hands_over;
+	if (!conns->gate->waits.closed)
+		waits_stop(&conns->gate->waits);
 	TAILQ_FOREACH (conn, &conns->all, all)
 		drain_client(conn, conns->drain_looks > LOOKS_MAX);
 	return conns->count;

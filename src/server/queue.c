@@ -46,7 +46,7 @@ slot_defer_check(struct slot *slot)
 
 	slot->ready = false;
 	check_prepare(&slot->check);
-	if (slot->check.joint)
+	if (check_has_bytes(&slot->check))
 		slot_hold(slot, check_bytes(&slot->check));
 	if (queue->deferred)
 		return;
@@ -177,6 +177,14 @@ queue_write(struct queue *queue, struct buf *out)
 }
 
 void
+queue_stop_waiting(struct queue *queue)
+{
+	for (struct slot *slot = queue->head; slot; slot = slot->next)
+		if (!slot->ready)
+			check_stop_waiting(&slot->check);
+}
+
+void
 queue_clear(struct queue *queue)
 {
 	assert(!queue->deferred);
@@ -188,6 +196,8 @@ queue_clear(struct queue *queue)
 		feeds_forget(slot);
 		if (slot->ready)
 			queue_end_slot(slot);
+		else
+			check_stop_waiting(&slot->check);
 	}
 	queue->tail = NULL;
 	queue->count = queue->held = 0;

@@ -192,6 +192,9 @@ bool queue_is_in_feed(const struct queue *queue);
  * it is written.  Return 0, or -1 (out of memory: the response is lost). */
 int queue_write(struct queue *queue, struct buf *out) MUST_USE;
 
+/** The client sends no more, and so waits no more: see check_stop_waiting(). */
+void queue_stop_waiting(struct queue *queue);
+
 /** The client is gone: drop its requests, and responses still to come. */
 void queue_clear(struct queue *queue);
 

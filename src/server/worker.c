@@ -370,6 +370,7 @@ worker_free(struct worker *worker)
 	timer_stop(&worker->tick);
 	timer_stop(&worker->sweep_tick);
 	timer_stop(&worker->drain_tick);
+	waits_abandon(&worker->gate.waits);
 	store_free(worker->store);
 	sweeps_free(worker->sweeps);
 	arrivals_clear(&worker->arrivals);
@@ -388,7 +389,7 @@ worker_open_parts(struct worker *worker)
 	if ((redis ? worker_open_redis_store(worker)
 		   : worker_open_memory_store(worker)) ||
 	    gate_init(&worker->gate, worker->gateway, worker->index,
-		worker->store) == -1 ||
+		worker->store, worker->loop) == -1 ||
 	    conns_init(&worker->conns, worker->loop, &worker->gate,
 		worker->clients) == -1) {
 		errno = ENOMEM;

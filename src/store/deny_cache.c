@@ -6,7 +6,7 @@
  */
 #include "store/deny_cache.h"
 
-#include "limit/algorithm.h"
+#include "store/mates.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -142,7 +142,7 @@ deny_cache_forget(struct deny_cache *cache, struct hash128 id)
 static bool
 deny_cache_makes_room(const struct query *query)
 {
-	return query->op == OP_RESET || query->op == OP_GIVE_BACK ||
+	return query->op == OP_RESET || op_takes_out(query->op) ||
 	       (query->op == OP_CONSUME && query->amount < 0);
 }
 
@@ -178,8 +178,7 @@ deny_cache_refuse(
 	if (cache->now_us - slot->received_us >= DENY_TRUST_US)
 		return false;
 	earliest_us = cache->now_us + (slot->decided_us - learnt_us);
-	if (decide(query->limit, query->op, query->amount, earliest_us, &bucket,
-		decision) ||
+	if (mates_decide_alone(query, earliest_us, &bucket, decision) ||
 	    decision->allowed)
 		return false;
 	if (decision->blocked_us > 0 && decision->blocked_us <= doubt_us)

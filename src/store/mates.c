@@ -1,7 +1,5 @@
 #include "store/mates.h"
 
-#include "limit/algorithm.h"
-
 /* Decide as if it were alone.  Return whether the others may pass. */
 static bool
 mates_decide_one(struct query *query, struct mate_bucket *at)
@@ -12,8 +10,15 @@ mates_decide_one(struct query *query, struct mate_bucket *at)
 		at->changed = true;
 		return true;
 	}
-	at->changed = decide(query->limit, query->op, query->amount, at->now_us,
-	    &at->bucket, &query->decision);
+	if (query->op == OP_LEAVE) {
+		at->changed = decide_leave(query->limit, query->amount,
+		    bucket_stamp(&query->bucket), at->now_us, &at->bucket);
+		decide(query->limit, OP_PEEK, query->amount, at->now_us,
+		    &at->bucket, &query->decision);
+		return true;
+	}
+	at->changed = mates_decide_alone(
+	    query, at->now_us, &at->bucket, &query->decision);
 	return query->decision.allowed || query->limit->shadow;
 }
 

@@ -5,6 +5,7 @@
 #ifndef STORE_MATES_H
 #define STORE_MATES_H
 
+#include "limit/algorithm.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -23,6 +24,19 @@ static inline int64_t
 mates_peek_amount(const struct query *query)
 {
 	return query->op == OP_CHARGE ? 0 : query->amount;
+}
+
+/** Decide ${query}, which is no OP_GIVE_BACK and no OP_LEAVE, by its limit.
+ * Return whether the bucket changed. */
+static inline bool
+mates_decide_alone(const struct query *query, int64_t now_us,
+    struct bucket *bucket, struct decision *decision)
+{
+	if (query->op == OP_WAIT)
+		return decide_wait(query->limit, query->amount, query->wait_us,
+		    now_us, bucket, decision);
+	return decide(
+	    query->limit, query->op, query->amount, now_us, bucket, decision);
 }
 
 /** Decide ${first} and its mates, whose buckets are those of ${buckets} in the

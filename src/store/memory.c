@@ -292,7 +292,7 @@ memory_store_query(struct store *store, struct query *query)
 	struct memory *memory =
 	    CONTAINER_OF(store, struct memory_store, store)->memory;
 
-	if (query->mate) {
+	if (query->mate || query->op == OP_WAIT || op_takes_out(query->op)) {
 		memory_decide_together(memory, query);
 		return true;
 	}

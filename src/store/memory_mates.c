@@ -144,6 +144,7 @@ void
 memory_decide_together(struct memory *memory, struct query *first)
 {
 	struct memory_mates mates = {.memory = memory, .first = first};
+	unsigned i = 0;
 
 	memory_find_mates(&mates);
 	memory_lock_stripes(&mates);
@@ -151,6 +152,8 @@ memory_decide_together(struct memory *memory, struct query *first)
 	mates_decide(first, mates.buckets);
 	memory_write_mates(&mates);
 	memory_unlock_stripes(&mates);
-	for (struct query *query = first; query; query = query->mate)
+	for (struct query *query = first; query; query = query->mate, i++) {
 		query->decided_by = DECIDED_BY_MEMORY;
+		query->bucket = mates.buckets[i].bucket;
+	}
 }

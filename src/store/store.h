@@ -61,10 +61,15 @@ struct query {
 	enum decided_by decided_by;
 	struct decision decision;
 
-	/* set if DECIDED_BY_REDIS */
-	int64_t decided_us;   /* when, by the clock of Redis */
-	struct bucket bucket; /* after the decision; before OP_GIVE_BACK, as it
-				 was after the consume */
+	/* set if DECIDED_BY_REDIS; of OP_WAIT always */
+	int64_t decided_us; /* when, by the clock of Redis */
+	union {
+		int64_t wait_us; /* before OP_WAIT: for how long, at most, it
+				  * may wait; above 0 */
+		struct bucket bucket; /* after the decision; before OP_GIVE_BACK
+				       * and OP_LEAVE, as it was after the
+				       * consume */
+	};
 
 	bool charged; /* its drops were put in */
 
@@ -93,6 +98,14 @@ struct store_ops {
 struct store {
 	const struct store_ops *ops;
 };
+
+/** Whether both ask the same of their buckets. */
+static inline bool
+query_is_alike(const struct query *a, const struct query *b)
+{
+	return a->op == b->op && a->amount == b->amount &&
+	       (a->op != OP_WAIT || a->wait_us == b->wait_us);
+}
 
 /** Ask.  True: the query has its result, and ${query}->done will not be called.
  * False: ${query}->done is called exactly once, later, never from within. */

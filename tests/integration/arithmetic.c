@@ -37,7 +37,7 @@ struct hash {
 /* The same operation, ${count} times in a row. */
 struct run {
 	enum op op;
-	int64_t amount;
+	int64_t amount, wait_us;
 	int64_t count;
 };
 
@@ -153,13 +153,13 @@ same_decision(const struct decision *a, const struct decision *b)
 static struct run
 random_run(const struct limit *limit)
 {
-	struct run run = {OP_CONSUME, random_amount(limit), 1};
+	struct run run = {.amount = random_amount(limit), .count = 1};
 
-	run.op = random_op(&run.amount);
+	run.op = random_op(limit, &run.amount, &run.wait_us);
 	if (pick_below(4) == 0)
 		run.count = random_scale(20);
 	if (pick_below(10) == 0)
-		run = (struct run){OP_RESET, 0, 1};
+		run = (struct run){.op = OP_RESET, .count = 1};
 	else if (pick_below(10) == 0)
 		run.op = OP_PEEK;
 	return run;
@@ -177,10 +177,11 @@ write_run(
 		snprintf(to, size, "r");
 	else if (run->count == 1)
 		snprintf(to, size, "%" PRId64 "%s", amount,
-		    op_suffix(limit, run->op, suffix));
+		    op_suffix(limit, run->op, run->wait_us, suffix));
 	else
 		snprintf(to, size, "%" PRId64 "%s*%" PRId64, amount,
-		    op_suffix(limit, run->op, suffix), run->count);
+		    op_suffix(limit, run->op, run->wait_us, suffix),
+		    run->count);
 }
 
 static void
@@ -317,6 +318,19 @@ fail(const struct visit *visit, const char *what)
 	    visit->after->str ? visit->after->str : "");
 }
 
+static bool
+decide_run(const struct visit *visit, const struct run *run,
+    struct bucket *bucket, struct decision *decision)
+{
+	const struct limit *limit = &visit->hash->limit;
+
+	if (run->op == OP_WAIT)
+		return decide_wait(limit, run->amount, run->wait_us,
+		    visit->now_us, bucket, decision);
+	return decide(
+	    limit, run->op, run->amount, visit->now_us, bucket, decision);
+}
+
 /* Do the operations on the model's bucket, and repeat them on the one that the
  * script's reply says, as the daemon does.  Return whether the model changed.
  */
@@ -324,7 +338,6 @@ static bool
 decide_both(
     const struct visit *visit, struct bucket *model, struct bucket *told)
 {
-	const struct limit *limit = &visit->hash->limit;
 	const struct entry *entry = visit->entry;
 	bool changed = false;
 	struct decision a, b;
@@ -334,10 +347,8 @@ decide_both(
 
 		for (int64_t k = 0; k < run->count; k++, operations++) {
 			a.taken = b.taken = 0;
-			changed |= decide(limit, run->op, run->amount,
-			    visit->now_us, model, &a);
-			decide(limit, run->op, run->amount, visit->now_us, told,
-			    &b);
+			changed |= decide_run(visit, run, model, &a);
+			decide_run(visit, run, told, &b);
 			if (!same_decision(&a, &b))
 				fail(visit, "the decision");
 		}

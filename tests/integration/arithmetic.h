@@ -49,16 +49,19 @@ void random_change(struct limit *limit);
 
 int64_t random_amount(const struct limit *limit);
 
-/** What to ask with ${amount}, which may become its absolute value. */
-enum op random_op(int64_t *amount);
+/** What to ask with ${amount}, which may become its absolute value; of a wait,
+ * for how long. */
+enum op random_op(const struct limit *limit, int64_t *amount, int64_t *wait_us);
 
 /** What ${op} puts behind an amount in the words of the scripts. */
 static inline const char *
-op_suffix(const struct limit *limit, enum op op, char text[32])
+op_suffix(const struct limit *limit, enum op op, int64_t wait_us, char text[32])
 {
 	text[0] = '\0';
 	if (op == OP_CHARGE)
 		snprintf(text, 32, "!%" PRId64, limit->capacity + limit->debt);
+	else if (op == OP_WAIT)
+		snprintf(text, 32, "+%" PRId64, wait_us);
 	else if (op == OP_TAKE)
 		strcpy(text, "~");
 	return text;

@@ -42,6 +42,25 @@ limit_of(unsigned bucket)
 	return &hashes[bucket / KEYS].limit;
 }
 
+/* Ask to give back what was put in, often last. */
+static void
+random_take_out(struct query *query)
+{
+	unsigned count = charged < CHARGES ? charged : CHARGES;
+	unsigned which = pick_below(2) ? charged - 1 : pick_below(count);
+	const struct charge *charge = &charges[which % CHARGES];
+
+	query->entry = (uint16_t)charge->bucket;
+	query->limit = limit_of(charge->bucket);
+	query->op =
+	    is_window(query->limit) || pick_below(2) ? OP_GIVE_BACK : OP_LEAVE;
+	query->amount = charge->amount;
+	/* Of a larger one, the daemon gives nothing back. */
+	if (query->amount > limit_most(query->limit))
+		query->amount = limit_most(query->limit);
+	query->bucket.numbers[0] = charge->stamp;
+}
+
 static void
 random_part(struct query *query, unsigned bucket, bool is_alone)
 {
@@ -50,24 +69,13 @@ random_part(struct query *query, unsigned bucket, bool is_alone)
 	    .entry = (uint16_t)bucket,
 	    .amount = random_amount(limit_of(bucket)),
 	};
-	query->op = random_op(&query->amount);
+	query->op = random_op(query->limit, &query->amount, &query->wait_us);
 	if (query->op == OP_TAKE && !is_alone)
 		query->op = OP_CONSUME;
 	if (is_alone && pick_below(8) == 0)
 		query->op = OP_RESET;
-	if (is_alone && charged > 0 && pick_below(4) == 0) {
-		const struct charge *charge =
-		    &charges[pick_below(charged < CHARGES ? charged : CHARGES)];
-
-		query->op = OP_GIVE_BACK;
-		query->entry = (uint16_t)charge->bucket;
-		query->limit = limit_of(charge->bucket);
-		query->amount = charge->amount;
-		/* Of a larger one, the daemon gives nothing back. */
-		if (query->amount > limit_most(query->limit))
-			query->amount = limit_most(query->limit);
-		query->bucket.numbers[0] = charge->stamp;
-	}
+	if (is_alone && charged > 0 && pick_below(4) == 0)
+		random_take_out(query);
 }
 
 /* A step about 1 to PARTS_MAX different buckets.  Return how many. */
@@ -101,10 +109,12 @@ add_step(struct args *args, const struct query *first)
 		else
 			len += (size_t)snprintf(text + len, sizeof(text) - len,
 			    "%" PRId64 "%s", query->amount,
-			    op_suffix(query->limit, query->op, suffix));
-		if (query->op == OP_GIVE_BACK)
+			    op_suffix(query->limit, query->op, query->wait_us,
+				suffix));
+		if (op_takes_out(query->op))
 			len += (size_t)snprintf(text + len, sizeof(text) - len,
-			    "@%" PRId64, bucket_stamp(&query->bucket));
+			    "%c%" PRId64, query->op == OP_LEAVE ? '=' : '@',
+			    bucket_stamp(&query->bucket));
 		else if (query->limit->shadow && op_puts(query->op))
 			len += (size_t)snprintf(
 			    text + len, sizeof(text) - len, "?");

@@ -67,6 +67,20 @@ random_debt(struct limit *limit)
 	limit->debt = room > 0 && pick_below(2) ? random_scale(room) : 0;
 }
 
+/* The same of C*R and the queue. */
+static void
+random_queue(struct limit *limit)
+{
+	int64_t ticks = limit->recharge_ns > 0 ? TICKS_FINE : 1;
+	int64_t full =
+	    limit->capacity * (limit->recharge_us * ticks + limit->recharge_ns);
+	int64_t room = (LIMIT_SPAN_MAX - 1 - full) / ticks;
+
+	limit->queue_us = !is_window(limit) && room > 0 && pick_below(2)
+			      ? random_scale(room)
+			      : 0;
+}
+
 struct limit
 random_limit(const struct algorithm *algorithm)
 {
@@ -84,6 +98,7 @@ random_limit(const struct algorithm *algorithm)
 	}
 	random_block(&limit);
 	random_debt(&limit);
+	random_queue(&limit);
 	return limit;
 }
 
@@ -113,6 +128,7 @@ random_change(struct limit *limit)
 		random_debt(limit);
 		break;
 	}
+	random_queue(limit);
 }
 
 int64_t
@@ -148,12 +164,16 @@ random_amount(const struct limit *limit)
 }
 
 enum op
-random_op(int64_t *amount)
+random_op(const struct limit *limit, int64_t *amount, int64_t *wait_us)
 {
 	if (pick_below(4) > 0)
 		return OP_CONSUME;
 	if (*amount < 0)
 		*amount = -*amount;
+	if (limit->queue_us > 0 && !limit->is_inline && pick_below(2)) {
+		*wait_us = random_scale(limit->queue_us);
+		return OP_WAIT;
+	}
 	return pick_below(2) ? OP_CHARGE : OP_TAKE;
 }
 

@@ -4,6 +4,7 @@
 #include "gate/check.h"
 #include "gate/gate.h"
 #include "limit/rules_text.h"
+#include "net/loop.h"
 
 #include <string.h>
 
@@ -68,6 +69,9 @@ static const struct gateway_options options = {
     .memory = {.max_buckets = 1000},
 };
 
+static const struct loop_events loop_events = {0};
+
+static struct loop *loop;
 static struct gateway gateway;
 static struct gate gate;
 static struct fake_store store;
@@ -102,7 +106,9 @@ set_up(void)
 	    .result = RESULT_DECISION,
 	    .decision = {.allowed = true, .level = 1},
 	};
-	ck_assert_int_eq(gate_init(&gate, &gateway, 0, &store.store), 0);
+	loop = loop_new(&loop_events, NULL);
+	ck_assert_ptr_nonnull(loop);
+	ck_assert_int_eq(gate_init(&gate, &gateway, 0, &store.store, loop), 0);
 	check_init(&check, &gate, count_done);
 	times_done = 0;
 }
@@ -112,6 +118,7 @@ tear_down(void)
 {
 	check_end(&check);
 	gate_clear(&gate);
+	loop_free(loop);
 	gateway_clear(&gateway);
 }
 

@@ -304,6 +304,81 @@ START_TEST(take_takes_what_fits_and_starts_no_block)
 }
 END_TEST
 
+static struct decision
+wait_for(const struct limit *limit, int64_t amount, int64_t wait_us,
+    int64_t now_us, struct bucket *bucket)
+{
+	struct decision decision;
+
+	decide_wait(limit, amount, wait_us, now_us, bucket, &decision);
+	return decision;
+}
+
+START_TEST(wait_takes_its_place_and_says_when_it_has_room)
+{
+	struct limit limit = limit_of(2, 10 * SECOND, 60 * SECOND);
+	struct bucket bucket = {0};
+
+	limit.queue_us = 25 * SECOND;
+	check(wait_for(&limit, 2, 25 * SECOND, START, &bucket), true, 2,
+	    10 * SECOND, 0, 0);
+	check(wait_for(&limit, 1, 25 * SECOND, START, &bucket), true, 2,
+	    10 * SECOND, 10 * SECOND, 0);
+	check(wait_for(&limit, 1, 19 * SECOND, START + SECOND, &bucket), true,
+	    2, 10 * SECOND, 19 * SECOND, 0);
+	/* By a microsecond too late, and so when to ask again. */
+	check(wait_for(&limit, 1, 25 * SECOND, START + 5 * SECOND - 1, &bucket),
+	    false, 2, 5 * SECOND + 1, 1, 0);
+	check(wait_for(&limit, 3, 25 * SECOND, START, &bucket), false, 2,
+	    10 * SECOND, RETRY_NEVER, 0);
+	check(wait_for(&limit, 0, 25 * SECOND, START, &bucket), true, 2,
+	    10 * SECOND, 0, 0);
+	check(consume(&limit, 1, START + 30 * SECOND - 1, &bucket), false, 2, 1,
+	    60 * SECOND, 60 * SECOND);
+	/* A block keeps it out, and it starts none. */
+	check(wait_for(&limit, 1, 25 * SECOND, START + 40 * SECOND, &bucket),
+	    false, 0, 0, 50 * SECOND - 1, 50 * SECOND - 1);
+	ck_assert_int_eq(limit_life_us(&limit), (20 + 25 + 60) * SECOND);
+}
+END_TEST
+
+START_TEST(wait_of_a_fine_rate_is_never_early)
+{
+	struct limit limit = limit_of(1, 1, 0);
+	struct bucket bucket = {0};
+
+	limit.recharge_ns = 500;
+	limit.queue_us = SECOND;
+	check(wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 0, 0);
+	check(wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 2, 0);
+	check(wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 3, 0);
+}
+END_TEST
+
+START_TEST(who_leaves_takes_its_drops_along_only_if_it_is_the_last)
+{
+	struct limit limit = limit_of(1, 10 * SECOND, 0);
+	struct bucket bucket = {0}, first, second;
+
+	limit.queue_us = 60 * SECOND;
+	consume(&limit, 1, START, &bucket);
+	wait_for(&limit, 1, 60 * SECOND, START, &bucket);
+	first = bucket;
+	wait_for(&limit, 1, 60 * SECOND, START, &bucket);
+	second = bucket;
+	ck_assert(!decide_leave(
+	    &limit, 1, bucket_stamp(&first), START + SECOND, &bucket));
+	ck_assert_mem_eq(&bucket, &second, sizeof(bucket));
+	ck_assert(decide_leave(
+	    &limit, 1, bucket_stamp(&second), START + SECOND, &bucket));
+	ck_assert_int_eq(bucket_stamp(&bucket), bucket_stamp(&first));
+	/* Now that is the last; it gives back what has not leaked yet. */
+	ck_assert(decide_leave(
+	    &limit, 1, bucket_stamp(&first), START + 15 * SECOND, &bucket));
+	ck_assert(limit.algorithm->is_drained(&bucket, START + 15 * SECOND));
+}
+END_TEST
+
 START_TEST(peek_changes_nothing_and_starts_no_block)
 {
 	const struct limit limit = limit_of(1, SECOND, 60 * SECOND);
@@ -813,6 +888,10 @@ leaky_bucket_suite(void)
 	tcase_add_test(tcase, charge_without_debt_is_consume);
 	tcase_add_test(tcase, charge_with_a_debt_does_not_heed_a_block);
 	tcase_add_test(tcase, take_takes_what_fits_and_starts_no_block);
+	tcase_add_test(tcase, wait_takes_its_place_and_says_when_it_has_room);
+	tcase_add_test(tcase, wait_of_a_fine_rate_is_never_early);
+	tcase_add_test(
+	    tcase, who_leaves_takes_its_drops_along_only_if_it_is_the_last);
 	tcase_add_test(tcase, peek_changes_nothing_and_starts_no_block);
 	tcase_add_test(tcase, reset_forgets_drops_and_block);
 	tcase_add_test(tcase, amount_of_zero_is_a_peek);

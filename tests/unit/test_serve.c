@@ -59,10 +59,10 @@ set_up(void)
 	ck_assert_int_eq(gateway_init(&gateway, &options, 1, rules), 0);
 	store = memory_store_new(gateway.memory);
 	ck_assert_ptr_nonnull(store);
-	ck_assert_int_eq(gate_init(&gate, &gateway, 0, store), 0);
-	slots = (struct slot_cache){.gate = &gate, .clients = &clients};
 	loop = loop_new(&loop_events, NULL);
 	ck_assert_ptr_nonnull(loop);
+	ck_assert_int_eq(gate_init(&gate, &gateway, 0, store, loop), 0);
+	slots = (struct slot_cache){.gate = &gate, .clients = &clients};
 	feeds_init(&slots.feeds, loop);
 	common.inline_limits = true;
 	common.http_hosts = "";

@@ -182,11 +182,9 @@ batch_add(struct batch *batch, struct query *query)
 }
 
 static void
-batch_result(struct query *query, const struct limit *limit, int64_t now_us,
-    struct bucket *bucket)
+batch_result(struct query *query, int64_t now_us, struct bucket *bucket)
 {
-	decide(
-	    limit, query->op, query->amount, now_us, bucket, &query->decision);
+	mates_decide_alone(query, now_us, bucket, &query->decision);
 	query->decided_by = DECIDED_BY_REDIS;
 	query->decided_us = now_us;
 	query->bucket = *bucket;
@@ -233,7 +231,7 @@ batch_decide_entry(struct entry *entry, const redisReply *text, int64_t now_us)
 	while (query) {
 		struct query *next = query->next;
 
-		batch_result(query, entry->limit, now_us, &bucket);
+		batch_result(query, now_us, &bucket);
 		query = next;
 	}
 	return true;

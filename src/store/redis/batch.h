@@ -103,7 +103,7 @@ void batch_clear_spares(struct spares *spares);
 
 /** Whether ${query}, with its mates, may go into this batch: same rules, same
  * algorithm, room, and its bucket is not there under another limit.  Only a
- * plan takes mates, and OP_GIVE_BACK. */
+ * plan takes mates, OP_GIVE_BACK and OP_LEAVE. */
 bool batch_has_room(const struct batch *batch, const struct query *query);
 
 /** Add a query, with its mates; there must be room.  Return 0, or -1 (out of

@@ -89,8 +89,8 @@ batch_entry_at(const struct batch *batch, unsigned i)
 static bool
 batch_is_alike(const struct query *query, const struct query *other)
 {
-	return !query->next && op_puts(query->op) && query->op == other->op &&
-	       query->amount == other->amount;
+	return !query->next && op_puts(query->op) &&
+	       query_is_alike(query, other);
 }
 
 static struct group
@@ -182,8 +182,7 @@ batch_write_ops(
 		const struct query *run = query;
 		int64_t count = 0;
 
-		while (query && query->op == run->op &&
-		       query->amount == run->amount) {
+		while (query && query_is_alike(query, run)) {
 			query = query->next;
 			count++;
 		}

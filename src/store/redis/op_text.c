@@ -10,12 +10,15 @@ op_text_write(char *to, const struct query *query, int64_t count)
 		return len;
 	}
 	len += num_write_int(to, query->amount);
-	if (query->op == OP_GIVE_BACK) {
-		to[len++] = '@';
+	if (op_takes_out(query->op)) {
+		to[len++] = query->op == OP_LEAVE ? '=' : '@';
 		len += num_write_int(to + len, bucket_stamp(&query->bucket));
 	} else if (query->op == OP_CHARGE) {
 		to[len++] = '!';
 		len += num_write_int(to + len, limit_most(query->limit));
+	} else if (query->op == OP_WAIT) {
+		to[len++] = '+';
+		len += num_write_int(to + len, query->wait_us);
 	} else if (query->op == OP_TAKE) {
 		to[len++] = '~';
 	}

@@ -46,9 +46,8 @@ plan_run_end(const struct query *query, int64_t *count)
 	if (query->mate || !op_puts(query->op))
 		return query;
 	for (; (next = query->next); query = next, ++*count)
-		if (next->mate || next->op != query->op ||
-		    next->entry != query->entry ||
-		    next->amount != query->amount)
+		if (next->mate || next->entry != query->entry ||
+		    !query_is_alike(next, query))
 			break;
 	return query;
 }

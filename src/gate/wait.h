@@ -1,0 +1,66 @@
+/**
+ * wait: checks that wait until their drops fit.
+ *
+ * The drops of such a check are in its bucket already, behind those that came
+ * before, and keep out what comes later: so all daemons serve first who came
+ * first.  Only the decision is held back, until there is room.  Nothing polls:
+ * one timer of the worker is set to the first that is due.
+ */
+#ifndef GATE_WAIT_H
+#define GATE_WAIT_H
+
+#include "base/attr.h"
+#include "net/timer.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct check;
+struct counters;
+struct wait;
+
+/** All of a gate. */
+struct waits {
+	struct timer timer;
+	struct wait **items; /* a heap: the first is due first */
+	size_t count, room;
+	size_t open; /* checks that wait, or may have to: there is room for all
+		      * of them */
+	bool closed; /* none waits any more */
+	struct counters *counters;
+};
+
+void waits_init(
+    struct waits *waits, struct loop *loop, struct counters *counters);
+
+/** Have none wait any longer, as by check_stop_waiting(); from now on, OP_WAIT
+ * is OP_CONSUME.  Those who came last leave first, so that each is the last in
+ * its line, and gives its turn back. */
+void waits_stop(struct waits *waits);
+
+/** The loop turns no more: deny all that wait, whose turns are lost.  Calls
+ * their done. */
+void waits_abandon(struct waits *waits);
+
+/*
+ * For gate/check.c, of a check with OP_WAIT.
+ */
+
+/** Its limit is found: say how long it may wait.  Not at all: it becomes
+ * OP_CONSUME. */
+void wait_prepare(struct check *check);
+
+/** It is about to be asked: keep its key.  Return 0, or -1 (out of memory). */
+int wait_open(struct check *check) MUST_USE;
+
+/** The store has decided.  Return whether it is to wait: its done is called
+ * later then. */
+bool wait_begin(struct check *check);
+
+/** Memory that it will hold beside itself. */
+size_t wait_bytes(const struct check *check);
+
+/** Free what wait_open() made. */
+void wait_close(struct check *check);
+
+#endif

@@ -92,13 +92,16 @@ cluster_map_shard_has(const redisReply *shard, unsigned slot)
 	return false;
 }
 
-/* After a failover both may be masters for a moment, and one of them dead. */
+/* After a failover both may be masters for a moment, and one of them dead.  If
+ * both seem to be online, it is not said which of them has the slots. */
 static enum cluster_found
 cluster_map_find_in_shard(const redisReply *shard,
     const struct cluster_asked *asked, struct cluster_server *to)
 {
 	const redisReply *nodes = cluster_map_value(shard, "nodes");
 	enum cluster_found found = CLUSTER_UNSERVED;
+	struct cluster_server at;
+	unsigned online = 0;
 
 	if (!cluster_map_is_array(nodes))
 		return CLUSTER_STRANGE;
@@ -112,15 +115,18 @@ cluster_map_find_in_shard(const redisReply *shard,
 			continue;
 		is_online = cluster_map_is_text(
 		    cluster_map_value(node, "health"), "online");
+		online += is_online;
 		if ((is_online || found != CLUSTER_FOUND) &&
 		    cluster_map_take(cluster_map_value(node, "endpoint"),
 			cluster_map_value(
 			    node, asked->tls ? "tls-port" : "port"),
-			asked, to))
+			asked, &at))
 			found = CLUSTER_FOUND;
-		if (is_online && found == CLUSTER_FOUND)
-			break;
 	}
+	if (online > 1)
+		return CLUSTER_UNSERVED;
+	if (found == CLUSTER_FOUND)
+		*to = at;
 	return found;
 }
 

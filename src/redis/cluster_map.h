@@ -17,7 +17,7 @@
 
 enum cluster_found {
 	CLUSTER_FOUND,
-	CLUSTER_UNSERVED, /* no master has the slot */
+	CLUSTER_UNSERVED, /* no master has the slot, or one of several */
 	CLUSTER_STRANGE,  /* it is no such reply */
 };
 
@@ -32,8 +32,8 @@ struct cluster_server {
 	int64_t port;
 };
 
-/** Find the master of ${slot}, one that is online if there are several.  If it
- * is found, write where it is to ${to}, else leave that alone. */
+/** Find the master of ${slot}, the one that is online if there are several.  If
+ * it is found, write where it is to ${to}, else leave that alone. */
 enum cluster_found cluster_map_find(const redisReply *reply, unsigned slot,
     const struct cluster_asked *asked, struct cluster_server *to) MUST_USE;
 

@@ -224,8 +224,8 @@ static const struct sentinel_kind cluster_kind = {CLUSTER_POLL_US,
     sentinel_learn_nodes};
 
 /* Whether the node is of a version that has only CLUSTER SLOTS, or knows more
- * by it: where a replica took over from a master that is dead, its slots are
- * nowhere in CLUSTER SHARDS of Redis 8. */
+ * by it: where a replica took over from a master that is dead, CLUSTER SHARDS
+ * of Redis 8 has their slots nowhere, and that of Valkey names both. */
 static bool
 sentinel_must_ask_slots(struct sentinel *sentinel, const redisReply *reply)
 {

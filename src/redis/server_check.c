@@ -304,6 +304,17 @@ server_check_write_info(struct server_check *check)
 	command_add_text(&check->command, "INFO");
 }
 
+/* Valkey has its own name for it. */
+static bool
+server_check_is_node(const char *text)
+{
+	char mode[40];
+
+	return (server_info_read(text, "redis_mode", mode, sizeof(mode)) ||
+		   server_info_read(text, "server_mode", mode, sizeof(mode))) &&
+	       strcmp(mode, "cluster") == 0;
+}
+
 static void
 server_check_look_at_kind(struct server_check *check, const char *text)
 {
@@ -312,8 +323,7 @@ server_check_look_at_kind(struct server_check *check, const char *text)
 	if (check->options->link.kind != LINK_TO_MASTER)
 		return;
 	if (!check->options->link.sentinel.cluster_key &&
-	    server_info_read(text, "redis_mode", value, sizeof(value)) &&
-	    strcmp(value, "cluster") == 0)
+	    server_check_is_node(text))
 		server_check_blame(check,
 		    "is a node of a cluster: set topology = cluster, and "
 		    "hosts");

@@ -97,18 +97,22 @@ class FakeRedis:
     """
 
     def __init__(self, folder):
-        self.path = os.path.join(folder, "fake-redis.sock")
         self.replies = collections.deque()
         self.replies_to = {}
         self.calls = []      # of the deciding scripts, in the order they came
         self.greeting = lambda peer, words: b"+OK\r\n"
         self.connections = 0
-        self.listener = socket.socket(socket.AF_UNIX)
-        self.listener.bind(self.path)
-        self.listener.listen(128)
+        self.listener = self.listen(folder)
         self.peers = []
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
+
+    def listen(self, folder):
+        self.path = os.path.join(folder, "fake-redis.sock")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
+        listener.listen(128)
+        return listener
 
     def accept(self):
         while True:

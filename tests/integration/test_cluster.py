@@ -338,7 +338,16 @@ class LoadCase(Case):
         took = self.back(lost)
         undo(victim)
         wait_until(lambda: all(map(self.is_complete, self.nodes)), "the cluster")
+        wait_until(self.all_agree, "the nodes to agree")
         return took
+
+    def all_agree(self):
+        """Whether all nodes say the same about the keys' slots."""
+        try:
+            return all(len({self.node_of(self.hash_of(key)[1], node)[1]
+                            for node in self.nodes}) == 1 for key in self.keys)
+        except AssertionError:
+            return False  # one knows no owner of a slot
 
     def check_failing(self, by, undo=lambda victim: None):
         took = []
@@ -364,7 +373,8 @@ class LoadTest(LoadCase):
         self.check_failing(lambda victim: self.promote(self.replica_of(victim)))
 
     def hand_over(self, victim):
-        """With the master's consent.  It may run out of time, and is tried again."""
+        """With the master's consent.  It may run out of time, and is tried again.  If
+        Redis 7.0 takes it back at once, the master answers nothing for 5 s."""
         replica = self.replica_of(victim)
 
         def is_master():

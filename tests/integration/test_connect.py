@@ -304,6 +304,10 @@ class OtherServersTest(Case):
         self.assertEqual(lines, [])
         self.assertIn(" rights, Valkey 8.1.0, noeviction\n", said)
 
+    def test_a_node_of_a_cluster_of_valkey(self):
+        self.check_wrong("is a node of a cluster: set topology = cluster", **self.like(INFO=bulk(
+            "redis_version:7.2.4\r\nserver_mode:cluster\r\nmaxmemory_policy:noeviction\r\n")))
+
     def test_a_version_that_is_too_old(self):
         self.check_wrong(
             "cannot say which rights this user has",

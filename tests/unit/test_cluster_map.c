@@ -55,6 +55,9 @@ static const struct {
     {"*1\r\n" SHARD "*2\r\n" NODE(B, "2", MASTER, ONLINE)
 	    NODE(A, "1", MASTER, FAILED),
 	&plain, 0, CLUSTER_FOUND, "b", 2},
+    {"*1\r\n" SHARD "*2\r\n" NODE(B, "2", MASTER, ONLINE)
+	    NODE(A, "1", MASTER, ONLINE),
+	&plain, 0, CLUSTER_UNSERVED, "", 0},
     {"*1\r\n" SHARD "*1\r\n" NODE(A, "1", MASTER, FAILED), &plain, 0,
 	CLUSTER_FOUND, "a", 1},
     {"*1\r\n" SHARD "*1\r\n" NODE("$1\r\n?\r\n", "1", MASTER, ONLINE), &plain,

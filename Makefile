@@ -38,11 +38,11 @@ UNITDIR  = $(PREFIX)/lib/systemd/system
 ZSHDIR   = $(PREFIX)/share/zsh/site-functions
 FISHDIR  = $(PREFIX)/share/fish/vendor_completions.d
 
-PACKAGES = libevent_core hiredis inih libpcre2-8 openssl $(if $(grpc),libnghttp2)
+PACKAGES = libevent_core hiredis inih libpcre2-8 openssl zlib $(if $(grpc),libnghttp2)
 # Debian's packages: to build and try it; and to test it, without the fuzzers' runtime.
 DEBIAN      = gcc libc6-dev pkgconf libevent-dev libhiredis-dev libinih-dev \
               libpcre2-dev libssl-dev libyaml-dev libnghttp2-dev libnanopb-dev \
-              nanopb protobuf-compiler netcat-openbsd
+              nanopb protobuf-compiler zlib1g-dev netcat-openbsd
 DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
               node-redis mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
               nginx haproxy apache2 lua-socket postfix zsh fish python3-grpcio python3-protobuf
@@ -124,6 +124,7 @@ $(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	  echo ')'; }; \
 	{ row limits lua/limits.lua; \
 	  row load lua/load.lua; \
+	  for c in get put purge; do row cache_$$c lua/cache_$$c.lua; done; \
 	  row plan lua/common.lua $@.algorithms lua/fields.lua lua/plan.lua; \
 	  for a in $(algorithms); do \
 	    row $${a}_batch lua/common.lua lua/algorithm/$$a.lua lua/fields.lua lua/batch.lua; \

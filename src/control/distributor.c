@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "control/message.h"
-#include "control/subscription.h"
+#include "redis/subscription.h"
 #include "net/timer.h"
 #include "redis/reply.h"
 

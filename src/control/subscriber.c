@@ -16,7 +16,7 @@
 #include "control/pongs.h"
 #include "control/reload.h"
 #include "control/roster.h"
-#include "control/subscription.h"
+#include "redis/subscription.h"
 #include "net/timer.h"
 
 #include <stdatomic.h>

@@ -133,6 +133,15 @@ bool client_has_it(struct headers request, struct headers stored, int status);
 int vary_select(
     struct buf *to, struct headers response, struct headers request) MUST_USE;
 
+/** Append the names in that text, "NAME" LF each.  Return 0, or -1 (out of
+ * memory). */
+int vary_names(struct buf *to, struct part selecting) MUST_USE;
+
+/** Append what of ${request} selects a response, by the ${names} that
+ * vary_names() wrote.  Return as vary_select(). */
+int vary_select_names(
+    struct buf *to, struct part names, struct headers request) MUST_USE;
+
 /** Whether ${request} would select the response that was stored with the text
  * ${selecting}. */
 bool vary_matches(struct part selecting, struct headers request);

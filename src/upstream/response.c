@@ -60,9 +60,9 @@ response_new(int status, const struct freshness *freshness,
 	};
 	atomic_init(&response->refs, 1);
 	response->fields.bytes = response_place(&at, fields.bytes, fields.len);
+	response->body.bytes = response_place(&at, body.bytes, body.len);
 	response->selecting.bytes =
 	    response_place(&at, selecting.bytes, selecting.len);
-	response->body.bytes = response_place(&at, body.bytes, body.len);
 	return response;
 }
 

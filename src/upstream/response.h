@@ -13,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** One block of memory: the struct, then what its pointers refer to. */
+/** One block of memory: the struct, then the fields, the body, and what selects
+ * it. */
 struct stored_response {
 	_Atomic unsigned refs;
 	int status; /* 200... */

@@ -81,21 +81,59 @@ vary_select(struct buf *to, struct headers response, struct headers request)
 	return text.failed ? -1 : 0;
 }
 
+/* Take the next name off ${rest}, lines of names, perhaps with what stands in
+ * the request behind them.  Return whether there is one. */
+static bool
+vary_next_name(struct part *rest, struct part *name)
+{
+	const char *end = memchr(rest->bytes, '\n', rest->len);
+	const char *colon;
+
+	if (!end)
+		return false;
+	*name = (struct part){rest->bytes, (size_t)(end - rest->bytes)};
+	colon = memchr(name->bytes, ':', name->len);
+	if (colon)
+		name->len = (size_t)(colon - name->bytes);
+	rest->len -= (size_t)(end + 1 - rest->bytes);
+	rest->bytes = end + 1;
+	return true;
+}
+
+int
+vary_names(struct buf *to, struct part selecting)
+{
+	struct part name;
+
+	while (selecting.len > 0 && vary_next_name(&selecting, &name))
+		if (buf_add(to, name.bytes, name.len) == -1 ||
+		    buf_add(to, "\n", 1) == -1)
+			return -1;
+	return 0;
+}
+
+int
+vary_select_names(struct buf *to, struct part names, struct headers request)
+{
+	struct vary_text text = {.to = to};
+	struct part name;
+
+	while (names.len > 0 && !text.failed && vary_next_name(&names, &name))
+		vary_put_field(&text, name, request);
+	return text.failed ? -1 : 0;
+}
+
 bool
 vary_matches(struct part selecting, struct headers request)
 {
 	struct vary_text text = {.left = selecting};
+	struct part name;
 
 	while (text.left.len > 0 && !text.failed) {
-		const char *end = memchr(text.left.bytes, '\n', text.left.len);
-		struct part name = text.left;
+		struct part rest = text.left;
 
-		if (!end)
+		if (!vary_next_name(&rest, &name))
 			return false;
-		name.len = (size_t)(end - name.bytes);
-		end = memchr(name.bytes, ':', name.len);
-		if (end)
-			name.len = (size_t)(end - name.bytes);
 		vary_put_field(&text, name, request);
 	}
 	return !text.failed;

@@ -10,6 +10,7 @@
 
 #define SUITES(X)                                                              \
 	X(balance)                                                             \
+	X(cache_redis)                                                         \
 	X(cluster)                                                             \
 	X(daemon)                                                              \
 	X(distributor)                                                         \

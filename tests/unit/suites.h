@@ -65,6 +65,7 @@
 	X(reply)                                                               \
 	X(reply_arena)                                                         \
 	X(reply_guard)                                                         \
+	X(response_value)                                                      \
 	X(resp)                                                                \
 	X(resp_request)                                                        \
 	X(route)                                                               \

@@ -5,8 +5,8 @@
  * finds a connection that died silently.  What was published meanwhile is lost;
  * ${subscribed} is called after each such gap.
  */
-#ifndef CONTROL_SUBSCRIPTION_H
-#define CONTROL_SUBSCRIPTION_H
+#ifndef REDIS_SUBSCRIPTION_H
+#define REDIS_SUBSCRIPTION_H
 
 #include "base/attr.h"
 #include "redis/link.h"

@@ -1,4 +1,4 @@
-#include "control/subscription.h"
+#include "redis/subscription.h"
 
 #include "base/clock.h"
 #include "net/timer.h"

@@ -1,0 +1,65 @@
+/**
+ * cache_redis_internal: what cache_redis.c and cache_redis_purge.c share.
+ */
+#ifndef UPSTREAM_CACHE_REDIS_INTERNAL_H
+#define UPSTREAM_CACHE_REDIS_INTERNAL_H
+
+#include "base/list.h"
+#include "redis/script_call.h"
+#include "redis/subscription.h"
+#include "store/redis/field.h"
+#include "upstream/cache_redis.h"
+
+/** Within which Redis replies to what no client waits for. */
+#define CACHE_REDIS_CHORE_US INT64_C(2000000)
+
+struct cache_purge;
+TAILQ_HEAD(cache_purge_list, cache_purge);
+
+/** One server of the topology. */
+struct cache_server {
+	struct cache_redis *redis;
+	struct link_options link_options;
+	struct link *link;
+	struct script_calls calls;
+};
+
+struct cache_redis {
+	struct loop *loop;
+	const struct shard_options *options;
+	const struct cache_redis_events *events;
+	void *arg;
+	struct cache_server *servers; /* by their place in the topology */
+	struct command command;       /* reused, for its memory */
+
+	/* what purges are heard of by */
+	char channel[FIELD_PREFIX_MAX + 16];
+	struct subscription *subscription;
+	bool was_lost;                  /* some may not have been heard of */
+	struct cache_purge_list purges; /* under way */
+
+	bool ending;  /* its links are being freed */
+	size_t bytes; /* of the calls under way */
+	uint64_t failed;
+};
+
+/** The server that has a partition. */
+static inline struct cache_server *
+cache_redis_server(struct cache_redis *redis, unsigned partition)
+{
+	return &redis->servers[topology_server_of(
+	    redis->options->topology, partition)];
+}
+
+/** Write the name of the set of a partition to ${to}.  Return 0, or -1: out of
+ * memory. */
+int cache_redis_write_set(const struct cache_redis *redis, const char *name,
+    unsigned partition, struct buf *to) MUST_USE;
+
+/** End those under way. */
+void cache_redis_end_purges(struct cache_redis *redis);
+
+/** Take a message of the channel. */
+void cache_redis_hear(struct cache_redis *redis, const char *bytes, size_t len);
+
+#endif

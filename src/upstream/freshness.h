@@ -16,7 +16,7 @@
  *   - no-store (unless must-understand, and the status is known);
  *   - private, unless keeps_private: where the upstream knows no user but us;
  *   - what has Set-Cookie, as nginx does: it is meant for one client;
- *   - Vary: *;
+ *   - Vary: *, or with what is no name;
  *   - responses to a client's Authorization, unless public, must-revalidate or
  *     s-maxage says that they may be; what we add ourselves is not a client's;
  *   - responses to requests with Range, If-Range, If-Match or

@@ -292,6 +292,14 @@ part_read_date(struct part part, int64_t now_us, int64_t *us)
 int
 header_add(struct buf *to, const struct http_header *header)
 {
-	return buf_printf(to, "%.*s: %.*s\r\n", (int)header->name.len,
-	    header->name.bytes, (int)header->value.len, header->value.bytes);
+	char *room = buf_reserve(to, header->name.len + header->value.len + 4);
+
+	if (!room)
+		return -1;
+	room = mempcpy(room, header->name.bytes, header->name.len);
+	room = mempcpy(room, ": ", 2);
+	room = mempcpy(room, header->value.bytes, header->value.len);
+	memcpy(room, "\r\n", 2);
+	buf_commit(to, header->name.len + header->value.len + 4);
+	return 0;
 }

@@ -62,6 +62,17 @@ vary_put_field(struct vary_text *text, struct part name, struct headers request)
 	vary_put(text, "\n", 1);
 }
 
+/* Whether it can be the name of a field; "*" can. */
+static bool
+vary_is_name(struct part name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (name.bytes[i] <= ' ' || name.bytes[i] > '~' ||
+		    name.bytes[i] == ':')
+			return false;
+	return true;
+}
+
 int
 vary_select(struct buf *to, struct headers response, struct headers request)
 {
@@ -73,7 +84,7 @@ vary_select(struct buf *to, struct headers response, struct headers request)
 		if (!part_is(header.name, "vary"))
 			continue;
 		while (part_next_member(&header.value, &name)) {
-			if (part_is(name, "*"))
+			if (part_is(name, "*") || !vary_is_name(name))
 				return -1;
 			vary_put_field(&text, name, request);
 		}

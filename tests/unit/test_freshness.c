@@ -493,6 +493,8 @@ static const struct exchange exchanges[] = {
 	"Cache-Control: max-age=5000;;Vary: Foo", "Foo:  1, 2 ", CACHED},
     {"vary-case", "Foo: 1", 0, "Cache-Control: max-age=5000;;Vary: FOO",
 	"fOO: 1", CACHED},
+    {"vary-no-name", "Foo: 1", 0, "Cache-Control: max-age=5000;;Vary: :Foo",
+	"Foo: 1", NOT_CACHED},
     {"vary-star", "Foo: 1", 0, "Cache-Control: max-age=5000;;Vary: *", "Foo: 1",
 	NOT_CACHED},
     {"vary-syntax-star-star", "", 0, "Cache-Control: max-age=5000;;Vary: *, *",

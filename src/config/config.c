@@ -19,16 +19,20 @@
 #include <unistd.h>
 
 int
-config_set_defaults(struct config *config, bool of_target)
+config_set_defaults(struct config *config, const char *section)
 {
-	size_t last = config->distributor.target_count - 1;
+	size_t last = section ? setting_count(config, section) - 1 : 0;
 
-	for (size_t i = 0; i < settings_count; i++)
-		if (setting_is_of_target(&settings[i]) == of_target &&
-		    value_set(&config->texts, &settings[i],
-			setting_place(config, &settings[i], last),
-			settings[i].fallback) == -1)
-			return -1;
+	for (size_t i = 0; i < settings_count; i++) {
+		const struct setting *setting = &settings[i];
+
+		if (section ? strcmp(setting->section, section) == 0
+			    : !setting_is_named(setting))
+			if (value_set(&config->texts, setting,
+				setting_place(config, setting, last),
+				setting->fallback) == -1)
+				return -1;
+	}
 	return 0;
 }
 
@@ -42,7 +46,7 @@ config_new(void)
 	config->distributor.master.backoff_max_us = CONTROL_BACKOFF_US;
 	config->distributor.master.reply_max_bytes = CONTROL_REPLY_BYTES;
 	config->gate.redis.where.kind = "single";
-	if (config_set_defaults(config, false) == 0)
+	if (config_set_defaults(config, NULL) == 0)
 		return config;
 	config_free(config);
 	return NULL;
@@ -64,9 +68,9 @@ config_absolute(const char *path)
 
 static int
 config_resolve_path(
-    struct config *config, const struct setting *setting, size_t target)
+    struct config *config, const struct setting *setting, size_t section)
 {
-	const char **place = setting_place(config, setting, target);
+	const char **place = setting_place(config, setting, section);
 	const char *slash = strrchr(config->path, '/');
 	char path[8192];
 
@@ -84,9 +88,7 @@ config_resolve_paths(struct config *config)
 {
 	for (size_t i = 0; i < settings_count; i++) {
 		const struct setting *setting = &settings[i];
-		size_t count = setting_is_of_target(setting)
-				   ? config->distributor.target_count
-				   : 1;
+		size_t count = setting_count(config, setting->section);
 
 		if (setting->type != SETTING_PATH)
 			continue;
@@ -191,9 +193,19 @@ config_free(struct config *config)
 	config_close_tls(config);
 	config_close_secrets(config);
 	config_texts_free(&config->texts);
+	upstream_set_unref(config->upstream_set);
 	free(config->distributor.targets);
+	free(config->upstreams);
 	free(config->path);
 	free(config);
+}
+
+int
+config_open_upstreams(struct config *config, struct reasons *reasons)
+{
+	config->upstream_set = upstream_set_new(
+	    config->upstreams, config->upstream_count, reasons);
+	return config->upstream_set ? 0 : -1;
 }
 
 struct topology_follower_options

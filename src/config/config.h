@@ -18,6 +18,7 @@
 #include "gate/gateway.h"
 #include "net/listeners.h"
 #include "net/tls.h"
+#include "upstream/upstream.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +28,7 @@
 #define CONFIG_PATH "/etc/dripgate/dripgate.ini"
 
 /** Room for all settings. */
-#define SETTINGS_MAX 160
+#define SETTINGS_MAX 180
 
 enum limits_source { LIMITS_FILE, LIMITS_REDIS };
 
@@ -84,6 +85,9 @@ struct config {
 	struct subscriber_options control;      /* its server as written */
 	struct distributor_options distributor; /* without targets: none */
 	const char *shard_hint;
+	struct upstream_options *upstreams; /* as written */
+	size_t upstream_count;
+	struct upstream_set *upstream_set; /* of these; NULL: not opened */
 
 	char *path; /* the file that it was read from, or NULL */
 	const struct config_set *set; /* or NULL; borrowed */
@@ -138,6 +142,11 @@ int config_open_tls(struct config *config, struct reasons *reasons) MUST_USE;
 /** Read the files with passwords of servers, before there are links.  Return 0,
  * or -1 with ${reasons} added. */
 int config_open_secrets(
+    struct config *config, struct reasons *reasons) MUST_USE;
+
+/** Make the upstreams, with their credentials.  Return 0, or -1 with ${reasons}
+ * added. */
+int config_open_upstreams(
     struct config *config, struct reasons *reasons) MUST_USE;
 
 /** Whether a server has refused a password from a file since the last call. */

@@ -16,9 +16,9 @@
 /** The limits, and room for the rest of the reply. */
 #define CONTROL_REPLY_BYTES (SUBSCRIBER_BYTES_MAX + (INT64_C(1) << 20))
 
-/** Set the rows of the config, or those of its last target, to their defaults.
- * Return 0, or -1 (out of memory). */
-int config_set_defaults(struct config *config, bool of_target) MUST_USE;
+/** Set the rows of the config, or, unless that is NULL, those of the last such
+ * ${section}, to their defaults.  Return 0, or -1 (out of memory). */
+int config_set_defaults(struct config *config, const char *section) MUST_USE;
 
 /** ${path} as an absolute path, which the caller frees; or NULL with errno. */
 char *config_absolute(const char *path) MUST_USE;

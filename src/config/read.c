@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void
 reading_blame(struct config_reading *reading, unsigned line,
@@ -95,31 +96,79 @@ read_make_room(struct config_reading *reading)
 static int
 read_add_target(struct config_reading *reading, const char *name, unsigned line)
 {
-	struct config *config = reading->config;
-	struct distributor_options *options = &config->distributor;
-	const char *kept = config_texts_add(&config->texts, name);
+	struct distributor_options *options = &reading->config->distributor;
 
-	if (!kept || read_make_room(reading) == -1)
+	if (read_make_room(reading) == -1)
 		return -1;
 	reading->target_lines[options->target_count] = line;
 	options->targets[options->target_count++] = (struct target_options){
-	    .name = kept,
+	    .name = name,
 	    .link.backoff_max_us = CONTROL_BACKOFF_US,
 	    .link.reply_max_bytes = CONTROL_REPLY_BYTES,
 	};
-	return config_set_defaults(config, true);
+	return 0;
 }
 
-static bool
-read_has_target(const struct config_reading *reading, const char *name)
+static int
+read_add_upstream(
+    struct config_reading *reading, const char *name, unsigned line)
 {
-	const struct distributor_options *options =
-	    &reading->config->distributor;
+	struct config *config = reading->config;
+	struct upstream_options *upstreams = reallocarray(
+	    config->upstreams, config->upstream_count + 1, sizeof(*upstreams));
 
-	for (size_t i = 0; i < options->target_count; i++)
-		if (strcmp(options->targets[i].name, name) == 0)
+	(void)line;
+	if (!upstreams)
+		return -1;
+	config->upstreams = upstreams;
+	upstreams[config->upstream_count++] =
+	    (struct upstream_options){.name = name};
+	return 0;
+}
+
+/* Sections that have names of their own. */
+static const struct read_named {
+	const char *prefix;
+	int (*add)(
+	    struct config_reading *reading, const char *name, unsigned line);
+} read_named[] = {
+    {SECTION_TARGET, read_add_target},
+    {SECTION_UPSTREAM, read_add_upstream},
+};
+
+static bool
+read_has_named(
+    const struct config_reading *reading, const char *prefix, const char *name)
+{
+	const struct config *config = reading->config;
+
+	for (size_t i = 0; i < setting_count(config, prefix); i++)
+		if (strcmp(setting_name(config, prefix, i), name) == 0)
 			return true;
 	return false;
+}
+
+/* Begin a section with a name of its own.  Return what is wrong, or NULL. */
+static const char *
+read_begin_named(struct config_reading *reading, const struct setting *row,
+    const char *name, unsigned line)
+{
+	const char *own = name + strlen(row->section);
+	const char *kept = config_texts_add(&reading->config->texts, own);
+	int result = -1;
+
+	if (read_has_named(reading, row->section, own))
+		return "given twice";
+	for (size_t i = 0; kept && i < COUNT(read_named); i++)
+		if (strcmp(read_named[i].prefix, row->section) == 0)
+			result = read_named[i].add(reading, kept, line);
+	for (size_t i = 0; i < settings_count; i++)
+		if (strcmp(settings[i].section, row->section) == 0)
+			reading->given[i] = 0;
+	return result == -1 ||
+		       config_set_defaults(reading->config, row->section) == -1
+		   ? "out of memory"
+		   : NULL;
 }
 
 /* Whether the section was seen before.  Remember that it is now. */
@@ -138,14 +187,10 @@ static const char *
 read_begin_section(struct config_reading *reading, const struct setting *row,
     const char *name, unsigned line)
 {
-	const char *target = name + strlen(SECTION_TARGET);
-	bool is_target = setting_is_of_target(row);
-
-	if (is_target ? read_has_target(reading, target)
-		      : read_is_seen(reading, row->section))
+	if (setting_is_named(row))
+		return read_begin_named(reading, row, name, line);
+	if (read_is_seen(reading, row->section))
 		return "given twice";
-	if (is_target && read_add_target(reading, target, line) == -1)
-		return "out of memory";
 	if (strcmp(name, "master") == 0) {
 		reading->has_master = true;
 		reading->master_line = line;
@@ -182,7 +227,7 @@ read_on_section(void *arg, const char *name, const struct ini_place *place)
 struct read_value {
 	const char *section, *name, *value;
 	unsigned line;
-	size_t target; /* the setting's target, if it has one */
+	size_t place; /* of its section, if that has a name */
 };
 
 static void
@@ -195,12 +240,31 @@ read_setting(struct config_reading *reading, const struct setting *setting,
 	*reading_source(reading, setting) =
 	    (struct config_source){.rank = RANK_FILE, .line = given->line};
 	if (value_set(&config->texts, setting,
-		setting_place(config, setting, given->target),
+		setting_place(config, setting, given->place),
 		given->value) == 0)
 		return;
 	value_explain(setting, given->value, errno, reason, sizeof(reason));
 	reading_blame(
 	    reading, given->line, given->section, given->name, "%s", reason);
+}
+
+/* The header that a setting adds, as a line that the caller frees; NULL: it is
+ * there already, or there is no memory. */
+static char *
+read_field(struct config_reading *reading, const struct setting *setting,
+    const struct read_value *given)
+{
+	const char *const *lines =
+	    setting_place(reading->config, setting, given->place);
+	const char *name = given->name + strlen(setting->name);
+	size_t len = strlen(name);
+	char *line;
+
+	for (const char *at = *lines; *at; at += strcspn(at, "\n") + 1)
+		if (strncasecmp(at, name, len) == 0 && at[len] == ':')
+			return NULL;
+	return asprintf(&line, "%s: %s", name, given->value) == -1 ? NULL
+								   : line;
 }
 
 /* Take a setting of a section of dripgated's own.  Return what is wrong, or
@@ -209,19 +273,27 @@ static const char *
 read_take_pair(struct config_reading *reading, const struct setting *setting,
     const struct ini_pair *pair)
 {
-	const struct read_value given = {.section = pair->section,
+	bool is_field = setting->type == SETTING_FIELDS;
+	struct read_value given = {.section = pair->section,
 	    .name = pair->name,
 	    .value = pair->value,
-	    .line = pair->place.line};
+	    .line = pair->place.line,
+	    .place = setting_count(reading->config, setting->section) - 1};
+	char *line = is_field ? read_field(reading, setting, &given) : NULL;
 
-	if (reading->given[setting - settings])
+	if (is_field ? !line : reading->given[setting - settings] > 0)
 		return "given twice";
 	reading->given[setting - settings] = given.line;
+	if (is_field)
+		given.value = line;
 	/* Better none than half of one. */
-	if (setting->type == SETTING_SECRET && pair->is_cut)
+	if ((is_field || setting->type == SETTING_SECRET) && pair->is_cut) {
+		free(line);
 		return "a ; after a blank begins a comment: put the value in "
 		       "quotes";
+	}
 	read_setting(reading, setting, &given);
+	free(line);
 	return NULL;
 }
 
@@ -291,7 +363,7 @@ read_option(struct config_reading *reading, const struct setting *setting,
 	    python_find(&reading->options, section, setting->name);
 	struct buf value = {0};
 	struct read_value given = {
-	    .section = section, .name = setting->name, .target = target};
+	    .section = section, .name = setting->name, .place = target};
 	const char *reason;
 
 	if (!option)

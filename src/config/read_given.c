@@ -172,7 +172,7 @@ static void
 given_name(const struct setting *setting, char to[GIVEN_NAME])
 {
 	*to = '\0';
-	if (!setting_is_of_target(setting))
+	if (!setting_is_named(setting))
 		snprintf(
 		    to, GIVEN_NAME, "%s_%s", setting->section, setting->name);
 	for (; *to; to++)
@@ -316,7 +316,7 @@ given_take_argument(struct config_reading *reading, const char *text)
 	setting = setting_find(section, name);
 	if (!setting)
 		given_blame_argument(reading, &given, section, name);
-	else if (setting_is_of_target(setting))
+	else if (setting_is_named(setting))
 		given_blame(reading, &given, "only a file can set it");
 	else
 		given_set(reading, setting, &given);

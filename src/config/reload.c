@@ -38,14 +38,23 @@ reload_targets(
 				    config, new, &settings[i], k, refused);
 }
 
+/* All of them are new: the upstream thread keeps those that are as before. */
+static void
+reload_upstreams(struct config *config, const struct config *new)
+{
+	upstream_set_unref(config->upstream_set);
+	config->upstream_set = upstream_set_ref(new->upstream_set);
+}
+
 void
 config_take_reloadable(
     struct config *config, const struct config *new, config_refused *refused)
 {
 	for (size_t i = 0; i < settings_count; i++)
-		if (!setting_is_of_target(&settings[i]))
+		if (!setting_is_named(&settings[i]))
 			reload_row(config, new, &settings[i], 0, refused);
 	reload_targets(config, new, refused);
+	reload_upstreams(config, new);
 	config_renew_tls(config, new);
 	config_renew_secrets(config, new);
 }

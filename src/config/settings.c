@@ -1,5 +1,5 @@
 /*
- * settings: the table of all settings, and look-ups in it.
+ * settings: the table of all settings.
  * The rows of a section are side by side; a name occurs once in a section.
  * The heart is the table settings[].
  */
@@ -83,11 +83,12 @@ static const struct choice log_levels[] = {
 /* Where a value is stored. */
 #define AT(base, member)                                                       \
 	.offset = offsetof(base, member), .size = sizeof(((base *)0)->member)
-#define CONFIG(member)  AT(struct config, member)
-#define REDIS(member)   CONFIG(gate.redis.link.member)
-#define CONTROL(member) CONFIG(control.link.member)
-#define MASTER(member)  CONFIG(distributor.master.member)
-#define TARGET(member)  AT(struct target_options, link.member)
+#define CONFIG(member)   AT(struct config, member)
+#define REDIS(member)    CONFIG(gate.redis.link.member)
+#define CONTROL(member)  CONFIG(control.link.member)
+#define MASTER(member)   CONFIG(distributor.master.member)
+#define TARGET(member)   AT(struct target_options, link.member)
+#define UPSTREAM(member) AT(struct upstream_options, member)
 
 /* What it may be. */
 #define FROM(least, most)    .min = (least), .max = (most)
@@ -362,78 +363,53 @@ const struct setting settings[] = {
 	.help = "accepted, without effect"},
     SERVER("master", MASTER, "the server whose limits are distributed"),
     SERVER(SECTION_TARGET, TARGET, "a server to copy them to"),
+
+    {SECTION_UPSTREAM, "url", UPSTREAM(url), TEXT(0, UPSTREAM_URL_MAX),
+	.fallback = "", .help = "an API: http://HOST[:PORT][/PATH], https://"},
+    {SECTION_UPSTREAM, "limit_key", UPSTREAM(limit_key), TEXT(0, 4000),
+	.fallback = "",
+	.help = "keys to charge for each request that goes out, blanks "
+		"between; empty: none"},
+    {SECTION_UPSTREAM, "max_wait", UPSTREAM(max_wait_us), TIME(0, DAY),
+	.fallback = "5s",
+	.help = "a request goes out within this time, or is refused"},
+    {SECTION_UPSTREAM, "max_connections", UPSTREAM(max_connections),
+	NUMBER(1, 10000), .fallback = "100",
+	.help = "requests that are out at a time; others wait"},
+    {SECTION_UPSTREAM, "timeout", UPSTREAM(timeout_us),
+	TIME(1000, 3600 * SECOND), .fallback = "10s",
+	.help = "its response begins, and goes on, within this time"},
+    {SECTION_UPSTREAM, "max_time", UPSTREAM(max_time_us), TIME(1000, DAY),
+	.fallback = "5m", .help = "its response ends within this time"},
+    {SECTION_UPSTREAM, "retries", UPSTREAM(retries), NUMBER(0, 10),
+	.fallback = "2", .help = "of GET and HEAD, when a connection fails"},
+    {SECTION_UPSTREAM, "failures", UPSTREAM(failures), NUMBER(0, 1000000),
+	.fallback = "5", .help = "in a row, until it is left alone; 0: never"},
+    {SECTION_UPSTREAM, "pause", UPSTREAM(pause_us), TIME(1000, DAY),
+	.fallback = "30s", .help = "how long it is left alone"},
+    {SECTION_UPSTREAM, "methods", UPSTREAM(methods),
+	TEXT(1, UPSTREAM_METHODS_MAX), .fallback = "GET HEAD",
+	.help = "that are passed on"},
+    {SECTION_UPSTREAM, "max_body", UPSTREAM(max_body),
+	NUMBER(0, UPSTREAM_BODY_MAX), .fallback = "65536",
+	.help = "bytes of a request's body"},
+    {SECTION_UPSTREAM, "request_headers", UPSTREAM(request_headers),
+	TEXT(0, 4000),
+	.fallback = "Accept Accept-Encoding Accept-Language Content-Type",
+	.help = "of the client, that are passed on"},
+    {SECTION_UPSTREAM, "response_headers", UPSTREAM(response_headers),
+	TEXT(0, 4000), .fallback = "*",
+	.help = "that are passed back; *: all but those of the connection"},
+    {SECTION_UPSTREAM, FIELD_PREFIX, UPSTREAM(fields), .type = SETTING_FIELDS,
+	.fallback = "",
+	.help = "a header to be added; $credential.NAME is the line of that "
+		"file"},
+    {SECTION_UPSTREAM, "credentials", UPSTREAM(credentials), PATH,
+	.help = "the folder of those files; empty: systemd's"},
+    {SECTION_UPSTREAM, "ca_file", UPSTREAM(ca_file), PATH,
+	.help = "certificates to trust, PEM; empty: the system's"},
 };
 
 const size_t settings_count = COUNT(settings);
 
 _Static_assert(COUNT(settings) <= SETTINGS_MAX, "more rows than there is room");
-
-bool
-setting_is_section(const char *section, const char *name)
-{
-	if (strcmp(name, SECTION_TARGET) == 0)
-		return strncmp(section, name, strlen(name)) == 0 &&
-		       section[strlen(name)] != '\0';
-	return strcmp(section, name) == 0;
-}
-
-const struct setting *
-setting_find(const char *section, const char *name)
-{
-	for (size_t i = 0; i < settings_count; i++)
-		if (setting_is_section(section, settings[i].section) &&
-		    strcmp(settings[i].name, name) == 0)
-			return &settings[i];
-	return NULL;
-}
-
-const struct setting *
-setting_find_section(const char *section)
-{
-	for (size_t i = 0; i < settings_count; i++)
-		if (setting_is_section(section, settings[i].section))
-			return &settings[i];
-	return NULL;
-}
-
-size_t
-setting_list_names(const char *section, const char *names[SETTINGS_MAX])
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < settings_count; i++) {
-		const struct setting *row = &settings[i];
-
-		if (section && setting_is_section(section, row->section))
-			names[count++] = row->name;
-		else if (!section && (count == 0 || strcmp(row->section,
-							names[count - 1]) != 0))
-			names[count++] = row->section;
-	}
-	return count;
-}
-
-bool
-setting_is_of_target(const struct setting *setting)
-{
-	return strcmp(setting->section, SECTION_TARGET) == 0;
-}
-
-bool
-setting_is_distribution(const struct setting *setting)
-{
-	return setting_is_of_target(setting) ||
-	       strcmp(setting->section, "master") == 0 ||
-	       strcmp(setting->section, "config") == 0;
-}
-
-void *
-setting_place(
-    const struct config *config, const struct setting *setting, size_t target)
-{
-	const void *base = config;
-
-	if (setting_is_of_target(setting))
-		base = &config->distributor.targets[target];
-	return (char *)(uintptr_t)base + setting->offset;
-}

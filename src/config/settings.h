@@ -29,14 +29,19 @@ enum setting_type {
 	SETTING_SECONDS,  /* the same; a plain number is seconds */
 	SETTING_CHOICE,   /* an enum of ours */
 	SETTING_FLAG,     /* bool */
+	SETTING_FIELDS,   /* const char *: "NAME: VALUE" lines, of settings
+			   * whose names go on with NAME; secrets may be in
+			   * them */
 };
 
 struct setting {
-	const char *section; /* SECTION_TARGET: of each such section */
+	const char *section; /* SECTION_TARGET: of each such section; so
+			      * SECTION_UPSTREAM */
 	const char *name;
 	enum setting_type type;
-	size_t offset; /* of the member in the config, or a target's options */
-	size_t size;   /* of that member */
+	size_t
+	    offset;  /* of the member in the config, or the section's options */
+	size_t size; /* of that member */
 	const char *fallback; /* the value where a file has none */
 	int64_t min, max;     /* of a number, microseconds, a text's length */
 	const struct choice *choices; /* of a CHOICE or a FLAG */
@@ -45,8 +50,12 @@ struct setting {
 };
 
 /** Start of the names of all sections of targets; the rest is the target's
- * name. */
-#define SECTION_TARGET "slave:"
+ * name.  The same of upstreams. */
+#define SECTION_TARGET   "slave:"
+#define SECTION_UPSTREAM "upstream:"
+
+/** Start of the names of settings that are headers. */
+#define FIELD_PREFIX "header."
 
 extern const struct setting settings[];
 extern const size_t settings_count;
@@ -71,9 +80,18 @@ bool setting_is_distribution(const struct setting *setting);
 /** Whether it is a setting of targets. */
 bool setting_is_of_target(const struct setting *setting);
 
-/** The member of ${setting} in ${config}; of its target ${target}, if it is a
- * target's. */
+/** Whether its sections have names of their own. */
+bool setting_is_named(const struct setting *setting);
+
+/** How many sections there are that rows with the section ${section} are for,
+ * and the name of number ${i}, if they have names. */
+size_t setting_count(const struct config *config, const char *section);
+const char *setting_name(
+    const struct config *config, const char *section, size_t i);
+
+/** The member of ${setting} in ${config}; of the section number ${i}, if they
+ * have names. */
 void *setting_place(
-    const struct config *config, const struct setting *setting, size_t target);
+    const struct config *config, const struct setting *setting, size_t i);
 
 #endif

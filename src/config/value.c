@@ -34,42 +34,6 @@ struct value_type {
  * Texts.
  */
 
-/* The place of ${text} among the texts; a new one at the end if it has none.
- * NULL: out of memory. */
-static char **
-value_find_text(struct config_texts *texts, const char *text)
-{
-	char **items;
-
-	for (size_t i = 0; i < texts->count; i++)
-		if (texts->items[i] == text)
-			return &texts->items[i];
-	items =
-	    reallocarray(texts->items, texts->count + 1, sizeof(*texts->items));
-	if (!items)
-		return NULL;
-	texts->items = items;
-	items[texts->count] = NULL;
-	return &items[texts->count++];
-}
-
-static int
-value_replace_text(
-    struct config_texts *texts, const char **place, const char *text)
-{
-	char *copy = strdup(text);
-	char **owned = copy ? value_find_text(texts, *place) : NULL;
-
-	if (!owned) {
-		free(copy);
-		return -1;
-	}
-	free(*owned);
-	*owned = copy;
-	*place = copy;
-	return 0;
-}
-
 static int
 value_set_text(struct config_texts *texts, const struct setting *setting,
     void *place, const char *value)
@@ -80,7 +44,7 @@ value_set_text(struct config_texts *texts, const struct setting *setting,
 		errno = ERANGE;
 		return -1;
 	}
-	return value_replace_text(texts, place, value);
+	return config_texts_replace(texts, place, value);
 }
 
 static int
@@ -163,6 +127,37 @@ value_write_nothing(
 	(void)place;
 	(void)to;
 	return 0;
+}
+
+/*
+ * Headers.
+ */
+
+/* "NAME: VALUE" adds a line; "" is none. */
+static int
+value_set_fields(struct config_texts *texts, const struct setting *setting,
+    void *place, const char *value)
+{
+	const char **lines = place;
+	char *all;
+	int result;
+
+	(void)setting;
+	if (*value == '\0')
+		return config_texts_replace(texts, lines, "");
+	if (asprintf(&all, "%s%s\n", *lines, value) == -1)
+		return -1;
+	result = config_texts_replace(texts, lines, all);
+	explicit_bzero(all, strlen(all));
+	free(all);
+	return result;
+}
+
+static void
+value_describe_fields(const struct setting *setting, char *to, size_t size)
+{
+	(void)setting;
+	snprintf(to, size, "a header");
 }
 
 /*
@@ -400,6 +395,11 @@ static const struct value_type value_types[] = {
 	.set = value_set_choice,
 	.describe = value_describe_choice,
 	.write = value_write_choice},
+    [SETTING_FIELDS] = {.size = sizeof(char *),
+	.is_text = true,
+	.write = value_write_nothing,
+	.set = value_set_fields,
+	.describe = value_describe_fields},
     [SETTING_FLAG] = {.size = sizeof(bool),
 	.set = value_set_flag,
 	.describe = value_describe_choice,
@@ -457,7 +457,7 @@ value_copy(struct config_texts *texts, const struct setting *setting,
 	const struct value_type *type = &value_types[setting->type];
 
 	if (type->is_text)
-		return value_replace_text(
+		return config_texts_replace(
 		    texts, place, *(const char *const *)from);
 	memcpy(place, from, type->size);
 	return 0;
@@ -467,20 +467,4 @@ size_t
 value_size(enum setting_type type)
 {
 	return value_types[type].size;
-}
-
-const char *
-config_texts_add(struct config_texts *texts, const char *text)
-{
-	const char *kept = NULL;
-
-	return value_replace_text(texts, &kept, text) == 0 ? kept : NULL;
-}
-
-void
-config_texts_free(struct config_texts *texts)
-{
-	for (size_t i = 0; i < texts->count; i++)
-		free(texts->items[i]);
-	free(texts->items);
 }

@@ -43,6 +43,12 @@ size_t value_size(enum setting_type type);
 const char *config_texts_add(
     struct config_texts *texts, const char *text) MUST_USE;
 
+/** Replace the text at ${place}, which is one of them or of no one, by a copy
+ * of
+ * ${text}.  Return 0, or -1 (out of memory). */
+int config_texts_replace(
+    struct config_texts *texts, const char **place, const char *text) MUST_USE;
+
 /** Free all texts. */
 void config_texts_free(struct config_texts *texts);
 

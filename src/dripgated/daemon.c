@@ -385,6 +385,9 @@ daemon_start(struct daemon *daemon, struct rules *rules)
 			return -1;
 		if (daemon->users)
 			pool_set_users(daemon->pool, users_ref(daemon->users));
+		if (pool_set_upstreams(daemon->pool,
+			upstream_set_ref(config->upstream_set)) == -1)
+			return -1;
 	}
 	if (daemon_open_loop(daemon) == -1)
 		return -1;

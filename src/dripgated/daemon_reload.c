@@ -75,6 +75,10 @@ daemon_take_settings(struct daemon *daemon, const struct config *new)
 		    daemon->config, new, daemon_refused_setting);
 	}
 	daemon_apply_settings(daemon);
+	if (daemon->pool &&
+	    new &&pool_set_upstreams(daemon->pool,
+		upstream_set_ref(daemon->config->upstream_set)) == -1)
+		log_error("the upstreams stay as they were: %m");
 	daemon->reload_error[0] = '\0';
 }
 

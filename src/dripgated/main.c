@@ -261,7 +261,8 @@ main(int argc, char **argv)
 	main_read_arguments(argc, argv, &arguments);
 	config = config_load(arguments.config_path, &arguments.set, &reasons);
 	if (!config || config_open_tls(config, &reasons) == -1 ||
-	    config_open_secrets(config, &reasons) == -1) {
+	    config_open_secrets(config, &reasons) == -1 ||
+	    config_open_upstreams(config, &reasons) == -1) {
 		config_free(config);
 		return main_fail_all(&reasons);
 	}

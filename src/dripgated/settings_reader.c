@@ -48,7 +48,8 @@ settings_reader_read(struct settings_reader *reader)
 	    reader->config->path, reader->config->set, &reader->reasons);
 	if (!reader->new ||
 	    config_open_tls(reader->new, &reader->reasons) == -1 ||
-	    config_open_secrets(reader->new, &reader->reasons) == -1) {
+	    config_open_secrets(reader->new, &reader->reasons) == -1 ||
+	    config_open_upstreams(reader->new, &reader->reasons) == -1) {
 		reader->fault = SETTINGS_READER_BAD_SETTINGS;
 		return;
 	}

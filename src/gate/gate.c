@@ -6,13 +6,13 @@
 #define RECORDS_MAX 2000
 
 static struct rules_snapshot *
-gate_new_snapshot(struct gateway *gateway, unsigned *generation)
+gate_new_snapshot(struct gateway *gateway, size_t number, unsigned *generation)
 {
 	struct rules_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 
 	if (snapshot)
 		snapshot->rules = gateway_get_rules(
-		    gateway, &snapshot->limit_stats, generation);
+		    gateway, number, &snapshot->limit_stats, generation);
 	return snapshot;
 }
 
@@ -38,7 +38,7 @@ gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
 	waits_init(&gate->waits, loop, gate->counters);
 	top_pace_start(&gate->pace);
 	gate->scratch = rules_scratch_new();
-	gate->snapshot = gate_new_snapshot(gateway, &gate->generation);
+	gate->snapshot = gate_new_snapshot(gateway, worker, &gate->generation);
 	gate->inlines = inline_limits_new();
 	if (gateway->options->store == STORE_REDIS) {
 		gate->deny_cache =
@@ -92,7 +92,8 @@ gate_update_rules(struct gate *gate)
 	if (atomic_load_explicit(&gate->gateway->generation,
 		memory_order_acquire) == gate->generation)
 		return false;
-	snapshot = gate_new_snapshot(gate->gateway, &gate->generation);
+	snapshot =
+	    gate_new_snapshot(gate->gateway, gate->worker, &gate->generation);
 	if (!snapshot)
 		return false; /* the next turn tries again */
 	if (gate->snapshot->users == 0)

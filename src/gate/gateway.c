@@ -11,22 +11,22 @@
 #include <stdlib.h>
 
 static void
-gateway_free_tops(struct top **tops, size_t workers)
+gateway_free_tops(struct top **tops, size_t gates)
 {
-	for (size_t i = 0; tops && i < workers; i++)
+	for (size_t i = 0; tops && i < gates; i++)
 		top_free(tops[i]);
 	free(tops);
 }
 
 static struct top **
-gateway_new_tops(size_t workers)
+gateway_new_tops(size_t gates)
 {
-	struct top **tops = calloc(workers, sizeof(*tops));
+	struct top **tops = calloc(gates, sizeof(*tops));
 
-	for (size_t i = 0; tops && i < workers; i++) {
+	for (size_t i = 0; tops && i < gates; i++) {
 		tops[i] = top_new(clock_us());
 		if (!tops[i]) {
-			gateway_free_tops(tops, workers);
+			gateway_free_tops(tops, gates);
 			return NULL;
 		}
 	}
@@ -68,15 +68,16 @@ gateway_init(struct gateway *gateway, const struct gateway_options *options,
 	    .options = options,
 	    .started_us = clock_us(),
 	    .workers = workers,
+	    .gates = workers + 1,
 	    .rules = rules,
 	    .loaded_us = clock_us(),
 	};
 	pthread_mutex_init(&gateway->lock, NULL);
-	gateway->limit_stats = limit_stats_new(rules, workers, NULL);
+	gateway->limit_stats = limit_stats_new(rules, gateway->gates, NULL);
 	gateway->memory = memory_new(&options->memory);
 	gateway->deny_marks = deny_marks_new();
-	gateway->counters = counters_new(workers);
-	gateway->tops = gateway_new_tops(workers);
+	gateway->counters = counters_new(gateway->gates);
+	gateway->tops = gateway_new_tops(gateway->gates);
 	gateway->recent = recent_new();
 	gateway->fleet = fleet_board_new();
 	gateway->servers = servers_new();
@@ -93,7 +94,7 @@ void
 gateway_clear(struct gateway *gateway)
 {
 	free(gateway->counters);
-	gateway_free_tops(gateway->tops, gateway->workers);
+	gateway_free_tops(gateway->tops, gateway->gates);
 	recent_free(gateway->recent);
 	fleet_board_free(gateway->fleet);
 	servers_free(gateway->servers);
@@ -126,7 +127,7 @@ gateway_set_rules(
 	old_stats = gateway->limit_stats;
 	gateway->rules = rules;
 	gateway->limit_stats =
-	    limit_stats_new(rules, gateway->workers, old_stats);
+	    limit_stats_new(rules, gateway->gates, old_stats);
 	gateway->loaded_us = clock_us();
 	gateway->adopters = 0;
 	gateway->generation++;
@@ -148,8 +149,8 @@ gateway_note_refused(struct gateway *gateway, const char *reason)
 }
 
 struct rules *
-gateway_get_rules(struct gateway *gateway, struct limit_stats **limit_stats,
-    unsigned *generation)
+gateway_get_rules(struct gateway *gateway, size_t number,
+    struct limit_stats **limit_stats, unsigned *generation)
 {
 	struct rules *rules;
 
@@ -157,7 +158,8 @@ gateway_get_rules(struct gateway *gateway, struct limit_stats **limit_stats,
 	rules = rules_ref(gateway->rules);
 	*limit_stats = limit_stats_ref(gateway->limit_stats);
 	*generation = gateway->generation;
-	if (++gateway->adopters == gateway->workers)
+	if (number < gateway->workers &&
+	    ++gateway->adopters == gateway->workers)
 		gateway->reloads = gateway->generation;
 	pthread_mutex_unlock(&gateway->lock);
 	return rules;

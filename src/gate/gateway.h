@@ -72,8 +72,9 @@ struct gateway {
 
 	/* of the workers; the control thread writes to the last */
 	size_t workers;
-	struct counters *counters; /* one set a worker */
-	struct top **tops;         /* one a worker */
+	size_t gates; /* of the workers, and one for the upstream thread */
+	struct counters *counters; /* one set a gate */
+	struct top **tops;         /* one a gate */
 	struct recent *recent;
 	struct fleet_board *fleet;
 
@@ -125,10 +126,10 @@ int gateway_set_topology(
  * last one was not.  Any thread. */
 void gateway_note_refused(struct gateway *gateway, const char *reason);
 
-/** The set in force and its limit_stats; a reference to each is the caller's, a
- * worker, which calls once for each set.  ${generation} is set to the number of
- * the set. */
-struct rules *gateway_get_rules(struct gateway *gateway,
+/** The set in force and its limit_stats; a reference to each is the caller's.
+ * Gate ${number} calls once for each set.  ${generation} is set to the number
+ * of the set. */
+struct rules *gateway_get_rules(struct gateway *gateway, size_t number,
     struct limit_stats **limit_stats, unsigned *generation);
 
 #endif

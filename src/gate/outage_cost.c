@@ -34,7 +34,7 @@ outage_cost_count(const struct gateway *gateway)
 {
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < gateway->workers; i++)
+	for (size_t i = 0; i < gateway->gates; i++)
 		sum += gateway->counters[i].fallback;
 	return sum;
 }

@@ -64,6 +64,23 @@ struct rows {
 	bool is_feed; /* there may be more at any time; count is not known */
 };
 
+/** Some of the response of an upstream, or of ours in place of it; the others
+ * go before and after. */
+struct passed {
+	bool first, last;
+
+	/* of the first */
+	int status;
+	const char *fields; /* headers: whole lines, with their CR LF */
+	size_t fields_len;
+	int64_t length;            /* of the body; -1: it is not known */
+	const char *code, *detail; /* ours: what is wrong; else NULL */
+
+	/* of the body */
+	const char *bytes;
+	size_t len;
+};
+
 struct protocol {
 	const char *name;
 	unsigned families; /* of verbs that it offers: verb_family, or'ed */
@@ -135,6 +152,11 @@ struct protocol {
 	/** The next rows of a response of many. */
 	int (*rows)(struct buf *out, unsigned encoding,
 	    const struct rows *rows) MUST_USE;
+
+	/** The next part of a response that is passed on.  NULL: it has no verb
+	 * for that. */
+	int (*passed)(struct buf *out, unsigned encoding,
+	    const struct passed *part) MUST_USE;
 
 	/*
 	 * Sending, for a protocol whose bytes depend on what was sent before.

@@ -24,6 +24,16 @@ enum request_verdict {
 	VERDICT_DENIED,
 };
 
+/** A request that is to be passed on to an upstream; borrowed. */
+struct forward {
+	struct forward_text {
+		const char *bytes;
+		size_t len;
+	} method, target, /* NAME/PATH?QUERY */
+	    fields,       /* its headers: whole lines, with their CR LF */
+	    body;
+};
+
 struct request {
 	enum verb verb;
 	unsigned encoding; /* of the response: a number of the protocol's own */
@@ -61,6 +71,9 @@ struct request {
 
 	/* its keys, if a route says which; borrowed; else NULL */
 	const struct routed_request *routed;
+
+	/* what is to be passed on, if the verb says so; borrowed; else NULL */
+	const struct forward *forward;
 };
 
 /** Start a request for ${verb}, whose arguments are still to come. */
@@ -82,6 +95,7 @@ request_init(struct request *request, enum verb verb)
 	request->capacity = 0;
 	request->recharge_ns = 0;
 	request->routed = NULL;
+	request->forward = NULL;
 }
 
 /** Take ${len} bytes, which it borrows, as ${argument}, a key, for a protocol

@@ -104,6 +104,7 @@ void
 session_common_clear(struct session_common *common)
 {
 	buf_free(&common->response);
+	buf_free(&common->forwarded);
 	users_unref(common->users);
 	common->users = NULL;
 }

@@ -57,6 +57,9 @@ struct session_common {
 	_Alignas(8) char scratch[SESSION_SCRATCH_MAX];
 	struct routed_request routed;   /* the request just read */
 	struct descriptors descriptors; /* or these */
+	struct forward forward;         /* or this ... */
+	struct buf forwarded;           /* ... and its bytes, if they had been
+					 * stored */
 };
 
 /** Who a client is, for protocol/login.c. */

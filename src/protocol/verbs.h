@@ -124,7 +124,9 @@ enum verb_family {
 	X(EVENTS, "events", NONE, 0, EXPENSIVE, HTTP,                          \
 	    "what the status page shows, each second")                         \
 	X(CHECK, "check", NONE, OP_CONSUME, EXPENSIVE, HTTP,                   \
-	    "may this request go ahead? its route says under which keys")
+	    "may this request go ahead? its route says under which keys")      \
+	X(UPSTREAM, "upstream", NONE, OP_CONSUME, EXPENSIVE, HTTP,             \
+	    "pass this request on to an upstream, within its limits")
 
 enum verb {
 #define X(id, ...) VERB_##id,

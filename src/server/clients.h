@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct balance;
+struct upstreams;
 struct users;
 struct worker;
 
@@ -29,6 +30,9 @@ struct clients {
 	struct users *users;               /* a reference */
 	_Atomic unsigned users_generation; /* counts the sets in force */
 	struct login_tries *tries;         /* that failed */
+
+	struct upstreams *_Atomic upstreams; /* their thread; NULL: there were
+					      * none so far */
 
 	_Atomic size_t count; /* connected, or on the way to a worker */
 	_Atomic size_t by_protocol[PROTOCOL_COUNT]; /* of them, once their first

@@ -201,7 +201,7 @@ conn_may_take_more(const struct conn *conn)
 {
 	return conn->state == CONN_OPEN && !conn->conns->quantum_over &&
 	       !conn->is_leaving && !conn->session.login.pause &&
-	       !conn->queue.blocker && !conn->queue.in_report &&
+	       !conn->queue.blocker && !conn->queue.in_pieces &&
 	       queue_bytes(&conn->queue) + buf_len(&conn->stream.out) <
 		   conn_room(conn);
 }

@@ -45,7 +45,7 @@ feeds_wait(struct slot *slot)
 void
 feeds_forget(struct slot *slot)
 {
-	if (slot->handler->report && slot->report.waits)
+	if (slot->report.waits)
 		feeds_take(slot);
 }
 

@@ -196,7 +196,7 @@ metrics_write_decisions(struct metrics *metrics)
 {
 	struct histogram sum = {0};
 
-	for (size_t k = 0; k < metrics->gateway->workers; k++)
+	for (size_t k = 0; k < metrics->gateway->gates; k++)
 		histogram_sum(&sum, &metrics->gateway->counters[k].decisions);
 	exposition_histogram(&metrics->exposition, metrics->metric, "", &sum);
 }

@@ -65,7 +65,7 @@ page_events_write_times(struct buf *out, const struct gateway *gateway)
 {
 	struct histogram all = {0};
 
-	for (size_t i = 0; i < gateway->workers; i++)
+	for (size_t i = 0; i < gateway->gates; i++)
 		histogram_sum(&all, &gateway->counters[i].decisions);
 	for (size_t i = 0; i <= HISTOGRAM_BOUND_COUNT; i++) {
 		char le[NUM_MAX_LEN + 1] = "more";

@@ -12,6 +12,7 @@
 #include "server/balance.h"
 #include "server/clients.h"
 #include "server/worker.h"
+#include "upstream/upstreams.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,8 +81,10 @@ pool_stop(struct pool *pool)
 	 * may hand clients to each other. */
 	for (size_t i = 0; i < pool->count; i++)
 		worker_stop(pool->workers[i]);
+	upstreams_stop(pool->clients.upstreams);
 	for (size_t i = 0; i < pool->count; i++)
 		worker_free(pool->workers[i]);
+	upstreams_free(pool->clients.upstreams);
 	free(pool->workers);
 	free(pool->clients.balance);
 	login_tries_free(pool->clients.tries);
@@ -106,7 +109,8 @@ pool_is_alive(const struct pool *pool)
 	for (size_t i = 0; i < pool->count; i++)
 		if (!worker_is_alive(pool->workers[i]))
 			return false;
-	return true;
+	return !pool->clients.upstreams ||
+	       upstreams_are_alive(pool->clients.upstreams);
 }
 
 bool
@@ -221,6 +225,27 @@ pool_set_users(struct pool *pool, struct users *users)
 	pthread_mutex_unlock(&clients->users_lock);
 	users_unref(old);
 	pool_wake_all(pool);
+}
+
+int
+pool_set_upstreams(struct pool *pool, struct upstream_set *set)
+{
+	struct upstreams *upstreams = pool->clients.upstreams;
+
+	if (!upstreams && set && set->count > 0) {
+		upstreams = upstreams_start(&pool->gateway);
+		if (!upstreams) {
+			upstream_set_unref(set);
+			return -1;
+		}
+	}
+	if (upstreams)
+		upstreams_set(upstreams, set);
+	else
+		upstream_set_unref(set);
+	pool->clients.upstreams = upstreams;
+	pool_wake_all(pool);
+	return 0;
 }
 
 void

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 struct pool;
+struct upstream_set;
 struct users;
 
 /** Start ${workers} threads with ${rules} in force, whose reference it takes
@@ -65,6 +66,11 @@ int pool_set_topology(
 /** Put ${users}, whose reference it takes over, in force: workers use them from
  * their next turn on. */
 void pool_set_users(struct pool *pool, struct users *users);
+
+/** Pass requests on to the upstreams of ${set}, whose reference it takes over;
+ * NULL: there are none.  Return 0, or -1 with errno: there is no thread for
+ * them. */
+int pool_set_upstreams(struct pool *pool, struct upstream_set *set) MUST_USE;
 
 /** Count a reload that was refused, and remember why; or, with "", that the
  * last one was not.  Any thread. */

@@ -31,8 +31,8 @@ queue_new_slot(struct slot_cache *cache)
 static void
 queue_end_slot(struct slot *slot)
 {
-	if (slot->handler->report)
-		report_end(slot);
+	if (slot->handler->end)
+		slot->handler->end(slot);
 	check_end(&slot->check);
 	free(slot->bytes);
 	spares_put(&slot->cache->spares, slot);
@@ -119,6 +119,7 @@ queue_append(struct queue *queue, const struct protocol *protocol,
 	slot->protocol = protocol;
 	slot->encoding = 0;
 	slot->ready = true;
+	slot->written = !handler->in_pieces;
 	slot->bytes = NULL;
 	slot->len = 0;
 	slot->held = 0;
@@ -151,7 +152,10 @@ slot_copy(struct slot *slot, const char *bytes, size_t len)
 bool
 queue_is_in_feed(const struct queue *queue)
 {
-	return queue->in_report && queue->head->handler->report->is_feed;
+	const struct report *report =
+	    queue->in_pieces ? queue->head->handler->report : NULL;
+
+	return report && report->is_feed;
 }
 
 int
@@ -162,11 +166,9 @@ queue_write(struct queue *queue, struct buf *out)
 
 	assert(queue_is_ready(queue));
 	result = slot->handler->write(slot, out);
-	if (slot->handler->report) {
-		queue->in_report = result == 0 && !slot->report.written;
-		if (queue->in_report)
-			return 0;
-	}
+	queue->in_pieces = result == 0 && !slot->written;
+	if (queue->in_pieces)
+		return 0;
 	queue->head = slot->next;
 	if (!queue->head)
 		queue->tail = NULL;
@@ -193,7 +195,8 @@ queue_clear(struct queue *queue)
 
 		queue->head = slot->next;
 		slot->queue = NULL;
-		feeds_forget(slot);
+		if (!slot->ready && slot->handler->forget)
+			slot->handler->forget(slot);
 		if (slot->ready)
 			queue_end_slot(slot);
 		else
@@ -214,6 +217,7 @@ void
 slot_cache_clear(struct slot_cache *cache)
 {
 	feeds_clear(&cache->feeds);
+	upstream_set_unref(cache->upstreams);
 	buf_free(&cache->event.text);
 	spares_clear(&cache->spares, free);
 	buf_free(&cache->text);

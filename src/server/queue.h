@@ -16,17 +16,21 @@
 #include "protocol/protocol.h"
 #include "server/page_events.h"
 #include "server/feeds.h"
+#include "upstream/ask.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+struct ask;
 struct clients;
 struct gate;
+struct port;
 struct queue;
 struct report;
 struct rules_snapshot;
 struct slot;
+struct upstream_set;
 
 /** What the queues of one worker share. */
 struct slot_cache {
@@ -36,6 +40,10 @@ struct slot_cache {
 	struct buf text;      /* rows on their way into a response */
 	struct feeds feeds;
 	struct page_event event; /* the last one of the status page */
+
+	/* of upstreams */
+	struct port *port;              /* the worker's */
+	struct upstream_set *upstreams; /* a reference; NULL: none */
 };
 
 /** Append to ${out} for a slot whose turn it is.  Return 0, or -1 (out of
@@ -56,7 +64,15 @@ struct handler {
 	 * one check at most. */
 	bool (*next)(struct slot *slot);
 
-	const struct report *report; /* what is written in pieces; or NULL */
+	/** The client is gone while the slot is not ready: make it ready. NULL:
+	 * its check will. */
+	void (*forget)(struct slot *slot);
+
+	/** Free what the slot holds beside its check.  NULL: nothing. */
+	void (*end)(struct slot *slot);
+
+	const struct report *report; /* the rows, if it is one; or NULL */
+	bool in_pieces;              /* it is written until slot->written */
 	bool last;                   /* no request may follow */
 };
 
@@ -73,7 +89,6 @@ struct slot_report {
 					  * NULL: no piece is written yet */
 	size_t next, count;              /* rows */
 	size_t family, sample;           /* of server/metrics.c */
-	bool written;                    /* all of them */
 
 	/* of a feed */
 	TAILQ_ENTRY(slot) waiting;
@@ -82,6 +97,12 @@ struct slot_report {
 	uint64_t seen; /* number of the next decision to show, or of the last
 			* event */
 	enum request_verdict verdict;
+};
+
+/** A request that is with an upstream (server/relay.h). */
+struct slot_relay {
+	struct ask *ask; /* NULL: there is none, for this reason */
+	enum upstream_fault fault;
 };
 
 /** One request. */
@@ -95,6 +116,7 @@ struct slot {
 	const struct protocol *protocol; /* in which it is written */
 	unsigned encoding;               /* the protocol's (struct request) */
 	bool ready;                      /* it can be written */
+	bool written;                    /* all of it */
 	uint32_t held; /* bytes of it and of its check, counted in its queue */
 
 	char *bytes; /* copied: the response itself, if it was known at once, or
@@ -105,6 +127,7 @@ struct slot {
 	union {
 		struct slot_keys keys;
 		struct slot_report report;
+		struct slot_relay relay;
 	};
 };
 
@@ -118,7 +141,7 @@ struct queue {
 	struct slot *deferred; /* the first whose check is; NULL: none */
 	struct slot *blocker;  /* must end before the next request begins;
 				* NULL: none */
-	bool in_report;        /* the first response is written in part */
+	bool in_pieces;        /* the first response is written in part */
 };
 
 /** Start empty.  ${ready} is called when the first response in order becomes
@@ -182,7 +205,7 @@ queue_is_ready(const struct queue *queue)
 static inline bool
 queue_is_expensive(const struct queue *queue)
 {
-	return queue->head->handler->report != NULL;
+	return queue->head->handler->in_pieces;
 }
 
 /** Whether that response is a feed of which a piece was written. */

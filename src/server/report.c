@@ -49,17 +49,17 @@ report_write(struct slot *slot, struct buf *out)
 		report_start(slot);
 	result = slot->handler->report->text ? report_gather_text(slot, text)
 					     : report_gather(slot, text);
-	at->written =
+	slot->written =
 	    slot->handler->report->is_feed ? at->ends : at->next == at->count;
 	rows.is_feed = slot->handler->report->is_feed;
 	rows.text = buf_data(text);
 	rows.len = buf_len(text);
 	rows.count = at->count;
-	rows.last = at->written;
+	rows.last = slot->written;
 	if (result == 0)
 		result = slot->protocol->rows(out, slot->encoding, &rows);
 	buf_consume(text, rows.len);
-	if (rows.is_feed && !at->written && result == 0)
+	if (rows.is_feed && !slot->written && result == 0)
 		feeds_wait(slot);
 	return result;
 }

@@ -40,7 +40,7 @@ struct report {
 	bool is_feed;
 };
 
-/** Write the next piece; the last one sets slot->report.written. */
+/** Write the next piece; the last one sets slot->written. */
 slot_write report_write;
 
 /** Free what the slot of a report holds. */

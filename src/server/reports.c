@@ -406,7 +406,7 @@ reports_stat(const struct slot *slot, size_t i, uint64_t *value)
 	}
 	if (counter >= COUNTER_COUNT)
 		return NULL;
-	*value = counters_sum(gateway->counters, gateway->workers, counter);
+	*value = counters_sum(gateway->counters, gateway->gates, counter);
 	return &counter_rows[counter];
 }
 

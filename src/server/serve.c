@@ -13,6 +13,7 @@
 #include "server/page_events.h"
 #include "server/metrics.h"
 #include "server/monitor.h"
+#include "server/relay.h"
 #include "server/reports.h"
 #include "server/status_report.h"
 #include "server/top_report.h"
@@ -123,6 +124,11 @@ serve_take_filter(struct slot *slot, const struct request *request)
  * All of it.
  */
 
+/* What each report has. */
+#define REPORT(rows)                                                           \
+	.write = report_write, .end = report_end, .forget = feeds_forget,      \
+	.in_pieces = true, .report = &(rows)
+
 /* A response that was known at once. */
 static const struct handler at_once = {.write = serve_write_bytes};
 
@@ -148,23 +154,21 @@ static const struct handler handlers[VERB_COUNT] = {
     [VERB_PTTL] = {.write = key_commands_write_ms,
 	.begin = key_commands_look,
 	.next = key_commands_next},
-    [VERB_EXPLAIN] = {.write = report_write,
-	.begin = serve_explain,
-	.report = &reports_explain},
-    [VERB_LIMITS] = {.write = report_write, .report = &reports_limits},
-    [VERB_STATS] = {.write = report_write, .report = &reports_stats},
-    [VERB_STATUS] = {.write = report_write, .report = &status_report},
-    [VERB_TOP] = {.write = report_write,
-	.begin = serve_take_count,
-	.report = &top_report},
-    [VERB_MONITOR] = {.write = report_write,
-	.begin = serve_take_filter,
-	.report = &monitor_report},
-    [VERB_METRICS] = {.write = report_write, .report = &metrics_report},
-    [VERB_OPENMETRICS] = {.write = report_write,
-	.report = &metrics_report_open},
-    [VERB_EVENTS] = {.write = report_write, .report = &page_events_report},
-    [VERB_HELP] = {.write = report_write, .report = &reports_help},
+    [VERB_EXPLAIN] = {.begin = serve_explain, REPORT(reports_explain)},
+    [VERB_LIMITS] = {REPORT(reports_limits)},
+    [VERB_STATS] = {REPORT(reports_stats)},
+    [VERB_STATUS] = {REPORT(status_report)},
+    [VERB_TOP] = {.begin = serve_take_count, REPORT(top_report)},
+    [VERB_MONITOR] = {.begin = serve_take_filter, REPORT(monitor_report)},
+    [VERB_METRICS] = {REPORT(metrics_report)},
+    [VERB_OPENMETRICS] = {REPORT(metrics_report_open)},
+    [VERB_EVENTS] = {REPORT(page_events_report)},
+    [VERB_HELP] = {REPORT(reports_help)},
+    [VERB_UPSTREAM] = {.write = relay_write,
+	.begin = relay_begin,
+	.end = relay_end,
+	.forget = relay_forget,
+	.in_pieces = true},
     [VERB_PING] = {.write = serve_write_pong},
     [VERB_READY] = {.write = serve_write_ready},
     [VERB_QUIT] = {.write = serve_write_bye, .last = true},

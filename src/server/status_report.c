@@ -96,7 +96,7 @@ status_report_requests(const struct status *status)
 	const struct gateway *gateway = status->gateway;
 	uint64_t allowed = 0, denied = 0, fallback = 0;
 
-	for (size_t i = 0; i < gateway->workers; i++) {
+	for (size_t i = 0; i < gateway->gates; i++) {
 		const struct counters *counters = &gateway->counters[i];
 
 		allowed += counters->allowed;

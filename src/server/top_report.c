@@ -52,7 +52,7 @@ top_report_list(
 	struct top_list list;
 	size_t end = buf_len(out) + REPORT_TEXT_MAX / 2;
 	int result = top_merge(
-	    &list, gateway->tops, gateway->workers, verdict, gate_now(gate));
+	    &list, gateway->tops, gateway->gates, verdict, gate_now(gate));
 
 	count = list.count < count ? list.count : count;
 	for (size_t i = 0; i < count && buf_len(out) < end && result == 0;

@@ -13,6 +13,7 @@
 #include "server/drain.h"
 #include "server/move.h"
 #include "server/readiness.h"
+#include "server/relay.h"
 #include "server/timeouts.h"
 #include "net/dial.h"
 #include "net/loop.h"
@@ -59,6 +60,7 @@ struct worker {
 	/* and requests */
 	struct gate gate;
 	struct conns conns;
+	struct port port; /* of upstreams */
 
 	/* and timers */
 	struct timer tick;
@@ -138,6 +140,7 @@ worker_on_woken(void *arg)
 	bool draining = worker->clients->draining;
 
 	arrivals_take(&worker->arrivals, &worker->conns);
+	port_take(&worker->port);
 	if (draining && !worker->conns.sessions.draining)
 		worker_on_drain_tick(worker);
 }
@@ -322,6 +325,7 @@ worker_on_turned(void *arg)
 
 	worker_move_buckets(worker);
 	conns_update_users(&worker->conns);
+	relay_update(&worker->conns.slots);
 	conns_serve(&worker->conns);
 	store_flush(worker->store);
 	more = conns_flush(&worker->conns);
@@ -375,6 +379,7 @@ worker_free(struct worker *worker)
 	sweeps_free(worker->sweeps);
 	arrivals_clear(&worker->arrivals);
 	conns_clear(&worker->conns);
+	port_clear(&worker->port);
 	gate_clear(&worker->gate);
 	dialer_free(worker->dialer);
 	loop_free(worker->loop);
@@ -395,6 +400,8 @@ worker_open_parts(struct worker *worker)
 		errno = ENOMEM;
 		return -1;
 	}
+	port_init(&worker->port, worker->loop);
+	worker->conns.slots.port = &worker->port;
 	worker->conns.hand = worker_on_hand;
 	worker->conns.hand_arg = worker;
 	if (worker->sweeps)

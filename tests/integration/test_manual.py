@@ -12,7 +12,8 @@ from harness import DRIPGATED, ROOT
 from test_tool import COMMANDS, DAEMON_COMMANDS, DRIPGATE
 
 # Settings of a daemon that distributes show only where there is one.
-EVERYTHING = "[master]\nhost = x\n[slave:NAME]\nhost = y\n"
+EVERYTHING = ("[master]\nhost = x\n[slave:NAME]\nhost = y\n"
+              "[upstream:NAME]\nurl = http://x\n")
 
 
 def read(*path):
@@ -57,6 +58,7 @@ class ManualTest(harness.Case):
         dumped = sections(text, r"\[(.*)\]", r"(\w+) = (.*)")
         for section in "master", "slave:NAME":
             dumped[section, "host"] = ""
+        dumped["upstream:NAME", "url"] = ""
         return dumped
 
     def test_each_setting_stands_in_the_manual_with_its_default(self):

@@ -88,6 +88,8 @@
 	X(top)                                                                 \
 	X(topology)                                                            \
 	X(topology_record)                                                     \
+	X(upstream)                                                            \
+	X(upstream_headers)                                                    \
 	X(url)                                                                 \
 	X(users)                                                               \
 	X(verbs)

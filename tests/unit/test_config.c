@@ -642,6 +642,34 @@ START_TEST(no_setting_is_missing_from_the_tests)
 }
 END_TEST
 
+START_TEST(each_upstream_has_settings_of_its_own)
+{
+	struct config *config =
+	    config_of("[upstream:a]\nurl = http://a\nheader.X-A = 1\n"
+		      "header.X-B = Bearer $credential.b\nretries = 0\n"
+		      "[upstream:b]\nurl = http://b\nmax_wait = 1m\n");
+	char *dump = dump_of(config);
+	struct config *again = config_of(dump);
+
+	ck_assert_uint_eq(config->upstream_count, 2);
+	ck_assert_str_eq(config->upstreams[0].name, "a");
+	ck_assert_str_eq(config->upstreams[0].url, "http://a");
+	ck_assert_str_eq(
+	    config->upstreams[0].fields, "X-A: 1\nX-B: Bearer $credential.b\n");
+	ck_assert_int_eq(config->upstreams[0].retries, 0);
+	ck_assert_int_eq(config->upstreams[0].max_wait_us, 5000000);
+	ck_assert_str_eq(config->upstreams[1].fields, "");
+	ck_assert_int_eq(config->upstreams[1].max_wait_us, 60000000);
+	/* What may be a secret is not shown. */
+	ck_assert_str_eq(
+	    again->upstreams[0].fields, "X-A: \nX-B: Bearer $credential.b\n");
+	ck_assert_str_eq(again->upstreams[1].url, "http://b");
+	free(dump);
+	config_free(config);
+	config_free(again);
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	const char *reason;
@@ -777,6 +805,20 @@ static const struct {
 	"test.ini:5: [slave:c]: is the master itself"},
     {"[slave:a]\nhost = a\n[slave:a]\n", "test.ini:3: [slave:a]: given twice"},
     {"[slave:]\n", "test.ini:1: [slave:]: unknown; do you mean slave:?"},
+    {"[upstream:a]\n[upstream:b]\n[upstream:a]\n",
+	"test.ini:3: [upstream:a]: given twice"},
+    {"[upstream:a]\nurl = x\nurl = y\n",
+	"test.ini:3: [upstream:a] url: given twice"},
+    {"[upstream:a]\nheader.X = 1\nheader.x = 2\n",
+	"test.ini:3: [upstream:a] header.x: given twice"},
+    {"[upstream:a]\nheader. = 1\n",
+	"test.ini:2: [upstream:a] header.: unknown; do you mean header.?"},
+    {"[upstream:a]\nheader.X = a ; b\n",
+	"test.ini:2: [upstream:a] header.X: a ; after a blank begins a "
+	"comment: put the value in quotes"},
+    {"[upstream:a]\nretries = 11\n",
+	"test.ini:2: [upstream:a] retries: 11 is not a whole number from 0 to "
+	"10"},
     {"[slave:a]\nhost = a\nhost = b\n",
 	"test.ini:3: [slave:a] host: given twice"},
     {"[master]\nsocket_timeout = -1\n",
@@ -1331,6 +1373,7 @@ config_suite(void)
 	    texts, host_is_a_name_or_an_address, 0, COUNT(hosts));
 	tcase_add_test(texts, each_row_has_room_for_its_type);
 	tcase_add_test(texts, no_setting_is_missing_from_the_tests);
+	tcase_add_test(texts, each_upstream_has_settings_of_its_own);
 	tcase_add_loop_test(
 	    texts, error_is_refused_with_its_place, 0, COUNT(refused));
 	tcase_add_test(texts, all_errors_are_told_at_once);

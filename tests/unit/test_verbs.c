@@ -93,7 +93,9 @@ START_TEST(help_is_one_line_a_verb)
 	    "OPENMETRICS           the same, as OpenMetrics\n"
 	    "EVENTS                what the status page shows, each second\n"
 	    "CHECK                 may this request go ahead? its route says "
-	    "under which keys\n";
+	    "under which keys\n"
+	    "UPSTREAM              pass this request on to an upstream, within "
+	    "its limits\n";
 	static const char line[] = "AUTH [name] secret    log in\n";
 	static const char redis[] =
 	    "DEL key               1 if the key had a bucket, of CL.THROTTLE "

@@ -15,6 +15,7 @@
 #define ENVOY   HTTP_TAKES_DESCRIPTORS
 #define ROUTE   HTTP_TAKES_ROUTE
 #define PAGE    HTTP_TAKES_PAGE
+#define WHOLE   HTTP_TAKES_ALL
 
 #define X(name, bit) | HTTP_##name
 #define ANY          (0 HTTP_METHODS(X))
@@ -29,6 +30,7 @@ const struct http_path http_paths[] = {
     {"/explain", HTTP_GET, ALL, KEY, VERB_EXPLAIN, HTTP_PLAIN, false},
     {"/json", HTTP_POST, DECISIONS, ENVOY, VERB_MCONSUME, NULL, false},
     {"/check", ANY, DECISIONS, ROUTE, VERB_CHECK, NULL, false},
+    {"/upstream", ANY, DECISIONS, WHOLE, VERB_UPSTREAM, NULL, false},
     {"/healthz", HTTP_GET, ALL, NOTHING, VERB_PING, NULL, false},
     {"/readyz", HTTP_GET, ALL, NOTHING, VERB_READY, NULL, false},
     {"/limits", HTTP_GET, ADMIN, NOTHING, VERB_LIMITS, HTTP_PLAIN, false},
@@ -45,13 +47,20 @@ const struct http_path http_paths[] = {
 
 _Static_assert(COUNT(http_paths) <= HTTP_PATHS_MAX, "more than are numbered");
 
+/* Whether what is behind its path is for someone else. */
+static bool
+http_path_goes_on(const struct http_path *row)
+{
+	return row->takes == HTTP_TAKES_ROUTE || row->takes == HTTP_TAKES_ALL;
+}
+
 /* Whether the row is that of a path. */
 static bool
 http_path_is(const struct http_path *row, const char *bytes, size_t len)
 {
 	size_t own = strlen(row->path);
 
-	if (len > own && row->takes == HTTP_TAKES_ROUTE && bytes[own] == '/')
+	if (len > own && http_path_goes_on(row) && bytes[own] == '/')
 		len = own;
 	return len == own && memcmp(row->path, bytes, len) == 0;
 }

@@ -37,6 +37,8 @@ enum http_takes {
 	HTTP_TAKES_DESCRIPTORS, /* of Envoy, in a body of JSON */
 	HTTP_TAKES_ROUTE, /* deny; the original request says the keys.  What is
 			   * behind the path, from a slash on, is its path. */
+	HTTP_TAKES_ALL,   /* the request as it is, for an upstream.  What is
+			   * behind the path, from a slash on, says which. */
 };
 
 struct http_path {

@@ -13,6 +13,16 @@ static const struct {
 	const char *text;
 } statuses[] = {
     {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
@@ -20,16 +30,23 @@ static const struct {
     {405, "Method Not Allowed"},
     {407, "Proxy Authentication Required"},
     {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
     {411, "Length Required"},
+    {412, "Precondition Failed"},
     {413, "Content Too Large"},
     {414, "URI Too Long"},
     {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
     {417, "Expectation Failed"},
+    {422, "Unprocessable Content"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},
     {501, "Not Implemented"},
+    {502, "Bad Gateway"},
     {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
     {505, "HTTP Version Not Supported"},
 };
 
@@ -61,5 +78,5 @@ http_status_text(int status)
 	for (size_t i = 0; i < COUNT(statuses); i++)
 		if (statuses[i].status == status)
 			return statuses[i].text;
-	return "Error";
+	return status < 400 ? "" : "Error";
 }

@@ -93,7 +93,8 @@ extern const struct http_problem http_problems[];
 /** What an error of all protocols is in HTTP; NULL for ERROR_NONE. */
 const struct http_problem *http_problem_of(enum protocol_error error);
 
-/** "Not Found", of any status that is responded with; "Error" for others. */
+/** "Not Found", of any status that is responded with; for others "Error", or
+ * "", if they are none. */
 const char *http_status_text(int status);
 
 #endif

@@ -7,13 +7,14 @@
 #include "base/num.h"
 #include "protocol/http/http_ask.h"
 #include "protocol/http/http_descriptors.h"
+#include "protocol/http/http_forward.h"
 #include "protocol/http/http_json.h"
 #include "protocol/http/http_login.h"
+#include "protocol/http/http_open.h"
 #include "protocol/http/http_page.h"
 #include "protocol/http/http_path.h"
 #include "protocol/http/http_routed.h"
 #include "protocol/http/http_session.h"
-#include "protocol/http/http_site.h"
 #include "protocol/http/http_write.h"
 
 #include <stdio.h>
@@ -51,82 +52,6 @@ http_protocol_refuse(struct session *session, unsigned encoding,
 		   &session->common->response, encoding, problem) == -1
 		   ? READ_FAILED
 		   : READ_BAD;
-}
-
-/*
- * The head.
- */
-
-/* Whether the client may stay for another request. */
-static bool
-http_protocol_stays(const struct session *session)
-{
-	const struct session_common *common = session->common;
-
-	return !common->draining ||
-	       (common->hands_over && session->offer != OFFER_ADMIN);
-}
-
-static unsigned
-http_protocol_encoding(
-    const struct session *session, const struct http_head *head)
-{
-	unsigned encoding = session->common->http_headers << HTTP_HEADERS_SHIFT;
-
-	if (head->keeps && http_protocol_stays(session))
-		encoding |= HTTP_KEEPS;
-	if (head->is_old)
-		encoding |= HTTP_IS_OLD;
-	if (head->method == HTTP_HEAD)
-		encoding |= HTTP_NO_BODY;
-	return encoding;
-}
-
-/* The path and the query of a target. */
-static void
-http_protocol_split(const struct http_head *head, const char *bytes,
-    struct http_word *path, struct http_word *query)
-{
-	const char *at = bytes + head->target.at, *end = at + head->target.len;
-	const char *sign = memchr(at, '?', head->target.len);
-
-	*path = (struct http_word){
-	    .bytes = at, .len = (size_t)((sign ? sign : end) - at)};
-	if (path->len == 0) /* of an absolute URL */
-		*path = (struct http_word){.bytes = "/", .len = 1};
-	*query = (struct http_word){.bytes = sign ? sign + 1 : end,
-	    .len = sign ? (size_t)(end - sign - 1) : 0};
-}
-
-/* Find out what a head asks for, of the path ${path}.  Return NULL, or what is
- * wrong. */
-static const struct http_problem *
-http_protocol_open(const struct session *session, const struct http_head *head,
-    const char *bytes, const struct http_word *path, struct http_opened *opened)
-{
-	int row = http_path_find(
-	    path->bytes, path->len, session->offer, head->accepts_openmetrics);
-	bool is_routed = row != -1 && http_paths[row].takes == HTTP_TAKES_ROUTE;
-	bool charges = row != -1 && op_puts(verb_rows[http_paths[row].verb].op);
-	const struct http_problem *problem =
-	    is_routed ? NULL
-		      : http_site_check(
-			    head, bytes, session->common->http_hosts, charges);
-
-	/* Proxies pass on the host and the origin of the original request. */
-	if (problem)
-		return problem;
-	if (row == -1)
-		return HTTP_PROBLEM(NOPATH);
-	opened->path = row;
-	opened->encoding |= (unsigned)row << HTTP_PATH_SHIFT;
-	opened->type = head->type;
-	/* Without chunks, the end of the connection is that of the rows. */
-	if (http_paths[row].type && (opened->encoding & HTTP_IS_OLD))
-		opened->encoding &= ~HTTP_KEEPS;
-	if (!http_path_takes(&http_paths[row], head->method))
-		return HTTP_PROBLEM(METHOD);
-	return is_routed ? NULL : http_head_check_body(head);
 }
 
 /*
@@ -267,6 +192,9 @@ http_protocol_go_on(struct session *session, const char *bytes, size_t len,
 	    .len = stored->query_len};
 	body = (struct http_word){.bytes = query.bytes + query.len,
 	    .len = buf_len(&stored->bytes) - query.len};
+	if (http_forward_is(&stored->opened))
+		return http_forward_finish(
+		    session, request, &stored->opened, &query, &body);
 	if (http_routed_is(&stored->opened))
 		return http_routed_finish(
 		    session, request, &stored->opened, &query);
@@ -307,16 +235,11 @@ http_protocol_take_head(struct session *session, const struct http_piece *head,
 	struct http_reader *reader = &http_session_of(session)->reader;
 	const struct http_problem *problem;
 	struct http_word path;
-	const char *bytes = head->bytes;
 
-	*opened = (struct http_opened){
-	    .encoding = http_protocol_encoding(session, &reader->head)};
-	http_protocol_split(&reader->head, bytes, &path, query);
-	problem =
-	    http_protocol_open(session, &reader->head, bytes, &path, opened);
+	problem = http_open(session, head, &path, query, opened);
 	if (!problem)
-		problem = http_login(
-		    session, &reader->head, bytes, &http_paths[opened->path]);
+		problem = http_login(session, &reader->head, head->bytes,
+		    &http_paths[opened->path]);
 	if (!problem && http_routed_is(opened))
 		problem = http_routed_open(session, head, &path, query, opened);
 	if (!problem)
@@ -349,6 +272,9 @@ http_protocol_begin(struct session *session, const char *bytes, size_t len,
 		return http_protocol_refuse(session, opened.encoding, problem);
 	if (http_routed_is(&opened))
 		query = http_routed_bytes(session->common);
+	if (http_forward_is(&opened))
+		query =
+		    (struct http_word){.bytes = head.bytes, .len = head.len};
 	if (!http_protocol_is_whole(&reader->head, len - *used))
 		return http_protocol_wait(session, &opened, &query,
 		    reader->head.expects && *used == len);
@@ -356,6 +282,9 @@ http_protocol_begin(struct session *session, const char *bytes, size_t len,
 	    .bytes = bytes + *used, .len = (size_t)reader->head.length};
 	*used += body.len;
 	*reader = (struct http_reader){0};
+	if (http_forward_is(&opened))
+		return http_forward_finish(
+		    session, request, &opened, &query, &body);
 	return http_routed_is(&opened)
 		   ? http_routed_finish(session, request, &opened, NULL)
 		   : http_protocol_finish(
@@ -490,4 +419,5 @@ const struct protocol http_protocol = {
     .word = http_protocol_word,
     .number = http_protocol_number,
     .rows = http_protocol_rows,
+    .passed = http_forward_write,
 };

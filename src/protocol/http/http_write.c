@@ -14,6 +14,7 @@
 #include "protocol/http/http_head.h"
 #include "protocol/quota.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -23,6 +24,15 @@
 
 /* Longest head of one, and of any other response. */
 #define HEAD_MAX (2 * LIMIT_NAME_MAX + 12 * NUM_MAX_LEN + 700)
+
+/* A response of known length. */
+struct http_response {
+	int status;
+	const char *type;
+	struct http_word body;
+};
+
+static const struct http_word http_nothing = {.bytes = ""};
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 #define DATE_LEN 29
@@ -342,22 +352,30 @@ http_put_challenge(char *to, const char *what)
 	    http_put(to, what), "-Authenticate: Bearer realm=\"dripgate\"\r\n");
 }
 
-int
-http_write_response(struct buf *out, unsigned encoding, int status,
-    const char *type, const struct http_word *body)
+/* Longest headers of others in one of ours. */
+#define MORE_MAX 200
+
+static int
+http_write_with(struct buf *out, unsigned encoding,
+    const struct http_response *response, const struct http_word *more)
 {
-	char head[HEAD_MAX], *to = head;
+	char head[HEAD_MAX + MORE_MAX], *to = head;
+	const char *type = response->type;
+	const struct http_word *body = &response->body;
+	int status = response->status;
 
 	to = http_put_common(http_put_status(to, status), encoding, type);
 	if (strcmp(type, HTTP_HTML) == 0)
 		to = http_put(to, http_page_policy);
-	if (status == 405)
+	if (status == 405 && more->len == 0)
 		to = http_put_allow(to, encoding);
 	if (status == 401)
 		to = http_put_challenge(to, "WWW");
 	if (status == 407)
 		to = http_put_challenge(to, "Proxy");
-	to = http_put_length(to, body->len);
+	assert(more->len <= MORE_MAX);
+	memcpy(to, more->bytes, more->len);
+	to = http_put_length(to + more->len, body->len);
 	if (buf_add(out, head, (size_t)(to - head)) == -1)
 		return -1;
 	if (encoding & HTTP_NO_BODY)
@@ -366,8 +384,24 @@ http_write_response(struct buf *out, unsigned encoding, int status,
 }
 
 int
+http_write_response(struct buf *out, unsigned encoding, int status,
+    const char *type, const struct http_word *body)
+{
+	const struct http_response response = {status, type, *body};
+
+	return http_write_with(out, encoding, &response, &http_nothing);
+}
+
+int
 http_write_problem(
     struct buf *out, unsigned encoding, const struct http_problem *problem)
+{
+	return http_write_problem_with(out, encoding, problem, &http_nothing);
+}
+
+int
+http_write_problem_with(struct buf *out, unsigned encoding,
+    const struct http_problem *problem, const struct http_word *more)
 {
 	char text[400];
 	int len;
@@ -383,9 +417,10 @@ http_write_problem(
 	    "\"code\":\"%s\",\"detail\":\"%s\"}\n",
 	    http_status_text(problem->status), problem->status, problem->code,
 	    problem->text);
-	return http_write_response(out, encoding, problem->status,
-	    "application/problem+json",
-	    &(struct http_word){.bytes = text, .len = (size_t)len});
+	return http_write_with(out, encoding,
+	    &(struct http_response){problem->status, "application/problem+json",
+		{.bytes = text, .len = (size_t)len}},
+	    more);
 }
 
 int

@@ -63,6 +63,10 @@ int http_write_response(struct buf *out, unsigned encoding, int status,
 int http_write_problem(struct buf *out, unsigned encoding,
     const struct http_problem *problem) MUST_USE;
 
+/** The same with some headers more, whole lines, at most 200 bytes. */
+int http_write_problem_with(struct buf *out, unsigned encoding,
+    const struct http_problem *problem, const struct http_word *more) MUST_USE;
+
 /** Text of the type ${type}, all that the response is. */
 int http_write_text(struct buf *out, unsigned encoding, const char *type,
     const char *text, size_t len) MUST_USE;

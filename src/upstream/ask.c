@@ -1,0 +1,324 @@
+/*
+ * Job: hands requests to the upstream thread, and responses back.
+ * Invariant: an ask is freed by the upstream thread, after the worker's last
+ * touch of it, which is ask_end(); and after that the port is not touched.
+ * The heart: ask_tell(), ask_order().
+ */
+#include "upstream/ask.h"
+
+#include "upstream/upstream_headers.h"
+#include "upstream/upstream_path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct upstream_fault_row upstream_faults[] = {
+    [UPSTREAM_FINE] = {200, "", ""},
+#define X(id, status, code, text) [UPSTREAM_FAULT_##id] = {status, code, text},
+    UPSTREAM_FAULTS(X)
+#undef X
+};
+
+/*
+ * The port: from the upstream thread to a worker.
+ */
+
+void
+port_init(struct port *port, struct loop *loop)
+{
+	port->loop = loop;
+	pthread_mutex_init(&port->lock, NULL);
+	TAILQ_INIT(&port->news);
+}
+
+static struct ask *
+ask_next(struct port *port)
+{
+	struct ask *ask;
+
+	pthread_mutex_lock(&port->lock);
+	ask = TAILQ_FIRST(&port->news);
+	if (ask) {
+		TAILQ_REMOVE(&port->news, ask, new);
+		ask->is_new = false;
+	}
+	pthread_mutex_unlock(&port->lock);
+	return ask;
+}
+
+void
+port_take(struct port *port)
+{
+	struct ask *ask;
+
+	while ((ask = ask_next(port)))
+		ask->news(ask, ask->arg);
+}
+
+void
+port_clear(struct port *port)
+{
+	if (port->loop)
+		pthread_mutex_destroy(&port->lock);
+}
+
+/*
+ * The inbox: from workers to the upstream thread.
+ */
+
+void
+inbox_init(struct inbox *inbox, struct loop *loop)
+{
+	inbox->loop = loop;
+	pthread_mutex_init(&inbox->lock, NULL);
+	TAILQ_INIT(&inbox->asks);
+}
+
+struct ask *
+inbox_take(struct inbox *inbox, unsigned *orders)
+{
+	struct ask *ask;
+
+	pthread_mutex_lock(&inbox->lock);
+	ask = TAILQ_FIRST(&inbox->asks);
+	if (ask) {
+		TAILQ_REMOVE(&inbox->asks, ask, ordered);
+		*orders = ask->orders;
+		ask->orders = 0;
+	}
+	pthread_mutex_unlock(&inbox->lock);
+	return ask;
+}
+
+void
+inbox_clear(struct inbox *inbox)
+{
+	pthread_mutex_destroy(&inbox->lock);
+}
+
+static void
+ask_order(struct ask *ask, enum ask_order order)
+{
+	struct inbox *inbox = ask->inbox;
+
+	pthread_mutex_lock(&inbox->lock);
+	if (ask->orders == 0)
+		TAILQ_INSERT_TAIL(&inbox->asks, ask, ordered);
+	ask->orders |= order;
+	pthread_mutex_unlock(&inbox->lock);
+	loop_wake(inbox->loop);
+}
+
+/*
+ * The worker's calls.
+ */
+
+static enum upstream_fault
+ask_check(const struct upstream *upstream, const struct ask_request *request)
+{
+	const struct upstream_options *options = &upstream->options;
+
+	if (request->method_len > ASK_METHOD_MAX ||
+	    !upstream_list_has(
+		options->methods, request->method, request->method_len))
+		return UPSTREAM_FAULT_METHOD;
+	return (int64_t)request->body_len > options->max_body
+		   ? UPSTREAM_FAULT_BODY
+		   : UPSTREAM_FINE;
+}
+
+static enum upstream_fault
+ask_copy(struct ask *ask, const struct ask_request *request)
+{
+	char *room = buf_reserve(&ask->bytes, request->target_len + 3);
+
+	if (!room)
+		return UPSTREAM_FAULT_MEMORY;
+	if (!upstream_path_normalize(
+		room, request->target, request->target_len))
+		return UPSTREAM_FAULT_PATH;
+	ask->target_len = strlen(room);
+	buf_commit(&ask->bytes, ask->target_len + 1);
+	if (upstream_headers_pick(&ask->bytes, request->fields,
+		request->fields_len,
+		ask->upstream->options.request_headers) == -1)
+		return UPSTREAM_FAULT_MEMORY;
+	ask->fields_len = buf_len(&ask->bytes) - ask->target_len - 1;
+	return buf_add(&ask->bytes, request->body, request->body_len) == -1
+		   ? UPSTREAM_FAULT_MEMORY
+		   : UPSTREAM_FINE;
+}
+
+struct ask *
+ask_new(struct port *port, struct upstream *upstream,
+    const struct ask_request *request, enum upstream_fault *fault)
+{
+	struct ask *ask;
+
+	*fault = ask_check(upstream, request);
+	if (*fault)
+		return NULL;
+	*fault = UPSTREAM_FAULT_MEMORY;
+	ask = calloc(1, sizeof(*ask));
+	if (!ask)
+		return NULL;
+	ask->port = port;
+	ask->upstream = upstream_ref(upstream);
+	memcpy(ask->method, request->method, request->method_len);
+	*fault = ask_copy(ask, request);
+	if (!*fault)
+		return ask;
+	ask_free(ask);
+	return NULL;
+}
+
+void
+ask_start(struct ask *ask, struct inbox *inbox,
+    void (*news)(struct ask *ask, void *arg), void *arg)
+{
+	ask->inbox = inbox;
+	ask->news = news;
+	ask->arg = arg;
+	ask_order(ask, ASK_START);
+}
+
+void
+ask_take(struct ask *ask, struct ask_part *part)
+{
+	bool was_full;
+
+	pthread_mutex_lock(&ask->port->lock);
+	*part = (struct ask_part){.has_head = ask->has_head,
+	    .status = ask->status,
+	    .length = ask->length,
+	    .head = ask->head,
+	    .body = ask->body,
+	    .is_done = ask->is_done,
+	    .is_cut = ask->is_cut,
+	    .fault = ask->fault,
+	    .retry_us = ask->retry_us};
+	ask->has_head = false;
+	ask->head = ask->body = (struct buf){0};
+	was_full = ask->is_full;
+	ask->is_full = false;
+	pthread_mutex_unlock(&ask->port->lock);
+	if (was_full)
+		ask_order(ask, ASK_GO_ON);
+}
+
+void
+ask_end(struct ask *ask)
+{
+	if (!ask)
+		return;
+	pthread_mutex_lock(&ask->port->lock);
+	ask->is_over = true;
+	if (ask->is_new)
+		TAILQ_REMOVE(&ask->port->news, ask, new);
+	ask->is_new = false;
+	pthread_mutex_unlock(&ask->port->lock);
+	ask_order(ask, ASK_END);
+}
+
+/*
+ * The upstream thread's calls.
+ */
+
+bool
+ask_is_safe(const struct ask *ask)
+{
+	return upstream_list_has("GET HEAD", ask->method, strlen(ask->method));
+}
+
+/* Under the port's lock: have the worker look. */
+static void
+ask_tell(struct ask *ask)
+{
+	bool wakes = !ask->is_new && TAILQ_EMPTY(&ask->port->news);
+
+	if (!ask->is_new)
+		TAILQ_INSERT_TAIL(&ask->port->news, ask, new);
+	ask->is_new = true;
+	if (wakes)
+		loop_wake(ask->port->loop);
+}
+
+/* Lock its port.  Return whether the worker still wants to know: if not, it is
+ * not locked. */
+static bool
+ask_lock(struct ask *ask)
+{
+	pthread_mutex_lock(&ask->port->lock);
+	if (!ask->is_over)
+		return true;
+	pthread_mutex_unlock(&ask->port->lock);
+	return false;
+}
+
+static void
+ask_unlock(struct ask *ask)
+{
+	ask_tell(ask);
+	pthread_mutex_unlock(&ask->port->lock);
+}
+
+void
+ask_begin(struct ask *ask, int status, struct buf *head, int64_t length)
+{
+	if (!ask_lock(ask))
+		return;
+	ask->has_head = true;
+	ask->status = status;
+	ask->length = length;
+	ask->head = *head;
+	*head = (struct buf){0};
+	ask_unlock(ask);
+}
+
+int
+ask_add(struct ask *ask, const char *bytes, size_t len)
+{
+	int result = 0;
+
+	if (!ask_lock(ask))
+		return 1;
+	ask->is_full =
+	    buf_len(&ask->body) > 0 && buf_len(&ask->body) + len > ASK_ROOM;
+	if (!ask->is_full)
+		result = buf_add(&ask->body, bytes, len) == -1 ? -1 : 1;
+	ask_unlock(ask);
+	return result;
+}
+
+void
+ask_finish(struct ask *ask, bool is_cut)
+{
+	if (!ask_lock(ask))
+		return;
+	ask->is_done = true;
+	ask->is_cut = is_cut;
+	ask_unlock(ask);
+}
+
+void
+ask_fail(struct ask *ask, enum upstream_fault fault, int64_t retry_us)
+{
+	if (!ask_lock(ask))
+		return;
+	ask->fault = fault;
+	ask->retry_us = retry_us;
+	ask->is_done = true;
+	ask_unlock(ask);
+}
+
+void
+ask_free(struct ask *ask)
+{
+	if (ask->bytes.bytes)
+		explicit_bzero(ask->bytes.bytes, ask->bytes.cap);
+	buf_free(&ask->bytes);
+	buf_free(&ask->head);
+	buf_free(&ask->body);
+	upstream_unref(ask->upstream);
+	free(ask);
+}

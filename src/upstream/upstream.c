@@ -1,0 +1,340 @@
+/*
+ * Job: makes upstreams of their settings, and counts who uses them.
+ * Invariant: what it has is its own: settings may change while a request that
+ * went out by the old ones is on its way.
+ * The heart: upstream_new() and upstream_set_adopt().
+ */
+#include "upstream/upstream.h"
+
+#include "base/buf.h"
+#include "base/network.h"
+#include "limit/key.h"
+#include "upstream/credentials.h"
+#include "upstream/upstream_headers.h"
+
+#include <curl/curl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Each of the options that is a text. */
+#define UPSTREAM_TEXTS(X)                                                      \
+	X(name)                                                                \
+	X(url)                                                                 \
+	X(ca_file)                                                             \
+	X(methods)                                                             \
+	X(request_headers)                                                     \
+	X(response_headers)                                                    \
+	X(fields)                                                              \
+	X(credentials)                                                         \
+	X(limit_key)
+
+/* Reports what is wrong with one. */
+struct upstream_blame {
+	const char *name;
+	struct reasons *reasons;
+};
+
+PRINTF_LIKE(3, 4)
+static void
+upstream_blame(const struct upstream_blame *blame, const char *setting,
+    const char *format, ...)
+{
+	char reason[REASON_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	reasons_add(blame->reasons, "[upstream:%.64s] %s: %s", blame->name,
+	    setting, reason);
+}
+
+bool
+upstream_list_has(const char *list, const char *word, size_t len)
+{
+	while (*(list += strspn(list, " \t"))) {
+		size_t next = strcspn(list, " \t");
+
+		if (next == len && strncasecmp(list, word, len) == 0)
+			return true;
+		list += next;
+	}
+	return false;
+}
+
+/*
+ * One upstream.
+ */
+
+/* Set what the URL says.  Return what is wrong with it, or NULL. */
+static const char *
+upstream_read_url(struct upstream *upstream, CURLU *url)
+{
+	char *scheme = NULL, *host = NULL, *extra = NULL;
+	struct ip_address address;
+	const char *wrong = NULL;
+
+	if (curl_url_set(url, CURLUPART_URL, upstream->options.url, 0) ||
+	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) ||
+	    curl_url_get(url, CURLUPART_HOST, &host, 0) ||
+	    (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+		wrong = "must be http://HOST[:PORT][/PATH] or https://";
+	else if (curl_url_get(url, CURLUPART_USER, &extra, 0) == 0)
+		wrong = "has a user: use header.Authorization";
+	else if (curl_url_get(url, CURLUPART_QUERY, &extra, 0) == 0 ||
+		 curl_url_get(url, CURLUPART_FRAGMENT, &extra, 0) == 0)
+		wrong = "must end with its path";
+	else
+		upstream->is_literal =
+		    address_read(&address, host, strlen(host)) == 0;
+	curl_free(scheme);
+	curl_free(host);
+	curl_free(extra);
+	return wrong;
+}
+
+/* Its end is cut to what the path of a request, which begins with a slash, goes
+ * behind. */
+static void
+upstream_check_url(
+    struct upstream *upstream, const struct upstream_blame *blame)
+{
+	CURLU *url = curl_url();
+	const char *wrong =
+	    url ? upstream_read_url(upstream, url) : "out of memory";
+	char *text = (char *)(uintptr_t)upstream->options.url;
+	size_t len = strlen(text);
+
+	curl_url_cleanup(url);
+	if (wrong)
+		upstream_blame(blame, "url", "%s", wrong);
+	while (len > 0 && text[len - 1] == '/')
+		text[--len] = '\0';
+}
+
+static void
+upstream_check_list(
+    const struct upstream_blame *blame, const char *setting, const char *list)
+{
+	while (*(list += strspn(list, " \t"))) {
+		size_t len = strcspn(list, " \t");
+
+		if (!upstream_headers_may_pass(list, len))
+			upstream_blame(blame, setting,
+			    "%.*s is no header that can pass",
+			    len < 60 ? (int)len : 60, list);
+		list += len;
+	}
+}
+
+static void
+upstream_take_keys(
+    struct upstream *upstream, const struct upstream_blame *blame)
+{
+	char *at = upstream->keys;
+
+	while (*(at += strspn(at, " \t"))) {
+		size_t len = strcspn(at, " \t");
+
+		if (upstream->key_count == CHECK_KEYS_MAX) {
+			upstream_blame(blame, "limit_key", "more than %d keys",
+			    CHECK_KEYS_MAX);
+			return;
+		}
+		if (!key_is_valid(at, len))
+			upstream_blame(blame, "limit_key", "%.*s is no key",
+			    len < 60 ? (int)len : 60, at);
+		upstream->key_list[upstream->key_count++] =
+		    (struct check_key){.bytes = at, .len = len, .amount = 1};
+		at += len;
+	}
+}
+
+static int
+upstream_copy(struct upstream *upstream, const struct upstream_options *from)
+{
+	struct upstream_options *to = &upstream->options;
+	bool fails = false;
+
+	*to = *from;
+#define X(member) fails |= !(to->member = strdup(from->member));
+	UPSTREAM_TEXTS(X)
+#undef X
+	upstream->keys = strdup(from->limit_key);
+	return fails || !upstream->keys ? -1 : 0;
+}
+
+/* All of it in one text, by which two are compared. */
+static int
+upstream_describe(struct upstream *upstream)
+{
+	const struct upstream_options *o = &upstream->options;
+	struct buf text = {0};
+	int result = 0;
+
+#define X(member) result |= buf_printf(&text, "%s\n", o->member);
+	UPSTREAM_TEXTS(X)
+#undef X
+	result |= buf_printf(&text,
+	    "%d %lld %lld %lld %lld %lld %lld %lld %lld\n%s", o->redirects,
+	    (long long)o->max_body, (long long)o->max_wait_us,
+	    (long long)o->max_connections, (long long)o->timeout_us,
+	    (long long)o->max_time_us, (long long)o->retries,
+	    (long long)o->failures, (long long)o->pause_us, upstream->fields);
+	result |= buf_add(&text, "", 1);
+	upstream->text = result ? NULL : strdup(buf_data(&text));
+	if (text.bytes)
+		explicit_bzero(text.bytes, text.cap);
+	buf_free(&text);
+	return upstream->text ? 0 : -1;
+}
+
+static struct upstream *
+upstream_new(const struct upstream_options *options, struct reasons *reasons)
+{
+	const struct upstream_blame blame = {options->name, reasons};
+	struct upstream *upstream = calloc(1, sizeof(*upstream));
+	size_t before = reasons->count;
+
+	if (!upstream) {
+		upstream_blame(&blame, "url", "out of memory");
+		return NULL;
+	}
+	upstream->refs = 1;
+	TAILQ_INIT(&upstream->queue);
+	if (upstream_copy(upstream, options) == -1) {
+		upstream_blame(&blame, "url", "out of memory");
+		upstream_unref(upstream);
+		return NULL;
+	}
+	upstream_check_url(upstream, &blame);
+	upstream_check_list(
+	    &blame, "request_headers", options->request_headers);
+	if (strcmp(options->response_headers, "*") != 0)
+		upstream_check_list(
+		    &blame, "response_headers", options->response_headers);
+	upstream_take_keys(upstream, &blame);
+	upstream->fields = credentials_fill(options, reasons);
+	if (reasons->count == before && upstream_describe(upstream) == -1)
+		upstream_blame(&blame, "url", "out of memory");
+	if (reasons->count == before)
+		return upstream;
+	upstream_unref(upstream);
+	return NULL;
+}
+
+struct upstream *
+upstream_ref(struct upstream *upstream)
+{
+	upstream->refs++;
+	return upstream;
+}
+
+static void
+upstream_forget(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
+void
+upstream_unref(struct upstream *upstream)
+{
+	if (!upstream || --upstream->refs > 0)
+		return;
+#define X(member) free((char *)(uintptr_t)upstream->options.member);
+	UPSTREAM_TEXTS(X)
+#undef X
+	upstream_forget(upstream->fields);
+	upstream_forget(upstream->text);
+	free(upstream->keys);
+	free(upstream);
+}
+
+/*
+ * Sets.
+ */
+
+struct upstream_set *
+upstream_set_new(const struct upstream_options *options, size_t count,
+    struct reasons *reasons)
+{
+	struct upstream_set *set =
+	    calloc(1, sizeof(*set) + count * sizeof(set->items[0]));
+	size_t before = reasons->count;
+
+	if (!set) {
+		reasons_add(reasons, "out of memory");
+		return NULL;
+	}
+	set->refs = 1;
+	for (size_t i = 0; i < count; i++) {
+		struct upstream *upstream = upstream_new(&options[i], reasons);
+
+		if (upstream)
+			set->items[set->count++] = upstream;
+	}
+	if (reasons->count == before)
+		return set;
+	upstream_set_unref(set);
+	return NULL;
+}
+
+static void
+upstream_take_counts(struct upstream *upstream, const struct upstream *other)
+{
+#define X(name, help) upstream->counts.name = other->counts.name;
+	UPSTREAM_COUNTS(X)
+#undef X
+}
+
+void
+upstream_set_adopt(struct upstream_set *set, const struct upstream_set *old)
+{
+	for (size_t i = 0; set && i < set->count; i++) {
+		struct upstream *own = set->items[i];
+		struct upstream *other = upstream_set_find(
+		    old, own->options.name, strlen(own->options.name));
+
+		if (!other)
+			continue;
+		if (strcmp(own->text, other->text) != 0) {
+			upstream_take_counts(own, other);
+			continue;
+		}
+		set->items[i] = upstream_ref(other);
+		upstream_unref(own);
+	}
+}
+
+struct upstream_set *
+upstream_set_ref(struct upstream_set *set)
+{
+	if (set)
+		set->refs++;
+	return set;
+}
+
+void
+upstream_set_unref(struct upstream_set *set)
+{
+	if (!set || --set->refs > 0)
+		return;
+	for (size_t i = 0; i < set->count; i++)
+		upstream_unref(set->items[i]);
+	free(set);
+}
+
+struct upstream *
+upstream_set_find(const struct upstream_set *set, const char *name, size_t len)
+{
+	for (size_t i = 0; set && i < set->count; i++)
+		if (strlen(set->items[i]->options.name) == len &&
+		    memcmp(set->items[i]->options.name, name, len) == 0)
+			return set->items[i];
+	return NULL;
+}

@@ -1,0 +1,136 @@
+/**
+ * upstream: somebody else's API, to which requests are passed on.
+ *
+ * Owns: its settings, copied, with the secrets in them; what it counts.
+ *
+ * Upstreams and sets of them are counted: any thread may use one that it holds.
+ * They do not change, but for what is said to be the upstream thread's.
+ */
+#ifndef UPSTREAM_UPSTREAM_H
+#define UPSTREAM_UPSTREAM_H
+
+#include "base/attr.h"
+#include "base/list.h"
+#include "base/reasons.h"
+#include "gate/check.h"
+#include "upstream/breaker.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Longest name, URL and list of methods. */
+#define UPSTREAM_NAME_MAX    64
+#define UPSTREAM_URL_MAX     2048
+#define UPSTREAM_METHODS_MAX 90
+
+/** Most bytes of a body that is passed on: what HTTP takes. */
+#define UPSTREAM_BODY_MAX 65536
+
+/** Settings of one; the strings are borrowed. */
+struct upstream_options {
+	const char *name;
+	const char *url;
+	const char *ca_file; /* certificates to trust; "": the system's */
+	bool redirects;      /* followed, within the URL */
+
+	/* what passes */
+	const char *methods;          /* blanks between */
+	int64_t max_body;             /* of a request */
+	const char *request_headers;  /* names, blanks between */
+	const char *response_headers; /* the same; "*": all */
+	const char *fields;           /* "NAME: VALUE" lines to be added */
+	const char *credentials;      /* the folder of those that they name;
+				       * "": systemd's */
+
+	/* how much of it */
+	const char *limit_key; /* keys to charge, blanks between; "": none */
+	int64_t max_wait_us;   /* for these, and for a connection */
+	int64_t max_connections;
+
+	/* how long */
+	int64_t timeout_us;  /* until its response begins, or goes on */
+	int64_t max_time_us; /* until its response ends */
+	int64_t retries;     /* of a GET whose connection failed */
+
+	/* when it fails */
+	int64_t failures; /* in a row, until it is left alone; 0: never */
+	int64_t pause_us; /* for so long */
+};
+
+/** What is counted of one, by any thread. */
+#define UPSTREAM_COUNTS(X)                                                     \
+	X(requests, "requests of clients")                                     \
+	X(sent, "requests that went out")                                      \
+	X(failed, "of those, how many failed")                                 \
+	X(refused, "requests that its limits, or its failures, held back")
+
+struct upstream_counts {
+#define X(name, help) _Atomic uint64_t name;
+	UPSTREAM_COUNTS(X)
+#undef X
+};
+
+struct flight;
+TAILQ_HEAD(flight_list, flight);
+
+struct upstream {
+	_Atomic unsigned refs;
+	struct upstream_options options; /* with strings of its own */
+	char *text;      /* of all of them: two of the same text are the same */
+	bool is_literal; /* the URL has an address in place of a name */
+	char *fields;    /* to be added, with their secrets */
+	char *keys;      /* copied, to which the next refer */
+	unsigned key_count;
+	struct check_key key_list[CHECK_KEYS_MAX];
+	struct upstream_counts counts;
+
+	/* the upstream thread's */
+	struct breaker breaker;
+	int64_t blocked_until_us; /* as it told us itself */
+	size_t active;            /* flights that are not in the queue */
+	struct flight_list queue; /* that wait to be */
+	bool is_taking;           /* from that queue */
+};
+
+/** Those of one configuration. */
+struct upstream_set {
+	_Atomic unsigned refs;
+	size_t count;
+	struct upstream *items[];
+};
+
+/** Make a set of ${count}, and read the credentials that their headers name.
+ * NULL with ${reasons} added. */
+struct upstream_set *upstream_set_new(const struct upstream_options *options,
+    size_t count, struct reasons *reasons) MUST_USE;
+
+/** Take from ${old}, or NULL, those that are as they were, and for the others
+ * what was counted.  One thread, before ${set} is used. */
+void upstream_set_adopt(
+    struct upstream_set *set, const struct upstream_set *old);
+
+struct upstream_set *upstream_set_ref(struct upstream_set *set);
+
+/** Release it; NULL: no-op. */
+void upstream_set_unref(struct upstream_set *set);
+
+/** The upstream that ${len} bytes name, or NULL; ${set} may be NULL. */
+struct upstream *upstream_set_find(
+    const struct upstream_set *set, const char *name, size_t len);
+
+struct upstream *upstream_ref(struct upstream *upstream);
+
+/** Release it; NULL: no-op. */
+void upstream_unref(struct upstream *upstream);
+
+/** Whether a blank-separated ${list} has ${len} bytes, in any case. */
+bool upstream_list_has(const char *list, const char *word, size_t len);
+
+/** Count one more. */
+#define UPSTREAM_COUNT(upstream, name)                                         \
+	atomic_fetch_add_explicit(                                             \
+	    &(upstream)->counts.name, 1, memory_order_relaxed)
+
+#endif

@@ -1,0 +1,295 @@
+/*
+ * Job: the thread's loop, and what lives on it.
+ * Invariant: all but the inbox and the set belongs to the thread, once that
+ * runs. The heart: upstreams_on_woken().
+ */
+#include "upstream/upstreams.h"
+
+#include "base/log.h"
+#include "net/dial.h"
+#include "net/timer.h"
+#include "store/redis/redis_store.h"
+#include "upstream/flight.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* A loop that has not turned for this long counts as dead. */
+#define DEAD_US INT64_C(10000000)
+
+#define TICK_US INT64_C(1000000)
+
+struct upstreams {
+	/* touched by all threads */
+	struct inbox inbox;
+	pthread_mutex_t lock; /* of the set: to take a reference */
+	struct upstream_set *_Atomic set;
+
+	/* by its own */
+	struct gateway *gateway;
+	struct loop *loop;
+	struct timer tick;
+
+	/* by which it charges */
+	struct dialer *dialer; /* Redis store */
+	struct store *store;
+	struct placing *placing; /* of the store; NULL: memory */
+	struct gate gate;
+
+	struct curl_loop *curl;
+	struct flights flights;
+};
+
+static void
+upstreams_on_woken(void *arg)
+{
+	struct upstreams *upstreams = arg;
+	struct ask *ask;
+	unsigned orders;
+
+	while ((ask = inbox_take(&upstreams->inbox, &orders))) {
+		if (orders & ASK_START && !(orders & ASK_END))
+			flight_start(&upstreams->flights, ask);
+		if (orders & ASK_GO_ON && ask->flight)
+			flight_go_on(ask->flight);
+		if (!(orders & ASK_END))
+			continue;
+		if (ask->flight)
+			flight_leave(ask->flight);
+		ask_free(ask);
+	}
+}
+
+/*
+ * The gate.
+ */
+
+static void
+upstreams_on_settled(void *arg)
+{
+	(void)arg;
+}
+
+static void
+upstreams_on_outage(void *arg, bool is_over)
+{
+	(void)arg;
+	(void)is_over;
+}
+
+static void
+upstreams_on_sent(void *arg, unsigned entries)
+{
+	struct upstreams *upstreams = arg;
+
+	counter_add(&upstreams->gate.counters->batches, 1);
+	counter_add(&upstreams->gate.counters->batch_buckets, entries);
+}
+
+static void
+upstreams_on_foreign(void *arg, unsigned buckets)
+{
+	struct upstreams *upstreams = arg;
+
+	counter_add(&upstreams->gate.counters->foreign_values, buckets);
+}
+
+static void
+upstreams_on_set_back(
+    void *arg, size_t place, int64_t back_us, int64_t since_us)
+{
+	const struct upstreams *upstreams = arg;
+	const struct set_back noted = {place, back_us, since_us};
+
+	set_backs_note(upstreams->placing->set_backs, &noted);
+}
+
+/* Keep the buckets where ${placing} says.  Return 0, or -1 (out of memory), and
+ * all is as before. */
+static int
+upstreams_place_buckets(struct upstreams *upstreams, struct placing *placing)
+{
+	static const struct shard_events events = {upstreams_on_settled,
+	    upstreams_on_outage, upstreams_on_sent, upstreams_on_foreign,
+	    upstreams_on_set_back};
+	struct store *old = upstreams->store;
+	struct store *store = redis_store_new(upstreams->loop,
+	    upstreams->dialer, &placing->redis, &events, upstreams);
+
+	if (!store)
+		return -1;
+	upstreams->placing = placing;
+	upstreams->store = upstreams->gate.store = store;
+	store_free(old);
+	return 0;
+}
+
+static void
+upstreams_on_tick(void *arg)
+{
+	struct upstreams *upstreams = arg;
+
+	gate_end_second(&upstreams->gate);
+	samples_trim(&upstreams->gate.samples);
+	store_trim(upstreams->store);
+	timer_set(&upstreams->tick, TICK_US);
+}
+
+static bool
+upstreams_on_turned(void *arg)
+{
+	struct upstreams *upstreams = arg;
+	struct placing *placing = upstreams->gateway->placing;
+
+	if (placing != upstreams->placing &&
+	    upstreams_place_buckets(upstreams, placing) == -1)
+		log_error("upstreams: out of memory");
+	gate_update_rules(&upstreams->gate);
+	store_flush(upstreams->store);
+	gate_end_turn(&upstreams->gate);
+	return false;
+}
+
+static int
+upstreams_open_store(struct upstreams *upstreams)
+{
+	struct gateway *gateway = upstreams->gateway;
+
+	if (gateway->options->store == STORE_MEMORY) {
+		upstreams->store = memory_store_new(gateway->memory);
+		return upstreams->store ? 0 : -1;
+	}
+	upstreams->dialer = dialer_new(upstreams->loop);
+	return upstreams->dialer
+		   ? upstreams_place_buckets(upstreams, gateway->placing)
+		   : -1;
+}
+
+/*
+ * The thread.
+ */
+
+static void
+upstreams_set_up_curl(void)
+{
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int
+upstreams_open_parts(struct upstreams *upstreams)
+{
+	upstreams->curl =
+	    curl_loop_new(upstreams->loop, flight_on_transferred, upstreams);
+	upstreams->flights.curl = upstreams->curl;
+	if (!upstreams->curl || upstreams_open_store(upstreams) == -1 ||
+	    gate_init(&upstreams->gate, upstreams->gateway,
+		upstreams->gateway->workers, upstreams->store) == -1) {
+		errno = ENOMEM;
+		return -1;
+	}
+	timer_init(
+	    &upstreams->tick, upstreams->loop, upstreams_on_tick, upstreams);
+	timer_set(&upstreams->tick, TICK_US);
+	return 0;
+}
+
+struct upstreams *
+upstreams_start(struct gateway *gateway)
+{
+	static const struct loop_events events = {
+	    .turned = upstreams_on_turned, .woken = upstreams_on_woken};
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct upstreams *upstreams = calloc(1, sizeof(*upstreams));
+	int error;
+
+	pthread_once(&once, upstreams_set_up_curl);
+	if (!upstreams)
+		return NULL;
+	pthread_mutex_init(&upstreams->lock, NULL);
+	upstreams->gateway = gateway;
+	upstreams->loop = loop_new(&events, upstreams);
+	inbox_init(&upstreams->inbox, upstreams->loop);
+	TAILQ_INIT(&upstreams->flights.all);
+	upstreams->flights.loop = upstreams->loop;
+	upstreams->flights.gate = &upstreams->gate;
+	if (upstreams->loop && upstreams_open_parts(upstreams) == 0 &&
+	    loop_start(upstreams->loop) == 0)
+		return upstreams;
+	error = errno;
+	upstreams_free(upstreams);
+	errno = error;
+	return NULL;
+}
+
+void
+upstreams_set(struct upstreams *upstreams, struct upstream_set *set)
+{
+	struct upstream_set *old = upstreams->set;
+
+	upstream_set_adopt(set, old);
+	pthread_mutex_lock(&upstreams->lock);
+	upstreams->set = set;
+	pthread_mutex_unlock(&upstreams->lock);
+	upstream_set_unref(old);
+}
+
+struct upstream_set *
+upstreams_get(struct upstreams *upstreams)
+{
+	struct upstream_set *set;
+
+	pthread_mutex_lock(&upstreams->lock);
+	set = upstream_set_ref(upstreams->set);
+	pthread_mutex_unlock(&upstreams->lock);
+	return set;
+}
+
+bool
+upstreams_use(const struct upstreams *upstreams, const struct upstream_set *set)
+{
+	return atomic_load_explicit(&upstreams->set, memory_order_acquire) ==
+	       set;
+}
+
+struct inbox *
+upstreams_inbox(struct upstreams *upstreams)
+{
+	return &upstreams->inbox;
+}
+
+bool
+upstreams_are_alive(const struct upstreams *upstreams)
+{
+	return loop_is_alive(upstreams->loop, DEAD_US);
+}
+
+void
+upstreams_stop(struct upstreams *upstreams)
+{
+	if (!upstreams)
+		return;
+	loop_stop(upstreams->loop);
+	loop_join(upstreams->loop);
+}
+
+void
+upstreams_free(struct upstreams *upstreams)
+{
+	if (!upstreams)
+		return;
+	timer_stop(&upstreams->tick);
+	upstreams->flights.ending = true;
+	store_free(upstreams->store);
+	flights_clear(&upstreams->flights);
+	upstreams_on_woken(upstreams);
+	inbox_clear(&upstreams->inbox);
+	curl_loop_free(upstreams->curl);
+	gate_clear(&upstreams->gate);
+	dialer_free(upstreams->dialer);
+	upstream_set_unref(upstreams->set);
+	pthread_mutex_destroy(&upstreams->lock);
+	loop_free(upstreams->loop);
+	free(upstreams);
+}

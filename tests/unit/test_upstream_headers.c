@@ -1,0 +1,218 @@
+#include "upstream/upstream_headers.h"
+#include "suites.h"
+
+#include "base/attr.h"
+#include "upstream/retry_after.h"
+
+#include <string.h>
+
+#define SECOND INT64_C(1000000)
+
+/* Sun, 06 Nov 1994 08:49:37 GMT */
+#define NOW (INT64_C(784111777) * SECOND)
+
+static struct upstream_head head;
+
+static int
+take(const char *line, const char *list)
+{
+	return upstream_headers_take(&head, line, strlen(line), list, NOW);
+}
+
+/* Take a head, line by line; return what passes. */
+static const char *
+pass(const char *text, const char *list)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n") + 1;
+
+		ck_assert_int_eq(
+		    upstream_headers_take(&head, text, len, list, NOW), 0);
+		text += len;
+	}
+	ck_assert(head.is_whole);
+	ck_assert_int_eq(buf_add(&head.lines, "", 1), 0);
+	return buf_data(&head.lines);
+}
+
+static void
+tear_down(void)
+{
+	upstream_headers_clear(&head);
+}
+
+START_TEST(what_belongs_to_a_connection_does_not_pass)
+{
+	ck_assert_str_eq(
+	    pass("HTTP/1.1 200 OK\r\nX-A: 1\r\nConnection: x-b, close\r\n"
+		 "X-B: 2\r\nKeep-Alive: 3\r\nTransfer-Encoding: chunked\r\n"
+		 "Content-Length: 4\r\nUpgrade: h2c\r\nTrailer: x\r\n"
+		 "Proxy-Authenticate: Basic\r\nAlt-Svc: h2\r\nX-C:\t5 \r\n\r\n",
+		"*"),
+	    "X-A: 1\r\nX-C: 5\r\n");
+	ck_assert_int_eq(head.status, 200);
+}
+END_TEST
+
+START_TEST(only_headers_of_the_list_pass)
+{
+	ck_assert_str_eq(
+	    pass("HTTP/2 204 \r\nx-a: 1\r\nx-b: 2\r\n\r\n", "X-B etag"),
+	    "x-b: 2\r\n");
+	ck_assert_int_eq(head.status, 204);
+}
+END_TEST
+
+START_TEST(interim_response_leaves_nothing_behind)
+{
+	ck_assert_str_eq(pass("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+			      "HTTP/1.1 404 No\r\nX-A: 1\r\n\r\n",
+			     "*"),
+	    "X-A: 1\r\n");
+	ck_assert_int_eq(head.status, 404);
+	ck_assert_int_eq(take("X-Trailer: 1\r\n", "*"), 0);
+	ck_assert_str_eq(buf_data(&head.lines), "X-A: 1\r\n");
+}
+END_TEST
+
+static const char *const bad[] = {
+    "HTTP/1.1 OK\r\n",
+    "HTTP/1.1 99 x\r\n",
+    "HTTP/1.1 600 x\r\n",
+    "HTTP/1.1\r\n",
+    "no colon\r\n",
+    ": no name\r\n",
+    "a name: x\r\n",
+    "name : x\r\n",
+    "X: a\rSet-Cookie: b\r\n",
+    "X: \x01\r\n",
+    "X: \x7f\r\n",
+    " folded: x\r\n",
+};
+
+START_TEST(malformed_line_makes_the_response_bad)
+{
+	ck_assert_int_eq(take("HTTP/1.1 200 OK\r\n", "*"), 0);
+	ck_assert_int_eq(take(bad[_i], "*"), -1);
+	ck_assert(head.is_bad);
+}
+END_TEST
+
+START_TEST(head_is_bounded)
+{
+	char line[UPSTREAM_HEAD_MAX];
+
+	ck_assert_int_eq(take("HTTP/1.1 200 OK\r\n", "*"), 0);
+	for (int i = 0; i < UPSTREAM_FIELDS_MAX; i++)
+		ck_assert_int_eq(take("A: b\r\n", "*"), 0);
+	ck_assert_int_eq(take("A: b\r\n", "*"), -1);
+	upstream_headers_clear(&head);
+	ck_assert_int_eq(take("HTTP/1.1 200 OK\r\n", "*"), 0);
+	memset(line, 'x', sizeof(line));
+	memcpy(line, "A: ", 3);
+	ck_assert_int_eq(
+	    upstream_headers_take(&head, line, sizeof(line), "*", NOW), 0);
+	ck_assert_int_eq(take("A: b\r\n", "*"), -1);
+}
+END_TEST
+
+START_TEST(request_headers_are_picked_from_the_list)
+{
+	static const char lines[] =
+	    "Host: x\r\nACCEPT: a\r\nCookie: c\r\n"
+	    "Accept-Language:  de \r\naccept: b\r\n\r\n";
+	struct buf out = {0};
+
+	ck_assert_int_eq(upstream_headers_pick(&out, lines, strlen(lines),
+			     "Accept accept-language"),
+	    0);
+	ck_assert_int_eq(buf_add(&out, "", 1), 0);
+	ck_assert_str_eq(buf_data(&out),
+	    "ACCEPT: a\r\nAccept-Language: de\r\naccept: b\r\n");
+	buf_free(&out);
+}
+END_TEST
+
+static const struct {
+	const char *value;
+	int64_t us;
+} delays[] = {
+    {"0", 0},
+    {"120", 120 * SECOND},
+    {"1.5", 2 * SECOND},
+    {"99999999999999", RETRY_AFTER_MAX_US},
+    {"9999999999999999999", 0},
+    {"Sun, 06 Nov 1994 08:50:37 GMT", 60 * SECOND},
+    {"Sunday, 06-Nov-94 08:50:37 GMT", 60 * SECOND},
+    {"Sun Nov  6 08:50:37 1994", 60 * SECOND},
+    {"Sun, 06 Nov 1994 08:49:00 GMT", 0},
+    {"Sun, 06 Nov 2044 08:49:00 GMT", RETRY_AFTER_MAX_US},
+    {"soon", 0},
+    {"-5", 0},
+    {"", 0},
+    {"12 parsecs", 0},
+};
+
+START_TEST(retry_after_is_seconds_or_a_date)
+{
+	ck_assert_int_eq(
+	    retry_after_read(delays[_i].value, strlen(delays[_i].value), NOW),
+	    delays[_i].us);
+}
+END_TEST
+
+static const struct {
+	const char *value;
+	int64_t us;
+} resets[] = {
+    {"30", 30 * SECOND},
+    {"0", 0},
+    {"1700000030", 30 * SECOND},
+    {"1699999999", 0},
+    {"999999999999999", 0},
+    {"x", 0},
+};
+
+START_TEST(reset_is_seconds_or_a_time)
+{
+	ck_assert_int_eq(
+	    retry_after_reset(resets[_i].value, strlen(resets[_i].value),
+		INT64_C(1700000000) * SECOND),
+	    resets[_i].us);
+}
+END_TEST
+
+START_TEST(what_is_for_us_is_read)
+{
+	pass("HTTP/1.1 429 x\r\nRetry-After: 7\r\nX-RateLimit-Remaining: 0\r\n"
+	     "X-RateLimit-Reset: 9\r\nDate: x\r\n\r\n",
+	    "x-none");
+	ck_assert_int_eq(head.retry_us, 7 * SECOND);
+	ck_assert(head.is_used_up);
+	ck_assert_int_eq(head.reset_us, 9 * SECOND);
+	ck_assert(head.has_date);
+}
+END_TEST
+
+Suite *
+upstream_headers_suite(void)
+{
+	Suite *suite = suite_create("upstream_headers");
+	TCase *tcase = tcase_create("headers");
+
+	tcase_add_checked_fixture(tcase, NULL, tear_down);
+	tcase_add_test(tcase, what_belongs_to_a_connection_does_not_pass);
+	tcase_add_test(tcase, only_headers_of_the_list_pass);
+	tcase_add_test(tcase, interim_response_leaves_nothing_behind);
+	tcase_add_loop_test(
+	    tcase, malformed_line_makes_the_response_bad, 0, COUNT(bad));
+	tcase_add_test(tcase, head_is_bounded);
+	tcase_add_test(tcase, request_headers_are_picked_from_the_list);
+	tcase_add_loop_test(
+	    tcase, retry_after_is_seconds_or_a_date, 0, COUNT(delays));
+	tcase_add_loop_test(
+	    tcase, reset_is_seconds_or_a_time, 0, COUNT(resets));
+	tcase_add_test(tcase, what_is_for_us_is_read);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

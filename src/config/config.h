@@ -28,7 +28,7 @@
 #define CONFIG_PATH "/etc/dripgate/dripgate.ini"
 
 /** Room for all settings. */
-#define SETTINGS_MAX 180
+#define SETTINGS_MAX 190
 
 enum limits_source { LIMITS_FILE, LIMITS_REDIS };
 

@@ -80,6 +80,12 @@ static const struct choice log_levels[] = {
     {NULL, 0},
 };
 
+static const struct choice upstream_caches[] = {
+    {"memory", UPSTREAM_CACHE_MEMORY},
+    {"off", UPSTREAM_CACHE_OFF},
+    {NULL, 0},
+};
+
 /* Where a value is stored. */
 #define AT(base, member)                                                       \
 	.offset = offsetof(base, member), .size = sizeof(((base *)0)->member)
@@ -387,6 +393,32 @@ const struct setting settings[] = {
 	.fallback = "5", .help = "in a row, until it is left alone; 0: never"},
     {SECTION_UPSTREAM, "pause", UPSTREAM(pause_us), TIME(1000, DAY),
 	.fallback = "30s", .help = "how long it is left alone"},
+    {SECTION_UPSTREAM, "cache", UPSTREAM(cache), CHOICE(upstream_caches),
+	.fallback = "memory", .help = "where responses are stored"},
+    {SECTION_UPSTREAM, "cache_ttl", UPSTREAM(cache_ttl_us), TIME(0, 365 * DAY),
+	.fallback = "1h", .help = "the longest that one is fresh"},
+    {SECTION_UPSTREAM, "cache_default", UPSTREAM(cache_default_us),
+	TIME(0, 365 * DAY), .fallback = "0",
+	.help = "how long one is that does not say; 0: it is not stored"},
+    {SECTION_UPSTREAM, "cache_entries", UPSTREAM(cache_entries),
+	NUMBER(1, 10000000), .fallback = "10000",
+	.help = "responses that are stored"},
+    {SECTION_UPSTREAM, "cache_bytes", UPSTREAM(cache_bytes),
+	NUMBER(65536, INT64_C(1) << 40), .fallback = "67108864",
+	.help = "memory for them"},
+    {SECTION_UPSTREAM, "cache_private", UPSTREAM(cache_private), FLAG,
+	.fallback = "no", .help = "store what is private, for all clients"},
+    {SECTION_UPSTREAM, "cache_client_control", UPSTREAM(cache_client_control),
+	FLAG, .fallback = "yes", .help = "obey Cache-Control of requests"},
+    {SECTION_UPSTREAM, "stale_while_revalidate",
+	UPSTREAM(stale_while_revalidate_us), TIME(0, 365 * DAY),
+	.fallback = "0",
+	.help = "how long a stale one is used while a fresh one is fetched, "
+		"where it does not say"},
+    {SECTION_UPSTREAM, "stale_if_error", UPSTREAM(stale_if_error_us),
+	TIME(0, 365 * DAY), .fallback = "0",
+	.help = "how long a stale one is used in place of an error, where it "
+		"does not say"},
     {SECTION_UPSTREAM, "methods", UPSTREAM(methods),
 	TEXT(1, UPSTREAM_METHODS_MAX), .fallback = "GET HEAD",
 	.help = "that are passed on"},

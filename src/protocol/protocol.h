@@ -69,10 +69,12 @@ struct rows {
 struct passed {
 	bool first, last;
 
-	/* of the first */
+	/* of the first; status and length of all */
 	int status;
-	const char *fields; /* headers: whole lines, with their CR LF */
+	const char *fields; /* its headers: whole lines, with their CR LF */
 	size_t fields_len;
+	const char *more; /* ours: the same, and at most 200 bytes */
+	size_t more_len;
 	int64_t length;            /* of the body; -1: it is not known */
 	const char *code, *detail; /* ours: what is wrong; else NULL */
 

@@ -218,6 +218,7 @@ slot_cache_clear(struct slot_cache *cache)
 {
 	feeds_clear(&cache->feeds);
 	upstream_set_unref(cache->upstreams);
+	buf_free(&cache->wanted.bytes);
 	buf_free(&cache->event.text);
 	spares_clear(&cache->spares, free);
 	buf_free(&cache->text);

@@ -44,6 +44,7 @@ struct slot_cache {
 	/* of upstreams */
 	struct port *port;              /* the worker's */
 	struct upstream_set *upstreams; /* a reference; NULL: none */
+	struct ask_wanted wanted;       /* what the last request wants of one */
 };
 
 /** Append to ${out} for a slot whose turn it is.  Return 0, or -1 (out of
@@ -101,8 +102,12 @@ struct slot_report {
 
 /** A request that is with an upstream (server/relay.h). */
 struct slot_relay {
-	struct ask *ask; /* NULL: there is none, for this reason */
-	enum upstream_fault fault;
+	struct ask *ask;                /* NULL: there is none */
+	struct stored_response *stored; /* the response; or NULL; held */
+	size_t done;                    /* bytes of it that are written */
+	enum ask_cache cache;           /* where that is from */
+	bool is_unchanged;              /* its client has it already */
+	enum upstream_fault fault;      /* why there is neither */
 };
 
 /** One request. */

@@ -80,37 +80,127 @@ relay_note_methods(struct slot *slot, const struct upstream *upstream)
 	return slot_copy(slot, list, (size_t)(to - list));
 }
 
+/* What to do with what is stored; NULL: nothing is. */
+static enum reuse
+relay_look_up(
+    struct slot *slot, struct cache *cache, struct stored_response **stored)
+{
+	const struct ask_wanted *wanted = &slot->cache->wanted;
+
+	*stored = cache_find(
+	    cache, ask_wanted_target(wanted), ask_wanted_fields(wanted));
+	return *stored ? freshness_reuse(&(*stored)->freshness,
+			     &wanted->control, gate_now(slot->cache->gate))
+		       : REUSE_NOT;
+}
+
+/* Respond with what is stored. */
+static void
+relay_use(struct slot *slot, const struct ask_request *request,
+    struct stored_response *stored, enum ask_cache cache)
+{
+	struct slot_relay *relay = &slot->relay;
+
+	relay->stored = stored;
+	relay->cache = cache;
+	relay->is_unchanged =
+	    client_has_it(request->fields, stored->fields, stored->status);
+	slot->ready = true;
+}
+
+static struct inbox *
+relay_inbox(const struct slot *slot)
+{
+	return upstreams_inbox(slot->cache->clients->upstreams);
+}
+
+/* Have what is stored made fresh, while clients get it as it is. */
+static void
+relay_refresh(struct slot *slot, struct upstream *upstream,
+    const struct ask_request *request, struct stored_response *stored)
+{
+	struct ask *ask = ask_new(
+	    slot->cache->port, upstream, &slot->cache->wanted, request, stored);
+
+	if (ask)
+		ask_start_refresh(ask, relay_inbox(slot));
+}
+
+/* Ask the upstream; what is ${stored} may be of use yet. */
+static void
+relay_ask(struct slot *slot, struct upstream *upstream,
+    const struct ask_request *request, struct stored_response *stored)
+{
+	struct slot_relay *relay = &slot->relay;
+
+	relay->ask = ask_new(
+	    slot->cache->port, upstream, &slot->cache->wanted, request, stored);
+	if (!relay->ask) {
+		relay->fault = UPSTREAM_FAULT_MEMORY;
+		return;
+	}
+	slot->ready = false;
+	slot_hold(slot, ask_bytes(relay->ask) + ASK_ROOM);
+	ask_start(relay->ask, relay_inbox(slot), relay_on_news, slot);
+}
+
+/* The request may be answered by the cache. */
+static void
+relay_begin_cached(struct slot *slot, struct upstream *upstream,
+    const struct ask_request *request)
+{
+	struct stored_response *stored;
+
+	switch (relay_look_up(slot, upstream->cache, &stored)) {
+	case REUSE_FRESH:
+		cache_count(upstream->cache, CACHE_hits);
+		relay_use(slot, request, stored, ASK_HIT);
+		return;
+	case REUSE_STALE:
+		cache_count(upstream->cache, CACHE_stale);
+		relay_refresh(slot, upstream, request, stored);
+		relay_use(slot, request, stored, ASK_STALE);
+		return;
+	case REUSE_VALIDATE:
+	case REUSE_NOT:
+		break;
+	}
+	cache_count(upstream->cache, CACHE_misses);
+	if (slot->cache->wanted.control.only_if_cached)
+		slot->relay.fault = UPSTREAM_FAULT_NOTCACHED;
+	else
+		relay_ask(slot, upstream, request, stored);
+	response_unref(stored);
+}
+
 int
 relay_begin(struct slot *slot, const struct request *request)
 {
 	const struct forward *forward = request->forward;
 	struct forward_text target = forward->target;
 	struct upstream *upstream = relay_find(slot, &target);
-	const struct ask_request wanted = {.method = forward->method.bytes,
-	    .target = target.bytes,
-	    .fields = forward->fields.bytes,
-	    .body = forward->body.bytes,
-	    .method_len = forward->method.len,
-	    .target_len = target.len,
-	    .fields_len = forward->fields.len,
-	    .body_len = forward->body.len};
+	const struct ask_request wanted = {
+	    .method = {forward->method.bytes, forward->method.len},
+	    .target = {target.bytes, target.len},
+	    .fields = {forward->fields.bytes, forward->fields.len},
+	    .body = {forward->body.bytes, forward->body.len}};
 	struct slot_relay *relay = &slot->relay;
 
 	*relay = (struct slot_relay){0};
-	if (!upstream) {
-		relay->fault = UPSTREAM_FAULT_NAME;
-		return 0;
-	}
-	relay->ask =
-	    ask_new(slot->cache->port, upstream, &wanted, &relay->fault);
+	relay->fault = upstream
+			   ? ask_want(&slot->cache->wanted, upstream, &wanted)
+			   : UPSTREAM_FAULT_NAME;
 	if (relay->fault == UPSTREAM_FAULT_METHOD)
 		return relay_note_methods(slot, upstream);
-	if (!relay->ask)
+	if (relay->fault)
 		return 0;
-	slot->ready = false;
-	slot_hold(slot, ask_bytes(relay->ask) + ASK_ROOM);
-	ask_start(relay->ask, upstreams_inbox(slot->cache->clients->upstreams),
-	    relay_on_news, slot);
+	if (slot->cache->wanted.is_cached) {
+		relay_begin_cached(slot, upstream, &wanted);
+		return 0;
+	}
+	if (upstream->cache)
+		cache_count(upstream->cache, CACHE_bypassed);
+	relay_ask(slot, upstream, &wanted, NULL);
 	return 0;
 }
 
@@ -148,10 +238,49 @@ relay_write_fault(
 	    &(struct passed){.first = true,
 		.last = true,
 		.status = row->status,
-		.fields = fields,
-		.fields_len = len,
+		.more = fields,
+		.more_len = len,
 		.code = row->code,
 		.detail = row->text});
+}
+
+static size_t
+relay_put_cache(char to[FIELDS_MAX], enum ask_cache cache)
+{
+	return (size_t)snprintf(
+	    to, FIELDS_MAX, "X-Cache: %s\r\n", ask_cache_name(cache));
+}
+
+/* The next piece of a response that is stored. */
+static int
+relay_write_stored(struct slot *slot, struct buf *out)
+{
+	struct slot_relay *relay = &slot->relay;
+	const struct stored_response *stored = relay->stored;
+	size_t all = relay->is_unchanged ? 0 : stored->body.len;
+	size_t left = all - relay->done;
+	size_t step = left < ASK_ROOM ? left : ASK_ROOM;
+	char more[FIELDS_MAX];
+	struct passed passed = {.first = relay->done == 0,
+	    .last = step == left,
+	    .status = relay->is_unchanged ? 304 : stored->status,
+	    .fields = stored->fields.bytes,
+	    .fields_len = stored->fields.len,
+	    .more = more,
+	    .length = (int64_t)stored->body.len,
+	    .bytes = stored->body.bytes + relay->done,
+	    .len = step};
+
+	if (passed.first)
+		passed.more_len = (size_t)snprintf(more, FIELDS_MAX,
+		    "Age: %lld\r\nX-Cache: %s\r\n",
+		    (long long)freshness_age_s(
+			&stored->freshness, gate_now(slot->cache->gate)),
+		    ask_cache_name(relay->cache));
+	relay->done += step;
+	slot->written = passed.last;
+	slot->ready = true;
+	return slot->protocol->passed(out, slot->encoding, &passed);
 }
 
 /* -1 as well if the response ends before its end: then so must the
@@ -160,11 +289,14 @@ static int
 relay_write_part(
     struct slot *slot, struct buf *out, const struct ask_part *part)
 {
+	char more[FIELDS_MAX];
 	const struct passed passed = {.first = part->has_head,
 	    .last = part->is_done,
 	    .status = part->status,
 	    .fields = buf_data(&part->head),
 	    .fields_len = buf_len(&part->head),
+	    .more = more,
+	    .more_len = relay_put_cache(more, part->cache),
 	    .length = part->length,
 	    .bytes = buf_data(&part->body),
 	    .len = buf_len(&part->body)};
@@ -185,8 +317,14 @@ relay_write(struct slot *slot, struct buf *out)
 	struct ask_part part = {.fault = relay->fault};
 	int result;
 
-	if (relay->ask)
+	if (relay->ask && !relay->stored)
 		ask_take(relay->ask, &part);
+	if (part.whole) {
+		relay->stored = part.whole;
+		relay->cache = part.cache;
+	}
+	if (relay->stored)
+		return relay_write_stored(slot, out);
 	if (part.has_head && part.is_cut) /* nothing was written yet */
 		part.fault = UPSTREAM_FAULT_BAD;
 	result = part.fault ? relay_write_fault(slot, out, &part)
@@ -206,5 +344,7 @@ void
 relay_end(struct slot *slot)
 {
 	ask_end(slot->relay.ask);
+	response_unref(slot->relay.stored);
 	slot->relay.ask = NULL;
+	slot->relay.stored = NULL;
 }

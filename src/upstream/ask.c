@@ -19,6 +19,23 @@ const struct upstream_fault_row upstream_faults[] = {
 #undef X
 };
 
+/* Headers that ask whether what is stored has changed: that is for the cache.
+ */
+#define ASK_CONDITIONS "if-none-match if-modified-since"
+
+const char *
+ask_cache_name(enum ask_cache cache)
+{
+	static const char *const names[] = {
+	    [ASK_BYPASS] = "bypass",
+	    [ASK_MISS] = "miss",
+	    [ASK_HIT] = "hit",
+	    [ASK_STALE] = "stale",
+	};
+
+	return names[cache];
+}
+
 /*
  * The port: from the upstream thread to a worker.
  */
@@ -118,58 +135,86 @@ ask_check(const struct upstream *upstream, const struct ask_request *request)
 {
 	const struct upstream_options *options = &upstream->options;
 
-	if (request->method_len > ASK_METHOD_MAX ||
+	if (request->method.len > ASK_METHOD_MAX ||
 	    !upstream_list_has(
-		options->methods, request->method, request->method_len))
+		options->methods, request->method.bytes, request->method.len))
 		return UPSTREAM_FAULT_METHOD;
-	return (int64_t)request->body_len > options->max_body
+	return (int64_t)request->body.len > options->max_body
 		   ? UPSTREAM_FAULT_BODY
 		   : UPSTREAM_FINE;
 }
 
-static enum upstream_fault
-ask_copy(struct ask *ask, const struct ask_request *request)
+/* Find out whether it has to do with the cache.  Which user it is from shows
+ * in what goes out: its login at us does not. */
+static void
+ask_control(struct ask_wanted *wanted, const struct upstream *upstream,
+    const struct ask_request *request)
 {
-	char *room = buf_reserve(&ask->bytes, request->target_len + 3);
+	wanted->is_cached = upstream->cache && request->body.len == 0 &&
+			    (part_is(request->method, "GET") ||
+				part_is(request->method, "HEAD"));
+	if (!wanted->is_cached)
+		return;
+	request_control_read(
+	    &wanted->control, &upstream->rules, request->fields);
+	wanted->is_cached = !wanted->control.bypasses;
+}
 
+enum upstream_fault
+ask_want(struct ask_wanted *wanted, const struct upstream *upstream,
+    const struct ask_request *request)
+{
+	enum upstream_fault fault = ask_check(upstream, request);
+	struct part value;
+	char *room;
+
+	if (fault)
+		return fault;
+	buf_consume(&wanted->bytes, buf_len(&wanted->bytes));
+	room = buf_reserve(&wanted->bytes, request->target.len + 3);
 	if (!room)
 		return UPSTREAM_FAULT_MEMORY;
 	if (!upstream_path_normalize(
-		room, request->target, request->target_len))
+		room, request->target.bytes, request->target.len))
 		return UPSTREAM_FAULT_PATH;
-	ask->target_len = strlen(room);
-	buf_commit(&ask->bytes, ask->target_len + 1);
-	if (upstream_headers_pick(&ask->bytes, request->fields,
-		request->fields_len,
-		ask->upstream->options.request_headers) == -1)
+	wanted->target_len = strlen(room);
+	buf_commit(&wanted->bytes, wanted->target_len + 1);
+	ask_control(wanted, upstream, request);
+	if (upstream_headers_pick(&wanted->bytes, request->fields,
+		upstream->options.request_headers,
+		wanted->is_cached ? ASK_CONDITIONS : "") == -1)
 		return UPSTREAM_FAULT_MEMORY;
-	ask->fields_len = buf_len(&ask->bytes) - ask->target_len - 1;
-	return buf_add(&ask->bytes, request->body, request->body_len) == -1
-		   ? UPSTREAM_FAULT_MEMORY
-		   : UPSTREAM_FINE;
+	wanted->control.has_authorization =
+	    headers_find(ask_wanted_fields(wanted), "authorization", &value);
+	return UPSTREAM_FINE;
 }
 
 struct ask *
 ask_new(struct port *port, struct upstream *upstream,
-    const struct ask_request *request, enum upstream_fault *fault)
+    const struct ask_wanted *wanted, const struct ask_request *request,
+    struct stored_response *stored)
 {
-	struct ask *ask;
+	struct ask *ask = calloc(1, sizeof(*ask));
 
-	*fault = ask_check(upstream, request);
-	if (*fault)
-		return NULL;
-	*fault = UPSTREAM_FAULT_MEMORY;
-	ask = calloc(1, sizeof(*ask));
 	if (!ask)
 		return NULL;
 	ask->port = port;
 	ask->upstream = upstream_ref(upstream);
-	memcpy(ask->method, request->method, request->method_len);
-	*fault = ask_copy(ask, request);
-	if (!*fault)
-		return ask;
-	ask_free(ask);
-	return NULL;
+	memcpy(ask->method, request->method.bytes, request->method.len);
+	ask->target_len = wanted->target_len;
+	ask->fields_len = ask_wanted_fields(wanted).len;
+	ask->is_cached = wanted->is_cached;
+	ask->control = wanted->control;
+	ask->cache = wanted->is_cached ? ASK_MISS : ASK_BYPASS;
+	if (buf_add(&ask->bytes, buf_data(&wanted->bytes),
+		buf_len(&wanted->bytes)) == -1 ||
+	    buf_add(&ask->bytes, request->body.bytes, request->body.len) ==
+		-1) {
+		ask_free(ask);
+		return NULL;
+	}
+	ask->stored = stored ? response_ref(stored) : NULL;
+	return ask;
 }
 
 void
@@ -179,6 +224,14 @@ ask_start(struct ask *ask, struct inbox *inbox,
 	ask->inbox = inbox;
 	ask->news = news;
 	ask->arg = arg;
+	ask_order(ask, ASK_START);
+}
+
+void
+ask_start_refresh(struct ask *ask, struct inbox *inbox)
+{
+	ask->inbox = inbox;
+	ask->is_over = ask->is_refresh = true;
 	ask_order(ask, ASK_START);
 }
 
@@ -195,10 +248,13 @@ ask_take(struct ask *ask, struct ask_part *part)
 	    .body = ask->body,
 	    .is_done = ask->is_done,
 	    .is_cut = ask->is_cut,
+	    .whole = ask->whole,
+	    .cache = ask->cache,
 	    .fault = ask->fault,
 	    .retry_us = ask->retry_us};
 	ask->has_head = false;
 	ask->head = ask->body = (struct buf){0};
+	ask->whole = NULL;
 	was_full = ask->is_full;
 	ask->is_full = false;
 	pthread_mutex_unlock(&ask->port->lock);
@@ -291,6 +347,28 @@ ask_add(struct ask *ask, const char *bytes, size_t len)
 }
 
 void
+ask_put(struct ask *ask, struct buf *body)
+{
+	if (!ask_lock(ask))
+		return;
+	buf_free(&ask->body);
+	ask->body = *body;
+	*body = (struct buf){0};
+	ask_unlock(ask);
+}
+
+void
+ask_give(struct ask *ask, struct stored_response *whole, enum ask_cache cache)
+{
+	if (!ask_lock(ask))
+		return;
+	ask->whole = response_ref(whole);
+	ask->cache = cache;
+	ask->is_done = true;
+	ask_unlock(ask);
+}
+
+void
 ask_finish(struct ask *ask, bool is_cut)
 {
 	if (!ask_lock(ask))
@@ -319,6 +397,8 @@ ask_free(struct ask *ask)
 	buf_free(&ask->bytes);
 	buf_free(&ask->head);
 	buf_free(&ask->body);
+	response_unref(ask->stored);
+	response_unref(ask->whole);
 	upstream_unref(ask->upstream);
 	free(ask);
 }

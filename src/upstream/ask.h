@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "net/loop.h"
+#include "upstream/response.h"
 #include "upstream/upstream.h"
 
 #include <pthread.h>
@@ -52,6 +53,8 @@
 	X(CONNECT, 502, "badgateway", "the upstream could not be reached")     \
 	X(BAD, 502, "badgateway", "the upstream's response is malformed")      \
 	X(TIMEOUT, 504, "timeout", "the upstream did not respond in time")     \
+	X(NOTCACHED, 504, "notcached",                                         \
+	    "the request wants only what is stored, and nothing is")           \
 	X(ENDING, 503, "draining", "the server is about to end")               \
 	X(MEMORY, 503, "unavailable", "out of memory")
 
@@ -92,6 +95,11 @@ void port_clear(struct port *port);
 /** What the worker wants of the upstream thread; bits. */
 enum ask_order { ASK_START = 1, ASK_GO_ON = 2, ASK_END = 4 };
 
+/** What X-Cache says. */
+enum ask_cache { ASK_BYPASS, ASK_MISS, ASK_HIT, ASK_STALE };
+
+const char *ask_cache_name(enum ask_cache cache);
+
 /** Where orders come in; any thread. */
 struct inbox {
 	struct loop *loop; /* woken */
@@ -111,6 +119,9 @@ struct ask {
 	char method[ASK_METHOD_MAX + 1];
 	struct buf bytes; /* the target with its NUL, headers, body */
 	size_t target_len, fields_len;
+	bool is_cached; /* the response may be stored, and be for others, too */
+	struct request_control control; /* if it is */
+	struct stored_response *stored; /* what may be stale; or NULL; held */
 
 	/* shared, under the port's lock */
 	TAILQ_ENTRY(ask) new;
@@ -123,6 +134,8 @@ struct ask {
 	int status;
 	int64_t length; /* of the body; -1: not known */
 	struct buf head, body;
+	struct stored_response *whole; /* in place of head and body; held */
+	enum ask_cache cache;          /* where it is from */
 	enum upstream_fault fault;
 	int64_t retry_us; /* with it; 0: not known */
 
@@ -132,6 +145,9 @@ struct ask {
 
 	/* the upstream thread's */
 	struct flight *flight; /* NULL: over */
+	TAILQ_ENTRY(ask) ride;
+	bool is_alone;   /* no other may come along */
+	bool is_refresh; /* no client waits for it */
 };
 
 /** What came since the last look; the bytes are the callee's to free. */
@@ -142,27 +158,61 @@ struct ask_part {
 	struct buf head; /* whole lines */
 	struct buf body;
 	bool is_done, is_cut;
+	struct stored_response *whole; /* the callee's to release */
+	enum ask_cache cache;
 	enum upstream_fault fault;
 	int64_t retry_us;
 };
 
 /** A request as a client made it; borrowed. */
 struct ask_request {
-	const char *method, *target, *fields, *body;
-	size_t method_len;
-	size_t target_len; /* "", or "/PATH?QUERY" behind the name */
-	size_t fields_len; /* whole lines */
-	size_t body_len;
+	struct part method;
+	struct part target; /* "", or "/PATH?QUERY" behind the name */
+	struct headers fields;
+	struct part body;
 };
 
-/** Make one for ${upstream}.  NULL with ${fault} set. */
+/** What of it goes out. */
+struct ask_wanted {
+	struct buf bytes; /* "/PATH?QUERY" with its NUL, and the headers */
+	size_t target_len;
+	bool is_cached;
+	struct request_control control; /* if it is */
+};
+
+/** Write to ${wanted}, whose bytes are used again, what of ${request} goes to
+ * ${upstream}.  Return what is wrong with it, or UPSTREAM_FINE. */
+enum upstream_fault ask_want(struct ask_wanted *wanted,
+    const struct upstream *upstream, const struct ask_request *request);
+
+static inline struct part
+ask_wanted_target(const struct ask_wanted *wanted)
+{
+	return (struct part){buf_data(&wanted->bytes), wanted->target_len};
+}
+
+static inline struct headers
+ask_wanted_fields(const struct ask_wanted *wanted)
+{
+	size_t at = wanted->target_len + 1;
+
+	return (struct headers){
+	    buf_data(&wanted->bytes) + at, buf_len(&wanted->bytes) - at};
+}
+
+/** Make one; ${stored}, or NULL, may be stale, and is held from now on.  NULL:
+ * out of memory. */
 struct ask *ask_new(struct port *port, struct upstream *upstream,
-    const struct ask_request *request, enum upstream_fault *fault) MUST_USE;
+    const struct ask_wanted *wanted, const struct ask_request *request,
+    struct stored_response *stored) MUST_USE;
 
 /** Hand it over to ${inbox}; ${news} is called, on the worker's thread, when
  * there is something to take. */
 void ask_start(struct ask *ask, struct inbox *inbox,
     void (*news)(struct ask *ask, void *arg), void *arg);
+
+/** The same, for good: only what is stored is to be made fresh. */
+void ask_start_refresh(struct ask *ask, struct inbox *inbox);
 
 /** Take what came; nothing may have. */
 void ask_take(struct ask *ask, struct ask_part *part);
@@ -214,6 +264,13 @@ bool ask_is_safe(const struct ask *ask);
 
 /** The response begins.  Takes over ${head}. */
 void ask_begin(struct ask *ask, int status, struct buf *head, int64_t length);
+
+/** Append ${body}, which it takes over, whether there is room or not. */
+void ask_put(struct ask *ask, struct buf *body);
+
+/** The response is ${whole}, of which it takes a hold. */
+void ask_give(
+    struct ask *ask, struct stored_response *whole, enum ask_cache cache);
 
 /** Append to its body.  Return whether there was room; if not, the worker
  * orders ASK_GO_ON once there is.  -1: out of memory. */

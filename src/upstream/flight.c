@@ -6,13 +6,11 @@
  * next: flight_start(), flight_charge(), flight_send(),
  * flight_on_transferred().
  */
-#include "upstream/flight.h"
+#include "upstream/flight_internal.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "net/timer.h"
-#include "upstream/transfer.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -20,45 +18,7 @@
 /* The first retry comes after about so long, the next after twice that. */
 #define RETRY_US INT64_C(50000)
 
-/**
- *   QUEUED --a place is free--> CHARGING --allowed--> SENT --> (over)
- *                                  ^                   |
- *                                  |---- PAUSED <------|
- *
- * X(NAME, TO(a state that may follow) | ...)
- */
-#define FLIGHT_STATES(X)                                                       \
-	X(QUEUED, TO(CHARGING))            /* max_connections are out */       \
-	X(CHARGING, TO(SENT))              /* asks its limits */               \
-	X(SENT, TO(PAUSED))                /* a transfer of libcurl */         \
-	X(PAUSED, TO(CHARGING) | TO(SENT)) /* until it is tried again */
-
-enum flight_state {
-#define X(name, next) FLIGHT_##name,
-	FLIGHT_STATES(X)
-#undef X
-};
-
-struct flight {
-	struct flights *flights;
-	TAILQ_ENTRY(flight) all;
-	TAILQ_ENTRY(flight) queued;
-	struct upstream *upstream; /* a reference */
-	struct ask *ask;           /* NULL: its client is gone */
-	enum flight_state state;
-	bool has_place; /* counted in upstream->active */
-	bool is_probe;  /* the breaker waits for what becomes of it */
-	bool is_paused; /* the client takes no more just now */
-	int64_t tries;
-	int64_t until_us; /* it must have gone out by then */
-	struct check check;
-	struct timer timer; /* of the state it is in */
-	struct transfer transfer;
-};
-
-static void flight_charge(struct flight *flight);
 static void flight_send(struct flight *flight);
-static void flight_on_timer(void *arg);
 
 static void
 flight_set_state(struct flight *flight, enum flight_state state)
@@ -94,14 +54,26 @@ flight_take_next(struct upstream *upstream)
 	upstream->is_taking = false;
 }
 
-/* Free it. */
+/* None of its riders is to touch it any more. */
 static void
+flight_let_go(struct flight *flight)
+{
+	struct ask *ask;
+
+	while ((ask = TAILQ_FIRST(&flight->riders))) {
+		TAILQ_REMOVE(&flight->riders, ask, ride);
+		ask->flight = NULL;
+	}
+	if (flight->refresh)
+		ask_free(flight->refresh);
+}
+
+void
 flight_end(struct flight *flight)
 {
 	struct upstream *upstream = flight->upstream;
 
-	if (flight->ask)
-		flight->ask->flight = NULL;
+	flight_close(flight);
 	if (flight->is_probe)
 		breaker_forget(&upstream->breaker);
 	if (flight->state == FLIGHT_QUEUED && !flight->has_place)
@@ -110,17 +82,37 @@ flight_end(struct flight *flight)
 	timer_stop(&flight->timer);
 	transfer_close(&flight->transfer, flight->flights->curl);
 	check_end(&flight->check);
+	response_abandon(&flight->builder);
+	response_unref(flight->stored);
+	flight_let_go(flight);
 	TAILQ_REMOVE(&flight->flights->all, flight, all);
 	free(flight);
 	flight_take_next(upstream);
 	upstream_unref(upstream);
 }
 
-static void
+/* Whether what is stored may take the place of an error. */
+static bool
+flight_is_covered(const struct flight *flight, enum upstream_fault fault)
+{
+	return flight->stored && flight_first(flight) &&
+	       fault != UPSTREAM_FAULT_ENDING &&
+	       freshness_covers_error(&flight->stored->freshness,
+		   &flight_first(flight)->control, clock_us());
+}
+
+void
 flight_fail(struct flight *flight, enum upstream_fault fault, int64_t retry_us)
 {
-	if (flight->ask)
-		ask_fail(flight->ask, fault, retry_us);
+	struct ask *ask;
+
+	if (flight_is_covered(flight, fault)) {
+		cache_count(flight->upstream->cache, CACHE_stale);
+		flight_give(flight, flight->stored, ASK_STALE);
+	} else {
+		TAILQ_FOREACH (ask, &flight->riders, ride)
+			ask_fail(ask, fault, retry_us);
+	}
 	flight_end(flight);
 }
 
@@ -146,6 +138,44 @@ flight_note(struct flight *flight, bool failed)
 		log_info("upstream %s responds again", upstream->options.name);
 }
 
+/* How long it wants to be left alone. */
+static int64_t
+flight_block_us(const struct upstream_head *head)
+{
+	if (head->status == 429 || head->status == 503)
+		return head->retry_us > 0 ? head->retry_us : head->reset_us;
+	return head->is_used_up ? head->reset_us : 0;
+}
+
+void
+flight_note_block(struct flight *flight)
+{
+	struct upstream *upstream = flight->upstream;
+	int64_t block_us = flight_block_us(&flight->transfer.head);
+	int64_t now_us = gate_now(flight->flights->gate);
+	bool was_blocked = now_us < upstream->blocked_until_us;
+
+	if (now_us + block_us <= upstream->blocked_until_us || block_us == 0)
+		return;
+	upstream->blocked_until_us = now_us + block_us;
+	if (!was_blocked)
+		log_info("upstream %s wants nothing for the next %lld s: "
+			 "requests are refused until then",
+		    upstream->options.name, (long long)(block_us / 1000000));
+}
+
+/* Whether the response shows that the upstream fails. */
+static bool
+flight_has_failed(const struct flight *flight, enum transfer_end end)
+{
+	const struct upstream_head *head = &flight->transfer.head;
+
+	if (flight->is_unwanted)
+		return false;
+	return end != TRANSFER_FINE ||
+	       (head->status >= 500 && flight_block_us(head) == 0);
+}
+
 /*
  * Its limits.
  */
@@ -157,7 +187,7 @@ flight_on_decided(struct flight *flight)
 
 	if (flight->flights->ending)
 		flight_fail(flight, UPSTREAM_FAULT_ENDING, 0);
-	else if (!flight->ask)
+	else if (!flight_first(flight))
 		flight_end(flight);
 	else if (check->outcome != OUTCOME_DECISION)
 		flight_fail(flight,
@@ -180,16 +210,22 @@ flight_on_check(struct check *check)
 	flight_on_decided(CONTAINER_OF(check, struct flight, check));
 }
 
-/* It has a place among those that are out: charge it. */
-static void
+void
 flight_charge(struct flight *flight)
 {
 	struct upstream *upstream = flight->upstream;
+	int64_t now_us = gate_now(flight->flights->gate);
 	int64_t retry_us = 0;
 
 	upstream->active += !flight->has_place;
 	flight->has_place = true;
 	flight_set_state(flight, FLIGHT_CHARGING);
+	if (now_us < upstream->blocked_until_us) {
+		UPSTREAM_COUNT(upstream, refused);
+		flight_fail(flight, UPSTREAM_FAULT_BLOCKED,
+		    upstream->blocked_until_us - now_us);
+		return;
+	}
 	if (!flight->is_probe &&
 	    !breaker_allows(&upstream->breaker, gate_now(flight->flights->gate),
 		&retry_us)) {
@@ -212,37 +248,13 @@ flight_charge(struct flight *flight)
  * The transfer.
  */
 
-/* The head has come: the client gets it, and the body as it comes. */
-static void
-flight_on_head(void *arg, struct upstream_head *head, int64_t length)
-{
-	struct flight *flight = arg;
-
-	timer_stop(&flight->timer);
-	if (flight->ask)
-		ask_begin(flight->ask, head->status, &head->lines, length);
-}
-
-static int
-flight_on_body(void *arg, const char *bytes, size_t len)
-{
-	struct flight *flight = arg;
-	int result = flight->ask ? ask_add(flight->ask, bytes, len) : -1;
-
-	flight->is_paused = result == 0;
-	return result;
-}
-
 static void
 flight_send(struct flight *flight)
 {
-	static const struct transfer_events events = {
-	    flight_on_head, flight_on_body};
-
 	flight_set_state(flight, FLIGHT_SENT);
 	flight->tries++;
-	if (transfer_open(&flight->transfer, flight->flights->curl, flight->ask,
-		&events, flight) == -1) {
+	if (transfer_open(&flight->transfer, flight->flights->curl,
+		flight_first(flight), &flight_events, flight) == -1) {
 		flight_fail(flight, UPSTREAM_FAULT_MEMORY, 0);
 		return;
 	}
@@ -255,7 +267,7 @@ flight_send(struct flight *flight)
 static bool
 flight_may_retry(const struct flight *flight)
 {
-	return flight->ask && ask_is_safe(flight->ask) &&
+	return flight_first(flight) && ask_is_safe(flight_first(flight)) &&
 	       flight->tries <= flight->upstream->options.retries &&
 	       !flight->flights->ending;
 }
@@ -277,23 +289,31 @@ flight_on_transferred(void *arg, CURLcode result, void *unused)
 	enum transfer_end end = transfer_end(transfer, result);
 
 	(void)unused;
-	transfer_say(transfer, flight->upstream, result);
-	flight_note(
-	    flight, end != TRANSFER_FINE || transfer->head.status >= 500);
+	if (!flight->is_unwanted)
+		transfer_say(transfer, flight->upstream, result);
+	flight_note(flight, flight_has_failed(flight, end));
+	if (flight->is_unwanted) {
+		flight_fail(flight, UPSTREAM_FAULT_MEMORY, 0);
+		return;
+	}
 	if (end == TRANSFER_LOST && flight_may_retry(flight)) {
 		flight_pause(flight);
 		return;
 	}
-	if (end == TRANSFER_FINE || end == TRANSFER_CUT) {
-		if (flight->ask)
-			ask_finish(flight->ask, end == TRANSFER_CUT);
+	if (end == TRANSFER_FINE) {
+		flight_deliver(flight);
+		return;
+	}
+	if (end == TRANSFER_CUT && flight->use == FLIGHT_STREAMS) {
+		if (flight_first(flight))
+			ask_finish(flight_first(flight), true);
 		flight_end(flight);
 		return;
 	}
 	flight_fail(flight,
-	    end == TRANSFER_BAD    ? UPSTREAM_FAULT_BAD
-	    : end == TRANSFER_LATE ? UPSTREAM_FAULT_TIMEOUT
-				   : UPSTREAM_FAULT_CONNECT,
+	    end == TRANSFER_BAD || end == TRANSFER_CUT ? UPSTREAM_FAULT_BAD
+	    : end == TRANSFER_LATE                     ? UPSTREAM_FAULT_TIMEOUT
+						       : UPSTREAM_FAULT_CONNECT,
 	    0);
 }
 
@@ -324,55 +344,49 @@ flight_on_timer(void *arg)
 	}
 }
 
-void
-flight_start(struct flights *flights, struct ask *ask)
+struct flight *
+flight_new(struct flights *flights, struct upstream *upstream)
 {
-	struct upstream *upstream = ask->upstream;
 	struct flight *flight = calloc(1, sizeof(*flight));
 
-	if (!flight || flights->ending) {
-		free(flight);
-		ask_fail(ask,
-		    flight ? UPSTREAM_FAULT_ENDING : UPSTREAM_FAULT_MEMORY, 0);
-		return;
-	}
+	if (!flight)
+		return NULL;
 	flight->flights = flights;
 	flight->upstream = upstream_ref(upstream);
-	flight->ask = ask;
-	ask->flight = flight;
+	TAILQ_INIT(&flight->riders);
 	TAILQ_INSERT_TAIL(&flights->all, flight, all);
 	check_init(&flight->check, flights->gate, flight_on_check);
 	timer_init(&flight->timer, flights->loop, flight_on_timer, flight);
-	UPSTREAM_COUNT(upstream, requests);
+	return flight;
+}
+
+void
+flight_queue(struct flight *flight)
+{
+	struct upstream *upstream = flight->upstream;
+
 	TAILQ_INSERT_TAIL(&upstream->queue, flight, queued);
 	timer_set(&flight->timer, upstream->options.max_wait_us);
 	flight_take_next(upstream);
 }
 
 void
-flight_go_on(struct flight *flight)
+flight_go_on(struct ask *ask)
 {
-	if (flight->is_paused && flight->state == FLIGHT_SENT) {
+	struct flight *flight = ask->flight;
+
+	if (flight && flight->is_paused && flight->state == FLIGHT_SENT) {
 		flight->is_paused = false;
 		transfer_go_on(&flight->transfer);
 	}
 }
 
 void
-flight_leave(struct flight *flight)
+flight_abandon(struct flight *flight)
 {
-	flight->ask->flight = NULL;
-	flight->ask = NULL;
-	if (flight->state != FLIGHT_CHARGING)
+	/* The store has the check. */
+	if (flight->state == FLIGHT_CHARGING)
+		flight_close(flight);
+	else
 		flight_end(flight);
-}
-
-void
-flights_clear(struct flights *flights)
-{
-	struct flight *flight;
-
-	flights->ending = true;
-	while ((flight = TAILQ_FIRST(&flights->all)))
-		flight_fail(flight, UPSTREAM_FAULT_ENDING, 0);
 }

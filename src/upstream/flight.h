@@ -1,7 +1,12 @@
 /**
  * flight: one request on its way to an upstream and back.
  *
- * Owns: its transfer, its check, its timer.  Lives on the upstream thread.
+ * Owns: its transfer, its check, its timer; what is gathered of a response that
+ * may be stored.  Lives on the upstream thread.
+ *
+ * Asks for the same that may be stored ride on one flight: the first is sent,
+ * and all get the response.  If that turns out to be for one client only, the
+ * first gets it as it comes, and the others get flights of their own.
  */
 #ifndef UPSTREAM_FLIGHT_H
 #define UPSTREAM_FLIGHT_H
@@ -12,23 +17,40 @@
 #include "upstream/ask.h"
 #include "upstream/curl_loop.h"
 
+/** Most bytes of a response that is gathered: one that may be stored.  A longer
+ * one goes to its client as it comes. */
+#define FLIGHT_GATHER_MAX (INT64_C(1) << 20)
+
+/** Chains of the table of flights. */
+#define FLIGHT_CHAINS 1024
+
+LIST_HEAD(flight_chain, flight);
+
 /** What all flights share. */
 struct flights {
 	struct loop *loop;
 	struct gate *gate;
 	struct curl_loop *curl;
 	struct flight_list all;
-	bool ending; /* no more may start */
+	struct flight_chain chains[FLIGHT_CHAINS]; /* that others may join */
+	struct ask_list again; /* asks that need flights of their own */
+	bool ending;           /* no more may start */
 };
 
-/** Start one for ${ask}, which may fail at once. */
+void flights_init(
+    struct flights *flights, struct loop *loop, struct gate *gate);
+
+/** Start one for ${ask}, or have it ride on another; it may fail at once. */
 void flight_start(struct flights *flights, struct ask *ask);
 
+/** Start those that libcurl's callbacks left behind. */
+void flights_start_again(struct flights *flights);
+
 /** There is room for the ask again. */
-void flight_go_on(struct flight *flight);
+void flight_go_on(struct ask *ask);
 
 /** Its client is gone. */
-void flight_leave(struct flight *flight);
+void flight_leave(struct flights *flights, struct ask *ask);
 
 /** As curl_loop_done. */
 void flight_on_transferred(void *flight, CURLcode result, void *arg);

@@ -4,7 +4,8 @@
 #ifndef UPSTREAM_RETRY_AFTER_H
 #define UPSTREAM_RETRY_AFTER_H
 
-#include <stddef.h>
+#include "upstream/headers.h"
+
 #include <stdint.h>
 
 /** The longest that is believed. */
@@ -12,10 +13,10 @@
 
 /** How long to wait, as Retry-After says it, seconds or a date (RFC 9110), at
  * ${now_us} of the wall clock; 0: it says nothing. */
-int64_t retry_after_read(const char *value, size_t len, int64_t now_us);
+int64_t retry_after_read(struct part value, int64_t now_us);
 
 /** The same, as X-RateLimit-Reset says it: seconds from now, or the time that
  * they are since 1970. */
-int64_t retry_after_reset(const char *value, size_t len, int64_t now_us);
+int64_t retry_after_reset(struct part value, int64_t now_us);
 
 #endif

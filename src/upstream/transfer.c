@@ -30,15 +30,15 @@ transfer_on_header(char *line, size_t size, size_t count, void *arg)
 	curl_off_t length = -1;
 
 	if (upstream_headers_take(&transfer->head, line, size * count,
-		transfer->upstream->options.response_headers,
 		clock_us() + clock_shift_us()) == -1)
 		return 0;
 	if (was_whole || !transfer->head.is_whole)
 		return size * count;
 	curl_easy_getinfo(
 	    transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-	transfer->events->head(transfer->arg, &transfer->head, length);
-	return size * count;
+	return transfer->events->head(transfer->arg, length) == -1
+		   ? 0
+		   : size * count;
 }
 
 static size_t
@@ -97,6 +97,21 @@ transfer_add_fields(
 	return 0;
 }
 
+/* Ask whether what may be stale has changed. */
+static int
+transfer_add_validators(
+    struct transfer *transfer, const struct stored_response *stored)
+{
+	struct buf lines = {0};
+	int result = validators_add(&lines, stored->fields);
+
+	if (result == 0 && buf_len(&lines) > 0)
+		result = transfer_add_fields(
+		    transfer, buf_data(&lines), buf_len(&lines), "\r\n");
+	buf_free(&lines);
+	return result;
+}
+
 static int
 transfer_set_headers(struct transfer *transfer, const struct ask *ask)
 {
@@ -105,6 +120,8 @@ transfer_set_headers(struct transfer *transfer, const struct ask *ask)
 	if (transfer_add_fields(
 		transfer, ask_fields(ask), ask->fields_len, "\r\n") == -1 ||
 	    transfer_add_fields(transfer, added, strlen(added), "\n") == -1)
+		return -1;
+	if (ask->stored && transfer_add_validators(transfer, ask->stored) == -1)
 		return -1;
 	/* Without them libcurl would add its own. */
 	return transfer_add_fields(
@@ -199,6 +216,7 @@ transfer_open(struct transfer *transfer, struct curl_loop *curl,
 	transfer->upstream = ask->upstream;
 	transfer->events = events;
 	transfer->arg = arg;
+	transfer->sent_us = clock_us();
 	transfer->easy = curl_easy_init();
 	if (!transfer->easy || transfer_set_up(transfer, ask) == -1 ||
 	    curl_loop_add(curl, transfer->easy) == -1)

@@ -15,9 +15,9 @@
 
 /** Called from within libcurl: end nothing there. */
 struct transfer_events {
-	/** The head has come, whose lines may be taken; ${length} of the body,
-	 * -1: not known. */
-	void (*head)(void *arg, struct upstream_head *head, int64_t length);
+	/** The head has come; ${length} of the body, -1: not known.  Return 0,
+	 * or -1: end it. */
+	int (*head)(void *arg, int64_t length);
 
 	/** Some of the body: 1; 0: it is to come again after transfer_go_on();
 	 * -1: end it. */
@@ -32,6 +32,7 @@ struct transfer {
 	const struct transfer_events *events;
 	void *arg;
 	struct upstream_head head;
+	int64_t sent_us;   /* when it went out */
 	bool is_forbidden; /* the name has an address that it may not have */
 	char error[CURL_ERROR_SIZE];
 };

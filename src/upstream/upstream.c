@@ -167,6 +167,27 @@ upstream_copy(struct upstream *upstream, const struct upstream_options *from)
 	return fails || !upstream->keys ? -1 : 0;
 }
 
+/* Return 0, or -1 (out of memory). */
+static int
+upstream_open_cache(struct upstream *upstream)
+{
+	const struct upstream_options *options = &upstream->options;
+	const struct cache_options cache = {.max_bytes = options->cache_bytes,
+	    .max_entries = options->cache_entries};
+
+	upstream->rules =
+	    (struct freshness_rules){.most_us = options->cache_ttl_us,
+		.default_us = options->cache_default_us,
+		.stale_if_error_us = options->stale_if_error_us,
+		.stale_while_revalidate_us = options->stale_while_revalidate_us,
+		.keeps_private = options->cache_private,
+		.obeys_clients = options->cache_client_control};
+	if (options->cache == UPSTREAM_CACHE_OFF)
+		return 0;
+	upstream->cache = cache_new(&cache);
+	return upstream->cache ? 0 : -1;
+}
+
 /* All of it in one text, by which two are compared. */
 static int
 upstream_describe(struct upstream *upstream)
@@ -184,6 +205,12 @@ upstream_describe(struct upstream *upstream)
 	    (long long)o->max_connections, (long long)o->timeout_us,
 	    (long long)o->max_time_us, (long long)o->retries,
 	    (long long)o->failures, (long long)o->pause_us, upstream->fields);
+	result |= buf_printf(&text, "%d %lld %lld %lld %lld %lld %lld %d %d",
+	    (int)o->cache, (long long)o->cache_entries,
+	    (long long)o->cache_bytes, (long long)o->cache_ttl_us,
+	    (long long)o->cache_default_us, (long long)o->stale_if_error_us,
+	    (long long)o->stale_while_revalidate_us, o->cache_private,
+	    o->cache_client_control);
 	result |= buf_add(&text, "", 1);
 	upstream->text = result ? NULL : strdup(buf_data(&text));
 	if (text.bytes)
@@ -218,7 +245,9 @@ upstream_new(const struct upstream_options *options, struct reasons *reasons)
 		    &blame, "response_headers", options->response_headers);
 	upstream_take_keys(upstream, &blame);
 	upstream->fields = credentials_fill(options, reasons);
-	if (reasons->count == before && upstream_describe(upstream) == -1)
+	if (reasons->count == before &&
+	    (upstream_describe(upstream) == -1 ||
+		upstream_open_cache(upstream) == -1))
 		upstream_blame(&blame, "url", "out of memory");
 	if (reasons->count == before)
 		return upstream;
@@ -251,6 +280,7 @@ upstream_unref(struct upstream *upstream)
 #undef X
 	upstream_forget(upstream->fields);
 	upstream_forget(upstream->text);
+	cache_free(upstream->cache);
 	free(upstream->keys);
 	free(upstream);
 }

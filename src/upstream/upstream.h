@@ -14,6 +14,7 @@
 #include "base/reasons.h"
 #include "gate/check.h"
 #include "upstream/breaker.h"
+#include "upstream/cache.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -27,6 +28,11 @@
 
 /** Most bytes of a body that is passed on: what HTTP takes. */
 #define UPSTREAM_BODY_MAX 65536
+
+enum upstream_cache {
+	UPSTREAM_CACHE_OFF,
+	UPSTREAM_CACHE_MEMORY,
+};
 
 /** Settings of one; the strings are borrowed. */
 struct upstream_options {
@@ -53,6 +59,14 @@ struct upstream_options {
 	int64_t timeout_us;  /* until its response begins, or goes on */
 	int64_t max_time_us; /* until its response ends */
 	int64_t retries;     /* of a GET whose connection failed */
+
+	/* what is stored */
+	enum upstream_cache cache;
+	int64_t cache_entries, cache_bytes;
+	int64_t cache_ttl_us;
+	int64_t cache_default_us;
+	int64_t stale_if_error_us, stale_while_revalidate_us;
+	bool cache_private, cache_client_control;
 
 	/* when it fails */
 	int64_t failures; /* in a row, until it is left alone; 0: never */
@@ -85,6 +99,8 @@ struct upstream {
 	unsigned key_count;
 	struct check_key key_list[CHECK_KEYS_MAX];
 	struct upstream_counts counts;
+	struct freshness_rules rules;
+	struct cache *cache; /* NULL: nothing is stored */
 
 	/* the upstream thread's */
 	struct breaker breaker;

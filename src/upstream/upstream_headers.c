@@ -2,7 +2,7 @@
  * Job: lets headers pass, or not, and reads those that are for us.
  * Invariant: what is in ${lines} is whole lines, each a name, a colon and text
  * without control characters: nothing in it can end a head.
- * The heart: upstream_headers_take().
+ * The heart: upstream_headers_take(), upstream_headers_filter().
  */
 #include "upstream/upstream_headers.h"
 
@@ -12,27 +12,16 @@
 
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 /* Of the connection; of the body's frame; what our client would take for ours:
- * how to reach us, our log-in. */
+ * how to reach us, what it may do with us. */
 static const char headers_kept_back[] =
     "connection keep-alive proxy-connection proxy-authenticate "
     "proxy-authentication-info proxy-authorization te trailer "
     "transfer-encoding upgrade content-length host expect alt-svc "
     "strict-transport-security public-key-pins x-cache age "
     "x-content-type-options content-security-policy";
-
-struct upstream_field {
-	const char *name, *value;
-	size_t name_len, value_len;
-};
-
-static bool
-upstream_headers_is(const struct upstream_field *field, const char *name)
-{
-	return field->name_len == strlen(name) &&
-	       strncasecmp(field->name, name, field->name_len) == 0;
-}
 
 static bool
 upstream_headers_is_token(const char *name, size_t len)
@@ -61,29 +50,6 @@ upstream_headers_is_text(const char *value, size_t len)
 	return true;
 }
 
-/* Divide ${len} bytes, a line without its end.  Return whether it is one. */
-static bool
-upstream_headers_divide(
-    struct upstream_field *field, const char *line, size_t len)
-{
-	const char *end = line + len, *colon = memchr(line, ':', len);
-	const char *at;
-
-	if (!colon)
-		return false;
-	at = colon + 1;
-	while (at < end && (*at == ' ' || *at == '\t'))
-		at++;
-	while (end > at && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
-	*field = (struct upstream_field){.name = line,
-	    .value = at,
-	    .name_len = (size_t)(colon - line),
-	    .value_len = (size_t)(end - at)};
-	return upstream_headers_is_token(field->name, field->name_len) &&
-	       upstream_headers_is_text(field->value, field->value_len);
-}
-
 bool
 upstream_headers_may_pass(const char *name, size_t len)
 {
@@ -91,26 +57,23 @@ upstream_headers_may_pass(const char *name, size_t len)
 	       !upstream_list_has(headers_kept_back, name, len);
 }
 
+static bool
+upstream_headers_is_in(const char *list, struct part name)
+{
+	return upstream_list_has(list, name.bytes, name.len);
+}
+
 int
 upstream_headers_pick(
-    struct buf *out, const char *lines, size_t len, const char *list)
+    struct buf *out, struct headers fields, const char *list, const char *but)
 {
-	const char *at = lines, *end = lines + len;
+	struct http_header header;
 
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		struct upstream_field field;
-
-		if (!stop || stop == at)
-			break;
-		if (upstream_headers_divide(
-			&field, at, (size_t)(stop - at) - 1) &&
-		    upstream_list_has(list, field.name, field.name_len) &&
-		    buf_printf(out, "%.*s: %.*s\r\n", (int)field.name_len,
-			field.name, (int)field.value_len, field.value) == -1)
+	while (headers_next(&fields, &header))
+		if (upstream_headers_is_in(list, header.name) &&
+		    !upstream_headers_is_in(but, header.name) &&
+		    header_add(out, &header) == -1)
 			return -1;
-		at = stop + 1;
-	}
 	return 0;
 }
 
@@ -118,49 +81,66 @@ upstream_headers_pick(
  * Responses.
  */
 
+/* Whether a Connection of ${fields} names it. */
+static bool
+upstream_headers_is_of_connection(struct headers fields, struct part name)
+{
+	struct http_header header;
+	struct part member;
+
+	while (headers_next(&fields, &header)) {
+		if (!part_is(header.name, "connection"))
+			continue;
+		while (part_next_member(&header.value, &member))
+			if (member.len == name.len &&
+			    strncasecmp(member.bytes, name.bytes, name.len) ==
+				0)
+				return true;
+	}
+	return false;
+}
+
+int
+upstream_headers_filter(
+    struct buf *out, struct headers fields, const char *list, const char *also)
+{
+	bool is_all = strcmp(list, "*") == 0;
+	struct headers rest = fields;
+	struct http_header header;
+
+	while (headers_next(&rest, &header)) {
+		struct part name = header.name;
+
+		if (upstream_headers_may_pass(name.bytes, name.len) &&
+		    (is_all || upstream_headers_is_in(list, name) ||
+			upstream_headers_is_in(also, name)) &&
+		    !upstream_headers_is_of_connection(fields, name) &&
+		    header_add(out, &header) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* What it says to us. */
 static void
 upstream_headers_look(struct upstream_head *head,
-    const struct upstream_field *field, int64_t now_us)
+    const struct http_header *header, int64_t now_us)
 {
-	const char *value = field->value;
-	size_t len = field->value_len;
+	struct part value = header->value;
 	int64_t left;
 
-	if (upstream_headers_is(field, "date"))
+	if (part_is(header->name, "date"))
 		head->has_date = true;
-	else if (upstream_headers_is(field, "retry-after"))
-		head->retry_us = retry_after_read(value, len, now_us);
-	else if (upstream_headers_is(field, "x-ratelimit-remaining") ||
-		 upstream_headers_is(field, "ratelimit-remaining"))
-		head->is_used_up =
-		    num_read_int(value, len, 0, INT64_MAX, &left) == 0 &&
-		    left == 0;
-	else if (upstream_headers_is(field, "x-ratelimit-reset") ||
-		 upstream_headers_is(field, "ratelimit-reset"))
-		head->reset_us = retry_after_reset(value, len, now_us);
-}
-
-/* "a, b" becomes "a b ". */
-static int
-upstream_headers_note_dropped(
-    struct upstream_head *head, const struct upstream_field *field)
-{
-	for (size_t i = 0; i < field->value_len; i++) {
-		char c = field->value[i];
-
-		if (buf_add(&head->dropped, c == ',' ? " " : &c, 1) == -1)
-			return -1;
-	}
-	return buf_add(&head->dropped, " ", 1);
-}
-
-static int
-upstream_headers_add(
-    struct upstream_head *head, const struct upstream_field *field)
-{
-	return buf_printf(&head->lines, "%.*s: %.*s\r\n", (int)field->name_len,
-	    field->name, (int)field->value_len, field->value);
+	else if (part_is(header->name, "retry-after"))
+		head->retry_us = retry_after_read(value, now_us);
+	else if (part_is(header->name, "x-ratelimit-remaining") ||
+		 part_is(header->name, "ratelimit-remaining"))
+		head->is_used_up = num_read_int(value.bytes, value.len, 0,
+				       INT64_MAX, &left) == 0 &&
+				   left == 0;
+	else if (part_is(header->name, "x-ratelimit-reset") ||
+		 part_is(header->name, "ratelimit-reset"))
+		head->reset_us = retry_after_reset(value, now_us);
 }
 
 /* "HTTP/1.1 200 OK" */
@@ -179,29 +159,43 @@ upstream_headers_start(struct upstream_head *head, const char *line, size_t len)
 }
 
 static int
-upstream_headers_take_field(struct upstream_head *head, const char *line,
-    size_t len, const char *list, int64_t now_us)
+upstream_headers_take_field(
+    struct upstream_head *head, const char *line, size_t len, int64_t now_us)
 {
-	struct upstream_field field;
-	bool passes;
+	struct headers rest = {line, len};
+	struct http_header header;
 
-	if (++head->fields > UPSTREAM_FIELDS_MAX ||
-	    buf_len(&head->lines) + buf_len(&head->dropped) + len >
-		UPSTREAM_HEAD_MAX ||
-	    !upstream_headers_divide(&field, line, len))
+	if (++head->count > UPSTREAM_FIELDS_MAX ||
+	    buf_len(&head->lines) + len > UPSTREAM_HEAD_MAX ||
+	    !headers_next(&rest, &header) || rest.len > 0 ||
+	    !upstream_headers_is_token(header.name.bytes, header.name.len) ||
+	    header.name.bytes != line ||
+	    !upstream_headers_is_text(header.value.bytes, header.value.len))
 		return -1;
-	if (upstream_headers_is(&field, "connection"))
-		return upstream_headers_note_dropped(head, &field);
-	upstream_headers_look(head, &field, now_us);
-	passes = upstream_headers_may_pass(field.name, field.name_len) &&
-		 (strcmp(list, "*") == 0 ||
-		     upstream_list_has(list, field.name, field.name_len));
-	return passes ? upstream_headers_add(head, &field) : 0;
+	upstream_headers_look(head, &header, now_us);
+	return header_add(&head->lines, &header);
+}
+
+/* A response without a date gets that of its receipt (RFC 9110, section
+ * 6.6.1). */
+static int
+upstream_headers_finish(struct upstream_head *head, int64_t now_us)
+{
+	time_t now = (time_t)(now_us / 1000000);
+	char date[40];
+	struct tm tm;
+
+	head->is_whole = true;
+	if (head->has_date)
+		return 0;
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
+	    gmtime_r(&now, &tm));
+	return buf_printf(&head->lines, "Date: %s\r\n", date);
 }
 
 int
-upstream_headers_take(struct upstream_head *head, const char *line, size_t len,
-    const char *list, int64_t now_us)
+upstream_headers_take(
+    struct upstream_head *head, const char *line, size_t len, int64_t now_us)
 {
 	int result = 0;
 
@@ -212,39 +206,11 @@ upstream_headers_take(struct upstream_head *head, const char *line, size_t len,
 	if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
 		result = upstream_headers_start(head, line, len);
 	else if (len > 0)
-		result =
-		    upstream_headers_take_field(head, line, len, list, now_us);
+		result = upstream_headers_take_field(head, line, len, now_us);
 	else if (head->status >= 200)
-		result = upstream_headers_finish(head);
+		result = upstream_headers_finish(head, now_us);
 	if (result == -1)
 		head->is_bad = true;
-	return result;
-}
-
-int
-upstream_headers_finish(struct upstream_head *head)
-{
-	struct buf all = head->lines;
-	int result = 0;
-
-	head->is_whole = true;
-	if (buf_len(&head->dropped) == 0)
-		return 0;
-	if (buf_add(&head->dropped, "", 1) == -1)
-		return -1;
-	head->lines = (struct buf){0};
-	for (const char *at = buf_data(&all), *end = at + buf_len(&all);
-	     result == 0 && at < end;) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		const char *colon = memchr(at, ':', (size_t)(end - at));
-
-		if (!upstream_list_has(
-			buf_data(&head->dropped), at, (size_t)(colon - at)))
-			result =
-			    buf_add(&head->lines, at, (size_t)(stop + 1 - at));
-		at = stop + 1;
-	}
-	buf_free(&all);
 	return result;
 }
 
@@ -252,6 +218,5 @@ void
 upstream_headers_clear(struct upstream_head *head)
 {
 	buf_free(&head->lines);
-	buf_free(&head->dropped);
 	*head = (struct upstream_head){0};
 }

@@ -9,6 +9,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "upstream/headers.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,9 +24,8 @@ struct upstream_head {
 	int status;
 	bool is_whole;
 	bool is_bad; /* it is malformed, or too long */
-	unsigned fields;
-	struct buf lines;   /* "NAME: VALUE" CR LF, of those that may pass */
-	struct buf dropped; /* names in Connection, with blanks */
+	unsigned count;
+	struct buf lines; /* "NAME: VALUE" CR LF, all of them */
 
 	/* what it says to us */
 	bool has_date;
@@ -37,19 +37,27 @@ struct upstream_head {
 /** Whether ${len} bytes name a header that may pass. */
 bool upstream_headers_may_pass(const char *name, size_t len);
 
-/** Append those of ${lines}, whole lines that end with CR LF, that are in
- * ${list}, names with blanks between.  Return 0, or -1 (out of memory). */
-int upstream_headers_pick(
-    struct buf *out, const char *lines, size_t len, const char *list) MUST_USE;
+/** Append those of ${fields} that are in ${list}, names with blanks between,
+ * and not in ${but}.  Return 0, or -1 (out of memory). */
+int upstream_headers_pick(struct buf *out, struct headers fields,
+    const char *list, const char *but) MUST_USE;
+
+/** Append those of a response that may pass and are in ${list}, which is as in
+ * the options, or in ${also}.  Return 0, or -1 (out of memory). */
+int upstream_headers_filter(struct buf *out, struct headers fields,
+    const char *list, const char *also) MUST_USE;
 
 /** Take the next line of a response, with its end: a status line starts it
- * again.  ${list} is as in the options, ${now_us} the wall clock.  Return 0, or
- * -1: it is bad. */
+ * again.  ${now_us} is of the wall clock.  Return 0, or -1: it is bad. */
 int upstream_headers_take(struct upstream_head *head, const char *line,
-    size_t len, const char *list, int64_t now_us) MUST_USE;
+    size_t len, int64_t now_us) MUST_USE;
 
-/** It is whole: take out what Connection names. */
-int upstream_headers_finish(struct upstream_head *head) MUST_USE;
+/** All its fields. */
+static inline struct headers
+upstream_headers_of(const struct upstream_head *head)
+{
+	return (struct headers){buf_data(&head->lines), buf_len(&head->lines)};
+}
 
 /** Make it all zero again. */
 void upstream_headers_clear(struct upstream_head *head);

@@ -52,12 +52,11 @@ upstreams_on_woken(void *arg)
 	while ((ask = inbox_take(&upstreams->inbox, &orders))) {
 		if (orders & ASK_START && !(orders & ASK_END))
 			flight_start(&upstreams->flights, ask);
-		if (orders & ASK_GO_ON && ask->flight)
-			flight_go_on(ask->flight);
+		if (orders & ASK_GO_ON)
+			flight_go_on(ask);
 		if (!(orders & ASK_END))
 			continue;
-		if (ask->flight)
-			flight_leave(ask->flight);
+		flight_leave(&upstreams->flights, ask);
 		ask_free(ask);
 	}
 }
@@ -146,6 +145,7 @@ upstreams_on_turned(void *arg)
 	if (placing != upstreams->placing &&
 	    upstreams_place_buckets(upstreams, placing) == -1)
 		log_error("upstreams: out of memory");
+	flights_start_again(&upstreams->flights);
 	gate_update_rules(&upstreams->gate);
 	store_flush(upstreams->store);
 	gate_end_turn(&upstreams->gate);
@@ -211,9 +211,7 @@ upstreams_start(struct gateway *gateway)
 	upstreams->gateway = gateway;
 	upstreams->loop = loop_new(&events, upstreams);
 	inbox_init(&upstreams->inbox, upstreams->loop);
-	TAILQ_INIT(&upstreams->flights.all);
-	upstreams->flights.loop = upstreams->loop;
-	upstreams->flights.gate = &upstreams->gate;
+	flights_init(&upstreams->flights, upstreams->loop, &upstreams->gate);
 	if (upstreams->loop && upstreams_open_parts(upstreams) == 0 &&
 	    loop_start(upstreams->loop) == 0)
 		return upstreams;

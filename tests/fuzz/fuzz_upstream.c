@@ -39,7 +39,7 @@ check_head(const char *bytes, size_t len)
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
 		size_t size = (size_t)((stop ? stop + 1 : end) - at);
 
-		if (upstream_headers_take(&head, at, size, "*", 0) == -1)
+		if (upstream_headers_take(&head, at, size, 0) == -1)
 			break;
 		at += size;
 	}

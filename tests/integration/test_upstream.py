@@ -399,12 +399,12 @@ class LimitTest(UpstreamCase):
     def test_so_many_are_out_at_a_time(self):
         self.serve({"max_connections": "2"})
         connections = [self.connection(self.http_port) for _ in range(6)]
-        for connection in connections:
-            connection.request("GET", "/upstream/api/hang")
+        for i, connection in enumerate(connections):
+            connection.request("GET", f"/upstream/api/{i}/hang")
         wait_until(lambda: len(self.server.asked) == 2, "two requests")
         self.server.released.set()
-        for connection in connections:
-            self.assertEqual(connection.getresponse().read(), b"/hang")
+        for i, connection in enumerate(connections):
+            self.assertEqual(connection.getresponse().read(), b"/%d/hang" % i)
         self.assertEqual(len(self.server.asked), 6)
 
     def test_who_waits_too_long_for_a_connection_is_told(self):

@@ -110,6 +110,7 @@ http_forward_write_head(
 	if (buf_printf(out, "HTTP/1.1 %d %s\r\n", part->status,
 		http_status_text(part->status)) == -1 ||
 	    buf_add(out, part->fields, part->fields_len) == -1 ||
+	    buf_add(out, part->more, part->more_len) == -1 ||
 	    buf_printf(out, "%s" HTTP_FORWARD_GUARD,
 		encoding & HTTP_KEEPS ? stays : "Connection: close\r\n") == -1)
 		return -1;
@@ -150,8 +151,7 @@ http_forward_write_problem(
 	    part->status, part->code, part->detail};
 
 	return http_write_problem_with(out, encoding, &problem,
-	    &(struct http_word){
-		.bytes = part->fields, .len = part->fields_len});
+	    &(struct http_word){.bytes = part->more, .len = part->more_len});
 }
 
 int

@@ -1,0 +1,115 @@
+/**
+ * flight_internal: the inside of a flight, for flight.c, which sends it,
+ * flight_response.c, which takes what comes back, and flights.c, which has all
+ * of them.
+ */
+#ifndef UPSTREAM_FLIGHT_INTERNAL_H
+#define UPSTREAM_FLIGHT_INTERNAL_H
+
+#include "net/timer.h"
+#include "upstream/cache.h"
+#include "upstream/flight.h"
+#include "upstream/transfer.h"
+
+#include <string.h>
+
+/**
+ *   QUEUED --a place is free--> CHARGING --allowed--> SENT --> (over)
+ *                                  ^                   |
+ *                                  |---- PAUSED <------|
+ *
+ * X(NAME, TO(a state that may follow) | ...)
+ */
+#define FLIGHT_STATES(X)                                                       \
+	X(QUEUED, TO(CHARGING)) /* max_connections are out */                  \
+	X(CHARGING, TO(SENT))   /* asks its limits */                          \
+	X(SENT, TO(PAUSED))     /* a transfer of libcurl */                    \
+	X(PAUSED, TO(CHARGING)) /* until it is tried again */
+
+enum flight_state {
+#define X(name, next) FLIGHT_##name,
+	FLIGHT_STATES(X)
+#undef X
+};
+
+/** What becomes of the response. */
+enum flight_use {
+	FLIGHT_STREAMS, /* it goes to the one client as it comes */
+	FLIGHT_GATHERS, /* it may be stored */
+	FLIGHT_RENEWS,  /* what is stored is still valid */
+	FLIGHT_COVERS,  /* it is an error: what is stored is better */
+};
+
+struct flight {
+	struct flights *flights;
+	TAILQ_ENTRY(flight) all;
+	TAILQ_ENTRY(flight) queued;
+	LIST_ENTRY(flight) chain;
+	bool is_open; /* others may join: it is in its chain */
+
+	/* for whom */
+	struct upstream *upstream; /* a reference */
+	struct ask_list riders;    /* asks; the first says what is sent */
+	struct ask *refresh;       /* owned: no one waits for it; or NULL */
+
+	/* on its way */
+	enum flight_state state;
+	bool has_place; /* counted in upstream->active */
+	bool is_probe;  /* the breaker waits for what becomes of it */
+	int64_t tries;
+	struct check check;
+	struct timer timer; /* of the state it is in */
+	struct transfer transfer;
+
+	/* and back */
+	enum flight_use use;
+	bool is_paused;   /* the client takes no more just now */
+	bool is_unwanted; /* no one is left who wants it as it comes */
+	struct stored_response *stored; /* that may be used again; held */
+	struct response_builder builder;
+};
+
+/** What it asks for; NULL: no one wants it any more. */
+static inline struct ask *
+flight_first(const struct flight *flight)
+{
+	return flight->refresh ? flight->refresh : TAILQ_FIRST(&flight->riders);
+}
+
+/** Make one that asks nothing yet; NULL: out of memory. */
+struct flight *flight_new(
+    struct flights *flights, struct upstream *upstream) MUST_USE;
+
+/** Have it go out when there is a place for it. */
+void flight_queue(struct flight *flight);
+
+/** No one wants it any more: end it as soon as that can be. */
+void flight_abandon(struct flight *flight);
+
+/** Let no more asks join. */
+void flight_close(struct flight *flight);
+
+/** Free it. */
+void flight_end(struct flight *flight);
+
+/** End it without a response; what is stored may take the place of that. */
+void flight_fail(
+    struct flight *flight, enum upstream_fault fault, int64_t retry_us);
+
+/** Ask its limits, and send it; it has a place among those that are out. */
+void flight_charge(struct flight *flight);
+
+/** The head has come: note when the upstream wants to be asked again. */
+void flight_note_block(struct flight *flight);
+
+/** As transfer_events. */
+extern const struct transfer_events flight_events;
+
+/** The response is whole. */
+void flight_deliver(struct flight *flight);
+
+/** Give all riders ${whole}. */
+void flight_give(
+    struct flight *flight, struct stored_response *whole, enum ask_cache cache);
+
+#endif

@@ -1,0 +1,288 @@
+/*
+ * Job: what comes back: to one client as it comes, or to the cache and to all.
+ * Invariant: a response goes to several clients only if it may be stored; no
+ * flight starts, ends or is freed here, within a callback of libcurl.
+ * The heart: flight_on_head(), flight_deliver().
+ */
+#include "upstream/flight_internal.h"
+
+#include "base/clock.h"
+
+/* A list of headers is not to keep these from the cache. */
+#define FLIGHT_CACHE_FIELDS "cache-control date etag expires last-modified vary"
+
+static const char *
+flight_list(const struct flight *flight)
+{
+	return flight->upstream->options.response_headers;
+}
+
+static struct headers
+flight_fields(const struct ask *ask)
+{
+	return (struct headers){ask_fields(ask), ask->fields_len};
+}
+
+static struct part
+flight_target(const struct ask *ask)
+{
+	return (struct part){ask_target(ask), ask->target_len};
+}
+
+/*
+ * What to do with it.
+ */
+
+static struct received
+flight_received(const struct flight *flight, int status, struct headers fields)
+{
+	return (struct received){.status = status,
+	    .fields = fields,
+	    .sent_us = flight->transfer.sent_us,
+	    .received_us = clock_us(),
+	    .shift_us = clock_shift_us()};
+}
+
+/* What is stored is still valid: keep it with what the 304 says. */
+static void
+flight_renew(struct flight *flight, const struct ask *ask)
+{
+	struct stored_response *old = flight->stored;
+	struct buf fields = {0};
+	struct stored_response *new = NULL;
+	struct freshness freshness;
+	struct received received;
+
+	if (response_merge(&fields, old,
+		upstream_headers_of(&flight->transfer.head)) == 0) {
+		received = flight_received(flight, old->status,
+		    (struct headers){buf_data(&fields), buf_len(&fields)});
+		if (freshness_of(&freshness, &flight->upstream->rules,
+			&ask->control, &received))
+			new =
+			    response_updated(old, received.fields, &freshness);
+	}
+	buf_free(&fields);
+	cache_count(flight->upstream->cache, CACHE_validated);
+	if (!new)
+		return;
+	cache_put(flight->upstream->cache, flight_target(ask), new);
+	flight->stored = new;
+	response_unref(old);
+}
+
+/* Whether the response may be stored: then start to gather it. */
+static bool
+flight_may_gather(struct flight *flight, const struct ask *ask, int64_t length)
+{
+	struct upstream *upstream = flight->upstream;
+	size_t most = cache_most(upstream->cache);
+	struct headers all = upstream_headers_of(&flight->transfer.head);
+	struct received received =
+	    flight_received(flight, flight->transfer.head.status, all);
+	struct freshness freshness;
+	struct buf passing = {0};
+
+	if (most > FLIGHT_GATHER_MAX)
+		most = FLIGHT_GATHER_MAX;
+	if (!part_is((struct part){ask->method, strlen(ask->method)}, "GET") ||
+	    length > (int64_t)most ||
+	    !freshness_of(
+		&freshness, &upstream->rules, &ask->control, &received))
+		return false;
+	if (upstream_headers_filter(
+		&passing, all, flight_list(flight), FLIGHT_CACHE_FIELDS) == 0) {
+		received.fields =
+		    (struct headers){buf_data(&passing), buf_len(&passing)};
+		response_begin(&flight->builder, &freshness, &received,
+		    flight_fields(ask), most);
+	}
+	buf_free(&passing);
+	return flight->builder.status != 0 && !flight->builder.failed;
+}
+
+static enum flight_use
+flight_choose(struct flight *flight, const struct ask *ask, int64_t length)
+{
+	int status = flight->transfer.head.status;
+
+	if (!ask->is_cached)
+		return FLIGHT_STREAMS;
+	if (flight->stored && status == 304)
+		return FLIGHT_RENEWS;
+	if (flight->stored && (status_is_error(status) || status == 429) &&
+	    freshness_covers_error(
+		&flight->stored->freshness, &ask->control, clock_us()))
+		return FLIGHT_COVERS;
+	return flight_may_gather(flight, ask, length) ? FLIGHT_GATHERS
+						      : FLIGHT_STREAMS;
+}
+
+/* The first rider gets the response as it comes; the others ask again. */
+static int
+flight_stream(struct flight *flight, int64_t length)
+{
+	struct ask *first = TAILQ_FIRST(&flight->riders), *other;
+	struct buf head = {0};
+
+	flight_close(flight);
+	flight->is_unwanted = !first;
+	if (!first)
+		return -1;
+	while ((other = TAILQ_NEXT(first, ride))) {
+		TAILQ_REMOVE(&flight->riders, other, ride);
+		other->flight = NULL;
+		other->is_alone = true;
+		TAILQ_INSERT_TAIL(&flight->flights->again, other, ride);
+	}
+	if (upstream_headers_filter(&head,
+		upstream_headers_of(&flight->transfer.head),
+		flight_list(flight), "") == -1) {
+		buf_free(&head);
+		return -1;
+	}
+	ask_begin(first, flight->transfer.head.status, &head, length);
+	return 0;
+}
+
+static int
+flight_on_head(void *arg, int64_t length)
+{
+	struct flight *flight = arg;
+	struct ask *ask = flight_first(flight);
+
+	timer_stop(&flight->timer);
+	flight_note_block(flight);
+	flight->is_unwanted = !ask;
+	if (!ask)
+		return -1;
+	flight->use = flight_choose(flight, ask, length);
+	switch (flight->use) {
+	case FLIGHT_STREAMS:
+		return flight_stream(flight, length);
+	case FLIGHT_RENEWS:
+		flight_renew(flight, ask);
+		break;
+	case FLIGHT_GATHERS:
+	case FLIGHT_COVERS:
+		break;
+	}
+	return 0;
+}
+
+/*
+ * The body.
+ */
+
+/* It is longer than what is stored: its client gets what there is, and the rest
+ * as it comes. */
+static int
+flight_overflow(struct flight *flight)
+{
+	struct buf body = flight->builder.body;
+
+	flight->builder.body = (struct buf){0};
+	response_abandon(&flight->builder);
+	flight->use = FLIGHT_STREAMS;
+	if (flight_stream(flight, -1) == -1) {
+		buf_free(&body);
+		return -1;
+	}
+	ask_put(TAILQ_FIRST(&flight->riders), &body);
+	return 0;
+}
+
+static int
+flight_gather(struct flight *flight, const char *bytes, size_t len)
+{
+	struct response_builder *builder = &flight->builder;
+
+	if (sizeof(struct stored_response) + buf_len(&builder->head) +
+		buf_len(&builder->selecting) + buf_len(&builder->body) + len >
+	    builder->most)
+		return flight_overflow(flight);
+	response_add(builder, bytes, len);
+	return builder->failed ? -1 : 1;
+}
+
+static int
+flight_on_body(void *arg, const char *bytes, size_t len)
+{
+	struct flight *flight = arg;
+	int result;
+
+	if (flight->use == FLIGHT_RENEWS || flight->use == FLIGHT_COVERS)
+		return 1;
+	if (flight->use == FLIGHT_GATHERS) {
+		result = flight_gather(flight, bytes, len);
+		if (result != 0)
+			return result;
+	}
+	if (TAILQ_EMPTY(&flight->riders))
+		return -1;
+	result = ask_add(TAILQ_FIRST(&flight->riders), bytes, len);
+	flight->is_paused = result == 0;
+	return result;
+}
+
+const struct transfer_events flight_events = {flight_on_head, flight_on_body};
+
+/*
+ * The end.
+ */
+
+void
+flight_give(
+    struct flight *flight, struct stored_response *whole, enum ask_cache cache)
+{
+	struct ask *ask;
+
+	TAILQ_FOREACH (ask, &flight->riders, ride)
+		ask_give(ask, whole, cache);
+}
+
+static void
+flight_deliver_gathered(struct flight *flight)
+{
+	const struct ask *ask = flight_first(flight);
+	struct stored_response *whole = response_finish(&flight->builder);
+
+	if (!whole) {
+		flight_fail(flight, UPSTREAM_FAULT_MEMORY, 0);
+		return;
+	}
+	if (ask)
+		cache_put(flight->upstream->cache, flight_target(ask), whole);
+	flight_give(flight, whole, ASK_MISS);
+	response_unref(whole);
+	flight_end(flight);
+}
+
+void
+flight_deliver(struct flight *flight)
+{
+	const struct ask *ask = flight_first(flight);
+
+	switch (flight->use) {
+	case FLIGHT_GATHERS:
+		flight_deliver_gathered(flight);
+		return;
+	case FLIGHT_RENEWS:
+		flight_give(flight, flight->stored, ASK_HIT);
+		break;
+	case FLIGHT_COVERS:
+		cache_count(flight->upstream->cache, CACHE_stale);
+		flight_give(flight, flight->stored, ASK_STALE);
+		break;
+	case FLIGHT_STREAMS:
+		if (ask && flight->upstream->cache &&
+		    method_invalidates(ask->method, strlen(ask->method),
+			flight->transfer.head.status))
+			cache_remove(
+			    flight->upstream->cache, flight_target(ask));
+		if (ask && !flight->refresh)
+			ask_finish((struct ask *)(uintptr_t)ask, false);
+		break;
+	}
+	flight_end(flight);
+}

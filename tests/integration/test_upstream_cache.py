@@ -1,0 +1,272 @@
+"""What is stored of upstreams' responses, for whom, and how long."""
+
+import json
+import unittest
+
+import harness
+from harness import wait_until
+from test_upstream import Handler, Server, UpstreamCase
+
+
+class CacheHandler(Handler):
+    """A server whose responses say how long they may be stored."""
+
+    def count(self, status=200, body=b"", **headers):
+        number = len(self.server.asked)
+        self.plain(status, body or b"%d" % number, **headers)
+
+    def do_fresh(self):
+        self.count(Cache_Control="max-age=1000", Set_Cookie_2="x")
+
+    def do_short(self):
+        self.count(Cache_Control="max-age=0, stale-while-revalidate=1000")
+
+    def do_error(self):
+        if self.server.fails:
+            self.count(500)
+        else:
+            self.count(Cache_Control="max-age=0, stale-if-error=1000")
+
+    def do_never(self):
+        self.count(Cache_Control="no-store")
+
+    def do_slow_never(self):
+        self.server.released.wait(harness.PATIENCE)
+        self.do_never()
+
+    def do_slow_fresh(self):
+        self.server.released.wait(harness.PATIENCE)
+        self.do_fresh()
+
+    def do_tagged(self):
+        if self.headers.get("If-None-Match") == '"t"':
+            self.send_response(304)
+            self.send_header("ETag", '"t"')
+            self.send_header("Cache-Control", "max-age=1000")
+            self.end_headers()
+        else:
+            self.count(ETag='"t"', Cache_Control="max-age=0")
+
+    def do_vary(self):
+        self.count(Vary="Accept-Language", Cache_Control="max-age=1000")
+
+    def do_long(self):
+        self.raw(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=1000\r\n"
+                 b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(150):
+            self.raw(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+        self.raw(b"0\r\n\r\n")
+
+    def do_broken(self):
+        self.raw(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=1000\r\n"
+                 b"Content-Length: 100\r\n\r\nonly this")
+        self.close_connection = True
+
+
+class CacheServer(Server):
+    def __init__(self):
+        super().__init__()
+        self.RequestHandlerClass = CacheHandler
+        self.fails = False
+
+
+class CacheTest(UpstreamCase):
+    def upstream(self):
+        server = CacheServer()
+        self.addCleanup(server.close)
+        return server
+
+    def cached(self, path, method=None, **headers):
+        """(X-Cache, body)"""
+        response = self.get(path, method, **headers)
+        self.assertLess(response.status, 300)
+        return response.headers["X-Cache"], response.content
+
+    def test_what_is_fresh_is_asked_for_once(self):
+        self.serve()
+        self.assertEqual(self.cached("/fresh?a"), ("miss", b"1"))
+        for target in "/fresh?a", "/./fresh?%61":
+            response = self.get(target)
+            self.assertEqual((response.headers["X-Cache"], response.content), ("hit", b"1"))
+            self.assertRegex(response.headers["Age"], r"^\d+$")
+            self.assertEqual(response.headers["Content-Length"], "1")
+        self.assertEqual(self.cached("/fresh?b"), ("miss", b"2"))
+        self.assertEqual(len(self.server.asked), 2)
+
+    def test_head_is_answered_by_what_is_stored(self):
+        self.serve()
+        self.get("/fresh")
+        response = self.get("/fresh", "HEAD")
+        self.assertEqual((response.headers["X-Cache"], response.headers["Content-Length"],
+                          response.content), ("hit", "1", b""))
+
+    def test_client_that_has_it_gets_304(self):
+        self.serve({"cache_ttl": "1h"})
+        self.get("/tagged")
+        self.get("/tagged")
+        response = self.get("/tagged", If_None_Match='"t"')
+        self.assertEqual((response.status, response.content), (304, b""))
+
+    def test_what_must_not_be_stored_is_not(self):
+        self.serve()
+        for number in 1, 2:
+            self.assertEqual(self.cached("/never"), ("miss", b"%d" % number))
+
+    def test_without_a_cache_nothing_is_stored(self):
+        self.serve({"cache": "off"})
+        for number in 1, 2:
+            self.assertEqual(self.cached("/fresh"), ("bypass", b"%d" % number))
+
+    def test_request_for_a_part_passes_by(self):
+        self.serve()
+        self.get("/fresh")
+        self.assertEqual(self.cached("/fresh", Range="bytes=0-1")[0], "bypass")
+
+    def test_client_may_want_only_what_is_stored(self):
+        self.serve()
+        self.assertEqual(self.code("/fresh", Cache_Control="only-if-cached"),
+                         (504, "notcached"))
+        self.get("/fresh")
+        self.assertEqual(self.cached("/fresh", Cache_Control="only-if-cached"), ("hit", b"1"))
+
+    def test_variants_are_stored_side_by_side(self):
+        self.serve()
+        self.assertEqual(self.cached("/vary", Accept_Language="de"), ("miss", b"1"))
+        self.assertEqual(self.cached("/vary", Accept_Language="en"), ("miss", b"2"))
+        self.assertEqual(self.cached("/vary", Accept_Language="de"), ("hit", b"1"))
+        self.assertEqual(self.cached("/vary", Accept_Language="en"), ("hit", b"2"))
+
+    def test_what_is_stale_is_compared(self):
+        self.serve()
+        self.assertEqual(self.cached("/tagged"), ("miss", b"1"))
+        self.assertEqual(self.cached("/tagged"), ("hit", b"1"))
+        self.assertEqual(self.server.asked[1][2]["If-None-Match"], '"t"')
+        # Now it is fresh.
+        self.assertEqual(self.cached("/tagged"), ("hit", b"1"))
+        self.assertEqual(len(self.server.asked), 2)
+
+    def test_what_is_stale_may_serve_while_it_is_fetched(self):
+        self.serve()
+        self.assertEqual(self.cached("/short"), ("miss", b"1"))
+        self.assertEqual(self.cached("/short"), ("stale", b"1"))
+        wait_until(lambda: self.cached("/short")[1] != b"1", "the fresh one")
+
+    def test_what_is_stale_may_serve_in_place_of_an_error(self):
+        self.serve({"failures": "2", "pause": "1h", "retries": "0"})
+        self.assertEqual(self.cached("/error"), ("miss", b"1"))
+        self.server.fails = True
+        for _ in range(3):
+            self.assertEqual(self.cached("/error"), ("stale", b"1"))
+        # The third was not sent.
+        self.assertEqual(len(self.server.asked), 3)
+
+    def test_what_is_longer_than_can_be_stored_passes_as_a_whole(self):
+        self.serve()
+        for _ in range(2):
+            cache, body = self.cached("/long")
+            self.assertEqual((cache, body), ("miss", b"x" * 0x4000 * 150))
+
+    def test_what_breaks_off_is_not_stored(self):
+        self.serve({"failures": "0"})
+        for _ in range(2):
+            self.assertEqual(self.code("/broken"), (502, "badgateway"))
+        self.assertEqual(len(self.server.asked), 2)
+
+    def ask_at_once(self, path, count):
+        """Have ${count} clients ask, and return their connections."""
+        connections = [self.connection(self.http_port) for _ in range(count)]
+        for connection in connections:
+            connection.request("GET", f"/upstream/api{path}")
+        wait_until(lambda: self.server.asked, "a request")
+        return connections
+
+    def test_many_clients_cause_one_request(self):
+        self.serve({"limit_key": "up:few"})
+        connections = self.ask_at_once("/slow-fresh", 200)
+        self.server.released.set()
+        for connection in connections:
+            response = connection.getresponse()
+            self.assertEqual((response.status, response.read()), (200, b"1"))
+        self.assertEqual(len(self.server.asked), 1)
+
+    def test_what_is_for_one_client_is_not_shared(self):
+        self.serve()
+        connections = self.ask_at_once("/slow-never", 20)
+        self.server.released.set()
+        bodies = {connection.getresponse().read() for connection in connections}
+        self.assertEqual(len(bodies), 20)
+        self.assertEqual(len(self.server.asked), 20)
+
+    def test_first_client_may_go_while_others_wait(self):
+        self.serve()
+        connections = self.ask_at_once("/slow-fresh", 5)
+        connections[0].sock.close()
+        self.server.released.set()
+        for connection in connections[1:]:
+            self.assertEqual(connection.getresponse().read(), b"1")
+        self.assertEqual(len(self.server.asked), 1)
+
+    def test_what_changes_something_forgets_what_is_stored(self):
+        self.serve({"methods": "GET POST"})
+        self.assertEqual(self.cached("/fresh"), ("miss", b"1"))
+        self.get("/fresh", body=b"x")
+        self.assertEqual(self.cached("/fresh"), ("miss", b"3"))
+
+    def test_reload_keeps_what_is_stored_unless_the_upstream_changed(self):
+        self.serve()
+        self.get("/fresh")
+        self.gate.reload()
+        self.assertEqual(self.cached("/fresh"), ("hit", b"1"))
+        self.gate.settings["upstream:api"]["timeout"] = "11s"
+        self.gate.write_config()
+        self.gate.reload()
+        wait_until(lambda: self.cached("/fresh") != ("hit", b"1"), "another cache")
+
+    def test_hit_costs_nothing_of_the_limit(self):
+        self.serve({"limit_key": "up:few", "max_wait": "0"})
+        for _ in range(10):
+            self.assertEqual(self.get("/fresh").status, 200)
+        self.assertEqual([self.get(f"/fresh?{i}").status for i in range(3)], [200, 200, 429])
+
+
+class BlockTest(UpstreamCase):
+    def upstream(self):
+        class BlockHandler(Handler):
+            def do_late(self):
+                self.plain(429, b"wait", Retry_After="1000")
+
+            def do_down(self):
+                self.plain(503, b"wait", Retry_After="Sun, 06 Nov 2044 08:49:37 GMT")
+
+            def do_last(self):
+                self.plain(200, b"last", X_RateLimit_Remaining="0", X_RateLimit_Reset="500")
+
+        server = Server()
+        server.RequestHandlerClass = BlockHandler
+        self.addCleanup(server.close)
+        return server
+
+    def check(self, path, status, least, most):
+        self.serve()
+        response = self.get(path)
+        self.assertEqual(response.status, status)
+        for _ in range(3):
+            response = self.get("/x")
+            self.assertEqual((response.status, json.loads(response.content)["code"]),
+                             (429, "blocked"))
+            self.assertGreater(int(response.headers["Retry-After"]), least)
+            self.assertLessEqual(int(response.headers["Retry-After"]), most)
+        self.assertEqual(len(self.server.asked), 1)
+
+    def test_429_stops_all(self):
+        self.check("/late", 429, 900, 1000)
+
+    def test_503_with_a_date_stops_all_for_a_day_at_most(self):
+        self.check("/down", 503, 86000, 86400)
+
+    def test_what_is_used_up_stops_all_before_a_429(self):
+        self.check("/last", 200, 400, 500)
+
+
+if __name__ == "__main__":
+    unittest.main()

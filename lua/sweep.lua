@@ -23,6 +23,7 @@ local hash, lock, mark = KEYS[1], KEYS[2], KEYS[3]
 local caller, step_ms, pass_ms, cursor, count = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local back, before = tonumber(ARGV[6]), tonumber(ARGV[7])
 
+prepare(ARGV, 8)
 local me = back > 0 and caller .. '!' or caller
 local holder = call('GET', lock)
 local is_free = not holder or holder == caller or holder == caller .. '!'
@@ -41,7 +42,6 @@ if begins and ahead == 0 then
 	call('SET', mark, format(ONE, now))
 end
 
-prepare(ARGV, 8)
 local page = call('HSCAN', hash, cursor, 'COUNT', count)
 local fields, drained, removed, changed, changes = page[2], {}, 0, {}, 0
 for i = 1, #fields, 2 do

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make the root of the image in a folder: the programs, the libraries that they load,
-# settings, certificates of authorities, and a user.
+# settings, certificates of authorities, time zones, and a user.
 #
 #   conf/container/root.sh FOLDER PROGRAM...
 set -eu
@@ -22,5 +22,9 @@ echo 'dripgate:x:65532:' >"$root/etc/group"
 echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
 	install -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs"
+fi
+if [ -e /usr/share/zoneinfo/zone.tab ]; then
+	mkdir -p "$root/usr/share"
+	cp -R /usr/share/zoneinfo "$root/usr/share"
 fi
 chmod -R go+rX "$root"

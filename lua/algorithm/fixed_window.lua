@@ -11,10 +11,27 @@ local capacity, length
 local stop -- the end of the present window
 
 -- From now on, the limit is that with the parameters from ${argv}[at] on: the
--- capacity and the length of a window.
+-- capacity and the length of a window; or, for windows of the calendar, "LENGTH
+-- END END END END": about their length, and the ends of four windows in a row, in
+-- seconds.  A script whose time is in none of the last three fails with its time:
+-- the caller can say other ends then.  Nothing is written before that.
 local function prepare(argv, at)
-	capacity, length = argv[at] + 0, argv[at + 1] + 0
-	stop = (floor(now / length) + 1) * length
+	capacity, length = argv[at] + 0, tonumber(argv[at + 1])
+	if length then
+		stop = (floor(now / length) + 1) * length
+		return
+	end
+	local about, first, ends = match(argv[at + 1], '^(%d+) (%d+)(.*)$')
+	length, stop = about + 0, nil
+	for finish in gmatch(now >= first * 1000000 and ends or '', '%d+') do
+		if finish * 1000000 > now then
+			stop = finish * 1000000
+			break
+		end
+	end
+	if not stop then
+		error({err = 'OUTSIDE ' .. format(ONE, now)})
+	end
 end
 
 -- The end of the window and the count in ${text} (false: no such bucket), or nil

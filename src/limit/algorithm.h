@@ -28,8 +28,8 @@
 /** Most parameters of a limit that a script takes. */
 #define ALGORITHM_PARAMETERS_MAX 4
 
-/** Longest of them: four numbers with blanks between. */
-#define ALGORITHM_PARAMETER_LEN (4 * NUM_MAX_LEN + 3)
+/** Longest of them: five numbers with blanks between. */
+#define ALGORITHM_PARAMETER_LEN (5 * NUM_MAX_LEN + 4)
 
 struct algorithm_parameters {
 	size_t count;
@@ -105,9 +105,10 @@ struct algorithm {
 
 	/** Add the parameters of the limit for the scripts: call
 	 * algorithm_add_number() or algorithm_add_text() ${parameters}
-	 * times. */
-	void (*add_parameters)(
-	    const struct limit *limit, struct algorithm_parameters *parameters);
+	 * times.  The clock of the server shows about ${now_us}; if it is far
+	 * from that, a script may fail, see server_clock_read_outside(). */
+	void (*add_parameters)(const struct limit *limit, int64_t now_us,
+	    struct algorithm_parameters *parameters);
 
 	size_t parameters;
 	const struct script *batch; /* decides many buckets */

@@ -47,8 +47,8 @@ size_t leaky_bucket_write_fine(
 /* Members of the algorithm's row. */
 bool leaky_bucket_read(const struct limit *limit, const char *text, size_t len,
     struct bucket *bucket);
-void leaky_bucket_add_parameters(
-    const struct limit *limit, struct algorithm_parameters *parameters);
+void leaky_bucket_add_parameters(const struct limit *limit, int64_t now_us,
+    struct algorithm_parameters *parameters);
 #define LEAKY_BUCKET_WORDS 5
 extern const struct limit_word leaky_bucket_words[LEAKY_BUCKET_WORDS];
 int leaky_bucket_check(const struct limit *limit, struct limit_error *error);

@@ -107,13 +107,14 @@ leaky_bucket_add_block(
 /* The recharge as decimal microseconds; and how a text ends that is written
  * under it. */
 void
-leaky_bucket_add_parameters(
-    const struct limit *limit, struct algorithm_parameters *parameters)
+leaky_bucket_add_parameters(const struct limit *limit, int64_t now_us,
+    struct algorithm_parameters *parameters)
 {
 	char suffix[1 + NUM_MAX_LEN] = "/", recharge[WORD_TEXT_MAX];
 	size_t len =
 	    1 + num_write_compact(suffix + 1, leaky_bucket_recharge(limit));
 
+	(void)now_us;
 	algorithm_add_number(parameters, limit->capacity);
 	if (limit->recharge_ns == 0)
 		algorithm_add_number(parameters, limit->recharge_us);

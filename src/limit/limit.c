@@ -477,6 +477,7 @@ limit_free(struct limit *limit)
 	if (!limit)
 		return;
 	pattern_free(limit);
+	zone_free(limit->zone);
 	free(limit->also);
 	free(limit);
 }

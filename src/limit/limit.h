@@ -10,6 +10,7 @@
 
 #include "base/attr.h"
 #include "base/siphash.h"
+#include "limit/calendar.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,7 +64,10 @@ struct limit {
 	int64_t block_max_us;    /* of those that grow */
 	int64_t block_memory_us; /* 0: not given */
 	int64_t queue_us;        /* leaky bucket: longest time to wait */
-	int64_t window_us;       /* fixed window: >= 1 */
+	int64_t window_us;       /* fixed window: >= 1; of the calendar, about
+				    that long */
+	enum calendar_unit calendar; /* of the window, or CALENDAR_NONE */
+	struct zone *zone;           /* of the calendar; NULL: UTC */
 
 	unsigned normalize; /* keys (limit/normalize.h); 0: as they are */
 	char *also; /* keys that are charged too (limit/also.h); or NULL */

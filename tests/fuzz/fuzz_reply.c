@@ -129,7 +129,8 @@ take_batch_reply(size_t first, size_t second, const redisReply *reply)
 	query(batch, 1, second, "y", OP_PEEK);
 	query(batch, 2, first, "z", OP_RESET);
 	query(batch, 3, first, "x", OP_CONSUME);
-	batch_write(batch, "drip:", &single, &command);
+	batch_write(
+	    batch, &(struct batch_target){"drip:", &single, 0}, &command);
 	check(!command.failed);
 	strange = batch_take_reply(batch, reply, &foreign);
 	check(strange >= -1 && strange <= 3);

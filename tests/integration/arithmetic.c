@@ -246,11 +246,12 @@ is_alike(const struct group *group)
 }
 
 static void
-add_group(struct args *args, const struct group *group)
+add_group(struct args *args, const struct group *group, int64_t now_us)
 {
 	bool alike = is_alike(group);
 
-	args_add_limit(args, &group->hash->limit, group->n,
+	args_add_limit(args, &group->hash->limit,
+	    random_about(&group->hash->limit, now_us), group->n,
 	    alike ? group->entries[0].ops : "");
 	for (unsigned i = 0; i < group->n; i++)
 		args_add(args, "k%u", group->entries[i].key);
@@ -269,7 +270,7 @@ send_batch(const struct batch *batch)
 	for (unsigned i = 0; i < batch->n; i++)
 		args_add(&args, "%s", batch->groups[i].hash->name);
 	for (unsigned i = 0; i < batch->n; i++)
-		add_group(&args, &batch->groups[i]);
+		add_group(&args, &batch->groups[i], batch->now_us);
 	args_add_time(&args, batch->now_us);
 	redis_send(&args);
 

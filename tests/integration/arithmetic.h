@@ -70,6 +70,10 @@ op_suffix(const struct limit *limit, enum op op, int64_t wait_us, char text[32])
 /** A time after ${now_us}, or an hour away: clocks are set by people. */
 int64_t random_time(int64_t now_us, const struct limit *limit);
 
+/** What the daemon takes for the time of the server, which is ${now_us}: of
+ * windows of the calendar, up to one away. */
+int64_t random_about(const struct limit *limit, int64_t now_us);
+
 /* arithmetic_redis.c: commands and replies. */
 
 /** A command being put together; zeroed, and zeroed again once sent. */
@@ -94,13 +98,14 @@ void args_add_script(
 /** The same, of the script of plans. */
 void args_add_plan(struct args *args, unsigned hashes);
 
-/** Add the parameters of the limit. */
-void args_add_parameters(struct args *args, const struct limit *limit);
+/** Add the parameters of the limit, at about ${now_us}. */
+void args_add_parameters(
+    struct args *args, const struct limit *limit, int64_t now_us);
 
-/** Add what the script is to know of one hash: its limit, how many buckets, and
- * the operations on each, or "" if they differ. */
+/** Add what the script is to know of one hash at about ${now_us}: its limit,
+ * how many buckets, and the operations on each, or "" if they differ. */
 void args_add_limit(struct args *args, const struct limit *limit,
-    unsigned buckets, const char *ops);
+    int64_t now_us, unsigned buckets, const char *ops);
 
 /** Add the end of a call of a script: the time. */
 void args_add_time(struct args *args, int64_t now_us);

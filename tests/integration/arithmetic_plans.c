@@ -150,13 +150,14 @@ take_step(struct query *first, int64_t now_us)
 }
 
 static void
-add_hashes(struct args *args)
+add_hashes(struct args *args, int64_t now_us)
 {
 	for (unsigned i = 0; i < HASHES; i++)
 		args_add(args, "%s", hashes[i].name);
 	for (unsigned i = 0; i < HASHES; i++) {
 		args_add(args, "%s", hashes[i].limit.algorithm->name);
-		args_add_parameters(args, &hashes[i].limit);
+		args_add_parameters(args, &hashes[i].limit,
+		    random_about(&hashes[i].limit, now_us));
 		args_add(args, "3600000");
 		args_add(args, "%u", KEYS);
 		for (unsigned k = 0; k < KEYS; k++)
@@ -173,7 +174,7 @@ send_plan(int64_t now_us)
 	unsigned steps = 1 + pick_below(STEPS_MAX), parts_n = 0;
 
 	args_add_plan(&args, HASHES);
-	add_hashes(&args);
+	add_hashes(&args, now_us);
 	for (unsigned i = 0; i < steps; i++) {
 		parts_n += random_step(parts);
 		add_step(&args, parts);

@@ -1,5 +1,7 @@
 #include "arithmetic.h"
 
+#include "base/zone_file.h"
+#include "limit/calendar.h"
 #include "limit/leaky_state.h"
 
 #define HOUR INT64_C(3600000000)
@@ -81,15 +83,48 @@ random_queue(struct limit *limit)
 			      : 0;
 }
 
+/* Zones that change their clocks at odd times, or by odd steps; NULL: UTC. */
+static struct zone *
+random_zone(void)
+{
+	static const char *const names[] = {"Europe/Berlin",
+	    "Australia/Lord_Howe", "Pacific/Apia", "America/Havana",
+	    "America/St_Johns", "Asia/Kathmandu"};
+	static struct zone *zones[COUNT(names)];
+	size_t i = (size_t)pick_below(COUNT(names) + 1);
+	char reason[ZONE_REASON_MAX];
+
+	if (i == COUNT(names))
+		return NULL;
+	if (!zones[i])
+		zones[i] = zone_file_read(names[i], reason);
+	if (!zones[i])
+		die("%s", reason);
+	return zones[i];
+}
+
+static void
+random_window(struct limit *limit, int64_t most_us)
+{
+	limit->calendar = CALENDAR_NONE;
+	limit->window_us = random_scale(most_us);
+	if (pick_below(2))
+		return;
+	limit->calendar =
+	    (enum calendar_unit)(1 + pick_below(CALENDAR_UNITS - 1));
+	limit->window_us = calendar_length_us(limit->calendar);
+	limit->zone = random_zone();
+}
+
 struct limit
 random_limit(const struct algorithm *algorithm)
 {
 	struct limit limit = {
 	    .algorithm = algorithm,
 	    .capacity = random_scale(LIMIT_CAPACITY_MAX),
-	    .window_us = random_scale(LIMIT_SPAN_MAX - 1),
 	};
 
+	random_window(&limit, LIMIT_SPAN_MAX - 1);
 	limit.recharge_us = random_scale((LIMIT_SPAN_MAX - 1) / limit.capacity);
 	/* Thousandths, as there are in fast ones. */
 	if (pick_below(4) == 0) {
@@ -119,7 +154,7 @@ random_change(struct limit *limit)
 		limit->recharge_us = random_scale(limit->recharge_us);
 		limit->recharge_ns =
 		    limit->recharge_us < 1000 ? pick_below(1000) : 0;
-		limit->window_us = random_scale(limit->window_us);
+		random_window(limit, limit->window_us);
 		break;
 	case 3:
 		random_block(limit);
@@ -194,6 +229,11 @@ random_time(int64_t now_us, const struct limit *limit)
 		now_us += random_scale(10 * DAY);
 		break;
 	case 3:
+		if (limit->calendar != CALENDAR_NONE)
+			now_us = calendar_end_us(
+				     limit->calendar, limit->zone, now_us) -
+				 pick_below(2);
+		break;
 	case 4:
 		break;
 	default: /* about the time in which what is admitted leaks */
@@ -201,4 +241,15 @@ random_time(int64_t now_us, const struct limit *limit)
 		break;
 	}
 	return now_us >= START && now_us < LIMIT_SPAN_MAX ? now_us : START;
+}
+
+int64_t
+random_about(const struct limit *limit, int64_t now_us)
+{
+	int64_t ends_us[4], i = pick_below(3);
+
+	if (limit->calendar == CALENDAR_NONE)
+		return now_us;
+	calendar_ends_us(limit->calendar, limit->zone, now_us, ends_us);
+	return ends_us[i] - (i > 0 ? pick_below(2) : 0);
 }

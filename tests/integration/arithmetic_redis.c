@@ -63,20 +63,21 @@ args_add_plan(struct args *args, unsigned hashes)
 }
 
 void
-args_add_parameters(struct args *args, const struct limit *limit)
+args_add_parameters(
+    struct args *args, const struct limit *limit, int64_t now_us)
 {
 	struct algorithm_parameters parameters = {0};
 
-	limit->algorithm->add_parameters(limit, &parameters);
+	limit->algorithm->add_parameters(limit, now_us, &parameters);
 	for (size_t i = 0; i < parameters.count; i++)
 		args_add_bytes(args, parameters.text[i], parameters.len[i]);
 }
 
 void
-args_add_limit(struct args *args, const struct limit *limit, unsigned buckets,
-    const char *ops)
+args_add_limit(struct args *args, const struct limit *limit, int64_t now_us,
+    unsigned buckets, const char *ops)
 {
-	args_add_parameters(args, limit);
+	args_add_parameters(args, limit, now_us);
 	args_add(args, "3600000"); /* the hash's time to live */
 	args_add(args, "%u", buckets);
 	args_add(args, "%s", ops);

@@ -185,7 +185,7 @@ send_texts(const struct limit *limit, const struct text *texts)
 
 	args_add_script(&args, limit->algorithm, 1);
 	args_add(&args, HASH);
-	args_add_limit(&args, limit, BATCH_MAX, "r 1");
+	args_add_limit(&args, limit, START, BATCH_MAX, "r 1");
 	add_keys(&args);
 	args_add_time(&args, START);
 	redis_send(&args);

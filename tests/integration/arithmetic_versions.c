@@ -107,7 +107,7 @@ ask_script(struct story *story, const struct limit *limit, int64_t amount,
 	snprintf(op, sizeof(op), "%" PRId64, amount);
 	args_add_script(&args, limit->algorithm, 1);
 	args_add(&args, HASH);
-	args_add_limit(&args, limit, 1, op);
+	args_add_limit(&args, limit, now_us, 1, op);
 	args_add(&args, "k0");
 	args_add_time(&args, now_us);
 	redis_send(&args);

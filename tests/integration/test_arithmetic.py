@@ -191,6 +191,25 @@ class FixedWindowTest(EitherScript, ScriptTest):
     brief = Limit(1, 7)
     one_drop = f"{NOW // 1_000_000 + 1}s1"
 
+    def calendar(self, *ends):
+        return Limit(5, " ".join(str(n) for n in (86_400_000_000, *ends)))
+
+    def test_windows_of_the_calendar_end_when_the_caller_says(self):
+        second = NOW // 1_000_000
+        for ends in [(1, 2, second + 9, second + 99), (1, second, second + 9, second + 20),
+                     (second, second + 9, second + 10, second + 20), (0, 0, 0, second + 9)]:
+            self.ask("DEL", "h")
+            self.run_script({"h": self.calendar(*ends).group("1", "a")})
+            self.assertEqual(self.fields("h"), {"a": f"{second + 9}s1"})
+
+    def test_windows_of_another_time_are_refused_with_the_servers(self):
+        second = NOW // 1_000_000
+        self.run_ops("1", "a")
+        for ends in [(1, 2, 3, second), (second + 1, second + 2, second + 3, second + 4)]:
+            with self.assertRaisesRegex(RedisError, f"^OUTSIDE {NOW} "):
+                self.run_script({"h": self.limit.group("1", "b"),
+                                 "i": self.calendar(*ends).group("1", "a")})
+        self.assertEqual(self.fields("h"), {"a": self.one_drop})
 
     def test_window_that_ends_within_a_second(self):
         self.run_script({"h": self.brief.group("1", "a")})

@@ -174,6 +174,33 @@ START_TEST(first_pass_comes_at_a_random_time)
 }
 END_TEST
 
+/* The script was told windows of the calendar of another time. */
+static void
+reply_outside(void)
+{
+	peer_say(server, "-OUTSIDE %lld script: x\r\n",
+	    (long long)(clock_us() + server_ahead_us));
+}
+
+START_TEST(step_for_another_time_is_made_once_more)
+{
+	begin_pass();
+	for (int i = 0; i < 2; i++) {
+		reply_outside();
+		ck_assert_pstr_eq(steps("login"), "0");
+		reply_step("0", 7);
+		ck_assert_str_eq(noted(), "7");
+		fake_pass(LIFE);
+		ck_assert_pstr_eq(steps("login"), "0");
+	}
+	reply_outside();
+	ck_assert_pstr_eq(steps("login"), "0");
+	ck_assert_str_eq(noted(), "");
+	reply_outside();
+	ck_assert_str_eq(noted(), "failed");
+}
+END_TEST
+
 START_TEST(next_pass_comes_after_the_life_of_the_buckets)
 {
 	begin_pass();
@@ -613,6 +640,7 @@ sweep_suite(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, first_pass_comes_at_a_random_time);
+	tcase_add_test(tcase, step_for_another_time_is_made_once_more);
 	tcase_add_test(tcase, next_pass_comes_after_the_life_of_the_buckets);
 	tcase_add_test(tcase, pass_leaves_the_server_to_others);
 	tcase_add_test(tcase, pass_keeps_its_pace);

@@ -16,6 +16,7 @@
 	X(bucket_file)                                                         \
 	X(buf)                                                                 \
 	X(cache)                                                               \
+	X(calendar)                                                            \
 	X(choice)                                                              \
 	X(check)                                                               \
 	X(cluster_map)                                                         \
@@ -92,7 +93,8 @@
 	X(upstream_headers)                                                    \
 	X(url)                                                                 \
 	X(users)                                                               \
-	X(verbs)
+	X(verbs)                                                               \
+	X(zone)
 
 #define SUITE(name) Suite *name##_suite(void);
 SUITES(SUITE)

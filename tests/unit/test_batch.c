@@ -118,7 +118,8 @@ written_call(void)
 	struct buf text = {0};
 	redisReply *call;
 
-	batch_write(batch, "drip:", &partitions, &command);
+	batch_write(
+	    batch, &(struct batch_target){"drip:", &partitions, 0}, &command);
 	ck_assert(!command.failed);
 	call = reply_of(buf_data(&command.bytes), buf_len(&command.bytes));
 	for (size_t i = 0; i < call->elements; i++) {

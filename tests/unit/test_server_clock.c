@@ -85,6 +85,31 @@ START_TEST(clocks_may_drift_apart)
 }
 END_TEST
 
+START_TEST(time_of_the_server_is_what_it_showed_or_the_wall_clocks)
+{
+	ck_assert_int_eq(
+	    server_clock_now(&watched, START, 5 * SECOND), START + 5 * SECOND);
+	look(START, 0, 1000);
+	ck_assert_int_eq(server_clock_now(&watched, START + SECOND, 0),
+	    START + SECOND + HOUR - 1000);
+}
+END_TEST
+
+START_TEST(error_of_a_script_may_have_the_time)
+{
+	ck_assert_int_eq(
+	    server_clock_read_outside("OUTSIDE 1700000000000001 script: x"),
+	    1700000000000001);
+	ck_assert_int_eq(server_clock_read_outside("OUTSIDE 7"), 7);
+	ck_assert_int_eq(server_clock_read_outside("OUTSIDE "), -1);
+	ck_assert_int_eq(server_clock_read_outside("OUTSIDE x"), -1);
+	ck_assert_int_eq(
+	    server_clock_read_outside("OUTSIDE 99999999999999999999"), -1);
+	ck_assert_int_eq(server_clock_read_outside("ERR OUTSIDE 7"), -1);
+	ck_assert_int_eq(server_clock_read_outside(""), -1);
+}
+END_TEST
+
 Suite *
 server_clock_suite(void)
 {
@@ -97,6 +122,9 @@ server_clock_suite(void)
 	tcase_add_test(tcase, clock_set_back_is_seen_once);
 	tcase_add_test(tcase, clock_set_ahead_is_where_it_is_set_back_from);
 	tcase_add_test(tcase, clocks_may_drift_apart);
+	tcase_add_test(
+	    tcase, time_of_the_server_is_what_it_showed_or_the_wall_clocks);
+	tcase_add_test(tcase, error_of_a_script_may_have_the_time);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -61,6 +61,7 @@ struct batch {
 	struct query *first, *last; /* steps of a plan, chained by ->next */
 	struct script_call call;
 	bool redirected; /* sent once more, to where its slot is */
+	bool outside;    /* sent once more, for another time of the server */
 	int64_t deadline_us;
 	int64_t sent_us;
 	int64_t decided_us; /* by the clock of Redis, once it replied */
@@ -110,10 +111,16 @@ bool batch_has_room(const struct batch *batch, const struct query *query);
  * memory). */
 int batch_add(struct batch *batch, struct query *query) MUST_USE;
 
-/** Write the call of the algorithm's script, for hashes whose names begin with
- * ${prefix} and the tags of ${partitions}. */
-void batch_write(struct batch *batch, const char *prefix,
-    const struct partitions *partitions, struct command *command);
+/** What a call says of where it goes. */
+struct batch_target {
+	const char *prefix;                  /* of the hashes' names */
+	const struct partitions *partitions; /* whose tags follow */
+	int64_t now_us; /* about what the server's clock shows */
+};
+
+/** Write the call of the algorithm's script. */
+void batch_write(struct batch *batch, const struct batch_target *target,
+    struct command *command);
 
 /** Read the bucket of an entry from its part of a reply.  False: the text is
  * not a bucket's. */

@@ -17,6 +17,7 @@ batch_clear(struct batch *batch)
 	batch->rules = NULL;
 	batch->is_plan = false;
 	batch->redirected = false;
+	batch->outside = false;
 	batch->first = batch->last = NULL;
 	batch->count = 0;
 	batch->queries = 0;

@@ -229,8 +229,8 @@ batch_write_fields(struct batch *batch, const struct group *group,
 }
 
 static void
-batch_write_group(
-    struct batch *batch, const struct group *group, struct command *command)
+batch_write_group(struct batch *batch, const struct group *group,
+    int64_t now_us, struct command *command)
 {
 	struct buf *ops = &batch->ops;
 	const struct limit *limit = group->limit;
@@ -240,7 +240,7 @@ batch_write_group(
 	if (batch->is_plan)
 		command_add(command, limit->algorithm->name,
 		    strlen(limit->algorithm->name));
-	limit->algorithm->add_parameters(limit, &parameters);
+	limit->algorithm->add_parameters(limit, now_us, &parameters);
 	for (size_t i = 0; i < parameters.count; i++)
 		command_add(command, parameters.text[i], parameters.len[i]);
 	command_add_int(command, limit_life_us(limit) / 1000 + AFTERLIFE_MS);
@@ -304,15 +304,16 @@ batch_write_hashes(struct batch *batch, const char *prefix,
 }
 
 void
-batch_write(struct batch *batch, const char *prefix,
-    const struct partitions *partitions, struct command *command)
+batch_write(struct batch *batch, const struct batch_target *target,
+    struct command *command)
 {
 	batch_sort_entries(batch);
 	batch_find_groups(batch);
 	script_begin(command, &batch->call, batch_count_arguments(batch));
-	batch_write_hashes(batch, prefix, partitions, command);
+	batch_write_hashes(batch, target->prefix, target->partitions, command);
 	for (unsigned i = 0; i < batch->group_count; i++)
-		batch_write_group(batch, &batch->groups[i], command);
+		batch_write_group(
+		    batch, &batch->groups[i], target->now_us, command);
 	if (batch->is_plan)
 		plan_write_steps(batch, command);
 }

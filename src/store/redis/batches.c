@@ -1,4 +1,11 @@
+/*
+ * Job: the batches of a shard: open ones, those that wait, in which order.
+ * Invariant: what is to be sent again goes before what was not sent yet.
+ * The heart: batches_next(), batches_send_again().
+ */
 #include "store/redis/batches.h"
+
+#include "store/redis/server_clock.h"
 
 void
 batches_init(struct batches *batches)
@@ -118,6 +125,22 @@ batches_send_again(struct batches *batches, struct batch *batch)
 	*place = batch;
 	if (!batch->next)
 		batches->tail = batch;
+}
+
+bool
+batches_take_outside(
+    struct batches *batches, struct batch *batch, const redisReply *reply)
+{
+	int64_t server_us = reply->type == REDIS_REPLY_ERROR
+				? server_clock_read_outside(reply->str)
+				: -1;
+
+	if (server_us == -1 || batch->outside)
+		return false;
+	batch->outside = true;
+	batch->decided_us = server_us;
+	batches_send_again(batches, batch);
+	return true;
 }
 
 static bool

@@ -59,6 +59,12 @@ void batches_push_back(struct batches *batches, struct batch *batch);
  * are sent again too. */
 void batches_send_again(struct batches *batches, struct batch *batch);
 
+/** If the reply says that the batch was written for another time than the
+ * server's, so that nothing was done: set its decided_us to that, and have it
+ * sent again, once.  Return whether that is so. */
+bool batches_take_outside(
+    struct batches *batches, struct batch *batch, const redisReply *reply);
+
 /** A batch is done with. */
 void batches_recycle(struct batches *batches, struct batch *batch);
 

@@ -1,5 +1,9 @@
 #include "store/redis/server_clock.h"
 
+#include "base/num.h"
+
+#include <string.h>
+
 /* Two clocks drift apart by less than one part in this many. */
 #define DRIFT 1000
 
@@ -23,4 +27,25 @@ server_clock_look(struct server_clock *clock, int64_t server_us,
 	clock->at_us = read_us;
 	clock->known = true;
 	return is_back ? ahead_us - most_us : 0;
+}
+
+int64_t
+server_clock_now(
+    const struct server_clock *clock, int64_t now_us, int64_t shift_us)
+{
+	return now_us + (clock->known ? clock->ahead_us : shift_us);
+}
+
+int64_t
+server_clock_read_outside(const char *error)
+{
+	static const char word[] = "OUTSIDE ";
+	const char *time = error + sizeof(word) - 1;
+	int64_t us;
+
+	if (strncmp(error, word, sizeof(word) - 1) != 0 ||
+	    num_read_int(time, num_count_digits(time, strlen(time)), 0,
+		SERVER_CLOCK_MAX_US, &us) == -1)
+		return -1;
+	return us;
 }

@@ -16,6 +16,9 @@
 /** Smaller steps back are not noticed. */
 #define SERVER_CLOCK_BACK_US INT64_C(1000000)
 
+/** Later than any time that a server says. */
+#define SERVER_CLOCK_MAX_US (INT64_C(1) << 53)
+
 /** All zero to begin with. */
 struct server_clock {
 	bool known;
@@ -29,5 +32,15 @@ struct server_clock {
  * not. */
 int64_t server_clock_look(struct server_clock *clock, int64_t server_us,
     int64_t called_us, int64_t read_us);
+
+/** About what the server's clock shows at ${now_us} of ours, the wall clock
+ * being ahead of that by ${shift_us}: counts while the server's is not known.
+ */
+int64_t server_clock_now(
+    const struct server_clock *clock, int64_t now_us, int64_t shift_us);
+
+/** The server's time from the error of a script that was given boundaries of
+ * another time, and wrote nothing; or -1: it is another error. */
+int64_t server_clock_read_outside(const char *error);
 
 #endif

@@ -304,6 +304,17 @@ shard_follow(struct shard *shard)
 	link_follow(shard->link, &to);
 }
 
+/* Send it once more, for the time that the server's clock shows. */
+static bool
+shard_is_outside(
+    struct shard *shard, struct batch *batch, const redisReply *reply)
+{
+	if (!batches_take_outside(&shard->batches, batch, reply))
+		return false;
+	shard_look_at_clock(shard, batch);
+	return true;
+}
+
 static void
 shard_on_reply(struct script_call *call, const redisReply *reply)
 {
@@ -314,7 +325,8 @@ shard_on_reply(struct script_call *call, const redisReply *reply)
 	shard->proofs.proving[batches_kind_of(batch)] = false;
 	if (reply)
 		server_time_call(shard->server, clock_us() - batch->sent_us);
-	if (!reply || !shard_redirect(shard, batch, reply))
+	if (!reply || (!shard_redirect(shard, batch, reply) &&
+			  !shard_is_outside(shard, batch, reply)))
 		shard_take(shard, batch, reply);
 	if (reply)
 		shard_follow(shard);
@@ -329,8 +341,11 @@ shard_write(struct script_call *call, struct command *command)
 
 	if (batch->queries == 0)
 		return false;
-	batch_write(
-	    batch, options->prefix, &options->topology->partitions, command);
+	batch_write(batch,
+	    &(struct batch_target){options->prefix,
+		&options->topology->partitions,
+		server_clock_now(&shard->clock, clock_us(), clock_shift_us())},
+	    command);
 	return true;
 }
 

@@ -62,6 +62,7 @@ struct sweep {
 	struct chore *current; /* the pass under way, or NULL */
 	bool trims;            /* this pass trims */
 	char cursor[24];
+	bool outside;      /* the step was made for another time */
 	bool calling;      /* a call is in flight */
 	int64_t called_us; /* when it was made */
 	int64_t step_us;   /* when it was due; then when the next one is */
@@ -143,18 +144,24 @@ sweep_is_step(const redisReply *reply)
 }
 
 static void
+sweep_take_time(struct sweep *sweep, int64_t server_us)
+{
+	int64_t back_us = server_clock_look(
+	    &sweep->clock, server_us, sweep->called_us, clock_us());
+
+	if (back_us > 0)
+		sweep_trim(sweep, back_us, sweep->clock.since_us);
+}
+
+static void
 sweep_look_at_clock(struct sweep *sweep, const redisReply *reply)
 {
 	int64_t server_us =
 	    reply_read_time(reply->element[3], reply->element[4]);
-	int64_t back_us;
 
 	if (server_us == -1)
 		return;
-	back_us = server_clock_look(
-	    &sweep->clock, server_us, sweep->called_us, clock_us());
-	if (back_us > 0)
-		sweep_trim(sweep, back_us, sweep->clock.since_us);
+	sweep_take_time(sweep, server_us);
 	/* It may have been set back while no daemon ran. */
 	if (reply->element[5]->integer > 0 && !sweep_must_trim(sweep))
 		sweep_trim(sweep, reply->element[5]->integer, clock_us());
@@ -178,6 +185,22 @@ sweep_wait_for_step(struct sweep *sweep)
 
 	timer_set(&sweep->timer,
 	    sweep->step_us > now_us ? sweep->step_us - now_us : 0);
+}
+
+/* Whether the step is to be made once more, since the server's time is another
+ * one than it was made for. */
+static bool
+sweep_is_outside(struct sweep *sweep, const redisReply *reply)
+{
+	int64_t server_us = reply->type == REDIS_REPLY_ERROR
+				? server_clock_read_outside(reply->str)
+				: -1;
+
+	if (server_us == -1 || sweep->outside)
+		return false;
+	sweep->outside = true;
+	sweep_take_time(sweep, server_us);
+	return true;
 }
 
 /* A key that is not a hash is no failure here: the store reports it. */
@@ -214,6 +237,10 @@ sweep_on_step(struct script_call *call, const redisReply *reply)
 	}
 	if (!reply)
 		return; /* the link is down */
+	if (sweep_is_outside(sweep, reply)) {
+		sweep_wait_for_step(sweep);
+		return;
+	}
 	if (!sweep_is_step(reply) || reply->element[0]->len == 0) {
 		/* Another daemon's turn, or an error: another time. */
 		sweep_end_pass(sweep);
@@ -221,6 +248,7 @@ sweep_on_step(struct script_call *call, const redisReply *reply)
 		return;
 	}
 	sweep->failure[0] = '\0';
+	sweep->outside = false;
 	link_proven(sweep->link);
 	sweep->events->swept(sweep->arg, (unsigned)reply->element[2]->integer);
 	memcpy(
@@ -256,7 +284,9 @@ sweep_write_step(struct script_call *call, struct command *command)
 	snprintf(lock, sizeof(lock), "%s:sweep", hash);
 	/* As of a limit without a name, which none is. */
 	snprintf(mark, sizeof(mark), "%s%s:sweep", sweep->options->prefix, tag);
-	limit->algorithm->add_parameters(limit, &parameters);
+	limit->algorithm->add_parameters(limit,
+	    server_clock_now(&sweep->clock, clock_us(), clock_shift_us()),
+	    &parameters);
 	script_begin(command, call, 11 + parameters.count);
 	command_add_int(command, 3);
 	command_add(command, hash, len);

@@ -37,12 +37,13 @@ struct import_limit {
 	int64_t capacity;
 	unsigned unit;
 	bool leaky, shadow;
-	const char *also; /* or NULL */
+	const char *action; /* that asks no bucket; or NULL */
+	const char *also;   /* or NULL */
 };
 
 /* One that never denies. */
 static const struct import_limit import_free = {
-    .suffix = "", .capacity = LIMIT_CAPACITY_MAX, .unit = 1, .shadow = true};
+    .suffix = "", .action = "allow"};
 
 static const struct envoy_node *
 import_node_of(const struct importing *importing)
@@ -89,6 +90,9 @@ import_write_figures(
 	long long seconds = descriptor_units[limit->unit].seconds;
 	long long capacity = limit->capacity;
 
+	if (limit->action)
+		return buf_printf(
+		    &importing->out, "action = %s\n", limit->action);
 	return limit->leaky ? buf_printf(&importing->out,
 				  "capacity = %lld\nrate = %lld/%llds\n",
 				  capacity, capacity, seconds)
@@ -210,12 +214,8 @@ import_bound(struct importing *importing, struct import_limit *limit)
 {
 	int64_t fastest = descriptor_units[limit->unit].seconds * 1000000;
 
-	if (limit->capacity == 0) {
-		import_leave(importing,
-		    "requests_per_unit = 0 is not carried over: 1 is the "
-		    "least");
-		limit->capacity = 1;
-	}
+	if (limit->capacity == 0)
+		limit->action = "deny";
 	if (limit->capacity > LIMIT_CAPACITY_MAX) {
 		import_leave(importing,
 		    "requests_per_unit is not carried over: 1000000000 is the "

@@ -156,8 +156,13 @@ static void
 why_write_denial(FILE *to, const struct verdict *verdict, const char *fields)
 {
 	double blocked = why_number(fields, "blocked");
-	char at[40], retry[40];
+	char at[40], retry[40], from[40];
 
+	why_find(fields, "from", from, sizeof(from));
+	if (strcmp(from, "action") == 0) {
+		fputs(", whose action is deny", to);
+		return;
+	}
 	fputs(blocked > 0 ? ", which blocks it" : ", whose bucket is full", to);
 	why_write_level(to, fields);
 	why_find(fields, "retry", retry, sizeof(retry));

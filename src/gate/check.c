@@ -12,6 +12,7 @@
 #include "gate/fallback.h"
 #include "gate/gate.h"
 #include "gate/joint.h"
+#include "limit/algorithm.h"
 #include "limit/normalize.h"
 
 #include <assert.h>
@@ -230,6 +231,18 @@ check_lack_memory(struct check *check)
 	check_set_state(check, CHECK_DECIDED);
 }
 
+bool
+check_act(struct query *query)
+{
+	if (query->limit->action == ACTION_NONE)
+		return false;
+	decide(query->limit, query->op, query->amount, query->now_us, NULL,
+	    &query->decision);
+	query->result = query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;
+	query->decided_by = DECIDED_BY_ACTION;
+	return true;
+}
+
 /* Decide at once, or leave it to the store and return false. */
 static bool
 check_ask(struct check *check, struct query *query)
@@ -242,6 +255,10 @@ check_ask(struct check *check, struct query *query)
 	}
 	if (op_puts(query->op) && check_is_sampled(gate))
 		check_take_sample(check, query);
+	if (check_act(query)) {
+		check_conclude(check);
+		return true;
+	}
 	if (gate->deny_cache && deny_cache_decide(gate->deny_cache, query)) {
 		check_conclude(check);
 		return true;
@@ -426,7 +443,7 @@ check_prefetch(const struct check *check)
 	const struct query *query = &check->query;
 
 	if (check->state != CHECK_READY || !query->limit ||
-	    query->limit->normalize)
+	    query->limit->normalize || query->limit->action != ACTION_NONE)
 		return;
 	if (gate->deny_cache)
 		deny_cache_prefetch(gate->deny_cache, query);
@@ -478,6 +495,7 @@ decided_by_name(enum decided_by decided_by)
 	    [DECIDED_BY_REDIS] = "redis",
 	    [DECIDED_BY_DENYCACHE] = "denycache",
 	    [DECIDED_BY_FALLBACK] = "fallback",
+	    [DECIDED_BY_ACTION] = "action",
 	};
 
 	return names[decided_by];

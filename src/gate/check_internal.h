@@ -21,6 +21,9 @@ void check_conclude(struct check *check);
 /** The decision, or the outcome without one, is known. */
 void check_decided(struct check *check);
 
+/** Decide a query whose limit has an action.  Return whether it has one. */
+bool check_act(struct query *query);
+
 /** No limit matches: what [limits] unmatched says. */
 void check_conclude_unmatched(struct check *check);
 

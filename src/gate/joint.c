@@ -76,14 +76,22 @@ joint_is_refused_again(const struct query *query)
 	return query->decided_by == DECIDED_BY_DENYCACHE;
 }
 
+/* Whether the store need not be asked. */
+static bool
+joint_is_decided(const struct query *query)
+{
+	return joint_is_refused_again(query) ||
+	       query->decided_by == DECIDED_BY_ACTION;
+}
+
 static bool
 joint_denies(const struct query *query)
 {
 	return !query->decision.allowed && !query->limit->shadow;
 }
 
-/* Have the deny cache decide what it can.  Return whether that denies the
- * check, so that the store need not be asked. */
+/* Have actions and the deny cache decide what they can.  Return whether that
+ * denies the check, so that the store need not be asked. */
 static bool
 joint_ask_deny_cache(struct joint *joint)
 {
@@ -92,7 +100,8 @@ joint_ask_deny_cache(struct joint *joint)
 	for (unsigned i = 0; i < joint->count; i++) {
 		struct query *query = &joint->queries[i];
 
-		if (cache && deny_cache_decide(cache, query) &&
+		if ((check_act(query) ||
+			(cache && deny_cache_decide(cache, query))) &&
 		    joint_denies(query) && !joint->check->charges_each) {
 			joint->decider = i;
 			return true;
@@ -112,7 +121,7 @@ joint_ask_store(struct joint *joint)
 	for (unsigned i = 0; i < joint->count; i++) {
 		struct query *query = &joint->queries[i];
 
-		if (!joint_is_refused_again(query))
+		if (!joint_is_decided(query))
 			joint_group(&groups,
 			    each ? i : store_place(store, query), query);
 	}
@@ -271,7 +280,7 @@ joint_learn(const struct joint *joint)
 	struct deny_cache *cache = joint->check->gate->deny_cache;
 
 	for (unsigned i = 0; cache && i < joint->count; i++)
-		if (!joint_is_refused_again(&joint->queries[i]))
+		if (!joint_is_decided(&joint->queries[i]))
 			deny_cache_learn(cache, &joint->queries[i]);
 }
 

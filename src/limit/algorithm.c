@@ -1,5 +1,6 @@
 #include "limit/algorithm.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,6 +23,36 @@ algorithm_find(const char *name)
 		if (strcasecmp(algorithms[i]->name, name) == 0)
 			return algorithms[i];
 	return NULL;
+}
+
+static int
+algorithm_fail(struct limit_error *error)
+{
+	size_t len = (size_t)snprintf(
+	    error->reason, sizeof(error->reason), "algorithm must be ");
+
+	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
+		len += (size_t)snprintf(error->reason + len,
+		    sizeof(error->reason) - len, "%s%s",
+		    i == 0                    ? ""
+		    : i + 1 < ALGORITHM_COUNT ? ", "
+					      : " or ",
+		    algorithm_at(i)->name);
+	return -1;
+}
+
+int
+algorithm_set(struct limit *limit, const char *value, struct limit_error *error)
+{
+	limit->algorithm = algorithm_find(value);
+	return limit->algorithm ? 0 : algorithm_fail(error);
+}
+
+const char *
+algorithm_get(const struct limit *limit, char text[WORD_TEXT_MAX])
+{
+	(void)text;
+	return limit->algorithm->place == 0 ? NULL : limit->algorithm->name;
 }
 
 void

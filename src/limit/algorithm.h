@@ -152,6 +152,11 @@ const struct algorithm *algorithm_at(size_t place);
 /** The one of that name, in upper or lower case, or NULL. */
 const struct algorithm *algorithm_find(const char *name);
 
+/** The word "algorithm" of a limit. */
+int algorithm_set(
+    struct limit *limit, const char *value, struct limit_error *error);
+const char *algorithm_get(const struct limit *limit, char text[WORD_TEXT_MAX]);
+
 /** The algorithm of the bucket with this identity. */
 static inline const struct algorithm *
 algorithm_of(struct hash128 id)

@@ -63,6 +63,7 @@ enum decided_by {
 	DECIDED_BY_REDIS,
 	DECIDED_BY_DENYCACHE,
 	DECIDED_BY_FALLBACK,
+	DECIDED_BY_ACTION, /* of the limit: no bucket was asked */
 };
 
 enum op {

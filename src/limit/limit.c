@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/suggest.h"
+#include "limit/action.h"
 #include "limit/algorithm.h"
 #include "limit/also.h"
 #include "limit/key.h"
@@ -70,52 +71,26 @@ limit_get_segments(const struct limit *limit, char text[WORD_TEXT_MAX])
 }
 
 static int
-limit_fail_algorithm(struct limit_error *error)
-{
-	size_t len = (size_t)snprintf(
-	    error->reason, sizeof(error->reason), "algorithm must be ");
-
-	for (size_t i = 0; i < ALGORITHM_COUNT; i++)
-		len += (size_t)snprintf(error->reason + len,
-		    sizeof(error->reason) - len, "%s%s",
-		    i == 0                    ? ""
-		    : i + 1 < ALGORITHM_COUNT ? ", "
-					      : " or ",
-		    algorithm_at(i)->name);
-	return -1;
-}
-
-static int
-limit_set_algorithm(
-    struct limit *limit, const char *value, struct limit_error *error)
-{
-	limit->algorithm = algorithm_find(value);
-	return limit->algorithm ? 0 : limit_fail_algorithm(error);
-}
-
-static const char *
-limit_get_algorithm(const struct limit *limit, char text[WORD_TEXT_MAX])
-{
-	(void)text;
-	return limit->algorithm->place == 0 ? NULL : limit->algorithm->name;
-}
-
-static int
 limit_set_capacity(
     struct limit *limit, const char *value, struct limit_error *error)
 {
 	if (num_read_int(value, strlen(value), 1, LIMIT_CAPACITY_MAX,
 		&limit->capacity) < 0)
 		return word_fail(error,
-		    "capacity must be a whole number from 1 to %jd",
-		    (intmax_t)LIMIT_CAPACITY_MAX);
+		    "capacity must be a whole number from 1 to %jd%s",
+		    (intmax_t)LIMIT_CAPACITY_MAX,
+		    strcmp(value, "0") == 0
+			? ": to let nothing in, write action = deny"
+			: "");
 	return 0;
 }
 
 static const char *
 limit_get_capacity(const struct limit *limit, char text[WORD_TEXT_MAX])
 {
-	return word_write_number(text, limit->capacity);
+	return limit->action == ACTION_NONE
+		   ? word_write_number(text, limit->capacity)
+		   : NULL;
 }
 
 static int
@@ -232,7 +207,8 @@ limit_get_deny_cache(const struct limit *limit, char text[WORD_TEXT_MAX])
 static const struct limit_word first_words[] = {
     {"match", pattern_set, limit_get_match},
     {"segments", limit_set_segments, limit_get_segments},
-    {"algorithm", limit_set_algorithm, limit_get_algorithm},
+    {"action", action_set, action_get},
+    {"algorithm", algorithm_set, algorithm_get},
     {"capacity", limit_set_capacity, limit_get_capacity},
     {"debt", limit_set_debt, limit_get_debt},
 };
@@ -399,13 +375,30 @@ limit_make_id(const struct limit *limit)
 	return key_make(id, (size_t)len).hash;
 }
 
+/* The words of a limit that asks a bucket, or of one that does not. */
+static int
+limit_check_kind(struct limit *limit, struct limit_error *error)
+{
+	const struct limit_word *word;
+
+	if (limit->action == ACTION_NONE)
+		return word_require(limit, "capacity", error) < 0
+			   ? -1
+			   : limit_check_words(limit, error);
+	for (size_t i = 0; (word = limit_word_at(i)); i++)
+		if ((limit->given >> i & 1) &&
+		    action_check_word(limit, word->name, error) < 0)
+			return -1;
+	action_finish(limit);
+	return 0;
+}
+
 int
 limit_finish(struct limit *limit, struct limit_error *error)
 {
 	error->word = NULL;
 	if (word_require(limit, "match", error) < 0 ||
-	    word_require(limit, "capacity", error) < 0 ||
-	    limit_check_words(limit, error) < 0 ||
+	    limit_check_kind(limit, error) < 0 ||
 	    pattern_finish(limit, error) < 0 ||
 	    limit->algorithm->check(limit, error) < 0 ||
 	    normalize_check(limit, error) < 0 || also_check(limit, error) < 0)

@@ -37,6 +37,9 @@ struct algorithm;
 /** What decides when Redis cannot. */
 enum on_error { ON_ERROR_MEMORY, ON_ERROR_ALLOW, ON_ERROR_DENY };
 
+/** Of a limit that asks no bucket (limit/action.h). */
+enum limit_action { ACTION_NONE, ACTION_ALLOW, ACTION_DENY };
+
 /** How ${match} is to be read: "abc", "abc*", any other glob, "~regex". */
 enum match_kind { MATCH_EXACT, MATCH_PREFIX, MATCH_GLOB, MATCH_REGEX };
 
@@ -54,7 +57,8 @@ struct limit {
 	bool segments;    /* match it segment by segment (limit/glob.h) */
 
 	const struct algorithm *algorithm;
-	int64_t capacity;        /* drops, 1..LIMIT_CAPACITY_MAX */
+	enum limit_action action;
+	int64_t capacity;        /* drops, 1..LIMIT_CAPACITY_MAX; 0: denies */
 	int64_t debt;            /* drops beyond that which CHARGE may put in */
 	int64_t recharge_us;     /* leaky bucket: time for one drop, >= 1 */
 	int64_t recharge_ns;     /* to be added to that, 0..999 */

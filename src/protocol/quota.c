@@ -88,7 +88,7 @@ quota_of(const struct check *check)
 	    .decided_by = check->decided_by,
 	};
 
-	if (!check->limit)
+	if (!check->limit || check->limit->action != ACTION_NONE)
 		return quota;
 	quota.limit = check->limit->name;
 	quota.capacity = check->limit->capacity;

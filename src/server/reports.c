@@ -73,6 +73,8 @@ reports_explain_place(struct buf *out, struct gate *gate,
 	char hash[FIELD_HASH_MAX], shown[KEY_SHOWN_MAX];
 	char name[KEY_NAME_LEN + 1];
 
+	if (query->limit->action != ACTION_NONE)
+		return buf_printf(out, "store none: no bucket is asked\n");
 	if (gateway->options->store == STORE_MEMORY)
 		return buf_printf(out, "store memory\n");
 	field_hash_name(placing->redis.prefix,

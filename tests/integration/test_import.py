@@ -132,18 +132,12 @@ class FileTest(ImportCase):
 ; {path}:6
 [api_user_admin]
 match = api/user=admin
-algorithm = fixed_window
-capacity = 1000000000
-window = 1s
-shadow = yes
+action = allow
 
 ; {path}:9
 [api_user_guest]
 match = api/user=guest
-algorithm = fixed_window
-capacity = 1000000000
-window = 1s
-shadow = yes
+action = allow
 
 ; {path}:11
 [api_user_bot_]
@@ -176,7 +170,7 @@ window = 60s
         limits, _ = self.run_import(path, options=["--leaky"])
         self.assertEqual(dict(limits["api_user"]), {
             "match": "api/user=*", "segments": "yes", "capacity": "2", "rate": "2/60s"})
-        self.assertEqual(limits["api_user_admin"]["algorithm"], "fixed_window")
+        self.assertEqual(limits["api_user_admin"]["action"], "allow")
 
     def test_all_units(self):
         path = self.write("units.yaml", json.dumps({"domain": "d", "descriptors": [
@@ -279,17 +273,18 @@ descriptors:
 """ + f"  - {{key: {'k' * 512}, rate_limit: {{unit: day, requests_per_unit: 1}}}}\n")
         limits, said = self.run_import(path, status=DIFFERENT)
         self.assertEqual(limits.sections(), ["d_a", "d_b", "d_fine"])
-        self.assertEqual([limits[name]["capacity"] for name in limits.sections()],
-                         ["1", "1000000000", "1"])
+        self.assertEqual([limits[name].get("capacity") for name in limits.sections()],
+                         [None, "1000000000", "1"])
+        self.assertEqual(limits["d_a"]["action"], "deny")
         lines = said.splitlines()
         for line, word in ((4, "a: replaces"), (4, "a: quota_mode"), (4, "a: detailed_metric"),
                            (4, "a: value_to_metric"), (4, "a: metadata"),
-                           (4, "a: requests_per_unit = 0"), (14, "requests_per_unit: means"),
+                           (14, "requests_per_unit: means"),
                            (14, "b: requests_per_unit is"), (17, "c*: not carried over"),
                            (22, "k" * 512 + ": not")):
             self.assertTrue(any(one.startswith(f"{path}:{line}: {word}") for one in lines),
                             (line, word, lines))
-        self.assertEqual(len(lines), 10)
+        self.assertEqual(len(lines), 9)
 
     def test_errors(self):
         limit = "rate_limit: {unit: day, requests_per_unit: 1}"
@@ -407,8 +402,9 @@ class SameLimitTest(ImportCase):
                     limit = lookup.limit(entries)
                     there = None if not limit or limit.get("unlimited") else \
                         limit["requests_per_unit"]
-                    here = None if not name or limits[name].get("shadow") else \
-                        int(limits[name]["capacity"])
+                    here = limits[name] if name else {"action": "allow"}
+                    here = {"allow": None, "deny": 0}[here["action"]] if "action" in here \
+                        else int(here["capacity"])
                     self.assertEqual(here, there, (config, entries, name))
                     compared, found = compared + 1, found + (there is not None)
         self.assertGreater(compared, 100000)

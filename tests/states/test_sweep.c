@@ -497,6 +497,9 @@ START_TEST(many_limits_are_not_hurried)
 				     "rate = 1/s\n",
 				     i, i),
 		    0);
+	/* It has no hash. */
+	ck_assert_int_eq(
+	    buf_printf(&text, "[bad]\nmatch = *\naction = deny\n"), 0);
 	ck_assert_int_eq(buf_add(&text, "", 1), 0);
 	set_limits(buf_data(&text));
 	ck_assert_int_eq(fake_chance_bound(), expected[_i]);

@@ -16,6 +16,7 @@ static const char limits_text[] =
     "on_error = deny\n"
     "[jitter]\nmatch = jitter:*\ncapacity = 5\nrecharge = 60s\n"
     "retry_jitter = 10%\n"
+    "[bad]\nmatch = bad:*\naction = deny\n"
     "[look]\nmatch = look:*\ncapacity = 1\nrecharge = 60s\nshadow = yes\n";
 
 /* A store that decides what the test says, at once or later. */
@@ -176,6 +177,20 @@ START_TEST(bucket_is_fetched_once_its_limit_is_found)
 	ck_assert(check_start(&check));
 	ck_assert_ptr_eq(store.asked, store.fetched);
 	ck_assert_uint_eq(counted(&gate.counters->allowed), 1);
+}
+END_TEST
+
+START_TEST(limit_with_an_action_asks_no_store)
+{
+	open_check(OP_CONSUME, "bad:1", 1);
+	check_prepare(&check);
+	check_prefetch(&check);
+	ck_assert_ptr_null(store.fetched);
+	ck_assert(check_start(&check));
+	ck_assert_ptr_null(store.asked);
+	ck_assert(!check.decision.allowed);
+	ck_assert_int_eq(check.decided_by, DECIDED_BY_ACTION);
+	ck_assert_str_eq(check.limit->name, "bad");
 }
 END_TEST
 
@@ -351,6 +366,7 @@ check_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, store_decides_at_once);
 	tcase_add_test(tcase, bucket_is_fetched_once_its_limit_is_found);
+	tcase_add_test(tcase, limit_with_an_action_asks_no_store);
 	tcase_add_test(tcase, no_bucket_is_fetched_without_a_limit);
 	tcase_add_test(tcase, store_decides_later);
 	tcase_add_test(tcase, reset_is_done_or_not);

@@ -67,6 +67,42 @@ START_TEST(leaky_bucket_is_the_default)
 }
 END_TEST
 
+static struct decision
+decided(const struct limit *limit, enum op op, int64_t amount)
+{
+	struct decision decision;
+
+	ck_assert(!decide(limit, op, amount, 1, NULL, &decision));
+	return decision;
+}
+
+START_TEST(limit_with_an_action_asks_no_bucket)
+{
+	struct limit *allows =
+	    built("a", &(struct words){{"match=a", "action=ALLOW"}});
+	struct limit *denies = built(
+	    "b", &(struct words){{"match=b", "action=deny", "shadow=yes"}});
+	struct buf out = {0};
+
+	ck_assert_int_eq(allows->capacity, LIMIT_CAPACITY_MAX);
+	ck_assert_int_eq(denies->capacity, 0);
+	ck_assert(denies->shadow);
+	ck_assert(decided(allows, OP_CONSUME, LIMIT_AMOUNT_MAX).allowed);
+	ck_assert_int_eq(decided(allows, OP_TAKE, 7).taken, 7);
+	ck_assert(!decided(denies, OP_CONSUME, 1).allowed);
+	ck_assert(!decided(denies, OP_PEEK, 0).allowed);
+	ck_assert_int_eq(decided(denies, OP_TAKE, 7).taken, 0);
+	ck_assert_int_eq(decided(denies, OP_CONSUME, 1).retry_us, RETRY_NEVER);
+	ck_assert(decided(denies, OP_CONSUME, -1).allowed);
+	ck_assert_int_eq(denies->algorithm->describe(denies, &out), 0);
+	ck_assert_int_eq(buf_len(&out), 11);
+	ck_assert_mem_eq(buf_data(&out), "action=deny", 11);
+	buf_free(&out);
+	limit_free(allows);
+	limit_free(denies);
+}
+END_TEST
+
 START_TEST(every_word_is_taken)
 {
 	struct limit *limit = built(
@@ -200,7 +236,19 @@ static const struct {
     {{{"zzz=5"}}, "unknown word 'zzz'"},
     {{{"=5"}}, "unknown word ''"},
     {{{"\x1B[1m=5"}}, "unknown word '\\x1b[1m'"},
-    {{{"capacity=0"}}, "capacity must be a whole number from 1 to 1000000000"},
+    {{{"capacity=0"}},
+	"capacity must be a whole number from 1 to 1000000000: to let nothing "
+	"in, write action = deny"},
+    {{{"action=perhaps"}}, "action must be allow or deny"},
+    {{{"match=a", "action=deny", "capacity=5"}},
+	"capacity does not go with action = deny"},
+    {{{"match=a", "rate=1/s", "action=allow"}},
+	"rate does not go with action = allow"},
+    {{{"match=a", "action=deny", "also=b"}},
+	"also does not go with action = deny"},
+    {{{"match=a", "action=allow", "algorithm=fixed_window"}},
+	"algorithm does not go with action = allow"},
+    {{{"action=allow"}}, "match is missing"},
     {{{"capacity=-1"}}, "capacity must be a whole number from 1 to 1000000000"},
     {{{"capacity=1000000001"}},
 	"capacity must be a whole number from 1 to 1000000000"},
@@ -429,6 +477,7 @@ limit_suite(void)
 	TCase *tcase = tcase_create("limit");
 
 	tcase_add_test(tcase, leaky_bucket_is_the_default);
+	tcase_add_test(tcase, limit_with_an_action_asks_no_bucket);
 	tcase_add_test(tcase, every_word_is_taken);
 	tcase_add_test(tcase, yes_and_no_have_their_usual_synonyms);
 	tcase_add_test(tcase, values_that_are_words_are_read_in_any_case);

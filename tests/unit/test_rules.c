@@ -402,7 +402,8 @@ START_TEST(all_errors_in_lines_are_told_at_once)
 		&reasons));
 	check_reasons(&reasons,
 	    PATTERNS("limits: member 2: [b]: capacity must be a whole number "
-		     "from 1 to 1000000000",
+		     "from 1 to 1000000000: to let nothing in, write action = "
+		     "deny",
 		"limits: member 2: [b]: rate must be a whole number, / and a "
 		"unit (us ms s m h d), as in 60/h or 10/15m",
 		"limits: member 3: [a]: is defined above already",

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "limit/algorithm.h"
 
 #include <stdlib.h>
 
@@ -98,6 +99,16 @@ chores_plan_limit(
 			};
 }
 
+static size_t
+chores_count_swept(const struct chores *chores, size_t limits)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < limits; i++)
+		count += chores_limit_at(chores, i)->algorithm->sweep != NULL;
+	return count;
+}
+
 int
 chores_set_rules(struct chores *chores, struct rules *rules, bool trims)
 {
@@ -111,10 +122,15 @@ chores_set_rules(struct chores *chores, struct rules *rules, bool trims)
 	chores_free(chores);
 	chores->items = items;
 	chores->rules = rules_ref(rules);
-	chores->count = limits * partitions;
-	for (size_t i = 0; i < limits; i++)
-		chores_plan_limit(
-		    chores, chores_limit_at(chores, i), items + i * partitions);
+	chores->count = chores_count_swept(chores, limits) * partitions;
+	for (size_t i = 0; i < limits; i++) {
+		const struct limit *limit = chores_limit_at(chores, i);
+
+		if (!limit->algorithm->sweep)
+			continue; /* it has no buckets */
+		chores_plan_limit(chores, limit, items);
+		items += partitions;
+	}
 	if (trims)
 		chores_trim_all(chores);
 	return 0;

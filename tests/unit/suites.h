@@ -50,6 +50,7 @@
 	X(members)                                                             \
 	X(memory)                                                              \
 	X(message)                                                             \
+	X(msgpack)                                                             \
 	X(normalize)                                                           \
 	X(notice)                                                              \
 	X(network)                                                             \

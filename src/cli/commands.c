@@ -138,6 +138,12 @@ const struct command_row command_rows[] = {
 		"not carried\n"
 		"over is printed as FILE:LINE: REASON, and makes it exit with "
 		"1."},
+    {"limits import-turnstile", "", .options = REDIS | JSON,
+	.run = limits_import_turnstile,
+	.help = "write the limits in Redis, those of Turnstile as ours",
+	.more = "To standard output, for a load.  A limit of a class of its "
+		"own is left\n"
+		"out, is named on standard error, and makes it exit with 1."},
     {"route", "METHOD URL", WORDS(2, 2),
 	.options =
 	    REDIS | JSON | OPTION_BIT(OPTION_REDIS) | OPTION_BIT(OPTION_HEADER),

@@ -59,6 +59,7 @@ int limits_dump(struct tool *tool);
 int limits_diff(struct tool *tool);
 int limits_list(struct tool *tool);
 int limits_import_envoy(struct tool *tool);
+int limits_import_turnstile(struct tool *tool);
 
 /* history_log.c, history_show.c, rollback.c: sets that were in Redis */
 int limits_log(struct tool *tool);

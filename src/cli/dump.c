@@ -134,8 +134,8 @@ dump_write_file(
 	return tool_error("%s: not written whole: %s", path, strerror(errno));
 }
 
-static int
-dump(const struct tool *tool, const struct limit_set *set)
+int
+limits_dump_set(const struct tool *tool, const struct limit_set *set)
 {
 	struct buf text = {0};
 	int status = STATUS_FINE;
@@ -161,7 +161,7 @@ limits_dump(struct tool *tool)
 
 	if (limit_set_fetch(&set, tool) == -1)
 		return STATUS_ERROR;
-	status = dump(tool, &set);
+	status = limits_dump_set(tool, &set);
 	limit_set_free(&set);
 	return status;
 }

@@ -203,14 +203,36 @@ limit_set_has_name(const struct limit_set *set, const struct limit_entry *entry)
 	return false;
 }
 
-/* The one entry of a member. */
-static struct limit_entry
-limit_set_entry_of(const struct rules *rules)
+/* Add the entries of a member: one, or those of a limit of Turnstile, two, or
+ * none if it is left out. */
+static int
+limit_set_add_entries(struct limit_set *set, struct rules *rules)
 {
-	return rules_count(rules) > 0
-		   ? (struct limit_entry){.limit = rules_at(rules, 0)}
-		   : (struct limit_entry){
-			 .route = rules_routes(rules)->items[0]};
+	const struct routes *routes = rules_routes(rules);
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < routes->count; i++)
+		status = limit_set_add_route(set, rules, routes->items[i]);
+	for (size_t i = 0; status == 0 && i < rules_count(rules); i++)
+		status = limit_set_add_limit(set, rules, rules_at(rules, i));
+	return status;
+}
+
+/* Whether an earlier entry has the name of one of these. */
+static bool
+limit_set_has_entries(const struct limit_set *set, const struct rules *rules)
+{
+	const struct routes *routes = rules_routes(rules);
+
+	for (size_t i = 0; i < routes->count; i++)
+		if (limit_set_has_name(
+			set, &(struct limit_entry){.route = routes->items[i]}))
+			return true;
+	for (size_t i = 0; i < rules_count(rules); i++)
+		if (limit_set_has_name(set,
+			&(struct limit_entry){.limit = rules_at(rules, i)}))
+			return true;
+	return false;
 }
 
 static int
@@ -218,19 +240,14 @@ limit_set_add_member(struct limit_set *set, const struct rules_line *line)
 {
 	struct reasons reasons;
 	struct rules *rules = rules_from_lines("", line, 1, &reasons);
-	struct limit_entry entry;
 	int status;
 
 	if (!rules)
 		return limit_set_add_wrong(set, line, reasons_first(&reasons));
-	entry = limit_set_entry_of(rules);
-	if (limit_set_has_name(set, &entry))
-		status = limit_set_add_wrong(
-		    set, line, "another limit of this name comes before");
-	else if (entry.limit)
-		status = limit_set_add_limit(set, rules, entry.limit);
-	else
-		status = limit_set_add_route(set, rules, entry.route);
+	status = limit_set_has_entries(set, rules)
+		     ? limit_set_add_wrong(
+			   set, line, "another limit of this name comes before")
+		     : limit_set_add_entries(set, rules);
 	rules_unref(rules);
 	return status;
 }
@@ -240,7 +257,8 @@ static int
 limit_set_from_members(struct limit_set *set, const char *key,
     const struct rules_line *lines, size_t count)
 {
-	int status = limit_set_start(set, key, count);
+	/* One of Turnstile is two. */
+	int status = limit_set_start(set, key, 2 * count);
 
 	for (size_t i = 0; status == 0 && i < count; i++)
 		status = limit_set_add_member(set, &lines[i]);
@@ -258,7 +276,7 @@ limit_set_from_lines(struct limit_set *set, const char *name,
 		     : limit_set_from_members(set, name, lines, count);
 }
 
-static int
+int
 limit_set_from_replies(struct limit_set *set, const char *key,
     redisReply *const *members, size_t count)
 {

@@ -56,6 +56,10 @@ int limit_set_read_with_digest(struct limit_set *set,
 int limit_set_from_lines(struct limit_set *set, const char *name,
     const struct rules_line *lines, size_t count) MUST_USE;
 
+/** The same of ${count} replies that are strings. */
+int limit_set_from_replies(struct limit_set *set, const char *name,
+    redisReply *const *members, size_t count) MUST_USE;
+
 /** Read the key of limits, with a connection of its own. */
 int limit_set_fetch(struct limit_set *set, struct tool *tool) MUST_USE;
 

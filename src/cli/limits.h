@@ -13,6 +13,10 @@
 /** Write a set as a file of limits.  Return 0, or -1 (out of memory). */
 int limits_write_file(struct buf *out, const struct limit_set *set) MUST_USE;
 
+/** Write it to the file that the command names, or standard output, as ${tool}
+ * says.  Return the exit status: what is no limit is an error. */
+int limits_dump_set(const struct tool *tool, const struct limit_set *set);
+
 /** Write a set as an array. */
 void limits_write_json(
     struct json *json, const char *name, const struct limit_set *set);

@@ -116,6 +116,13 @@ fetch_read_set(struct fetch *fetch, const redisReply *reply,
 		reasons_set(&reasons, "key '%s' is empty or missing", key);
 	else
 		rules = rules_from_lines(key, lines, count, &reasons);
+	if (rules && count > 0 && rules_count(rules) == 0 &&
+	    !fetch->options->allow_empty) {
+		rules_unref(rules);
+		rules = NULL;
+		reasons_set(
+		    &reasons, "key '%s' has no limit that is read", key);
+	}
 	if (!rules) {
 		fetch_reject(fetch, digest, &reasons);
 		return;

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "limit/turnstile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,6 +91,23 @@ last_good_release(struct last_good *last_good)
 	last_good->holds = false;
 }
 
+/* Append a limit as a line.  What Turnstile writes is no line, and is saved as
+ * those that say the same. */
+static int
+last_good_add(struct buf *text, const struct rules_line *line)
+{
+	struct limit_error why;
+
+	if (turnstile_is_member(line->bytes, line->len))
+		return turnstile_write(text, line->bytes, line->len, &why) ==
+			       TURNSTILE_WRONG
+			   ? -1
+			   : 0;
+	return buf_add(text, line->bytes, line->len) == -1
+		   ? -1
+		   : buf_add(text, "\n", 1);
+}
+
 void
 last_good_set(struct last_good *last_good, const char *digest,
     const struct rules_line *lines, size_t count)
@@ -101,8 +119,7 @@ last_good_set(struct last_good *last_good, const char *digest,
 		return;
 	snprintf(last_good->digest, sizeof(last_good->digest), "%s", digest);
 	for (size_t i = 0; i < count; i++)
-		if (buf_add(text, lines[i].bytes, lines[i].len) == -1 ||
-		    buf_add(text, "\n", 1) == -1) {
+		if (last_good_add(text, &lines[i]) == -1) {
 			log_warning("limits not saved in %s: out of memory",
 			    last_good->dir);
 			last_good_release(last_good);

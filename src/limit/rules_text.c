@@ -3,7 +3,7 @@
  * text with a mistake is read to its end, and gives no set.  The heart is
  * rules_text_begin_limit() and rules_text_set_word().
  */
-#include "limit/rules_text.h"
+#include "limit/rules_text_internal.h"
 
 #include "base/ini.h"
 #include "base/log.h"
@@ -14,24 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The state of reading, from a file or from lines. */
-struct rules_reading {
-	const char *name;        /* of the file or key */
-	struct reasons *reasons; /* all that is wrong so far */
-	struct rules *rules;
-	struct hash_index names; /* of the limits so far */
-	struct reasons doubts;   /* what may be a mistake in them */
-
-	struct limit *open;     /* the last of ${rules}, which takes words */
-	struct route *route;    /* or this one does */
-	bool is_open_unclear;   /* its algorithm is not known */
-	struct ini_place begin; /* where it begins */
-	struct ini_place place; /* of the line that is read */
-};
-
 /* Add a reason: it is about the text at ${place}, of a limit of that name, or
  * of none. */
-static void
+void
 rules_text_say(struct reasons *reasons, const struct rules_reading *reading,
     const struct ini_place *place, const char *limit, const char *reason)
 {
@@ -50,7 +35,7 @@ rules_text_say(struct reasons *reasons, const struct rules_reading *reading,
 }
 
 /* It is wrong. */
-static void
+void
 rules_text_blame(struct rules_reading *reading, const struct ini_place *place,
     const char *limit, const char *reason)
 {
@@ -74,7 +59,7 @@ rules_text_finish_route(struct rules_reading *reading)
 
 /* All words of the open limit were read.  Which ones it needs depends on its
  * algorithm. */
-static void
+void
 rules_text_finish_limit(struct rules_reading *reading)
 {
 	struct limit *limit = reading->open;
@@ -154,7 +139,7 @@ rules_text_add_route(struct rules_reading *reading, const char *name)
 }
 
 /* A limit or a route begins. */
-static void
+void
 rules_text_begin_limit(struct rules_reading *reading, const char *name)
 {
 	reading->begin = reading->place;
@@ -199,7 +184,7 @@ rules_text_set_route_word(
 	rules_text_blame(reading, &place, name, why.reason);
 }
 
-static void
+void
 rules_text_set_word(
     struct rules_reading *reading, const char *word, const char *value)
 {
@@ -224,7 +209,7 @@ rules_text_set_word(
 		reading->is_open_unclear = true;
 }
 
-static void
+void
 rules_text_start(
     struct rules_reading *reading, const char *name, struct reasons *reasons)
 {
@@ -327,7 +312,7 @@ rules_text_check_routes(struct rules_reading *reading)
 }
 
 /* Return the set if nothing is wrong with it, or NULL. */
-static struct rules *
+struct rules *
 rules_text_end(struct rules_reading *reading)
 {
 	struct rules *rules = reading->rules;
@@ -400,100 +385,5 @@ rules_from_ini(
 	rules_text_finish_limit(&reading);
 	if (reasons->count == 0 && rules_count(reading.rules) == 0)
 		reasons_add(reasons, "%s: no limits in it", name);
-	return rules_text_end(&reading);
-}
-
-/*
- * Lines.
- */
-
-/* Cut the next word off the text at ${at}.  NULL: no more words. */
-static char *
-rules_text_next_word(char **at)
-{
-	char *word = *at + strspn(*at, " ");
-
-	if (*word == '\0')
-		return NULL;
-	*at = word + strcspn(word, " ");
-	if (**at)
-		*(*at)++ = '\0';
-	return word;
-}
-
-static void
-rules_text_set_words(struct rules_reading *reading, char *at, const char *name)
-{
-	char *word;
-
-	while ((word = rules_text_next_word(&at))) {
-		char *value = strchr(word, '=');
-
-		if (!value) {
-			rules_text_blame(reading, &reading->place, name,
-			    "a word is not of the form name=value");
-			continue;
-		}
-		*value++ = '\0';
-		rules_text_set_word(reading, word, value);
-	}
-}
-
-/* Whether a line is text and blanks. */
-static bool
-rules_text_is_text(const struct rules_line *line)
-{
-	const char *at = line->bytes;
-	const char *end = at + line->len;
-
-	while (at < end) {
-		const char *blank = memchr(at, ' ', (size_t)(end - at));
-		const char *stop = blank ? blank : end;
-
-		if (!key_is_text(at, (size_t)(stop - at)))
-			return false;
-		at = blank ? blank + 1 : end;
-	}
-	return true;
-}
-
-static void
-rules_text_read_line(
-    struct rules_reading *reading, const struct rules_line *line)
-{
-	char text[RULES_LINE_MAX + 1];
-	char *at = text, *name = NULL;
-	const char *reason = "is empty";
-
-	if (line->len > RULES_LINE_MAX) {
-		reason = "is longer than 4096 bytes";
-	} else if (!rules_text_is_text(line)) {
-		reason = "is not one line of UTF-8 text";
-	} else {
-		memcpy(text, line->bytes, line->len);
-		text[line->len] = '\0';
-		name = rules_text_next_word(&at);
-	}
-	if (!name) {
-		rules_text_blame(reading, &reading->place, NULL, reason);
-		return;
-	}
-	rules_text_begin_limit(reading, name);
-	if (reading->open || reading->route)
-		rules_text_set_words(reading, at, name);
-	rules_text_finish_limit(reading);
-}
-
-struct rules *
-rules_from_lines(const char *name, const struct rules_line *lines, size_t count,
-    struct reasons *reasons)
-{
-	struct rules_reading reading;
-
-	rules_text_start(&reading, name, reasons);
-	for (size_t i = 0; reading.rules && i < count; i++) {
-		reading.place = (struct ini_place){.line = (unsigned)i + 1};
-		rules_text_read_line(&reading, &lines[i]);
-	}
 	return rules_text_end(&reading);
 }

@@ -3,7 +3,7 @@
  *
  * In a file, INI: a [section] a limit, a "word = value" a line.  In Redis, a
  * line a limit: its name and its words, "login match=login:* capacity=5
- * recharge=60s".  Both go through limit_set().
+ * recharge=60s"; or a limit of Turnstile.  All go through limit_set().
  */
 #ifndef LIMIT_RULES_TEXT_H
 #define LIMIT_RULES_TEXT_H
@@ -34,10 +34,10 @@ struct rules_line {
 	size_t len;
 };
 
-/** Read ${count} limits, a line each; ${name} is the key's, for the reasons:
- * "limits: member 3: [login]: capacity is missing"; if it is "", they begin
- * with the limit's name.  Return as rules_from_ini(), but no lines give a set
- * without limits. */
+/** Read ${count} limits, a line each, or as Turnstile writes them, which gives
+ * a route, too; ${name} is the key's, for the reasons: "limits: member 3:
+ * [login]: capacity is missing"; if it is "", they begin with the limit's name.
+ * Return as rules_from_ini(), but no lines give a set without limits. */
 struct rules *rules_from_lines(const char *name, const struct rules_line *lines,
     size_t count, struct reasons *reasons) MUST_USE;
 

@@ -56,6 +56,7 @@ REDIS_COMMANDS = {
     "limits load": ["FILE"], "limits dump": [], "limits diff": ["FILE"],
     "limits list": ["--redis"], "reload": [], "command": ["ping", "x"], "nodes": [],
     "fleet": [], "limits log": [], "limits show": ["1"], "limits rollback": ["1"],
+    "limits import-turnstile": [],
 }
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"],
             "limits import-envoy": ["YAML"], "acl": [], "tail": [],
@@ -847,8 +848,8 @@ class LimitsTest(LimitsCase):
     def test_what_is_no_limit_is_replaced_by_force_only(self):
         self.put(LOGIN, b"\x82\xa4name\xa3foo")
         said = self.complaint("-c", self.config, "limits", "load", self.file)
-        self.assertIn(r"1 of 2 members are no limits; member 2: is not one line of UTF-8 "
-                      r"text: \x82\xa4name", said)
+        self.assertIn(r"1 of 2 members are no limits; member 2: is no MessagePack of "
+                      r"Turnstile: \x82\xa4name", said)
         self.assertIn("--force", said)
         self.assertEqual(self.server.ask("ZCARD", "limits"), 2)
         self.limits("load", self.file, "--force")
@@ -885,7 +886,7 @@ class LimitsTest(LimitsCase):
             ["login", "!"], [r"\x82\xa4name\xa3foo\x1b[31m", "!"]])
         self.assertIn("! [odd]: capacity must be a whole number", rows[2])
         self.assertIn("! another limit of this name comes before", rows[4])
-        self.assertIn("! is not one line of UTF-8 text", rows[5])
+        self.assertIn("! is no MessagePack of Turnstile", rows[5])
         entries = json.loads(self.broken("list", "--redis", "--json"))
         self.assertEqual([entry.get("name") for entry in entries],
                          ["login", None, "api", None, None])

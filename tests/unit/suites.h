@@ -90,6 +90,7 @@
 	X(top)                                                                 \
 	X(topology)                                                            \
 	X(topology_record)                                                     \
+	X(turnstile)                                                           \
 	X(upstream)                                                            \
 	X(upstream_headers)                                                    \
 	X(url)                                                                 \

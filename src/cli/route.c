@@ -112,6 +112,7 @@ static const char *const route_outcomes[] = {
     [ROUTED_FREE] = "no key: allowed",
     [ROUTED_DENIED] = "no key, which is required: denied",
     [ROUTED_TOOLONG] = "a key is too long",
+    [ROUTED_TOOMANY] = "more than 16 keys",
     [ROUTED_KEYS] = "",
 };
 
@@ -191,7 +192,8 @@ route_ask(const struct tool *tool, const struct config *config,
 	}
 	problem = route_head(asking, config, &head);
 	buf_free(&head);
-	if (problem && asking->routed.routed != ROUTED_TOOLONG)
+	if (problem && asking->routed.routed != ROUTED_TOOLONG &&
+	    asking->routed.routed != ROUTED_TOOMANY)
 		return tool_error(
 		    "%s %s: %s", tool->words[0], tool->words[1], problem->text);
 	if (tool->json)

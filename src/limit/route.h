@@ -125,8 +125,8 @@ bool route_matches(const struct route *route,
     struct route_names *names);
 
 /** Write the keys of a request that it matches to ${keys}, at most ${room}; a
- * key of which a part is missing is left out.  Return how many, or -1: one is
- * longer than KEY_TEXT_MAX. */
+ * key of which a part is missing is left out.  Return how many; ${room} + 1:
+ * there may be more; or -1: one is longer than KEY_TEXT_MAX. */
 int route_write_keys(const struct route *route,
     const struct route_request *request, const struct route_names *names,
     struct route_key *keys, unsigned room);

@@ -120,8 +120,12 @@ route_write_keys(const struct route *route, const struct route_request *request,
 	int64_t amount = route_amount(route, request, names);
 	unsigned count = 0;
 
-	for (unsigned i = 0; i < route->keys_count && count < room; i++) {
-		int written = route_template_write(
+	for (unsigned i = 0; i < route->keys_count; i++) {
+		int written;
+
+		if (count == room)
+			return (int)room + 1;
+		written = route_template_write(
 		    &route->keys[i], request, names, &keys[count]);
 
 		if (written == -1)

@@ -77,6 +77,24 @@ routes_most_keys(const struct routes *routes)
 	return total + most;
 }
 
+size_t
+routes_sure_keys(const struct routes *routes)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < routes->count; i++) {
+		size_t count = route_keys_count(routes->items[i]);
+
+		for (size_t k = 0; k < i; k++)
+			if (route_continues(routes->items[k]) &&
+			    route_covers(routes->items[k], routes->items[i]))
+				count += route_keys_count(routes->items[k]);
+		if (count > most)
+			most = count;
+	}
+	return most;
+}
+
 const struct route *
 routes_cover(const struct routes *routes, size_t i)
 {
@@ -153,8 +171,8 @@ routes_take(const struct route *route, const struct route_request *request,
 
 	if (to->routed == ROUTED_NOWHERE)
 		to->denied = route_denied(route);
-	if (count == -1) {
-		to->routed = ROUTED_TOOLONG;
+	if (count == -1 || (unsigned)count > ROUTE_KEYS_MAX - from) {
+		to->routed = count == -1 ? ROUTED_TOOLONG : ROUTED_TOOMANY;
 		return false;
 	}
 	if (count == 0 && route_is_required(route)) {

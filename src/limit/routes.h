@@ -27,8 +27,12 @@ int routes_finish(struct routes *routes) MUST_USE;
 /** Free all of it. */
 void routes_free(struct routes *routes);
 
-/** Most keys that a request can get of them. */
+/** No request can get more keys of them. */
 size_t routes_most_keys(const struct routes *routes);
+
+/** So many keys there are for some request, unless parts of them are missing,
+ * as far as is easily seen. */
+size_t routes_sure_keys(const struct routes *routes);
 
 /** A route before number ${i} that takes all its requests, or NULL. */
 const struct route *routes_cover(const struct routes *routes, size_t i);
@@ -39,6 +43,7 @@ enum routed {
 	ROUTED_FREE,    /* without a key: it may pass */
 	ROUTED_DENIED,  /* without a key, but one is required */
 	ROUTED_TOOLONG, /* a key of it is too long */
+	ROUTED_TOOMANY, /* it gets more than ROUTE_KEYS_MAX */
 	ROUTED_KEYS,
 };
 

@@ -298,16 +298,25 @@ rules_text_doubt_routes(struct rules_reading *reading)
 	}
 }
 
-/* A check has room for so many keys. */
+/* A check has room for so many keys.  Where it is not seen that a request has
+ * more, it may be that none has. */
 static void
 rules_text_check_routes(struct rules_reading *reading)
 {
-	size_t most = routes_most_keys(rules_routes(reading->rules));
+	const struct routes *routes = rules_routes(reading->rules);
+	size_t most = routes_most_keys(routes), sure = 0;
 
 	if (most > ROUTE_KEYS_MAX)
+		sure = routes_sure_keys(routes);
+	if (sure > ROUTE_KEYS_MAX)
 		reasons_add(reading->reasons,
 		    "%s: a request could get %zu keys of its routes, "
 		    "those with continue = yes together; at most %d",
+		    reading->name, sure, ROUTE_KEYS_MAX);
+	else if (most > ROUTE_KEYS_MAX)
+		reasons_add(&reading->doubts,
+		    "%s: a request that took all routes with continue = yes "
+		    "would get %zu keys; with more than %d it is refused",
 		    reading->name, most, ROUTE_KEYS_MAX);
 }
 

@@ -179,7 +179,8 @@ original_next(const char **at, const char *end, bool percents)
 	return *here;
 }
 
-/* The value of a part up to ${end}, or NULL: its name is another. */
+/* The value of a part up to ${end}, or NULL: its name is another.  A parameter
+ * of a query is there without a value, too. */
 static const char *
 original_value(const char *at, const char *end, const struct route_text *name,
     bool percents)
@@ -188,7 +189,9 @@ original_value(const char *at, const char *end, const struct route_text *name,
 		if (at == end || *at == '=' ||
 		    original_next(&at, end, percents) != name->bytes[i])
 			return NULL;
-	return at < end && *at == '=' ? at + 1 : NULL;
+	if (at < end && *at == '=')
+		return at + 1;
+	return percents && at == end ? end : NULL;
 }
 
 /* Find "NAME=VALUE" in a list; parts end at ${sign}, blanks before them are

@@ -52,6 +52,7 @@ keys_begin_routed(struct slot *slot, const struct request *request)
 	case ROUTED_FREE:
 	case ROUTED_DENIED:
 	case ROUTED_TOOLONG:
+	case ROUTED_TOOMANY:
 		break;
 	}
 	check_settle(&slot->check, routed->routed == ROUTED_FREE);

@@ -66,7 +66,7 @@ static const char *
 ask_of(const char *from, const char *client_header, const char *text)
 {
 	static const char *const words[] = {
-	    "nowhere", "free", "denied", "toolong", ""};
+	    "nowhere", "free", "denied", "toolong", "toomany", ""};
 	char head[20000];
 	struct http_reader reader = {0};
 	struct http_piece piece;
@@ -400,6 +400,29 @@ START_TEST(later_routes_are_tried_as_well)
 }
 END_TEST
 
+START_TEST(more_keys_than_a_check_has_are_refused)
+{
+	use("[route:a]\npath = /{x}/b\nkeys = 1 2 3 4 5 6 7 8\ncontinue = yes\n"
+	    "[route:b]\npath = /a/{y}\nkeys = 9 10 11 12 13 14 15 16 17\n");
+	ck_assert_ptr_nonnull(strstr(reasons_first(&reasons),
+	    "a request that took all routes with continue = yes would get 17 "
+	    "keys"));
+	ck_assert_str_eq(get("/b/b"), "a|1=1 2=1 3=1 4=1 5=1 6=1 7=1 8=1");
+	ck_assert_str_eq(get("/a/b"), "toomany");
+}
+END_TEST
+
+START_TEST(a_parameter_without_a_value_is_there)
+{
+	use("[route:a]\nquery.q = *\nquery.p = *\nkeys = a\n");
+	ck_assert_str_eq(get("/?q&p=1"), "a|a=1");
+	ck_assert_str_eq(get("/?p=1&q"), "a|a=1");
+	ck_assert_str_eq(get("/?p=1&q="), "a|a=1");
+	ck_assert_str_eq(get("/?p=1&qq"), "nowhere");
+	ck_assert_str_eq(get("/?p=1"), "nowhere");
+}
+END_TEST
+
 static const struct {
 	const char *route, *reason;
 } mistakes[] = {
@@ -561,6 +584,8 @@ route_suite(void)
 	tcase_add_test(tcase, too_long_a_key_is_an_error);
 	tcase_add_test(tcase, amount_may_be_a_part_within_bounds);
 	tcase_add_test(tcase, later_routes_are_tried_as_well);
+	tcase_add_test(tcase, more_keys_than_a_check_has_are_refused);
+	tcase_add_test(tcase, a_parameter_without_a_value_is_there);
 	tcase_add_loop_test(
 	    tcase, a_mistake_is_told_with_its_place, 0, (int)COUNT(mistakes));
 	tcase_add_test(tcase, a_route_that_no_request_reaches_is_warned_of);

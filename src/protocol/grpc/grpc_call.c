@@ -117,6 +117,8 @@ grpc_call_read_original(struct session *session, struct grpc_stream *stream,
 		problem = "a path is at most 8192 bytes";
 	if (!problem && routed->routed == ROUTED_TOOLONG)
 		problem = "a key of the route is too long";
+	if (!problem && routed->routed == ROUTED_TOOMANY)
+		problem = "the routes have more than 16 keys for it";
 	if (problem)
 		return grpc_call_refuse(
 		    session, stream, GRPC_INVALID_ARGUMENT, problem);

@@ -135,5 +135,7 @@ http_check_route(const struct original_routing *routing,
 		return problem;
 	if (original_route(routing, &original, routed) == -1)
 		return HTTP_PROBLEM(BIGTARGET);
+	if (routed->routed == ROUTED_TOOMANY)
+		return http_problem_of(ERROR_TOOMANY);
 	return routed->routed == ROUTED_TOOLONG ? HTTP_PROBLEM(BIGKEY) : NULL;
 }

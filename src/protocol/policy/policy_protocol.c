@@ -109,7 +109,8 @@ policy_protocol_read(struct session *session, const char *bytes, size_t len,
 	if (end == 0 || end > POLICY_REQUEST_MAX || !policy_is_valid(&lines))
 		return policy_protocol_refuse(session);
 	policy_protocol_route(common, lines.bytes, lines.len);
-	if (common->routed.routed == ROUTED_TOOLONG)
+	if (common->routed.routed == ROUTED_TOOLONG ||
+	    common->routed.routed == ROUTED_TOOMANY)
 		return policy_protocol_refuse(session);
 	request_init(request, VERB_CHECK);
 	request->routed = &common->routed;

@@ -18,6 +18,7 @@ static const char *const from_names[] = {
 
 /* How a reply starts that is none of an error. */
 static const char *const shapes[] = {
+    [MODE_MULTI] = "*3\r",
     [MODE_RESP] = "*9\r",
     [MODE_GET] = "$",
     [MODE_EVALSHA] = "*3\r",
@@ -109,6 +110,8 @@ count_from(const char *at, const char *end)
 {
 	const char *word = cut_word(at, &end);
 
+	if (starts_with(word, "key="))
+		word = cut_word(at, &end);
 	if (starts_with(word, "shadow="))
 		word = cut_word(at, &end);
 	if (!starts_with(word, "from="))
@@ -159,9 +162,10 @@ resp_end(const char *at, const char *end)
 }
 
 /* Repeat the decision from what the script read, as its caller has to: the
- * reply is seconds, microseconds, and the time at which the bucket is empty. */
-static void
-count_script(const char *at, const char *end)
+ * reply is seconds, microseconds, and the time at which the bucket is empty.
+ * Return whether it is to allow. */
+static bool
+is_allowed(const char *at, const char *end)
 {
 	int64_t now_us, fill = 0;
 
@@ -172,7 +176,33 @@ count_script(const char *at, const char *end)
 	at = line_after(at, end);
 	if (at[1] != '-')
 		fill = strtoll(line_after(at, end), NULL, 10) - now_us;
-	if (fill <= (options.capacity - 1) * options.recharge_us)
+	return fill <= (options.capacity - 1) * options.recharge_us;
+}
+
+static void
+count_script(const char *at, const char *end)
+{
+	if (is_allowed(at, end))
+		figures.allow++;
+	else
+		figures.deny++;
+}
+
+/* What EXEC replies: all of it is allowed, or it is denied. */
+static void
+count_scripts(const char *at, const char *end)
+{
+	bool all = true;
+
+	at = line_after(at, end);
+	for (int i = 0; i < KEYS_EACH; i++, at = resp_end(at, end)) {
+		if (!starts_with(at, "*3\r")) {
+			count_error(at, end);
+			return;
+		}
+		all = is_allowed(at, end) && all;
+	}
+	if (all)
 		figures.allow++;
 	else
 		figures.deny++;
@@ -203,6 +233,8 @@ count_resp(const char *at, const char *end)
 		count_decision(at, end);
 	else if (options.mode == MODE_EVALSHA)
 		count_script(at, end);
+	else if (options.mode == MODE_MULTI)
+		count_scripts(at, end);
 	else if (at[1] == '-')
 		figures.nil++;
 }
@@ -236,23 +268,52 @@ count_http(const char *at, const char *end)
 		count_error(at, end);
 }
 
+/* Pass over ${count} lines.  NULL: they are not all there. */
+static const char *
+skip_lines(const char *at, const char *end, int count)
+{
+	for (; at && count > 0; count--) {
+		at = memchr(at, '\n', (size_t)(end - at));
+		at = at ? at + 1 : NULL;
+	}
+	return at;
+}
+
+/* Lines of responses, of which all are to be alike. */
+static const char *
+count_lines(const char *at, const char *end, int count)
+{
+	const char *after = skip_lines(at, end, count);
+
+	for (; after && count > 1; count--, at = line_after(at, end))
+		if (!starts_with(at, "ALLOW "))
+			count_error(at, after);
+	if (after)
+		count_line(at, after - 1);
+	return after;
+}
+
 const char *
 count_reply(const char *at, const char *end)
 {
 	const char *after;
 
-	if (options.mode == MODE_LINE) {
-		after = memchr(at, '\n', (size_t)(end - at));
+	if (options.mode == MODE_LINE || options.mode == MODE_MCONSUME ||
+	    options.mode == MODE_CONSUMES) {
+		after = count_lines(
+		    at, end, options.mode == MODE_CONSUMES ? KEYS_EACH : 1);
 		if (!after)
 			return NULL;
-		count_line(at, after++);
 	} else if (options.mode == MODE_HTTP || options.mode == MODE_CHECK) {
 		after = http_end(at, end);
 		if (!after)
 			return NULL;
 		count_http(at, after);
 	} else {
-		after = resp_end(at, end);
+		/* Before what EXEC replies: OK, and QUEUED of each. */
+		if (options.mode == MODE_MULTI)
+			at = skip_lines(at, end, 1 + KEYS_EACH);
+		after = at ? resp_end(at, end) : NULL;
 		if (!after)
 			return NULL;
 		count_resp(at, after);

@@ -32,8 +32,8 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
-static const char *const mode_names[] = {
-    "line", "resp", "get", "evalsha", "http", "check"};
+static const char *const mode_names[] = {"line", "resp", "get", "evalsha",
+    "http", "check", "mconsume", "consumes", "multi"};
 static const char *mode_name = "line";
 
 struct options options = {
@@ -340,19 +340,23 @@ measure(struct conn **conns, size_t count)
 static void
 usage(void)
 {
-	fputs("usage: load --server HOST:PORT|unix:PATH [--OPTION VALUE]...\n"
-	      "  --mode line|resp         CONSUME, as a line or in RESP\n"
-	      "  --mode get|evalsha       GET, or the script\n"
-	      "  --mode http|check        GET /consume, or /check\n"
-	      "  --conns N  --pipeline N  connections, requests on each\n"
-	      "  --pairs 1                an idle connection after each\n"
-	      "  --warmup S  --seconds S  how long\n"
-	      "  --keys N                 login:0 to login:N-1 at random\n"
-	      "  --zipf S                 key I 1/(I+1)^S as often as key 0\n"
-	      "  --once 1                 each key once, in order; no warm-up\n"
-	      "evalsha:\n"
-	      "  --script FILE  --hash KEY        its text; where buckets are\n"
-	      "  --capacity N  --recharge_us N    the limit\n",
+	fputs(
+	    "usage: load --server HOST:PORT|unix:PATH [--OPTION VALUE]...\n"
+	    "  --mode line|resp         CONSUME, as a line or in RESP\n"
+	    "  --mode get|evalsha       GET, or the script\n"
+	    "  --mode http|check        GET /consume, or /check\n"
+	    "  --mode mconsume|consumes|multi  three keys: MCONSUME, three\n"
+	    "                           lines of CONSUME, three calls of the\n"
+	    "                           script in MULTI and EXEC\n"
+	    "  --conns N  --pipeline N  connections, requests on each\n"
+	    "  --pairs 1                an idle connection after each\n"
+	    "  --warmup S  --seconds S  how long\n"
+	    "  --keys N                 login:0 to login:N-1 at random\n"
+	    "  --zipf S                 key I 1/(I+1)^S as often as key 0\n"
+	    "  --once 1                 each key once, in order; no warm-up\n"
+	    "evalsha:\n"
+	    "  --script FILE  --hash KEY        its text; where buckets are\n"
+	    "  --capacity N  --recharge_us N    the limit\n",
 	    stderr);
 	exit(2);
 }
@@ -422,7 +426,8 @@ read_options(int argc, char **argv)
 	if (mode == LENGTH(mode_names) || !options.server ||
 	    options.conns < 1 || options.pipeline < 1 || options.keys < 1 ||
 	    options.seconds <= 0 || (options.once && options.warmup > 0) ||
-	    (options.mode == MODE_EVALSHA && !options.script))
+	    ((options.mode == MODE_EVALSHA || options.mode == MODE_MULTI) &&
+		!options.script))
 		usage();
 }
 

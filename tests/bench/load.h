@@ -17,7 +17,15 @@ enum mode {
 	MODE_EVALSHA,
 	MODE_HTTP,  /* GET /consume */
 	MODE_CHECK, /* GET /check, as nginx asks */
+
+	/* Three keys in a request. */
+	MODE_MCONSUME, /* as a line */
+	MODE_CONSUMES, /* three lines */
+	MODE_MULTI,    /* the script for each, in MULTI and EXEC */
 };
+
+/** Keys of a request in the last of the modes. */
+#define KEYS_EACH 3
 
 /** Set by main before anything else, and never again. */
 extern struct options {

@@ -41,12 +41,16 @@ def cpu(what, against, target, aim, **sides):
 # --- sides
 
 
+# The modes whose responses say what decided.
+LINES = ("line", "mconsume", "consumes")
+
+
 def daemon(stage, dripgated, redis=None, label="dripgated", mode="line",
            decision="allow"):
     sources = ("redis", "denycache") if redis else ("memory",)
     return Side(label, stage.address(dripgated), {"mode": mode},
                 [dripgated] + ([redis] if redis else []), decision,
-                sources if mode == "line" else ())
+                sources if mode in LINES else ())
 
 
 # How CONSUME is said, as the load generator and as we call it.
@@ -68,6 +72,23 @@ def redis_sides(stage):
                "recharge_us": RECHARGE_US}
     return (daemon(stage, stage.dripgated(redis), redis),
             Side("EVALSHA", stage.address(redis), evalsha, [redis], "allow"))
+
+
+def joint_redis_sides(stage):
+    """Of 3,200 requests in flight, each is three: a busy machine takes more than
+    a second for them."""
+    redis = stage.redis()
+    multi = {"mode": "multi", "script": stage.script(), "hash": "drip:login",
+             "capacity": CAPACITY, "recharge_us": RECHARGE_US}
+    return (daemon(stage, stage.dripgated(redis, patience="5s"), redis,
+                   mode="mconsume"),
+            Side("MULTI/EXEC", stage.address(redis), multi, [redis], "allow"))
+
+
+def joint_memory_sides(stage):
+    dripgated = stage.dripgated()
+    return (daemon(stage, dripgated, label="MCONSUME", mode="mconsume"),
+            daemon(stage, dripgated, label="3 CONSUMEs", mode="consumes"))
 
 
 def spread_sides(stage, label, together, topology, partitions):
@@ -355,6 +376,13 @@ ROWS = {row.name: row for row in (
     Row("hot", "CONSUME, Redis store, one key, all admitted, 64 x 50; against "
         "the same calls", {**DEEP, "keys": 1}, redis_sides,
         (rate("Redis store, hot key", "direct calls", 15, 30),)),
+    Row("joint", "MCONSUME of 3 keys, Redis store, 100,000 keys, 64 x 50; "
+        "against three direct calls in MULTI and EXEC, one bucket a call, on "
+        "the same Redis and the same hash", DEEP, joint_redis_sides,
+        (rate("MCONSUME, Redis store", "3 direct calls, MULTI/EXEC", 4, 6),)),
+    Row("joint-memory", "MCONSUME of 3 keys, memory store, 100,000 keys, "
+        "64 x 50; against three CONSUMEs", DEEP, joint_memory_sides,
+        (rate("MCONSUME, memory store", "3 CONSUMEs", 0.9, 1.3),)),
     Row("cluster", "CONSUME, Redis store, 100,000 keys, 64 x 50, three masters "
         "with a partition each; against one server", DEEP, cluster_sides,
         tuple(spread_claims("cluster of 3 masters", 1.5, 1.2))),

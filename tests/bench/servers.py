@@ -285,7 +285,7 @@ class Stage:
         """The script as the Makefile builds it into the daemon."""
         text = "".join((ROOT / "lua" / name).read_text()
                        for name in ("common.lua", "algorithm/leaky_bucket.lua",
-                                    "batch.lua"))
+                                    "fields.lua", "batch.lua"))
         path = self.folder / "script.lua"
         path.write_text(text)
         return path

@@ -2,6 +2,7 @@
 
 #include <err.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,7 +162,14 @@ make_head(void)
 		put_bulk(to, options.mode == MODE_GET ? "GET" : "CONSUME");
 		break;
 	case MODE_EVALSHA:
+	case MODE_MULTI:
 		put_evalsha(to);
+		break;
+	case MODE_MCONSUME:
+		fputs("MCONSUME", to);
+		break;
+	case MODE_CONSUMES:
+		fputs("CONSUME ", to);
 		break;
 	case MODE_HTTP:
 		fputs("GET /consume?key=", to);
@@ -177,12 +185,53 @@ make_head(void)
 	return head;
 }
 
+/* A request of three keys, evenly apart. */
+static size_t
+write_three(char *to, size_t size, const char *head, long number)
+{
+	static const char multi[] = "*1\r\n$5\r\nMULTI\r\n",
+			  exec[] = "*1\r\n$4\r\nEXEC\r\n";
+	FILE *out = fmemopen(to, size, "w");
+	size_t len;
+
+	if (!out)
+		err(1, "fmemopen");
+	fputs(options.mode == MODE_MCONSUME ? head
+	      : options.mode == MODE_MULTI  ? multi
+					    : "",
+	    out);
+	for (int i = 0; i < KEYS_EACH; i++) {
+		char key[KEY_SIZE];
+
+		snprintf(key, sizeof(key), "login:%ld",
+		    (number + i * options.keys / KEYS_EACH) % options.keys);
+		if (options.mode == MODE_MCONSUME) {
+			fprintf(out, " %s 1", key);
+		} else {
+			fputs(head, out);
+			if (options.mode == MODE_MULTI)
+				put_bulk(out, key);
+			else
+				fprintf(out, "%s\n", key);
+		}
+	}
+	fputs(options.mode == MODE_MCONSUME ? "\n"
+	      : options.mode == MODE_MULTI  ? exec
+					    : "",
+	    out);
+	len = (size_t)ftell(out);
+	fclose(out);
+	return len;
+}
+
 static size_t
 write_request(char *to, size_t size, const char *head, long number)
 {
 	char key[KEY_SIZE];
 	int len = snprintf(key, sizeof(key), "login:%ld", number);
 
+	if (options.mode >= MODE_MCONSUME)
+		return write_three(to, size, head, number);
 	if (options.mode == MODE_LINE)
 		len = snprintf(to, size, "%s%s\n", head, key);
 	else if (options.mode == MODE_HTTP)
@@ -207,11 +256,15 @@ key_of(size_t i, const double *sums)
 void
 stream_make(void)
 {
-	const size_t count =
-	    options.once ? (size_t)options.keys : RANDOM_REQUESTS;
+	const bool has_three = options.mode >= MODE_MCONSUME;
+	const size_t count = options.once ? (size_t)options.keys
+			     : has_three  ? RANDOM_REQUESTS / KEYS_EACH
+					  : RANDOM_REQUESTS;
 	const size_t again = (size_t)options.pipeline;
 	char *head = make_head();
-	size_t size = strlen(head) + 2 * KEY_SIZE, at = 0;
+	size_t size =
+	    (strlen(head) + 2 * KEY_SIZE) * (has_three ? KEYS_EACH : 1);
+	size_t at = 0;
 	double *sums = options.zipf > 0 ? zipf_sums() : NULL;
 
 	if (count < again || count < (size_t)options.conns)

@@ -113,7 +113,7 @@ $(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	@mkdir -p $(@D)
 	{ echo 'local ALGORITHMS = {}'; for a in $(algorithms); do \
 	    echo "ALGORITHMS.$$a = function()"; cat lua/algorithm/$$a.lua; \
-	    echo 'return {parameters = PARAMETERS, prepare = prepare, open = open,'; \
+	    echo 'return {parameters = PARAMETERS, longest = LONGEST, prepare = prepare, open = open,'; \
 	    echo 'consume = consume, give_back = give_back, write = write} end'; \
 	  done; } > $@.algorithms
 	row() { name=$$1; shift; cat "$$@" > $@.text; \

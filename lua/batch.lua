@@ -20,8 +20,8 @@
 -- Reply: seconds and microseconds of the server's clock, then each bucket as it
 --       was before: its text, or nil for none.  The caller repeats the decisions
 --       from that.  Where a key is not a hash, each of its buckets is the error's
---       text; where a text is too long to be a bucket's, it is a sentence with
---       its length, since a reply has a bound.
+--       text; where a text is too long to be a bucket's, or for what a reply may
+--       have of such in all, it is a sentence with its length.
 --
 -- The script reads and decides everything before it writes anything.
 
@@ -47,7 +47,7 @@ while k <= #KEYS do
 	for i = 0, n - 1 do
 		local text = texts[i + 1]
 		local new
-		if texts.err or text and #text > LONGEST then
+		if texts.err or text and #text > SHORT and not has_room(text, LONGEST) then
 			text = explain(texts, text)
 		else
 			new = decide(text, same == '' and argv[behind + i] or same)

@@ -2,7 +2,9 @@
 
 local argv = ARGV
 
-local LONGEST = 64 -- bytes of a bucket: three numbers, and zeros before them
+-- Bytes of a bucket of which a reply may have any number; and those that it may have
+-- of longer ones.
+local SHORT, ROOM = 64, 900000
 
 -- "n m": each of n fields has m older names.  "n m h": and the hash has h, which
 -- come behind it in KEYS; h is m, and each name of a field is in the hash of its own.
@@ -54,6 +56,13 @@ local function read_fields(k, field, n, m, h)
 		return texts, find_older(k, texts, field, n, m, h)
 	end
 	return texts
+end
+
+-- Whether the reply has room for ${text}, a bucket of at most ${longest} bytes that
+-- is not short.
+local function has_room(text, longest)
+	ROOM = ROOM - #text
+	return #text <= longest and ROOM >= 0
 end
 
 -- What is told instead of what is none of a bucket's: the key is not a hash, or the

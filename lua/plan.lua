@@ -53,7 +53,8 @@ local function open_buckets(k, at)
 		local text = texts[i]
 		local bucket = {hash = k, field = argv[field + i - 1], algorithm = algorithm,
 			at = at + 1, text = text, older = moved and moved[i], home = homes and homes[i]}
-		if texts.err or text and #text > LONGEST then
+		if texts.err or
+			text and #text > SHORT and not has_room(text, algorithm.longest) then
 			text = explain(texts, text)
 		else
 			bucket.a, bucket.b, bucket.is_foreign = prepared(bucket).open(text)
@@ -68,13 +69,15 @@ end
 
 -- What ${op} makes of the bucket, and whether it passes: nil if that is no bucket.
 local function try_step(bucket, op)
-	local part = {bucket = bucket, a = 0, b = 0, passed = true}
+	local part = {bucket = bucket, passed = true}
 	if not bucket.a then
 		return nil
-	elseif op == 'r' then
-		return part
 	end
 	local algorithm = prepared(bucket)
+	if op == 'r' then
+		part.a, part.b = algorithm.open(false)
+		return part
+	end
 	local amount, kind, number, times, shadow = match(op, OP)
 	amount, number = amount + 0, tonumber(number)
 	if kind == '@' or kind == '=' then

@@ -6,6 +6,7 @@
 -- wrote "WINDOW COUNT", the number of the window since the epoch.
 
 local PARAMETERS = 2
+local LONGEST = 64 -- bytes of a bucket: two numbers, and zeros before them
 
 local capacity, length
 local stop -- the end of the present window

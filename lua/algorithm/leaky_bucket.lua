@@ -8,6 +8,7 @@
 -- them, ticks, three digits of which follow EMPTY_AT.
 
 local PARAMETERS = 4
+local LONGEST = 64 -- bytes of a bucket: three numbers, and zeros before them
 
 local capacity, recharge, longest, full
 local growth, memory -- nil, and of no meaning, if blocks do not grow

@@ -8,6 +8,7 @@
 
 #include "limit/algorithm.h"
 #include "limit/also.h"
+#include "limit/leases.h"
 #include "limit/normalize.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 struct replay_slot {
 	struct hash128 id; /* all zero: free */
 	struct bucket bucket;
+	bool has_log;
 };
 
 struct replay {
@@ -59,6 +61,9 @@ replay_free(struct replay *replay)
 	if (!replay)
 		return;
 	rules_scratch_free(replay->scratch);
+	for (size_t i = 0; replay->slots && i <= replay->mask; i++)
+		if (replay->slots[i].has_log)
+			free(replay->slots[i].bucket.log.log);
 	free(replay->slots);
 	free(replay);
 }
@@ -114,16 +119,40 @@ replay_try(struct replay *replay, const struct demand *demand,
 	part->allowed = decision.allowed || part->limit->shadow;
 }
 
+/* Have the log of the bucket, if it has one, say what the bucket says. */
 static int
-replay_put(struct replay *replay, const struct replay_part *part)
+replay_settle(struct replay_part *part, int64_t now_us)
+{
+	struct lease_log *log = part->bucket.log.log;
+	uint32_t room = leases_room(&part->bucket, now_us);
+
+	if (room > (log ? log->room : 0)) {
+		room *= 2;
+		log = realloc(part->bucket.log.log, leases_size(room));
+		if (!log)
+			return -1;
+		if (!part->bucket.log.log)
+			leases_start(log, leases_size(room));
+		log->room = room;
+		part->bucket.log.log = log;
+	}
+	leases_settle(part->limit, &part->bucket, now_us);
+	return 0;
+}
+
+static int
+replay_put(struct replay *replay, struct replay_part *part, int64_t now_us)
 {
 	struct replay_slot *slot = replay_find(replay, part->id);
+	const bool has_log = part->limit->algorithm->has_log;
 
+	if (has_log && replay_settle(part, now_us) == -1)
+		return -1;
 	if (slot->id.lo | slot->id.hi) {
 		slot->bucket = part->bucket;
 		return 0;
 	}
-	*slot = (struct replay_slot){part->id, part->bucket};
+	*slot = (struct replay_slot){part->id, part->bucket, has_log};
 	if (2 * ++replay->count > replay->mask)
 		return replay_grow(replay);
 	return 0;
@@ -166,6 +195,21 @@ replay_parts(struct replay *replay, const struct demand *demand,
 	return count;
 }
 
+/* Whether part ${i} is to be kept: it changed its bucket, and no part behind
+ * it, which went on from there, did. */
+static bool
+replay_is_kept(
+    const struct replay_part *parts, size_t count, size_t i, bool allowed)
+{
+	if (!parts[i].changed || (!allowed && parts[i].allowed))
+		return false;
+	for (size_t k = i + 1; k < count; k++)
+		if (hash128_equal(parts[k].id, parts[i].id) &&
+		    parts[k].changed && (allowed || !parts[k].allowed))
+			return false;
+	return true;
+}
+
 int
 replay_decide(struct replay *replay, const struct demand *demand,
     struct replay_decision *decision)
@@ -186,9 +230,8 @@ replay_decide(struct replay *replay, const struct demand *demand,
 			    (struct replay_decision){parts[i].limit, false};
 	}
 	for (size_t i = 0; i < count; i++)
-		if (parts[i].changed &&
-		    (decision->allowed || !parts[i].allowed) &&
-		    replay_put(replay, &parts[i]) == -1)
+		if (replay_is_kept(parts, count, i, decision->allowed) &&
+		    replay_put(replay, &parts[i], demand->at_us) == -1)
 			return -1;
 	return 0;
 }

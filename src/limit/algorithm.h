@@ -23,7 +23,8 @@
 /** All of them.  A limit that names none has the first. */
 #define ALGORITHMS(X)                                                          \
 	X(leaky_bucket)                                                        \
-	X(fixed_window)
+	X(fixed_window)                                                        \
+	X(sliding_window)
 
 /** Most parameters of a limit that a script takes. */
 #define ALGORITHM_PARAMETERS_MAX 4
@@ -98,8 +99,16 @@ struct algorithm {
 	bool (*is_remembered)(
 	    const struct bucket *bucket, int64_t memory_us, int64_t now_us);
 
+	/** Its buckets have a log (limit/leases.h), which whoever keeps a
+	 * bucket allocates and frees. */
+	bool has_log;
+
+	/** If it has: the longest text of a bucket. */
+	size_t (*longest)(const struct limit *limit);
+
 	/** Read the text that the scripts write, and accept exactly what they
-	 * accept.  False, with ${bucket} untouched, if it is no such text. */
+	 * accept.  False, with ${bucket} untouched, if it is no such text.  A
+	 * bucket that has a log has an empty one before, with its room. */
 	bool (*read)(const struct limit *limit, const char *text, size_t len,
 	    struct bucket *bucket);
 
@@ -111,6 +120,7 @@ struct algorithm {
 	    struct algorithm_parameters *parameters);
 
 	size_t parameters;
+	const char *script;         /* what the plan's script calls it */
 	const struct script *batch; /* decides many buckets */
 	const struct script *sweep; /* removes drained ones */
 };
@@ -128,8 +138,8 @@ ALGORITHMS(ALGORITHM_EXTERN)
 
 /** The first members of an algorithm's row. */
 #define ALGORITHM_NAMED(id)                                                    \
-	.name = #id, .place = ALGORITHM_##id, .batch = &script_##id##_batch,   \
-	.sweep = &script_##id##_sweep
+	.name = #id, .place = ALGORITHM_##id, .script = #id,                   \
+	.batch = &script_##id##_batch, .sweep = &script_##id##_sweep
 
 /** The bits of a bucket's identity that say its algorithm. */
 #define ALGORITHM_MASK 7

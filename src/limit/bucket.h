@@ -16,6 +16,8 @@
 
 #define BUCKET_NUMBERS 3
 
+struct lease_log;
+
 /** All zero is an empty bucket.  Each number is from 0 to BUCKET_NUMBER_MAX. */
 struct bucket {
 	union {
@@ -31,6 +33,15 @@ struct bucket {
 			int64_t count;
 			int64_t length_us; /* of that window */
 		} window;
+		struct {
+			int64_t stamp_us; /* when what went in last ends; of
+					   * one as its log says it, the last
+					   * drop */
+			struct lease_log *log; /* limit/leases.h; or NULL;
+						* gone, in a query's result */
+			int32_t fresh, cut;    /* drops that the log lacks, and
+						* that it has too many */
+		} log;
 		int64_t numbers[BUCKET_NUMBERS];
 	};
 };

@@ -88,8 +88,10 @@ bucket_file_copy_stripe(
 	for (uint32_t i = 0; i < writer->memory->stripe_slots; i++) {
 		const struct memory_slot *slot = &stripe->slots[i];
 
-		if (memory_is_free(slot) || memory_is_drained(writer->memory,
-						stripe, slot, writer->now_us))
+		if (memory_is_free(slot) ||
+		    memory_algorithm_of(slot)->has_log || /* it is elsewhere */
+		    memory_is_drained(
+			writer->memory, stripe, slot, writer->now_us))
 			continue;
 		writer->has_share[(slot->hi & SHARE_MASK) >> ID_BITS] = true;
 		writer->slots[count++] = *slot;

@@ -166,6 +166,8 @@ bucket_file_put(struct bucket_file_reading *reading, struct stripe *stripe,
 	    reading->shares[share] == NO_SHARE)
 		return false;
 	algorithm = algorithm_at(place - 1);
+	if (algorithm->has_log)
+		return false; /* the file has no logs */
 	bucket = memory_unpack(slot);
 	bucket_file_move(reading, algorithm, &bucket);
 	hi = (slot->hi & ID_MASK) | (uint64_t)reading->shares[share] << ID_BITS;

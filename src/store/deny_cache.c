@@ -78,6 +78,13 @@ deny_cache_free(struct deny_cache *cache)
 	free(cache);
 }
 
+/* A log, of which time takes off one drop after the other, is not kept. */
+static bool
+deny_cache_is_for(const struct limit *limit)
+{
+	return limit->deny_cache && !limit->algorithm->has_log;
+}
+
 static struct hash128
 deny_cache_id_of(const struct query *query)
 {
@@ -225,7 +232,7 @@ deny_cache_decide(struct deny_cache *cache, struct query *query)
 	if (deny_cache_makes_room(query))
 		atomic_fetch_add(mark, 1);
 	query->deny_mark = atomic_load(mark);
-	if (!query->limit->deny_cache || !op_puts(query->op) ||
+	if (!deny_cache_is_for(query->limit) || !op_puts(query->op) ||
 	    query->amount <= 0)
 		return false;
 	slot = deny_cache_find(cache, id);
@@ -245,8 +252,8 @@ deny_cache_learn(struct deny_cache *cache, const struct query *query)
 
 	if (deny_cache_makes_room(query))
 		atomic_fetch_add(mark, 1);
-	if (query->result != RESULT_DECISION || !query->limit->deny_cache ||
-	    !deny_cache_fills(query))
+	if (query->result != RESULT_DECISION ||
+	    !deny_cache_is_for(query->limit) || !deny_cache_fills(query))
 		return;
 	if (query->decision.allowed)
 		deny_cache_forget(cache, id);

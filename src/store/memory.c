@@ -43,25 +43,44 @@ memory_insert(struct memory *memory, struct stripe *stripe,
 	return true;
 }
 
-bool
-memory_put(struct memory *memory, struct stripe *stripe,
-    const struct limit *limit, struct hash128 id, const struct bucket *bucket,
-    int64_t now_us)
+/* Have ${slot}, where the bucket ${id} is or belongs, hold ${bucket}. */
+static bool
+memory_put_at(struct memory *memory, struct stripe *stripe,
+    struct memory_slot *slot, const struct limit *limit, struct hash128 id,
+    struct bucket *bucket, int64_t now_us)
 {
-	struct memory_slot *slot = memory_find(memory, stripe, id);
+	const struct algorithm *algorithm = limit->algorithm;
+	const int64_t time_us = memory_time(stripe, algorithm, now_us);
 
-	if (memory_is_over(limit->algorithm, bucket,
-		limit_block_memory_us(limit),
-		memory_time(stripe, limit->algorithm, now_us))) {
+	if (algorithm->has_log &&
+	    !memory_settle(memory, limit, bucket, time_us))
+		return false;
+	if (!memory_is_free(slot))
+		*slot = memory_pack(slot->lo, slot->hi, bucket);
+	if (memory_is_over(
+		algorithm, bucket, limit_block_memory_us(limit), time_us)) {
 		if (!memory_is_free(slot))
 			memory_remove_at(
 			    memory, stripe, (uint32_t)(slot - stripe->slots));
 		return true;
 	}
-	if (memory_is_free(slot))
-		return memory_insert(memory, stripe, limit, id, bucket, now_us);
-	*slot = memory_pack(slot->lo, slot->hi, bucket);
-	return true;
+	if (!memory_is_free(slot) ||
+	    memory_insert(memory, stripe, limit, id, bucket, now_us))
+		return true;
+	if (algorithm->has_log)
+		memory_drop_log(memory, bucket);
+	return false;
+}
+
+bool
+memory_put(struct memory *memory, struct stripe *stripe,
+    const struct limit *limit, struct hash128 id, const struct bucket *bucket,
+    int64_t now_us)
+{
+	struct bucket kept = *bucket;
+
+	return memory_put_at(memory, stripe, memory_find(memory, stripe, id),
+	    limit, id, &kept, now_us);
 }
 
 void
@@ -91,6 +110,7 @@ memory_map_slots(size_t count)
 static void
 memory_release(struct memory *memory)
 {
+	memory_drop_logs(memory);
 	if (memory->slots)
 		munmap(memory->slots,
 		    memory_slots(memory) * sizeof(struct memory_slot));
@@ -166,7 +186,6 @@ memory_decide(struct memory *memory, const struct limit *limit,
     const struct key *key, enum op op, int64_t amount, int64_t now_us,
     struct decision *decision)
 {
-	const struct algorithm *algorithm = limit->algorithm;
 	struct hash128 id = bucket_id(limit, key);
 	struct stripe *stripe = &memory->stripe[memory_stripe_at(memory, id)];
 	struct memory_slot *slot;
@@ -174,22 +193,12 @@ memory_decide(struct memory *memory, const struct limit *limit,
 	int64_t time_us;
 
 	pthread_mutex_lock(&stripe->lock);
-	time_us = memory_time(stripe, algorithm, now_us);
+	time_us = memory_time(stripe, limit->algorithm, now_us);
 	slot = memory_find(memory, stripe, id);
 	bucket = memory_unpack(slot); /* of a free slot: an empty one */
-	if (decide(limit, op, amount, time_us, &bucket, decision)) {
-		if (memory_is_over(algorithm, &bucket,
-			limit_block_memory_us(limit), time_us)) {
-			if (!memory_is_free(slot))
-				memory_remove_at(memory, stripe,
-				    (uint32_t)(slot - stripe->slots));
-		} else if (!memory_is_free(slot)) {
-			*slot = memory_pack(slot->lo, slot->hi, &bucket);
-		} else if (!memory_insert(
-			       memory, stripe, limit, id, &bucket, now_us)) {
-			memory_decide_when_full(memory, decision);
-		}
-	}
+	if (decide(limit, op, amount, time_us, &bucket, decision) &&
+	    !memory_put_at(memory, stripe, slot, limit, id, &bucket, now_us))
+		memory_decide_when_full(memory, decision);
 	pthread_mutex_unlock(&stripe->lock);
 }
 

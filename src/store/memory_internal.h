@@ -81,6 +81,7 @@ struct memory {
 	/* written by everyone: in a cache line of their own */
 	_Alignas(CACHE_LINE) atomic_uint_fast64_t buckets;
 	atomic_uint_fast64_t full;
+	atomic_uint_fast64_t log_bytes; /* of the buckets that have a log */
 
 	struct stripe stripe[];
 };
@@ -219,6 +220,26 @@ bool memory_put(struct memory *memory, struct stripe *stripe,
 /** Decide a request that needs a bucket for which there is no room; ${decision}
  * is what it would be if there were. */
 void memory_decide_when_full(struct memory *memory, struct decision *decision);
+
+/*
+ * Logs of buckets, in a stripe whose lock is held (limit/leases.h).
+ */
+
+/** Have the log of the bucket have room for what is fresh and ${more}.  Where
+ * its slot has another log than the bucket now, the slot's is gone.  False:
+ * there is no memory for it. */
+bool memory_make_log(struct memory *memory, struct bucket *bucket,
+    uint32_t more, int64_t now_us) MUST_USE;
+
+/** Have the log say what the bucket says; as memory_make_log(). */
+bool memory_settle(struct memory *memory, const struct limit *limit,
+    struct bucket *bucket, int64_t now_us) MUST_USE;
+
+/** Free the log of a bucket. */
+void memory_drop_log(struct memory *memory, struct bucket *bucket);
+
+/** Free those of all buckets; takes no lock. */
+void memory_drop_logs(struct memory *memory);
 
 /*
  * Room, in a stripe whose lock is held.

@@ -96,6 +96,25 @@ memory_put_mate(struct memory_mates *mates, const struct query *query,
 	    mates->ids[i], bucket, query->now_us);
 }
 
+/* Undo what was written of number ${i}.  A log has changed in its place: what
+ * went in is given back, and what the client gave back stays so. */
+static bool
+memory_undo_mate(
+    struct memory_mates *mates, const struct query *query, unsigned i)
+{
+	const struct mate_bucket *at = &mates->buckets[i];
+	struct bucket *before = &mates->before[i];
+
+	if (query->limit->algorithm->has_log) {
+		*before = memory_unpack(memory_find(
+		    mates->memory, mates->stripes[i], mates->ids[i]));
+		if (query->amount > 0)
+			decide_give_back(query->limit, query->amount,
+			    bucket_stamp(&at->bucket), at->now_us, before);
+	}
+	return memory_put_mate(mates, query, i, before);
+}
+
 /* There was no room for the bucket of ${full}, number ${place}, which denies
  * the others: undo what was written before it, whose slots are still there. */
 static void
@@ -106,7 +125,7 @@ memory_undo_mates(
 
 	for (unsigned i = 0; i < mates->count; i++, query = query->mate) {
 		bool kept = i >= place || !mates->buckets[i].changed ||
-			    memory_put_mate(mates, query, i, &mates->before[i]);
+			    memory_undo_mate(mates, query, i);
 
 		assert(kept);
 		(void)kept;

@@ -52,6 +52,11 @@ memory_remove_at(struct memory *memory, struct stripe *stripe, uint32_t hole)
 {
 	struct memory_slot *slots = stripe->slots;
 
+	if (memory_algorithm_of(&slots[hole])->has_log) {
+		struct bucket bucket = memory_unpack(&slots[hole]);
+
+		memory_drop_log(memory, &bucket);
+	}
 	shares_give(memory->shares,
 	    (unsigned)((slots[hole].hi & SHARE_MASK) >> ID_BITS));
 	for (uint32_t i = memory_after(memory, hole);

@@ -1,11 +1,11 @@
 /*
- * Any bytes as the text of a bucket, under both algorithms: what is accepted is
+ * Any bytes as the text of a bucket, under all algorithms: what is accepted is
  * of the form that the scripts write, and reads back the same once written
  * again.
  */
 #include "fuzz.h"
-#include "limit/algorithm.h"
 #include "limit/leaky_state.h"
+#include "limit/leases.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,10 +94,38 @@ check_window(const char *text, size_t len)
 	check_again(&limit, &bucket, written);
 }
 
+/* What is read is in order, and has the sum that the text says. */
+static void
+check_leases(const char *text, size_t len)
+{
+	static _Alignas(struct lease_log) char room[65536];
+	const struct limit limit = {
+	    .algorithm = &algorithm_sliding_window, .capacity = 10};
+	struct bucket bucket = {
+	    .log = {.log = leases_start(room, sizeof(room))}};
+	const struct lease_log *log = bucket.log.log;
+	int64_t drops = 0;
+
+	if (!leases_read(&limit, text, len, &bucket))
+		return;
+	check(log->count > 0 && log->count <= log->room);
+	check(log->count <= leases_room_for(&limit, len));
+	check((len - 6 - 12 * log->count) % 11 == 0);
+	for (uint32_t i = 0; i < log->count; i++) {
+		check(log->leases[i].drops > 0 && log->leases[i].end_us > 0);
+		check(log->leases[i].end_us <= LARGEST);
+		check(i == 0 ||
+		      log->leases[i - 1].end_us <= log->leases[i].end_us);
+		drops += log->leases[i].drops;
+	}
+	check(drops == log->drops);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	check_leaky((const char *)data, size);
 	check_window((const char *)data, size);
+	check_leases((const char *)data, size);
 	return 0;
 }

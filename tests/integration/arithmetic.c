@@ -462,6 +462,7 @@ main(int argc, char **argv)
 	compare_decisions(strtoull(argv[2], NULL, 10));
 	compare_plans(strtoull(argv[2], NULL, 10) / 4);
 	compare_versions(strtoull(argv[2], NULL, 10) / 50);
+	compare_leases(strtoull(argv[2], NULL, 10) / 4);
 	compare_texts(&algorithm_leaky_bucket, TEXTS);
 	compare_texts(&algorithm_fixed_window, TEXTS);
 	printf("%" PRIu64 " operations, 0 differences\n", operations);

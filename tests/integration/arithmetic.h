@@ -82,7 +82,7 @@ struct args {
 	const char *argv[ARGS_MAX];
 	size_t len[ARGS_MAX];
 	size_t used;
-	char text[32768];
+	char text[65536];
 };
 
 void redis_open(const char *path);
@@ -143,6 +143,12 @@ bool same_meaning(const struct limit *limit, const struct bucket *a,
 
 /** Compare what plans make of buckets, for about ${count} decisions. */
 void compare_plans(uint64_t count);
+
+/* arithmetic_leases.c */
+
+/** Compare what C and the scripts make of logs, for about ${count} decisions.
+ */
+void compare_leases(uint64_t count);
 
 /* arithmetic_versions.c */
 

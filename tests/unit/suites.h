@@ -41,6 +41,7 @@
 	X(key_secrets)                                                         \
 	X(last_good)                                                           \
 	X(leaky_bucket)                                                        \
+	X(leases)                                                              \
 	X(limit)                                                               \
 	X(line)                                                                \
 	X(list)                                                                \
@@ -49,6 +50,7 @@
 	X(loop)                                                                \
 	X(members)                                                             \
 	X(memory)                                                              \
+	X(memory_logs)                                                         \
 	X(message)                                                             \
 	X(msgpack)                                                             \
 	X(normalize)                                                           \

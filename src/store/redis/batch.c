@@ -5,10 +5,12 @@
  */
 #include "store/redis/batch.h"
 
-#include "limit/algorithm.h"
+#include "limit/leases.h"
 #include "redis/reply.h"
 #include "store/mates.h"
 #include "store/redis/plan.h"
+
+#include <stdlib.h>
 
 /* The place in the index of the query's bucket, or the free one where it
  * belongs. */
@@ -67,14 +69,25 @@ batch_has_use(const struct batch *batch, const struct query *query)
 	return true;
 }
 
+/* The bytes of the longest bucket, if it has a log. */
+static size_t
+batch_longest(const struct limit *limit)
+{
+	return limit->algorithm->has_log ? limit->algorithm->longest(limit) : 0;
+}
+
 bool
 batch_has_room(const struct batch *batch, const struct query *query)
 {
 	unsigned more = query->mate ? mates_count(query) : 1;
+	size_t logs_len = batch->logs_len;
 
-	return batch->count + more <= BATCH_ENTRIES &&
-	       batch->queries + more <= BATCH_QUERIES &&
-	       (batch->count == 0 || batch_has_use(batch, query));
+	for (const struct query *mate = query; mate; mate = mate->mate)
+		logs_len += batch_longest(mate->limit);
+	return batch->count == 0 ||
+	       (batch->count + more <= BATCH_ENTRIES &&
+		   batch->queries + more <= BATCH_QUERIES &&
+		   logs_len <= BATCH_LOGS_MAX && batch_has_use(batch, query));
 }
 
 /* Add the key as a field, or the names that it has instead. */
@@ -107,6 +120,7 @@ batch_add_entry(struct batch *batch, struct query *query, uint16_t *place)
 	};
 	if (batch_add_field(batch, entry, query) == -1)
 		return -1;
+	batch->logs_len += batch_longest(query->limit);
 	*place = (uint16_t)++batch->count;
 	return 0;
 }
@@ -193,8 +207,7 @@ batch_result(struct query *query, int64_t now_us, struct bucket *bucket)
 	query->done(query);
 }
 
-/* Those of an entry, or the steps of a plan. */
-static void
+void
 batch_abandon_queries(struct query *query, enum unavailable why)
 {
 	while (query) {
@@ -206,11 +219,38 @@ batch_abandon_queries(struct query *query, enum unavailable why)
 	}
 }
 
+size_t
+batch_log_size(const struct entry *entry, const redisReply *text)
+{
+	if (!entry->limit->algorithm->has_log)
+		return 0;
+	return leases_size(leases_room_for(
+	    entry->limit, text->type == REDIS_REPLY_STRING ? text->len : 0));
+}
+
 bool
-batch_read_bucket(
-    const struct entry *entry, const redisReply *text, struct bucket *bucket)
+batch_make_logs(struct batch *batch, size_t size)
+{
+	char *logs;
+
+	if (size <= batch->logs_size)
+		return true;
+	logs = realloc(batch->logs, size);
+	if (!logs)
+		return false;
+	batch->logs = logs;
+	batch->logs_size = size;
+	return true;
+}
+
+bool
+batch_read_bucket(const struct entry *entry, const redisReply *text, char *log,
+    struct bucket *bucket)
 {
 	*bucket = (struct bucket){0};
+	if (entry->limit->algorithm->has_log)
+		bucket->log.log =
+		    leases_start(log, batch_log_size(entry, text));
 	return text->type != REDIS_REPLY_STRING ||
 	       entry->limit->algorithm->read(
 		   entry->limit, text->str, text->len, bucket);
@@ -219,12 +259,17 @@ batch_read_bucket(
 /* Repeat on a bucket what the script did.  Return whether its text is a
  * bucket's. */
 static bool
-batch_decide_entry(struct entry *entry, const redisReply *text, int64_t now_us)
+batch_decide_entry(struct batch *batch, struct entry *entry,
+    const redisReply *text, int64_t now_us)
 {
 	struct bucket bucket;
 	struct query *query = entry->first;
 
-	if (!batch_read_bucket(entry, text, &bucket)) {
+	if (!batch_make_logs(batch, batch_log_size(entry, text))) {
+		batch_abandon_queries(entry->first, UNAVAILABLE_REFUSED);
+		return true;
+	}
+	if (!batch_read_bucket(entry, text, batch->logs, &bucket)) {
 		batch_abandon_queries(entry->first, UNAVAILABLE_REFUSED);
 		return false;
 	}
@@ -269,7 +314,7 @@ batch_take_reply(
 		const redisReply *text = reply->element[i + 2];
 		struct entry *entry = &batch->entries[batch->order[i]];
 
-		if (!batch_decide_entry(entry, text, now_us)) {
+		if (!batch_decide_entry(batch, entry, text, now_us)) {
 			*foreign = text->str;
 			strange++;
 		}

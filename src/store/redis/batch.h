@@ -30,6 +30,10 @@
 /** Most queries in one call; many may be about one bucket. */
 #define BATCH_QUERIES 8192
 
+/** Most bytes that a reply may have of buckets that have a log, as long as
+ * their limits are what they are.  A bucket alone may have more. */
+#define BATCH_LOGS_MAX 800000
+
 #define BATCH_INDEX 1024 /* a power of two, at least 2 * BATCH_ENTRIES */
 
 struct entry {
@@ -73,6 +77,9 @@ struct batch {
 	unsigned olds;   /* older names of each field */
 	struct buf keys; /* the fields, each with its older names behind */
 	struct buf ops;  /* on one bucket, as they are written */
+	size_t logs_len; /* of the longest that the reply may have */
+	char *logs;      /* room for them, once they are read; or NULL */
+	size_t logs_size;
 	struct entry entries[BATCH_ENTRIES];
 	uint16_t order[BATCH_ENTRIES]; /* entries, in the order of the call */
 	struct group groups[BATCH_ENTRIES];
@@ -122,10 +129,18 @@ struct batch_target {
 void batch_write(struct batch *batch, const struct batch_target *target,
     struct command *command);
 
-/** Read the bucket of an entry from its part of a reply.  False: the text is
- * not a bucket's. */
+/** Bytes that the log of an entry's bucket needs, once it is read from its part
+ * of a reply; 0: it has none. */
+size_t batch_log_size(const struct entry *entry, const redisReply *text);
+
+/** Have room for ${size} bytes of logs.  False: out of memory. */
+bool batch_make_logs(struct batch *batch, size_t size) MUST_USE;
+
+/** Read the bucket of an entry from its part of a reply; its log, if it has
+ * one, is at ${log}, of batch_log_size() bytes.  False: the text is not a
+ * bucket's. */
 bool batch_read_bucket(const struct entry *entry, const redisReply *text,
-    struct bucket *bucket) MUST_USE;
+    char *log, struct bucket *bucket) MUST_USE;
 
 /** Give all queries their results from the script's reply, and call done for
  * each.  Queries get RESULT_UNAVAILABLE if the text of their bucket is not a
@@ -134,6 +149,10 @@ bool batch_read_bucket(const struct entry *entry, const redisReply *text,
  * gets a result). */
 int batch_take_reply(struct batch *batch, const redisReply *reply,
     const char **foreign) MUST_USE;
+
+/** Give ${query} and those behind it, of an entry or of a plan,
+ * RESULT_UNAVAILABLE, and why. */
+void batch_abandon_queries(struct query *query, enum unavailable why);
 
 /** Give all queries RESULT_UNAVAILABLE, and why.  The batch stays, without
  * queries: if it was sent, its reply will be ignored. */

@@ -21,6 +21,7 @@ batch_clear(struct batch *batch)
 	batch->first = batch->last = NULL;
 	batch->count = 0;
 	batch->queries = 0;
+	batch->logs_len = 0;
 	buf_consume(&batch->keys, buf_len(&batch->keys));
 	memset(batch->index, 0, sizeof(batch->index));
 }
@@ -33,6 +34,7 @@ batch_free(struct batch *batch)
 	assert(batch->queries == 0);
 	buf_free(&batch->keys);
 	buf_free(&batch->ops);
+	free(batch->logs);
 	free(batch);
 }
 

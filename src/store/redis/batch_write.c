@@ -238,8 +238,8 @@ batch_write_group(struct batch *batch, const struct group *group,
 	struct algorithm_parameters parameters = {0};
 
 	if (batch->is_plan)
-		command_add(command, limit->algorithm->name,
-		    strlen(limit->algorithm->name));
+		command_add(command, limit->algorithm->script,
+		    strlen(limit->algorithm->script));
 	limit->algorithm->add_parameters(limit, now_us, &parameters);
 	for (size_t i = 0; i < parameters.count; i++)
 		command_add(command, parameters.text[i], parameters.len[i]);

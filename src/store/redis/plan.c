@@ -154,11 +154,24 @@ plan_decide_step(
 	}
 }
 
+/* Have room for the logs of all buckets. */
+static bool
+plan_make_logs(struct batch *batch, const redisReply *reply)
+{
+	size_t size = 0;
+
+	for (unsigned i = 0; i < batch->count; i++)
+		size += batch_log_size(
+		    &batch->entries[batch->order[i]], reply->element[i + 2]);
+	return batch_make_logs(batch, size);
+}
+
 /* Read the buckets of the reply.  Return how many are none. */
 static int
 plan_read_buckets(const struct batch *batch, const redisReply *reply,
     struct plan_bucket *buckets, const char **foreign)
 {
+	char *log = batch->logs;
 	int strange = 0;
 
 	for (unsigned i = 0; i < batch->count; i++) {
@@ -167,7 +180,8 @@ plan_read_buckets(const struct batch *batch, const redisReply *reply,
 		struct plan_bucket *to = &buckets[entry];
 
 		to->is_strange = !batch_read_bucket(
-		    &batch->entries[entry], text, &to->bucket);
+		    &batch->entries[entry], text, log, &to->bucket);
+		log += batch_log_size(&batch->entries[entry], text);
 		if (to->is_strange) {
 			*foreign = text->str;
 			strange++;
@@ -181,9 +195,14 @@ plan_take_reply(
     struct batch *batch, const redisReply *reply, const char **foreign)
 {
 	struct plan_bucket buckets[BATCH_ENTRIES];
-	int strange = plan_read_buckets(batch, reply, buckets, foreign);
 	struct query *query = batch->first;
+	int strange;
 
+	if (!plan_make_logs(batch, reply)) {
+		batch_abandon_queries(query, UNAVAILABLE_REFUSED);
+		return 0;
+	}
+	strange = plan_read_buckets(batch, reply, buckets, foreign);
 	while (query) {
 		struct query *next = query->next;
 

@@ -26,6 +26,9 @@
  * slow, less for others. */
 #define FIELDS_A_CALL 125
 
+/* Most bytes looked at in one, where buckets may be long. */
+#define BYTES_A_CALL 500000
+
 /* The share of Redis's time that sweeping may take is one of this many parts.
  */
 #define SHARE 6
@@ -259,6 +262,17 @@ sweep_on_step(struct script_call *call, const redisReply *reply)
 		sweep_wait_for_step(sweep);
 }
 
+static int64_t
+sweep_fields(const struct limit *limit)
+{
+	size_t longest =
+	    limit->algorithm->has_log ? limit->algorithm->longest(limit) : 1;
+
+	return longest < BYTES_A_CALL / FIELDS_A_CALL
+		   ? FIELDS_A_CALL
+		   : BYTES_A_CALL / (int64_t)longest;
+}
+
 static bool
 sweep_write_step(struct script_call *call, struct command *command)
 {
@@ -297,7 +311,7 @@ sweep_write_step(struct script_call *call, struct command *command)
 	command_add_int(
 	    command, chores_period_us(&sweep->chores, limit) / 1000);
 	command_add_text(command, sweep->cursor);
-	command_add_int(command, FIELDS_A_CALL);
+	command_add_int(command, sweep_fields(limit));
 	command_add_int(command, sweep->trims ? sweep->back_us : 0);
 	command_add_int(command, before_us > 0 ? before_us : 0);
 	for (size_t i = 0; i < parameters.count; i++)

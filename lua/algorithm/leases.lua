@@ -1,0 +1,224 @@
+-- Leases, as in src/limit/leases.c: the two must agree to the microsecond.  The
+-- sliding window's drops are leases that have no name.
+--
+-- A bucket is "DROPSNAMES", and then so many leases with a name, "ENDDROPSNAME",
+-- and those without, "ENDDROPS", each in the order of the ends.  All are numbers to
+-- the base of 64, with the digits from '0' to 'o' in the order of ASCII, the
+-- highest first: DROPS, the sum at the front or those of a lease, and NAMES of 3,
+-- END, in microseconds since the epoch, of 9, NAME of 11.
+--
+-- Most calls look at the front, for what is over, and at the end, where what goes
+-- in is added: a bucket of many leases costs little more than one of few.
+
+local PARAMETERS = 2
+local LONGEST = 6 + 23 * 10000 -- bytes of a bucket
+
+local byte, char, sub = string.byte, string.char, string.sub
+
+local capacity, span
+local fresh -- the end of what goes in now
+
+local function short_at(text, at)
+	local a, b, c = byte(text, at, at + 2)
+	return (a * 64 + b) * 64 + c - 199728
+end
+
+local function write_short(number)
+	return char(48 + floor(number / 4096), 48 + floor(number / 64) % 64, 48 + number % 64)
+end
+
+local function end_at(text, at)
+	local a, b, c, d, e, f, g, h, i = byte(text, at, at + 8)
+	return ((((((((a - 48) * 64 + b - 48) * 64 + c - 48) * 64 + d - 48) * 64 + e - 48) * 64
+		+ f - 48) * 64 + g - 48) * 64 + h - 48) * 64 + i - 48
+end
+
+local function write_end(time)
+	local high, low = floor(time / 1073741824), time % 1073741824
+	return char(48 + floor(high / 262144), 48 + floor(high / 4096) % 64,
+		48 + floor(high / 64) % 64, 48 + high % 64,
+		48 + floor(low / 16777216), 48 + floor(low / 262144) % 64,
+		48 + floor(low / 4096) % 64, 48 + floor(low / 64) % 64, 48 + low % 64)
+end
+
+-- From now on, the limit is that with the parameters from ${argv}[at] on: the
+-- capacity, and the time for which a drop counts.
+local function prepare(argv, at)
+	capacity, span = argv[at] + 0, argv[at + 1] + 0
+	fresh = now + span
+end
+
+-- A bucket of the leases of ${text} from ${first} on with a name, up to ${border}, and
+-- from ${rest} on without; '' if there are none.
+local function join(drops, names, text, first, border, rest)
+	local others = sub(text, rest)
+	if names == 0 and others == '' then
+		return ''
+	end
+	return write_short(drops) .. write_short(names) .. sub(text, first, border) .. others
+end
+
+-- The bucket ${text} (false: no such bucket) without what is over; 0, since it is
+-- never blocked; and whether all the same it must be written: never.  Nil if it is
+-- not a bucket's.
+local function open(text)
+	if not text then
+		return '', 0, false
+	end
+	local length = #text
+	if length < 18 then
+		return nil
+	end
+	local drops, names = short_at(text, 1), short_at(text, 4)
+	local border = 6 + 23 * names
+	if names < 0 or border > length or (length - border) % 12 ~= 0 then
+		return nil
+	end
+	local first, rest = 7, border + 1
+	while first < border and end_at(text, first) <= now do
+		drops, names, first = drops - short_at(text, first + 9), names - 1, first + 23
+	end
+	while rest < length and end_at(text, rest) <= now do
+		drops, rest = drops - short_at(text, rest + 9), rest + 12
+	end
+	if first == 7 and rest == border + 1 then
+		return text, 0, false
+	end
+	return join(drops, names, text, first, border, rest), 0, false
+end
+
+-- The drops of an open bucket.
+local function drops_of(text)
+	return text == '' and 0 or short_at(text, 1)
+end
+
+-- Put ${drops} without a name in.
+local function put(text, drops)
+	if text == '' then
+		return write_short(drops) .. '000' .. write_end(fresh) .. write_short(drops)
+	end
+	local border = 6 + 23 * short_at(text, 4)
+	local at = #text + 1
+	while at - 12 > border and end_at(text, at - 12) > fresh do
+		at = at - 12
+	end
+	local before, own = at - 1, drops
+	if at - 12 > border and end_at(text, at - 12) == fresh then
+		before, own = at - 13, drops + short_at(text, at - 3)
+	end
+	return write_short(short_at(text, 1) + drops) .. sub(text, 4, before) ..
+		write_end(fresh) .. write_short(own) .. sub(text, at)
+end
+
+-- Take ${drops} out of the leases without a name, from the end on; or, if there is a
+-- ${stamp}, of the one that ends then.
+local function take_out(text, drops, stamp)
+	if text == '' then
+		return ''
+	end
+	local names = short_at(text, 4)
+	local border = 6 + 23 * names
+	local sum, at = short_at(text, 1), #text + 1
+	local behind = ''
+	while at - 12 > border and drops > 0 do
+		at = at - 12
+		local held = short_at(text, at + 9)
+		if stamp and end_at(text, at) ~= stamp then
+			behind = sub(text, at, at + 11) .. behind
+		elseif held > drops then
+			behind = sub(text, at, at + 8) .. write_short(held - drops) .. behind
+			sum, drops = sum - drops, 0
+		else
+			sum, drops = sum - held, stamp and 0 or drops - held
+		end
+	end
+	text = sub(text, 7, at - 1) .. behind
+	return text == '' and '' or write_short(sum) .. write_short(names) .. text
+end
+
+-- Put in ${amount} drops, ${count} times in a row: consume them, or, if ${kind} is
+-- '!', charge them, up to ${most} drops in the bucket, or, if it is '~', take as many
+-- as fit.  Return what the bucket is then, whether all of them passed, and whether its
+-- text must be written anew.
+local function consume(text, block, amount, count, kind, most)
+	local level = drops_of(text)
+	if kind ~= '!' then
+		most = capacity
+	end
+	if kind == '~' and amount > 0 then
+		local fit = level < capacity and capacity - level or 0
+		fit = math.min(fit, amount * count)
+		return fit > 0 and put(text, fit) or text, block, fit > 0, false
+	elseif amount == 0 or amount > most then
+		return text, block, amount == 0, false
+	elseif amount < 0 then
+		return take_out(text, -amount * count), block, true, false
+	end
+	local fit = level < most and floor((most - level) / amount) or 0
+	if fit > count then
+		fit = count
+	end
+	return fit > 0 and put(text, amount * fit) or text, block, fit == count, false
+end
+
+-- Give back ${amount} drops that were put in when what went in ended at ${stamp}, if
+-- they still count.
+local function give_back(text, block, amount, stamp)
+	return take_out(text, amount, stamp), block, false
+end
+
+-- The text of a bucket; '' for none.
+local function write(text)
+	return text
+end
+
+-- Decide ${ops}, an amount or words as batch.lua says, for the bucket ${text}.
+-- Return its new text, '' for none, or nil to leave it alone.
+local function decide(text, ops)
+	local held, block = open(text)
+	if not held then
+		return nil
+	end
+	local new = held
+	local amount = tonumber(ops)
+	if amount then
+		new = consume(held, block, amount, 1)
+	else
+		for op in gmatch(ops, '%S+') do
+			if op == 'r' then
+				new = ''
+			else
+				local n, kind, most, count = match(op, OP)
+				new = consume(new, block, n + 0, tonumber(count) or 1, kind,
+					tonumber(most))
+			end
+		end
+	end
+	if new == held then
+		return nil
+	end
+	return new
+end
+
+-- What the sweep replaces the bucket ${text} by: '' if it is the same as none; nil
+-- to leave it alone.  After the clock was set ${back}, what ends later than what goes
+-- in now ends then, but not before it was to.
+local function tidy(text, back)
+	local held = open(text)
+	if not held or held == '' then
+		return held
+	elseif back == 0 then
+		return nil
+	end
+	local names = short_at(held, 4)
+	local parts, at = {sub(held, 1, 6)}, 7
+	for i = 1, (#held - 6 - 23 * names) / 12 + names do
+		local length = i <= names and 23 or 12
+		local stop = end_at(held, at)
+		parts[i + 1] = write_end(math.min(stop, math.max(fresh, stop - back))) ..
+			sub(held, at + 9, at + length - 1)
+		at = at + length
+	end
+	local new = table.concat(parts)
+	return new ~= held and new or nil
+end

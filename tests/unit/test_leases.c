@@ -1,0 +1,278 @@
+#include "limit/leases.h"
+#include "suites.h"
+
+#include "base/attr.h"
+
+#include <string.h>
+
+#define SECOND INT64_C(1000000)
+#define START  (INT64_C(1700000000) * SECOND)
+
+static const struct limit limit = {
+    .algorithm = &algorithm_sliding_window,
+    .capacity = 3,
+    .window_us = 10 * SECOND,
+};
+
+/* A bucket whose log is settled after each step, as that of the memory store.
+ */
+static _Alignas(struct lease_log) char room[sizeof(struct lease_log) +
+					    8 * sizeof(struct lease)];
+static struct bucket bucket;
+
+static void
+start(void)
+{
+	bucket =
+	    (struct bucket){.log = {.log = leases_start(room, sizeof(room))}};
+}
+
+static struct decision
+ask(const struct limit *its, enum op op, int64_t amount, int64_t now_us)
+{
+	struct decision decision = {0};
+
+	if (decide(its, op, amount, now_us, &bucket, &decision))
+		leases_settle(its, &bucket, now_us);
+	return decision;
+}
+
+static void
+check(struct decision decision, bool allowed, int64_t level, int64_t next_us,
+    int64_t retry_us)
+{
+	ck_assert_int_eq(decision.allowed, allowed);
+	ck_assert_int_eq(decision.level, level);
+	ck_assert_int_eq(decision.next_us, next_us);
+	ck_assert_int_eq(decision.retry_us, retry_us);
+	ck_assert_int_eq(decision.blocked_us, 0);
+}
+
+START_TEST(each_drop_counts_for_one_window_from_when_it_went_in)
+{
+	start();
+	check(ask(&limit, OP_CONSUME, 1, START), true, 1, 10 * SECOND, 0);
+	check(ask(&limit, OP_CONSUME, 2, START + 4 * SECOND), true, 3,
+	    6 * SECOND, 0);
+	check(ask(&limit, OP_CONSUME, 1, START + 10 * SECOND - 1), false, 3, 1,
+	    1);
+	check(ask(&limit, OP_CONSUME, 1, START + 10 * SECOND), true, 3,
+	    4 * SECOND, 0);
+	check(ask(&limit, OP_CONSUME, 3, START + 10 * SECOND), false, 3,
+	    4 * SECOND, 10 * SECOND);
+	check(ask(&limit, OP_CONSUME, 2, START + 10 * SECOND), false, 3,
+	    4 * SECOND, 4 * SECOND);
+	check(ask(&limit, OP_PEEK, 4, START + 10 * SECOND), false, 3,
+	    4 * SECOND, RETRY_NEVER);
+	ck_assert(
+	    !limit.algorithm->is_drained(&bucket, START + 20 * SECOND - 1));
+	ck_assert(limit.algorithm->is_drained(&bucket, START + 20 * SECOND));
+}
+END_TEST
+
+START_TEST(what_is_given_back_is_what_ends_last)
+{
+	start();
+	ask(&limit, OP_CONSUME, 1, START);
+	ask(&limit, OP_CONSUME, 2, START + SECOND);
+	check(ask(&limit, OP_CONSUME, -1, START + SECOND), true, 2, 9 * SECOND,
+	    0);
+	check(ask(&limit, OP_PEEK, 1, START + 10 * SECOND), true, 1, SECOND, 0);
+	check(ask(&limit, OP_CONSUME, -9, START + 10 * SECOND), true, 0, 0, 0);
+	ck_assert_int_eq(bucket.log.log->count, 0);
+}
+END_TEST
+
+START_TEST(a_copy_that_was_decided_on_leaves_the_log_as_it_was)
+{
+	struct decision decision;
+	struct bucket copy;
+
+	start();
+	ask(&limit, OP_CONSUME, 2, START);
+	copy = bucket;
+	ck_assert(decide(&limit, OP_CONSUME, -1, START + 1, &copy, &decision));
+	ck_assert(decide(&limit, OP_CONSUME, 2, START + 1, &copy, &decision));
+	check(decision, true, 3, 10 * SECOND - 1, 0);
+	ck_assert(decide(&limit, OP_CONSUME, -1, START + 1, &copy, &decision));
+	check(decision, true, 2, 10 * SECOND - 1, 0);
+	check(ask(&limit, OP_PEEK, 1, START + 1), true, 2, 10 * SECOND - 1, 0);
+}
+END_TEST
+
+START_TEST(give_back_takes_what_went_in_then_and_has_not_ended)
+{
+	int64_t stamp;
+
+	start();
+	ask(&limit, OP_CONSUME, 1, START);
+	stamp = START + 10 * SECOND;
+	ask(&limit, OP_CONSUME, 1, START + SECOND);
+	decide_give_back(&limit, 1, stamp, START + 2 * SECOND, &bucket);
+	check(ask(&limit, OP_PEEK, 1, START + 2 * SECOND), true, 1, 9 * SECOND,
+	    0);
+	decide_give_back(&limit, 1, stamp, START + 2 * SECOND, &bucket);
+	decide_give_back(
+	    &limit, 1, START + 11 * SECOND, START + 11 * SECOND, &bucket);
+	check(ask(&limit, OP_PEEK, 1, START + 2 * SECOND), true, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(drops_keep_their_end_when_the_window_changes)
+{
+	struct limit brief = limit;
+
+	brief.window_us = SECOND;
+	start();
+	ask(&limit, OP_CONSUME, 1, START);
+	check(ask(&brief, OP_CONSUME, 1, START), true, 2, SECOND, 0);
+	ck_assert_int_eq(bucket.log.log->leases[0].end_us, START + SECOND);
+	check(ask(&brief, OP_CONSUME, 2, START), false, 2, SECOND, SECOND);
+	check(ask(&limit, OP_PEEK, 1, START + SECOND), true, 1, 9 * SECOND, 0);
+}
+END_TEST
+
+START_TEST(debt_and_take_and_reset)
+{
+	struct limit indebted = limit;
+
+	indebted.debt = 2;
+	start();
+	ck_assert_int_eq(ask(&indebted, OP_TAKE, 9, START).taken, 3);
+	ck_assert_int_eq(ask(&indebted, OP_TAKE, 1, START).taken, 0);
+	check(ask(&indebted, OP_CHARGE, 2, START + SECOND), true, 5, 9 * SECOND,
+	    0);
+	check(ask(&indebted, OP_CHARGE, 1, START + SECOND), false, 5,
+	    9 * SECOND, 9 * SECOND);
+	check(ask(&indebted, OP_CONSUME, 2, START + SECOND), false, 5,
+	    9 * SECOND, 10 * SECOND);
+	ask(&indebted, OP_RESET, 0, START + SECOND);
+	check(ask(&indebted, OP_PEEK, 3, START + SECOND), true, 0, 0, 0);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	uint32_t count;
+	int64_t drops;
+} texts[] = {
+    {"001000"
+     "0Oooooooo"
+     "001",
+	1, 1},
+    {"003000"
+     "000000001"
+     "001"
+     "000000002"
+     "002",
+	2, 3},
+    {"003001"
+     "000000002"
+     "001"
+     "00000000001"
+     "000000001"
+     "002",
+	2, 3},
+    {"00@000"
+     "000000001"
+     "00@",
+	1, 16},
+};
+
+START_TEST(texts_of_the_scripts_are_read)
+{
+	struct bucket to;
+
+	start();
+	to = bucket;
+	ck_assert(
+	    leases_read(&limit, texts[_i].text, strlen(texts[_i].text), &to));
+	ck_assert_uint_eq(to.log.log->count, texts[_i].count);
+	ck_assert_int_eq(to.log.log->drops, texts[_i].drops);
+	ck_assert_int_le(to.log.log->leases[0].end_us,
+	    to.log.log->leases[texts[_i].count - 1].end_us);
+}
+END_TEST
+
+static const char *const foreign[] = {
+    "",
+    "hello",
+    "000000",
+    "001000",
+    "001000"
+    "000000001",
+    "001000"
+    "000000000"
+    "001", /* no end */
+    "000000"
+    "000000001"
+    "000", /* no drops */
+    "002000"
+    "000000001"
+    "001", /* another sum */
+    "002000"
+    "000000002"
+    "001"
+    "000000001"
+    "001", /* not in order */
+    "001001"
+    "000000001"
+    "001", /* no name */
+    "001001"
+    "000000001"
+    "001"
+    "00000000000", /* an empty one */
+    "001001"
+    "000000001"
+    "001"
+    "@0000000000", /* of 65 bits */
+    "001000"
+    "P00000000"
+    "001", /* more than 53 bits */
+    "00/000"
+    "000000001"
+    "00/",
+    "00p000"
+    "000000001"
+    "00p",
+    "ooo000"
+    "000000001"
+    "001",
+    "1700000000000000 1",
+    "1700000000s1",
+};
+
+START_TEST(foreign_text_is_no_bucket)
+{
+	struct bucket to;
+
+	start();
+	to = bucket;
+	ck_assert(!leases_read(&limit, foreign[_i], strlen(foreign[_i]), &to));
+	ck_assert_uint_eq(to.log.log->count, 0);
+	ck_assert_int_eq(to.log.log->drops, 0);
+}
+END_TEST
+
+Suite *
+leases_suite(void)
+{
+	Suite *suite = suite_create("leases");
+	TCase *tcase = tcase_create("leases");
+
+	tcase_add_test(
+	    tcase, each_drop_counts_for_one_window_from_when_it_went_in);
+	tcase_add_test(tcase, what_is_given_back_is_what_ends_last);
+	tcase_add_test(
+	    tcase, a_copy_that_was_decided_on_leaves_the_log_as_it_was);
+	tcase_add_test(
+	    tcase, give_back_takes_what_went_in_then_and_has_not_ended);
+	tcase_add_test(tcase, drops_keep_their_end_when_the_window_changes);
+	tcase_add_test(tcase, debt_and_take_and_reset);
+	tcase_add_loop_test(
+	    tcase, texts_of_the_scripts_are_read, 0, COUNT(texts));
+	tcase_add_loop_test(
+	    tcase, foreign_text_is_no_bucket, 0, COUNT(foreign));
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

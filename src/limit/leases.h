@@ -71,8 +71,8 @@ bool leases_is_drained(const struct bucket *bucket, int64_t now_us);
 bool leases_read(const struct limit *limit, const char *text, size_t len,
     struct bucket *bucket);
 size_t leases_longest(const struct limit *limit);
-void leases_add_parameters(
-    const struct limit *limit, struct algorithm_parameters *parameters);
+void leases_add_parameters(const struct limit *limit, int64_t now_us,
+    struct algorithm_parameters *parameters);
 
 #define LEASES_ROW                                                             \
 	.script = "leases", .batch = &script_leases_batch,                     \

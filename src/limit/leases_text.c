@@ -141,9 +141,10 @@ leases_longest(const struct limit *limit)
 }
 
 void
-leases_add_parameters(
-    const struct limit *limit, struct algorithm_parameters *parameters)
+leases_add_parameters(const struct limit *limit, int64_t now_us,
+    struct algorithm_parameters *parameters)
 {
+	(void)now_us;
 	algorithm_add_number(parameters, limit->capacity);
 	algorithm_add_number(parameters, limit->window_us);
 }

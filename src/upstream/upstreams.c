@@ -185,7 +185,8 @@ upstreams_open_parts(struct upstreams *upstreams)
 	upstreams->flights.curl = upstreams->curl;
 	if (!upstreams->curl || upstreams_open_store(upstreams) == -1 ||
 	    gate_init(&upstreams->gate, upstreams->gateway,
-		upstreams->gateway->workers, upstreams->store) == -1) {
+		upstreams->gateway->workers, upstreams->store,
+		upstreams->loop) == -1) {
 		errno = ENOMEM;
 		return -1;
 	}

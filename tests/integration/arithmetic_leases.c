@@ -72,8 +72,9 @@ static struct ask
 random_ask(const struct limit *limit, unsigned bucket, bool is_alone)
 {
 	struct ask ask = {.amount = random_amount(limit), .count = 1};
+	int64_t wait_us; /* it has no queue */
 
-	ask.op = random_op(&ask.amount);
+	ask.op = random_op(limit, &ask.amount, &wait_us);
 	if (ask.op == OP_TAKE && !is_alone)
 		ask.op = OP_CONSUME;
 	if (is_alone && pick_below(12) == 0)
@@ -99,7 +100,7 @@ write_ask(const struct limit *limit, const struct ask *ask, char *to)
 		return (size_t)sprintf(
 		    to, "%" PRId64 "@%" PRId64, ask->amount, ask->stamp);
 	len = (size_t)sprintf(to, "%" PRId64 "%s", ask->amount,
-	    op_suffix(limit, ask->op, suffix));
+	    op_suffix(limit, ask->op, 0, suffix));
 	if (ask->count > 1)
 		len += (size_t)sprintf(to + len, "*%" PRId64, ask->count);
 	return len;
@@ -241,7 +242,7 @@ send_plan(const struct step *steps, unsigned count, int64_t now_us)
 		args_add(&args, "%s", hashes[i].name);
 	for (unsigned i = 0; i < HASHES; i++) {
 		args_add(&args, "%s", hashes[i].limit.algorithm->script);
-		args_add_parameters(&args, &hashes[i].limit);
+		args_add_parameters(&args, &hashes[i].limit, now_us);
 		args_add(&args, "3600000");
 		args_add(&args, "%u", KEYS);
 		for (unsigned k = 0; k < KEYS; k++)
@@ -261,7 +262,7 @@ send_batch(
 
 	args_add_script(&args, hashes[hash].limit.algorithm, 1);
 	args_add(&args, "%s", hashes[hash].name);
-	args_add_limit(&args, &hashes[hash].limit, KEYS, "");
+	args_add_limit(&args, &hashes[hash].limit, now_us, KEYS, "");
 	for (unsigned k = 0; k < KEYS; k++)
 		args_add(&args, "k%u", k);
 	for (unsigned k = 0; k < KEYS; k++) {

@@ -255,11 +255,8 @@ check_ask(struct check *check, struct query *query)
 	}
 	if (op_puts(query->op) && check_is_sampled(gate))
 		check_take_sample(check, query);
-	if (check_act(query)) {
-		check_conclude(check);
-		return true;
-	}
-	if (gate->deny_cache && deny_cache_decide(gate->deny_cache, query)) {
+	if (check_act(query) ||
+	    (gate->deny_cache && deny_cache_decide(gate->deny_cache, query))) {
 		check_conclude(check);
 		return true;
 	}

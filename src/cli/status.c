@@ -28,7 +28,7 @@
 struct summary {
 	struct tool *tool;
 	struct json json;
-	bool is_open; /* an array of servers, in JSON */
+	const char *array; /* that is open, in JSON; or NULL */
 	bool is_wrong;
 	struct rates before, now;
 };
@@ -140,6 +140,23 @@ status_server(const struct status_line *line)
 }
 
 static void
+status_upstream(const struct status_line *line)
+{
+	char requests[VALUE_LEN], sent[VALUE_LEN], failed[VALUE_LEN];
+	char refused[VALUE_LEN], state[VALUE_LEN];
+
+	status_find(line, "requests", requests);
+	status_find(line, "sent", sent);
+	status_find(line, "failed", failed);
+	status_find(line, "refused", refused);
+	status_find(line, "state", state);
+	text_line("upstream  %s %s; %s requests not stored, %s sent, %s "
+		  "failed, %s refused",
+	    line->tail ? line->tail : "?", state, requests, sent, failed,
+	    refused);
+}
+
+static void
 status_requests(const struct status_line *line)
 {
 	char allowed[VALUE_LEN], denied[VALUE_LEN], fallback[VALUE_LEN];
@@ -157,28 +174,38 @@ status_requests(const struct status_line *line)
 
 static const struct {
 	const char *word, *tail;
+	const char *array; /* of several, in JSON; NULL: there is one */
 	void (*show)(const struct status_line *line);
 } subjects[] = {
-    {"daemon", NULL, status_daemon},
-    {"limits", " changes=", status_limits},
-    {"refused", " reason=", status_refused},
-    {"server", " name=", status_server},
-    {"requests", NULL, status_requests},
+    {"daemon", NULL, NULL, status_daemon},
+    {"limits", " changes=", NULL, status_limits},
+    {"refused", " reason=", NULL, status_refused},
+    {"server", " name=", "servers", status_server},
+    {"upstream", " name=", "upstreams", status_upstream},
+    {"requests", NULL, NULL, status_requests},
 };
+
+/* Have the array open that these lines are in, or none. */
+static void
+status_set_array(struct summary *summary, const char *array)
+{
+	if (summary->array == array)
+		return;
+	if (summary->array)
+		json_close(&summary->json, ']');
+	if (array)
+		json_open(&summary->json, array, '[');
+	summary->array = array;
+}
 
 static void
 status_write(struct summary *summary, size_t i, const struct status_line *line)
 {
 	struct json *json = &summary->json;
-	bool is_server = strcmp(subjects[i].word, "server") == 0;
 	char tail[20];
 
-	if (is_server && !summary->is_open)
-		json_open(json, "servers", '[');
-	if (!is_server && summary->is_open)
-		json_close(json, ']');
-	summary->is_open = is_server;
-	json_open(json, is_server ? NULL : subjects[i].word, '{');
+	status_set_array(summary, subjects[i].array);
+	json_open(json, subjects[i].array ? NULL : subjects[i].word, '{');
 	fields_write(json, line->fields);
 	if (line->tail) {
 		snprintf(tail, sizeof(tail), "%.*s",
@@ -293,8 +320,7 @@ status_show(struct tool *tool)
 		    client_lines(tool, "STATUS", status_take_line, &summary);
 	}
 	if (status == STATUS_FINE && tool->json) {
-		if (summary.is_open)
-			json_close(&summary.json, ']');
+		status_set_array(&summary, NULL);
 		json_close(&summary.json, '}');
 		json_end(&summary.json);
 	} else if (status == STATUS_FINE) {

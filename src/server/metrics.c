@@ -7,11 +7,12 @@
 #include "server/metrics.h"
 
 #include "base/clock.h"
-#include "base/process.h"
 #include "gate/gate.h"
 #include "server/clients.h"
+#include "server/metrics_process.h"
 #include "server/reports.h"
 #include "stats/exposition.h"
+#include "upstream/upstream.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,10 @@ struct metrics {
 	/* and by server */
 	struct server_view view;
 	char server[LABELS_MAX]; /* its label */
+
+	/* and by upstream */
+	const struct upstream *upstream;
+	struct cache_stats stats;
 };
 
 static void
@@ -253,6 +258,73 @@ metrics_write_started(struct metrics *metrics)
 	    metrics, "", metrics->gateway->started_us + clock_shift_us());
 }
 
+/*
+ * By upstream.
+ */
+
+static bool
+metrics_find_upstream(struct metrics *metrics, size_t i)
+{
+	const struct upstream_set *set = metrics->slot->cache->upstreams;
+
+	if (!set || i >= set->count)
+		return false;
+	metrics->upstream = set->items[i];
+	metrics->stats = (struct cache_stats){0};
+	if (metrics->upstream->cache)
+		cache_read_stats(metrics->upstream->cache, &metrics->stats);
+	return true;
+}
+
+/* A sample of the upstream; ${event} is another label, or NULL. */
+static void
+metrics_write_upstream(
+    struct metrics *metrics, const char *event, uint64_t value)
+{
+	char labels[LABELS_MAX] = "";
+
+	exposition_label(labels, sizeof(labels), "upstream",
+	    metrics->upstream->options.name);
+	if (event)
+		exposition_label(labels, sizeof(labels), "event", event);
+	metrics_sample(metrics, labels, (int64_t)value);
+}
+
+static void
+metrics_write_upstream_requests(struct metrics *metrics)
+{
+#define X(name, help)                                                          \
+	metrics_write_upstream(metrics, #name, metrics->upstream->counts.name);
+	UPSTREAM_COUNTS(X)
+#undef X
+}
+
+static void
+metrics_write_upstream_cache(struct metrics *metrics)
+{
+#define X(name, help)                                                          \
+	metrics_write_upstream(                                                \
+	    metrics, #name, metrics->stats.events[CACHE_##name]);
+	CACHE_EVENTS(X)
+#undef X
+}
+
+static void
+metrics_write_upstream_bytes(struct metrics *metrics)
+{
+	metrics_write_upstream(metrics, NULL, metrics->stats.bytes);
+}
+
+static void
+metrics_write_upstream_up(struct metrics *metrics)
+{
+	const struct upstream *upstream = metrics->upstream;
+
+	metrics_write_upstream(metrics, NULL,
+	    !upstream->is_failing && gate_now(metrics->slot->cache->gate) >=
+					 upstream->blocked_until_us);
+}
+
 #define FAMILY(name, type, unit, help, per, write)                             \
 	{                                                                      \
 		{name, METRIC_##type, UNIT_##unit, help}, metrics_find_##per,  \
@@ -300,6 +372,18 @@ static const struct family {
 	metrics_write_errors),
     FAMILY("redis_call_duration_us", HISTOGRAM, MICROSECONDS,
 	"from a call sent until its reply", server, metrics_write_took),
+    FAMILY("upstream_requests", COUNTER, NONE,
+	"requests to the upstream that were not in memory, by what became of "
+	"them",
+	upstream, metrics_write_upstream_requests),
+    FAMILY("upstream_cache", COUNTER, NONE,
+	"what happened to requests and stored responses", upstream,
+	metrics_write_upstream_cache),
+    FAMILY("upstream_cache_bytes", GAUGE, BYTES, "memory of stored responses",
+	upstream, metrics_write_upstream_bytes),
+    FAMILY("upstream_up", GAUGE, NONE,
+	"1 unless it fails, or said to come back later", upstream,
+	metrics_write_upstream_up),
     FAMILY("limit_set", INFO, NONE, "which limits are in force", once,
 	metrics_write_digest),
     FAMILY("limit_set_loaded_timestamp_us", GAUGE, MICROSECONDS,
@@ -312,40 +396,6 @@ static const struct family {
     FAMILY("process_start_time_us", GAUGE, MICROSECONDS,
 	"when the process started, in Unix time", once, metrics_write_started),
 };
-
-static void
-metrics_write_process(struct exposition *exposition)
-{
-	struct process_usage usage;
-	const struct {
-		struct metric metric;
-		const int64_t *value;
-	} rows[] = {
-	    {{"process_cpu_us", METRIC_COUNTER, UNIT_MICROSECONDS,
-		 "time of processors used"},
-		&usage.cpu_us},
-	    {{"process_resident_memory_bytes", METRIC_GAUGE, UNIT_BYTES,
-		 "memory held"},
-		&usage.resident_bytes},
-	    {{"process_virtual_memory_bytes", METRIC_GAUGE, UNIT_BYTES,
-		 "memory mapped"},
-		&usage.virtual_bytes},
-	    {{"process_open_fds", METRIC_GAUGE, UNIT_NONE, "descriptors open"},
-		&usage.open_fds},
-	    {{"process_max_fds", METRIC_GAUGE, UNIT_NONE,
-		 "descriptors that may be open"},
-		&usage.max_fds},
-	    {{"process_threads", METRIC_GAUGE, UNIT_NONE, "threads"},
-		&usage.threads},
-	};
-
-	process_measure(&usage);
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		exposition_begin(exposition, &rows[i].metric);
-		exposition_sample(
-		    exposition, &rows[i].metric, "", *rows[i].value);
-	}
-}
 
 /*
  * One row after another: each metric of STATS, the groups of each family, and

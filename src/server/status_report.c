@@ -1,8 +1,15 @@
+/*
+ * Job: says in a few lines how the daemon is.
+ * Invariant: each line is one word of what it is about, fields, and at its end
+ * what may have blanks in it.
+ * The heart: status_report_text().
+ */
 #include "server/status_report.h"
 
 #include "base/num.h"
 #include "gate/gate.h"
 #include "server/reports.h"
+#include "upstream/upstream.h"
 
 #include <string.h>
 
@@ -90,6 +97,48 @@ status_report_servers(const struct status *status)
 	return 0;
 }
 
+static const char *
+status_of_upstream(const struct upstream *upstream, int64_t now_us)
+{
+	if (upstream->is_failing)
+		return "failing";
+	return now_us < upstream->blocked_until_us ? "blocked" : "ready";
+}
+
+static int
+status_report_upstream(
+    const struct status *status, const struct upstream *upstream)
+{
+	struct cache_stats stats = {0};
+
+	if (upstream->cache)
+		cache_read_stats(upstream->cache, &stats);
+	return buf_printf(status->out,
+	    "upstream state=%s requests=%llu sent=%llu failed=%llu "
+	    "refused=%llu hits=%llu stale=%llu entries=%llu bytes=%llu "
+	    "name=%s\n",
+	    status_of_upstream(upstream, status->now_us),
+	    (unsigned long long)upstream->counts.requests,
+	    (unsigned long long)upstream->counts.sent,
+	    (unsigned long long)upstream->counts.failed,
+	    (unsigned long long)upstream->counts.refused,
+	    (unsigned long long)stats.events[CACHE_hits],
+	    (unsigned long long)stats.events[CACHE_stale],
+	    (unsigned long long)stats.entries, (unsigned long long)stats.bytes,
+	    upstream->options.name);
+}
+
+static int
+status_report_upstreams(const struct status *status)
+{
+	const struct upstream_set *set = status->slot->cache->upstreams;
+
+	for (size_t i = 0; set && i < set->count; i++)
+		if (status_report_upstream(status, set->items[i]) == -1)
+			return -1;
+	return 0;
+}
+
 static int
 status_report_requests(const struct status *status)
 {
@@ -117,7 +166,8 @@ status_report_text(struct slot *slot, struct buf *out)
 
 	if (status_report_state(&status) == -1 ||
 	    status_report_limits(&status) == -1 ||
-	    status_report_servers(&status) == -1)
+	    status_report_servers(&status) == -1 ||
+	    status_report_upstreams(&status) == -1)
 		return -1;
 	return status_report_requests(&status);
 }

@@ -128,6 +128,7 @@ flight_note(struct flight *flight, bool failed)
 		UPSTREAM_COUNT(upstream, failed);
 	breaker_note(&upstream->breaker, failed, upstream->options.failures,
 	    upstream->options.pause_us, gate_now(flight->flights->gate));
+	upstream->is_failing = upstream->breaker.open_until_us != 0;
 	if (was_closed && upstream->breaker.open_until_us != 0)
 		log_warning("upstream %s failed %lld times in a row: nothing "
 			    "but a probe goes there for the next %lld s",

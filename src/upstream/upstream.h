@@ -102,9 +102,12 @@ struct upstream {
 	struct freshness_rules rules;
 	struct cache *cache; /* NULL: nothing is stored */
 
+	/* set by the upstream thread */
+	_Atomic int64_t blocked_until_us; /* as it told us itself */
+	_Atomic bool is_failing;          /* the breaker is open */
+
 	/* the upstream thread's */
 	struct breaker breaker;
-	int64_t blocked_until_us; /* as it told us itself */
 	size_t active;            /* flights that are not in the queue */
 	struct flight_list queue; /* that wait to be */
 	bool is_taking;           /* from that queue */

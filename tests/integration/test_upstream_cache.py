@@ -1,6 +1,7 @@
 """What is stored of upstreams' responses, for whom, and how long."""
 
 import json
+import subprocess
 import unittest
 
 import harness
@@ -70,12 +71,14 @@ class CacheServer(Server):
         self.fails = False
 
 
-class CacheTest(UpstreamCase):
+class CacheCase(UpstreamCase):
     def upstream(self):
         server = CacheServer()
         self.addCleanup(server.close)
         return server
 
+
+class CacheTest(CacheCase):
     def cached(self, path, method=None, **headers):
         """(X-Cache, body)"""
         response = self.get(path, method, **headers)
@@ -227,6 +230,31 @@ class CacheTest(UpstreamCase):
         for _ in range(10):
             self.assertEqual(self.get("/fresh").status, 200)
         self.assertEqual([self.get(f"/fresh?{i}").status for i in range(3)], [200, 200, 429])
+
+
+class SeeingTest(CacheCase):
+    def test_status_and_metrics_know_upstreams(self):
+        self.serve({"failures": "1", "pause": "1h", "retries": "0"})
+        self.get("/fresh")
+        self.get("/fresh")
+        admin = self.connection(self.admin_port)
+        text = self.ask(admin, "/metrics").content.decode()
+        for line in ('dripgate_upstream_requests_total{upstream="api",event="sent"} 1',
+                     'dripgate_upstream_requests_total{upstream="api",event="failed"} 0',
+                     'dripgate_upstream_cache_total{upstream="api",event="hits"} 1',
+                     'dripgate_upstream_up{upstream="api"} 1'):
+            self.assertIn(line + "\n", text)
+        status = self.ask(admin, "/status").content.decode()
+        self.assertRegex(status, "upstream state=ready requests=1 sent=1 failed=0 refused=0 "
+                                 r"hits=1 stale=0 entries=1 bytes=\d+ name=api\n")
+        said = subprocess.run([harness.DRIPGATE, "-s", self.gate.path, "status", "--json"],
+                              capture_output=True, check=False)
+        self.assertEqual(json.loads(said.stdout)["upstreams"][0]["name"], "api")
+        self.server.fails = True
+        self.get("/error")
+        self.assertIn('dripgate_upstream_up{upstream="api"} 0\n',
+                      self.ask(admin, "/metrics").content.decode())
+        self.assertIn("upstream state=failing", self.ask(admin, "/status").content.decode())
 
 
 class BlockTest(UpstreamCase):

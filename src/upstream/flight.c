@@ -211,6 +211,21 @@ flight_on_check(struct check *check)
 	flight_on_decided(CONTAINER_OF(check, struct flight, check));
 }
 
+/* One key is waited for; several have room now, or not. */
+static void
+flight_add_keys(struct flight *flight, int64_t wait_us)
+{
+	const struct upstream *upstream = flight->upstream;
+	const struct check_key *keys = upstream->key_list;
+
+	if (upstream->key_count == 1)
+		check_add_wait(&flight->check, keys->bytes, keys->len, 1,
+		    wait_us > 0 ? wait_us : 0);
+	else
+		check_add_keys(
+		    &flight->check, OP_CONSUME, keys, upstream->key_count);
+}
+
 void
 flight_charge(struct flight *flight)
 {
@@ -239,8 +254,7 @@ flight_charge(struct flight *flight)
 		flight_send(flight);
 		return;
 	}
-	check_add_keys(&flight->check, OP_CONSUME, upstream->key_list,
-	    upstream->key_count);
+	flight_add_keys(flight, flight->until_us - now_us);
 	if (check_start(&flight->check))
 		flight_on_decided(flight);
 }
@@ -367,6 +381,8 @@ flight_queue(struct flight *flight)
 	struct upstream *upstream = flight->upstream;
 
 	TAILQ_INSERT_TAIL(&upstream->queue, flight, queued);
+	flight->until_us =
+	    gate_now(flight->flights->gate) + upstream->options.max_wait_us;
 	timer_set(&flight->timer, upstream->options.max_wait_us);
 	flight_take_next(upstream);
 }
@@ -385,9 +401,11 @@ flight_go_on(struct ask *ask)
 void
 flight_abandon(struct flight *flight)
 {
-	/* The store has the check. */
-	if (flight->state == FLIGHT_CHARGING)
-		flight_close(flight);
-	else
+	if (flight->state != FLIGHT_CHARGING) {
 		flight_end(flight);
+		return;
+	}
+	/* It is not its own yet: it ends once that is decided. */
+	flight_close(flight);
+	check_stop_waiting(&flight->check);
 }

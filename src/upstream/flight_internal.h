@@ -57,6 +57,7 @@ struct flight {
 	bool has_place; /* counted in upstream->active */
 	bool is_probe;  /* the breaker waits for what becomes of it */
 	int64_t tries;
+	int64_t until_us; /* it waits for its limit no longer */
 	struct check check;
 	struct timer timer; /* of the state it is in */
 	struct transfer transfer;

@@ -280,6 +280,7 @@ upstreams_free(struct upstreams *upstreams)
 		return;
 	timer_stop(&upstreams->tick);
 	upstreams->flights.ending = true;
+	waits_abandon(&upstreams->gate.waits);
 	store_free(upstreams->store);
 	flights_clear(&upstreams->flights);
 	upstreams_on_woken(upstreams);

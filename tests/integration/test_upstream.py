@@ -384,6 +384,33 @@ class LimitTest(UpstreamCase):
         self.assertGreater(int(response.headers["Retry-After"]), 3600)
         self.assertEqual(len(self.server.asked), 3)
 
+    def test_request_waits_for_its_limit(self):
+        self.serve({"limit_key": "up:w", "max_wait": "20s"},
+                   "[w]\nmatch = up:w\ncapacity = 1\nrate = 5/s\nqueue = 20s\n")
+        connections = [self.connection(self.http_port) for _ in range(6)]
+        for i, connection in enumerate(connections):
+            connection.request("GET", f"/upstream/api/{i}")
+        self.assertEqual([connection.getresponse().status for connection in connections],
+                         [200] * 6)
+
+    def test_request_that_would_wait_too_long_is_refused_at_once(self):
+        self.serve({"limit_key": "up:w", "max_wait": "1h"},
+                   "[w]\nmatch = up:w\ncapacity = 1\nrecharge = 1h\nqueue = 10s\n")
+        self.assertEqual(self.get("/x").status, 200)
+        self.assertEqual(self.code("/y"), (429, "limited"))
+        self.assertEqual(len(self.server.asked), 1)
+
+    def test_client_that_waits_and_goes_gives_its_turn_back(self):
+        self.serve({"limit_key": "up:w", "max_wait": "1h"},
+                   "[w]\nmatch = up:w\ncapacity = 1\nrecharge = 1h\nqueue = 2h\n")
+        self.assertEqual(self.get("/x").status, 200)
+        client = self.raw(("127.0.0.1", self.http_port))
+        client.send(b"GET /upstream/api/y HTTP/1.1\r\nHost: x\r\n\r\n")
+        level = lambda: harness.fields(self.gate.ask("peek up:w"))["retry"]
+        wait_until(lambda: float(level()) > 3600, "the turn")
+        client.vanish()
+        wait_until(lambda: float(level()) <= 3600, "the turn to be given back")
+
     def test_daemons_share_the_limit_in_redis(self):
         redis = self.redis()
         server = self.upstream()

@@ -295,11 +295,22 @@ batch_check_reply(const struct batch *batch, const redisReply *reply)
 	return reply_read_time(reply->element[0], reply->element[1]);
 }
 
+/* Where the texts of the entries are in the reply. */
+static void
+batch_find_texts(const struct batch *batch, uint16_t *places)
+{
+	for (unsigned i = 0; i < batch->count; i++)
+		places[batch->order[i]] = (uint16_t)(i + 2);
+}
+
+/* In the order in which the buckets came: so their queries lie in memory, and
+ * so their clients wait for them. */
 int
 batch_take_reply(
     struct batch *batch, const redisReply *reply, const char **foreign)
 {
 	int64_t now_us = batch_check_reply(batch, reply);
+	uint16_t places[BATCH_ENTRIES];
 	int strange = 0;
 
 	if (now_us == -1)
@@ -310,11 +321,12 @@ batch_take_reply(
 	batch->queries = 0;
 	if (batch->is_plan)
 		return plan_take_reply(batch, reply, foreign);
+	batch_find_texts(batch, places);
 	for (unsigned i = 0; i < batch->count; i++) {
-		const redisReply *text = reply->element[i + 2];
-		struct entry *entry = &batch->entries[batch->order[i]];
+		const redisReply *text = reply->element[places[i]];
 
-		if (!batch_decide_entry(batch, entry, text, now_us)) {
+		if (!batch_decide_entry(
+			batch, &batch->entries[i], text, now_us)) {
 			*foreign = text->str;
 			strange++;
 		}

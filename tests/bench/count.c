@@ -22,6 +22,7 @@ static const char *const shapes[] = {
     [MODE_RESP] = "*9\r",
     [MODE_GET] = "$",
     [MODE_EVALSHA] = "*3\r",
+    [MODE_CELL] = "*5\r",
 };
 
 static struct {
@@ -208,15 +209,17 @@ count_scripts(const char *at, const char *end)
 		figures.deny++;
 }
 
-/* CONSUME in RESP: six integers, the first of them 1 or 0, and the limit. */
+/* Integers, the first of which is 1 or 0: whether it was allowed (CONSUME), or
+ * limited (CL.THROTTLE). */
 static void
 count_decision(const char *at, const char *end)
 {
 	const char *value = line_after(at, end);
+	bool is_cell = options.mode == MODE_CELL;
 
-	if (starts_with(value, ":1\r"))
+	if (starts_with(value, is_cell ? ":0\r" : ":1\r"))
 		figures.allow++;
-	else if (starts_with(value, ":0\r"))
+	else if (starts_with(value, is_cell ? ":1\r" : ":0\r"))
 		figures.deny++;
 	else
 		count_error(at, end);
@@ -229,7 +232,7 @@ count_resp(const char *at, const char *end)
 
 	if (!starts_with(at, shape))
 		count_error(at, end);
-	else if (options.mode == MODE_RESP)
+	else if (options.mode == MODE_RESP || options.mode == MODE_CELL)
 		count_decision(at, end);
 	else if (options.mode == MODE_EVALSHA)
 		count_script(at, end);

@@ -33,7 +33,7 @@
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const mode_names[] = {"line", "resp", "get", "evalsha",
-    "http", "check", "mconsume", "consumes", "multi"};
+    "cell", "http", "check", "mconsume", "consumes", "multi"};
 static const char *mode_name = "line";
 
 struct options options = {
@@ -344,6 +344,7 @@ usage(void)
 	    "usage: load --server HOST:PORT|unix:PATH [--OPTION VALUE]...\n"
 	    "  --mode line|resp         CONSUME, as a line or in RESP\n"
 	    "  --mode get|evalsha       GET, or the script\n"
+	    "  --mode cell              CL.THROTTLE\n"
 	    "  --mode http|check        GET /consume, or /check\n"
 	    "  --mode mconsume|consumes|multi  three keys: MCONSUME, three\n"
 	    "                           lines of CONSUME, three calls of the\n"
@@ -356,7 +357,7 @@ usage(void)
 	    "  --once 1                 each key once, in order; no warm-up\n"
 	    "evalsha:\n"
 	    "  --script FILE  --hash KEY        its text; where buckets are\n"
-	    "  --capacity N  --recharge_us N    the limit\n",
+	    "  --capacity N  --recharge_us N    the limit; cell, too\n",
 	    stderr);
 	exit(2);
 }

@@ -15,6 +15,7 @@ enum mode {
 	MODE_RESP,
 	MODE_GET,
 	MODE_EVALSHA,
+	MODE_CELL,  /* CL.THROTTLE of redis-cell */
 	MODE_HTTP,  /* GET /consume */
 	MODE_CHECK, /* GET /check, as nginx asks */
 
@@ -41,7 +42,7 @@ extern struct options {
 	long once;          /* not 0: each key once, in order; then the end */
 	const char *script; /* evalsha: the file with its text */
 	const char *hash;   /* evalsha: the key of the hash of buckets */
-	long capacity;      /* evalsha: the limit, which has no block */
+	long capacity;      /* evalsha, cell: the limit, which has no block */
 	long recharge_us;
 } options;
 

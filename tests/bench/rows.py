@@ -1,6 +1,7 @@
 """The rows: what is measured, under which load, and which ratio is claimed."""
 
 import collections
+import os
 import shutil
 import statistics
 import subprocess
@@ -36,6 +37,10 @@ def p99(what, against, target, aim, **sides):
 def cpu(what, against, target, aim, **sides):
     """${processes}: the one of ours, and the one of theirs."""
     return Claim(what, against, "cpu", target, aim, **sides)
+
+
+# The module redis-cell, a file; "": its rows are left out.
+CELL = os.environ.get("REDIS_CELL", "")
 
 
 # --- sides
@@ -89,6 +94,21 @@ def joint_memory_sides(stage):
     dripgated = stage.dripgated()
     return (daemon(stage, dripgated, label="MCONSUME", mode="mconsume"),
             daemon(stage, dripgated, label="3 CONSUMEs", mode="consumes"))
+
+
+def cell_sides(stage):
+    """redis-cell decides the same in Redis, natively, a command each."""
+    cell = stage.redis("--loadmodule", CELL)
+    redis = stage.redis()
+    throttle = {"mode": "cell", "capacity": CAPACITY, "recharge_us": RECHARGE_US}
+    return (daemon(stage, stage.dripgated(redis), redis),
+            Side("CL.THROTTLE", stage.address(cell), throttle, [cell], "allow"))
+
+
+def cell_claims(target, aim):
+    yield rate("Redis store", "CL.THROTTLE", target, aim)
+    yield cpu("CPU of Redis", "CPU of a CL.THROTTLE", 1.0, 0.5,
+              processes=("redis", "redis"))
 
 
 def spread_sides(stage, label, together, topology, partitions):
@@ -357,6 +377,17 @@ def spread_claims(what, redis_target, redis_aim):
               processes=("dripgated", "dripgated"))
 
 
+def cell_rows():
+    if not CELL:
+        return
+    yield Row("cell", "CONSUME, Redis store, 100,000 keys, 64 x 50; against "
+              "CL.THROTTLE of redis-cell, called directly", DEEP, cell_sides,
+              tuple(cell_claims(1.0, 1.5)))
+    yield Row("cell-zipf", "the same, 1,000,000 keys, the Ith 1/I as often as the "
+              "first", {**DEEP, "keys": 1_000_000, "zipf": 1.0}, cell_sides,
+              tuple(cell_claims(1.0, 2.0)))
+
+
 ROWS = {row.name: row for row in (
     memory_row("memory", 64, "64 requests in flight on each of 50 connections"),
     memory_row("memory-16", 16, "16 in flight on each"),
@@ -383,6 +414,7 @@ ROWS = {row.name: row for row in (
     Row("joint-memory", "MCONSUME of 3 keys, memory store, 100,000 keys, "
         "64 x 50; against three CONSUMEs", DEEP, joint_memory_sides,
         (rate("MCONSUME, memory store", "3 CONSUMEs", 0.9, 1.3),)),
+    *cell_rows(),
     Row("cluster", "CONSUME, Redis store, 100,000 keys, 64 x 50, three masters "
         "with a partition each; against one server", DEEP, cluster_sides,
         tuple(spread_claims("cluster of 3 masters", 1.5, 1.2))),

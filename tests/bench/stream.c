@@ -171,6 +171,10 @@ make_head(void)
 	case MODE_CONSUMES:
 		fputs("CONSUME ", to);
 		break;
+	case MODE_CELL:
+		fputs("*5\r\n", to);
+		put_bulk(to, "CL.THROTTLE");
+		break;
 	case MODE_HTTP:
 		fputs("GET /consume?key=", to);
 		break;
@@ -224,6 +228,23 @@ write_three(char *to, size_t size, const char *head, long number)
 	return len;
 }
 
+/* The limit, behind the key: the burst, which is one less, and so many a
+ * second.  "": of other requests. */
+static char tail_of_cell[120];
+
+static void
+make_tail(void)
+{
+	FILE *to = fmemopen(tail_of_cell, sizeof(tail_of_cell), "w");
+
+	if (!to)
+		err(1, "fmemopen");
+	put_bulk_number(to, options.capacity - 1);
+	put_bulk_number(to, 1000000 / options.recharge_us);
+	put_bulk_number(to, 1);
+	fclose(to);
+}
+
 static size_t
 write_request(char *to, size_t size, const char *head, long number)
 {
@@ -240,7 +261,8 @@ write_request(char *to, size_t size, const char *head, long number)
 	else if (options.mode == MODE_CHECK)
 		len = snprintf(to, size, "%s%ld\r\n\r\n", head, number);
 	else
-		len = snprintf(to, size, "%s$%d\r\n%s\r\n", head, len, key);
+		len = snprintf(to, size, "%s$%d\r\n%s\r\n%s", head, len, key,
+		    tail_of_cell);
 	return (size_t)len;
 }
 
@@ -263,10 +285,13 @@ stream_make(void)
 	const size_t again = (size_t)options.pipeline;
 	char *head = make_head();
 	size_t size =
-	    (strlen(head) + 2 * KEY_SIZE) * (has_three ? KEYS_EACH : 1);
+	    (strlen(head) + 2 * KEY_SIZE) * (has_three ? KEYS_EACH : 1) +
+	    sizeof(tail_of_cell);
 	size_t at = 0;
 	double *sums = options.zipf > 0 ? zipf_sums() : NULL;
 
+	if (options.mode == MODE_CELL)
+		make_tail();
 	if (count < again || count < (size_t)options.conns)
 		errx(1, "not enough requests for all that are in flight");
 	stream.count = count;

@@ -130,6 +130,8 @@ plan_count_stays(struct redis_client *client, const struct plan *plan,
 		return 0;
 	if (old->count == new->count)
 		return buckets;
+	if (plan->hides_keys)
+		return 0; /* none is known to stay */
 	return plan_count_fields(client, plan, hash, (unsigned)partition);
 }
 
@@ -217,6 +219,7 @@ plan_count(struct plan *plan, struct tool *tool)
 {
 	const struct config *config = tool_config(tool);
 
+	plan->hides_keys = *config->gate.redis.key_secrets != '\0';
 	for (size_t i = 0; i < plan->old.topology.server_count; i++) {
 		struct link_options link = plan_link(config, &plan->old, i);
 		const char *slot_key =

@@ -8,6 +8,7 @@
 #include "cli/redis_client.h"
 #include "redis/topology_record.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /** A topology, in use or to be. */
@@ -30,6 +31,7 @@ struct plan {
 	struct plan_side old, new;
 	struct plan_share *shares; /* in the order they were found */
 	size_t count;
+	bool hides_keys; /* fields do not tell them (key_secrets) */
 };
 
 /** How to connect to the server at ${place}. */

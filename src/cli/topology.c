@@ -282,6 +282,10 @@ topology_print(const struct plan *plan, const struct tool *tool)
 		result =
 		    table_print(&table, tool, (struct table_room){0}, stdout);
 	text_line("%lld of %lld buckets move and are lost", moved, buckets);
+	if (plan->hides_keys &&
+	    plan->old.where.partitions != plan->new.where.partitions)
+		text_line("keys are hidden, so all count as lost: it is not "
+			  "known which stay");
 	table_free(&table);
 	return result == 0 ? STATUS_FINE : STATUS_ERROR;
 }

@@ -1,5 +1,6 @@
 """What stands in Redis about the topology counts for every daemon."""
 
+import os
 import re
 import subprocess
 
@@ -240,6 +241,17 @@ class ChangeTest(Case):
             self.assertEqual(self.planned(gate, f"partitions={wanted}")[1],
                              (len(KEYS), len(KEYS)))
             self.assertEqual(self.planned(gate, f"partitions={count}")[1], (0, len(KEYS)))
+
+    def test_hidden_keys_count_as_lost(self):
+        secrets = os.path.join(self.folder, "secrets")
+        with open(secrets, "w", encoding="utf-8") as file:
+            file.write(32 * "s" + "\n")
+        gate = self.gate([self.redis()], {"store": {"type": "redis", "key_secrets": secrets}},
+                         partitions=4)
+        self.levels(gate)
+        self.assertEqual(self.planned(gate, "partitions=8")[1], (len(KEYS), len(KEYS)))
+        self.assertIn("keys are hidden", self.tool(gate, "plan", "partitions=8"))
+        self.assertEqual(self.planned(gate, "partitions=4")[1], (0, len(KEYS)))
 
     def test_no_plan_without_all_servers(self):
         """A number that lacks one of them would be taken for all."""

@@ -5,6 +5,7 @@
  */
 #include "cli/client.h"
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "limit/key.h"
 #include "limit/limit.h"
@@ -46,6 +47,9 @@ client_send(struct tool *tool, struct gate_client *client, const char *request)
 		    reason);
 		return NULL;
 	}
+	if (tool->wait_us > 0)
+		gate_client_be_patient(
+		    client, clock_us() + tool->wait_us + tool_timeout_us(tool));
 	if (gate_client_send(client, request) == -1 ||
 	    !(line = gate_client_line(client))) {
 		client_print_silence(client, address.text);
@@ -132,19 +136,14 @@ client_write_request(
 		    to + len, size - len, " %s", tool->words[i]);
 }
 
-/* A verb whose response is a decision. */
+/* A request whose response is a decision. */
 static int
-client_decision(struct tool *tool, const char *verb)
+client_decide(struct tool *tool, const char *request)
 {
 	struct gate_client client;
-	char request[REQUEST_LEN];
-	const char *line;
+	const char *line = client_send(tool, &client, request);
 	int status = STATUS_ERROR;
 
-	if (client_check_words(tool) == -1)
-		return STATUS_ERROR;
-	client_write_request(request, sizeof(request), verb, tool);
-	line = client_send(tool, &client, request);
 	if (line && strncmp(line, "ALLOW ", 6) == 0)
 		status = STATUS_FINE;
 	else if (line && strncmp(line, "DENY ", 5) == 0)
@@ -157,10 +156,36 @@ client_decision(struct tool *tool, const char *verb)
 	return status;
 }
 
+/* The same, of that verb and the words of the command. */
+static int
+client_decision(struct tool *tool, const char *verb)
+{
+	char request[REQUEST_LEN];
+
+	if (client_check_words(tool) == -1)
+		return STATUS_ERROR;
+	client_write_request(request, sizeof(request), verb, tool);
+	return client_decide(tool, request);
+}
+
+static int
+client_wait(struct tool *tool)
+{
+	char request[REQUEST_LEN], seconds[NUM_MAX_LEN + 1];
+
+	if (client_check_words(tool) == -1)
+		return STATUS_ERROR;
+	snprintf(request, sizeof(request), "WAIT %s %s %s", tool->words[0],
+	    tool->word_count > 1 ? tool->words[1] : "1",
+	    num_seconds(seconds, tool->wait_us));
+	return client_decide(tool, request);
+}
+
 int
 client_consume(struct tool *tool)
 {
-	return client_decision(tool, "CONSUME");
+	return tool->wait_us > 0 ? client_wait(tool)
+				 : client_decision(tool, "CONSUME");
 }
 
 int

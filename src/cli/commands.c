@@ -28,7 +28,8 @@
 #define WORDS(least, most) .min = (least), .max = (most)
 
 const struct command_row command_rows[] = {
-    {"consume", "KEY [N]", WORDS(1, 2), .options = SOCKET | JSON,
+    {"consume", "KEY [N]", WORDS(1, 2),
+	.options = SOCKET | JSON | OPTION_BIT(OPTION_WAIT),
 	.run = client_consume,
 	.help = "put N drops (1) into the bucket of KEY; a negative N gives "
 		"back",

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define WAIT_US INT64_C(1000000)
-
 /* Take the command's name, one word or two, off the words. */
 static void
 cli_take_name(struct tool *tool, char *name, size_t size)
@@ -105,7 +103,6 @@ main(int argc, char **argv)
 	char *words[COMMAND_WORDS_MAX + 2];
 	struct tool tool = {
 	    .words = words,
-	    .wait_us = WAIT_US,
 	    .is_terminal = cli_has_terminal(),
 	};
 	uint64_t given = 0;

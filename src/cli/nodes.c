@@ -16,6 +16,9 @@
 
 #define CHANNEL_LEN 48
 
+/* Wait this long for responses, if it was not said. */
+#define WAIT_US INT64_C(1000000)
+
 struct node {
 	char *name;       /* "": it has none */
 	unsigned daemons; /* that have this name */
@@ -72,6 +75,7 @@ static int
 nodes_gather(
     const struct tool *tool, struct redis_client *listener, struct nodes *nodes)
 {
+	int64_t wait_us = tool->wait_us > 0 ? tool->wait_us : WAIT_US;
 	int64_t start_us = clock_us();
 	enum wait_result result;
 	char *bytes;
@@ -81,8 +85,8 @@ nodes_gather(
 		const char *name;
 		int status = 0;
 
-		if (redis_client_receive(listener, start_us + tool->wait_us,
-			&result, &bytes, &len) == -1)
+		if (redis_client_receive(listener, start_us + wait_us, &result,
+			&bytes, &len) == -1)
 			return -1;
 		if (result != WAIT_READY)
 			return 0;

@@ -32,8 +32,8 @@ struct tool {
 	const char *message;       /* with it; NULL: none */
 	int64_t spread_us;         /* 0: not given */
 	int64_t timeout_us;        /* 0: not given */
-	int64_t wait_us;
-	int64_t count; /* 0: without end */
+	int64_t wait_us;           /* 0: not given */
+	int64_t count;             /* 0: without end */
 	bool json;
 	bool redis; /* use the key in Redis */
 	bool immediate;

@@ -35,7 +35,8 @@ gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
 	    .store = store,
 	    .record_left = RECORDS_MAX,
 	};
-	waits_init(&gate->waits, loop, gate->counters);
+	if (waits_init(&gate->waits, loop, gate->counters) == -1)
+		return -1;
 	top_pace_start(&gate->pace);
 	gate->scratch = rules_scratch_new();
 	gate->snapshot = gate_new_snapshot(gateway, worker, &gate->generation);
@@ -52,6 +53,7 @@ gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
 void
 gate_clear(struct gate *gate)
 {
+	waits_clear(&gate->waits);
 	rules_scratch_free(gate->scratch);
 	samples_clear(&gate->samples);
 	deny_cache_free(gate->deny_cache);

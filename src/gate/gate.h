@@ -57,7 +57,8 @@ struct gate {
 };
 
 /** Set up for worker number ${worker}, from 0, whose thread turns ${loop};
- * ${store} stays the caller's.  Return 0, or -1 (out of memory). */
+ * ${store} stays the caller's.  Return 0, or -1 (out of memory, or of
+ * descriptors). */
 int gate_init(struct gate *gate, struct gateway *gateway, size_t worker,
     struct store *store, struct loop *loop) MUST_USE;
 

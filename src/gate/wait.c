@@ -1,13 +1,14 @@
 /*
  * Job: holds checks back until their drops have room.
  * Invariant: what is in the heap is WAITING; a check that was asked with
- * OP_WAIT has room there. The heart: wait_begin(), waits_on_timer() and
+ * OP_WAIT has room there. The heart: wait_begin(), wait_on_timer() and
  * wait_leave().
  */
 #include "gate/wait.h"
 
 #include "base/clock.h"
 #include "gate/check_internal.h"
+#include "stats/counters.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -69,7 +70,8 @@ static void
 wait_set_timer(struct waits *waits)
 {
 	if (waits->count > 0)
-		timer_set(&waits->timer, waits->items[0]->due_us - clock_us());
+		exact_timer_set(
+		    &waits->timer, waits->items[0]->due_us - clock_us());
 }
 
 static void
@@ -77,6 +79,7 @@ wait_add(struct waits *waits, struct wait *wait)
 {
 	assert(waits->count < waits->room);
 	wait_rise(waits, wait, ++waits->count);
+	waits->counters->waits = waits->count;
 	if (wait->place == 1)
 		wait_set_timer(waits);
 }
@@ -91,6 +94,7 @@ wait_take(struct waits *waits)
 	first->place = 0;
 	if (waits->count > 0)
 		wait_sink(waits, last, 1);
+	waits->counters->waits = waits->count;
 	return first;
 }
 
@@ -126,6 +130,10 @@ wait_end(struct check *check)
 static void
 wait_pass(struct check *check)
 {
+	struct counters *counters = check->gate->counters;
+
+	counter_add(&counters->waits_allowed, 1);
+	histogram_add(&counters->waited, check->query.decision.retry_us, 1);
 	check->query.decision.retry_us = 0;
 	wait_end(check);
 }
@@ -152,6 +160,7 @@ wait_leave(struct wait *wait)
 	struct gate *gate = check->gate;
 	struct query *query = &check->query;
 
+	counter_add(&gate->counters->waits_ended, 1);
 	check_set_state(check, CHECK_ASKED);
 	query->op = OP_LEAVE;
 	query->done = wait_on_left;
@@ -194,11 +203,18 @@ wait_turn_away(struct wait *wait)
  * The calls of the header.
  */
 
-void
+int
 waits_init(struct waits *waits, struct loop *loop, struct counters *counters)
 {
 	*waits = (struct waits){.counters = counters};
-	timer_init(&waits->timer, loop, wait_on_timer, waits);
+	return exact_timer_open(&waits->timer, loop, wait_on_timer, waits);
+}
+
+void
+waits_clear(struct waits *waits)
+{
+	assert(waits->open == 0);
+	exact_timer_close(&waits->timer);
 }
 
 void
@@ -219,7 +235,6 @@ void
 waits_abandon(struct waits *waits)
 {
 	waits->closed = true;
-	timer_stop(&waits->timer);
 	while (waits->count > 0) {
 		struct check *check = wait_take(waits)->check;
 
@@ -291,6 +306,9 @@ wait_close(struct check *check)
 {
 	struct waits *waits = &check->gate->waits;
 
+	if (check->query.op == OP_WAIT && !check->decision.allowed &&
+	    !check->wait->leaves)
+		counter_add(&waits->counters->waits_denied, 1);
 	free(check->wait);
 	check->wait = NULL;
 	if (--waits->open > 0)

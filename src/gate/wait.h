@@ -10,7 +10,7 @@
 #define GATE_WAIT_H
 
 #include "base/attr.h"
-#include "net/timer.h"
+#include "net/exact_timer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ struct wait;
 
 /** All of a gate. */
 struct waits {
-	struct timer timer;
+	struct exact_timer timer;
 	struct wait **items; /* a heap: the first is due first */
 	size_t count, room;
 	size_t open; /* checks that wait, or may have to: there is room for all
@@ -30,8 +30,12 @@ struct waits {
 	struct counters *counters;
 };
 
-void waits_init(
-    struct waits *waits, struct loop *loop, struct counters *counters);
+/** Return 0, or -1 with errno. */
+int waits_init(
+    struct waits *waits, struct loop *loop, struct counters *counters) MUST_USE;
+
+/** Free what it holds, as all zero does nothing; no check may be open. */
+void waits_clear(struct waits *waits);
 
 /** Have none wait any longer, as by check_stop_waiting(); from now on, OP_WAIT
  * is OP_CONSUME.  Those who came last leave first, so that each is the last in

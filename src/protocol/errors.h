@@ -21,6 +21,8 @@
 	    "amount must be a whole number from -1000000000 to 1000000000")    \
 	X(BADDROPS, "badamount",                                               \
 	    "amount must be a whole number from 0 to 1000000000")              \
+	X(BADSECONDS, "badseconds",                                            \
+	    "seconds is a number, as 2 or 0.5, or a time, as 500ms")           \
 	X(NOAMOUNT, "noamount", "an amount must follow each key")              \
 	X(BADCOUNT, "badcount", "a count is a whole number from 1 to 1000")    \
 	X(BADGLOB, "badglob", "the glob of keys is not one")                   \

@@ -65,6 +65,14 @@ request_set_drops(const char *bytes, size_t len, int64_t *amount)
 }
 
 static enum protocol_error
+request_set_seconds(struct request *request, const char *bytes, size_t len)
+{
+	return num_read_seconds(bytes, len, &request->wait_us) == -1
+		   ? ERROR_BADSECONDS
+		   : ERROR_NONE;
+}
+
+static enum protocol_error
 request_set_each_amount(struct request *request, const char *bytes, size_t len)
 {
 	request->lacks_amount = false;
@@ -146,6 +154,8 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 		return request_set_amount(bytes, len, &request->amount);
 	case ARGUMENT_DROPS:
 		return request_set_drops(bytes, len, &request->amount);
+	case ARGUMENT_SECONDS:
+		return request_set_seconds(request, bytes, len);
 	case ARGUMENT_EACH_AMOUNT:
 		return request_set_each_amount(request, bytes, len);
 	case ARGUMENT_COUNT:

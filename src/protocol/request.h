@@ -45,6 +45,8 @@ struct request {
 	int64_t
 	    amount; /* within +-LIMIT_AMOUNT_MAX; 1 if the client left it out */
 
+	int64_t wait_us; /* of OP_WAIT: the longest time */
+
 	/* if it has several; borrowed as well */
 	unsigned key_count;
 	bool lacks_amount; /* of the last one */
@@ -86,6 +88,7 @@ request_init(struct request *request, enum verb verb)
 	request->key = NULL;
 	request->key_len = 0;
 	request->amount = 1;
+	request->wait_us = LIMIT_SPAN_MAX;
 	request->key_count = 0;
 	request->lacks_amount = false;
 	request->charges_each = false;

@@ -54,8 +54,8 @@ users_text_decides(enum verb verb)
 {
 	return verb == VERB_CONSUME || verb == VERB_PEEK ||
 	       verb == VERB_MCONSUME || verb == VERB_MPEEK ||
-	       verb == VERB_CHARGE || verb == VERB_TAKE || verb == VERB_CHECK ||
-	       verb == VERB_THROTTLE;
+	       verb == VERB_CHARGE || verb == VERB_TAKE || verb == VERB_WAIT ||
+	       verb == VERB_CHECK || verb == VERB_THROTTLE;
 }
 
 static bool

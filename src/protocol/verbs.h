@@ -21,6 +21,7 @@ enum argument {
 	ARGUMENT_KEY,
 	ARGUMENT_AMOUNT,
 	ARGUMENT_DROPS,    /* an amount that is not negative */
+	ARGUMENT_SECONDS,  /* how long to wait */
 	ARGUMENT_EACH_KEY, /* of several, each with its amount */
 	ARGUMENT_EACH_AMOUNT,
 	ARGUMENT_COUNT,  /* of lines */
@@ -29,7 +30,7 @@ enum argument {
 };
 
 /** Most arguments that are described one by one. */
-#define ARGUMENTS_MAX 2
+#define ARGUMENTS_MAX 3
 
 /** Most keys of one request. */
 #define VERB_KEYS_MAX 16
@@ -54,6 +55,8 @@ enum argument {
 	X(KEY, 1, 1, " key", ARGUMENT_KEY)                                     \
 	X(KEY_AMOUNT, 1, 2, " key [amount]", ARGUMENT_KEY, ARGUMENT_AMOUNT)    \
 	X(KEY_DROPS, 2, 2, " key amount", ARGUMENT_KEY, ARGUMENT_DROPS)        \
+	X(KEY_SECONDS, 1, 3, " key [amount] [seconds]", ARGUMENT_KEY,          \
+	    ARGUMENT_DROPS, ARGUMENT_SECONDS)                                  \
 	X(KEYS, 2, 2 * VERB_KEYS_MAX, " key amount [key amount ...]",          \
 	    ARGUMENT_EACH_KEY, ARGUMENT_EACH_AMOUNT)                           \
 	X(CELL, 0, ARGUMENTS_ANY, " key max_burst count period [quantity]",    \
@@ -89,6 +92,8 @@ enum verb_family {
 	    "amount drops go in, up to the debt of the limit")                 \
 	X(TAKE, "take", KEY_DROPS, OP_TAKE, CHEAP, DRIPGATE,                   \
 	    "as many of amount drops go in as fit")                            \
+	X(WAIT, "wait", KEY_SECONDS, OP_WAIT, CHEAP, DRIPGATE,                 \
+	    "amount drops go in when they fit; the response waits")            \
 	X(RESET, "reset", KEY, OP_RESET, CHEAP, DRIPGATE,                      \
 	    "empty the bucket, end its block")                                 \
 	X(EXPLAIN, "explain", KEY, OP_PEEK, EXPENSIVE, DRIPGATE,               \
@@ -178,7 +183,7 @@ static inline enum argument
 verb_argument(const struct verb_shape *shape, size_t i)
 {
 	if (shape->arguments[0] == ARGUMENT_EACH_KEY && i < shape->most)
-		i %= ARGUMENTS_MAX;
+		i %= 2;
 	return i < ARGUMENTS_MAX ? shape->arguments[i] : ARGUMENT_NONE;
 }
 

@@ -207,6 +207,16 @@ metrics_write_decisions(struct metrics *metrics)
 }
 
 static void
+metrics_write_waited(struct metrics *metrics)
+{
+	struct histogram sum = {0};
+
+	for (size_t k = 0; k < metrics->gateway->workers; k++)
+		histogram_sum(&sum, &metrics->gateway->counters[k].waited);
+	exposition_histogram(&metrics->exposition, metrics->metric, "", &sum);
+}
+
+static void
 metrics_write_protocols(struct metrics *metrics)
 {
 	const struct clients *clients = metrics->slot->cache->clients;
@@ -356,6 +366,9 @@ static const struct family {
 	"from the request received until it is decided, and responded to if "
 	"Redis was not asked",
 	once, metrics_write_decisions),
+    FAMILY("wait_duration_us", HISTOGRAM, MICROSECONDS,
+	"how long requests waited for room in their bucket", once,
+	metrics_write_waited),
     FAMILY("redis_up", GAUGE, NONE,
 	"1 if all workers are connected to the server", server,
 	metrics_write_up),

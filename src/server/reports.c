@@ -353,6 +353,17 @@ reports_get_clients_waiting(const struct slot *slot)
 }
 
 static uint64_t
+reports_get_waits(const struct slot *slot)
+{
+	const struct gateway *gateway = slot->cache->gate->gateway;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < gateway->workers; i++)
+		sum += gateway->counters[i].waits;
+	return sum;
+}
+
+static uint64_t
 reports_get_longest_wait_us(const struct slot *slot)
 {
 	const struct gateway *gateway = slot->cache->gate->gateway;

@@ -93,6 +93,17 @@ serve_check(struct slot *slot, const struct request *request)
 	return 0;
 }
 
+static int
+serve_wait(struct slot *slot, const struct request *request)
+{
+	check_add_wait(&slot->check, request->key, request->key_len,
+	    request->amount, request->wait_us);
+	slot_defer_check(slot);
+	if (slot->check.joint)
+		queue_start(slot->queue);
+	return 0;
+}
+
 /* A peek of no drops; the response names the key. */
 static int
 serve_explain(struct slot *slot, const struct request *request)
@@ -137,6 +148,7 @@ static const struct handler handlers[VERB_COUNT] = {
     [VERB_PEEK] = {.write = serve_write_check, .begin = serve_check},
     [VERB_CHARGE] = {.write = serve_write_check, .begin = serve_check},
     [VERB_TAKE] = {.write = serve_write_check, .begin = serve_check},
+    [VERB_WAIT] = {.write = serve_write_check, .begin = serve_wait},
     [VERB_RESET] = {.write = serve_write_check, .begin = serve_check},
     [VERB_THROTTLE] = {.write = serve_write_check, .begin = serve_check},
     [VERB_CHECK] = {.write = serve_write_check, .begin = keys_begin_routed},

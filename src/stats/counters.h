@@ -28,7 +28,8 @@
 	    "sets of limits that came into force after the start")             \
 	X(reload_errors, COUNTER, NONE, "reloads that were refused")           \
 	X(clients_waiting, GAUGE, NONE, "clients that wait for their turn")    \
-	X(longest_wait_us, GAUGE, MICROSECONDS, "the longest that one waited")
+	X(longest_wait_us, GAUGE, MICROSECONDS, "the longest that one waited") \
+	X(waits, GAUGE, NONE, "requests that wait for room in their bucket")
 
 /** X(name, type, unit, help): what each worker counts. */
 #define COUNTERS(X)                                                            \
@@ -43,6 +44,12 @@
 	    "requests denied without asking Redis again")                      \
 	X(fallback, COUNTER, NONE,                                             \
 	    "requests decided without the Redis that should have")             \
+	X(waits_allowed, COUNTER, NONE,                                        \
+	    "requests that went ahead after they had waited")                  \
+	X(waits_denied, COUNTER, NONE,                                         \
+	    "requests that would have waited for too long")                    \
+	X(waits_ended, COUNTER, NONE,                                          \
+	    "requests that gave up: the client went, or the daemon ended")     \
 	X(bad_lines, COUNTER, NONE, "requests that were wrong")                \
 	X(wrong_secrets, COUNTER, NONE, "logins with a wrong secret")          \
 	X(refused_logins, COUNTER, NONE,                                       \
@@ -79,11 +86,14 @@ struct counters {
 #undef X
 
 	/* The worker's state at this moment, for the gauges of these names. */
-	_Atomic uint64_t clients_waiting, longest_wait_us;
+	_Atomic uint64_t clients_waiting, longest_wait_us, waits;
 
 	/* How long decisions took, from when the request was received until the
 	 * response was sent, or, if Redis decided, was known. */
 	struct histogram decisions;
+
+	/* How long requests waited that went ahead then. */
+	struct histogram waited;
 } __attribute__((aligned(COUNTERS_ALIGNMENT)));
 
 /** ${count} sets, all zero, for free(); or NULL. */

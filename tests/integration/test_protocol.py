@@ -70,6 +70,7 @@ ERRORS = {
     "badkey": "ERR badkey a key is 1 to 255 bytes of printable ASCII or UTF-8",
     "badamount": "ERR badamount amount must be a whole number"
                  " from -1000000000 to 1000000000",
+    "badseconds": "ERR badseconds seconds is a number, as 2 or 0.5, or a time, as 500ms",
     "noamount": "ERR noamount an amount must follow each key",
     "badcount": "ERR badcount a count is a whole number from 1 to 1000",
     "badglob": "ERR badglob the glob of keys is not one",

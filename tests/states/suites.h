@@ -23,6 +23,7 @@
 	X(subscriber)                                                          \
 	X(sweep)                                                               \
 	X(topology_follower)                                                   \
+	X(waits)                                                               \
 	X(worker)                                                              \
 	X(worker_http)                                                         \
 	X(worker_redis)                                                        \

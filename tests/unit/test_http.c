@@ -47,6 +47,10 @@ trace_request(const struct request *request)
 		    buf_printf(&trace, " %.*s %lld", (int)request->key_len,
 			request->key, (long long)request->amount),
 		    0);
+	if (request->verb == VERB_WAIT)
+		ck_assert_int_eq(buf_printf(&trace, " within %lldus",
+				     (long long)request->wait_us),
+		    0);
 	for (unsigned i = 0; i < request->key_count; i++)
 		ck_assert_int_eq(
 		    buf_printf(&trace, " %.*s %lld", (int)request->keys[i].len,
@@ -343,7 +347,18 @@ static const struct {
     {GET("/take?amount=1"), "400 nokey\n"},
     {GET("/take?key=a&amount=-1"), "400 badamount\n"},
     {GET("/charge?key=a&amount=1&key=b&amount=1"), "400 badquery\n"},
-    {GET("/consume?key=a&wait=2s"), "501 wait\n"},
+    {GET("/consume?key=a&wait=2s") GET("/consume?wait=0.5&amount=3&key=a"),
+	"wait a 1 within 2000000us\nwait a 3 within 500000us\n"},
+    {GET("/consume?key=a&wait=x"), "400 badwait\n"},
+    {GET("/consume?key=a&wait=-1"), "400 badwait\n"},
+    {GET("/consume?key=a&wait="), "400 badwait\n"},
+    {GET("/consume?key=a&wait=1&wait=1"), "400 badquery\n"},
+    {GET("/consume?key=a&wait=1&amount=-1"), "400 badamount\n"},
+    {GET("/consume?key=a&amount=-1&wait=1"), "400 badamount\n"},
+    {GET("/consume?key=a&wait=1&key=b"), "400 badwait\n"},
+    {GET("/consume?wait=1"), "400 nokey\n"},
+    {GET("/peek?key=a&wait=1"), "400 badwait\n"},
+    {GET("/take?key=a&amount=1&wait=1"), "400 badwait\n"},
     {GET("/consume?key=a&deny=200"), "400 baddeny\n"},
     {GET("/consume?key=a&deny=600"), "400 baddeny\n"},
     {GET("/consume?key=a&x=1"), "400 badquery\n"},
@@ -366,6 +381,11 @@ static const struct {
     {JSON(11) "{\"key\":\"a\"}" GET("/healthz"), "consume a 1\nping\n"},
     {JSON(35) "\t{ \"amount\" : -2 ,\n\"key\" : \"a\" } \r\n",
 	"consume a -2\n"},
+    {JSON(22) "{\"key\":\"a\",\"wait\":0.5}", "wait a 1 within 500000us\n"},
+    {JSON(33) "{\"all\":[{\"key\":\"a\"}],\"wait\":0.5}", "400 badwait\n"},
+    {JSON(33) "{\"wait\":0.5,\"all\":[{\"key\":\"a\"}]}", "400 badwait\n"},
+    {JSON(32) "{\"each\":[{\"key\":\"a\",\"wait\":1}]}", "400 badquery\n"},
+    {JSON(32) "{\"each\":[{\"key\":\"a\"}],\"wait\":1}", "400 badjson\n"},
     {JSON(22) "{\"key\":\"a\",\"deny\":403}", "consume a 1 deny=403\n"},
     {JSON(30) "{\"key\":\"\\u0041\\ud83d\\ude42\\/\"}",
 	"consume A\xF0\x9F\x99\x82/ 1\n"},

@@ -382,6 +382,7 @@ static const char *const codes[ERROR_COUNT] = {
     [ERROR_BADBYTES] = "badkey",
     [ERROR_BADAMOUNT] = "badamount",
     [ERROR_BADDROPS] = "badamount",
+    [ERROR_BADSECONDS] = "badseconds",
     [ERROR_NOAMOUNT] = "noamount",
     [ERROR_BADCOUNT] = "badcount",
     [ERROR_BADGLOB] = "badglob",

@@ -53,6 +53,8 @@ static const struct {
     {"consume login:42 -5", VERB_CONSUME, "login:42", -5},
     {"CHARGE a 7", VERB_CHARGE, "a", 7},
     {"take a 0", VERB_TAKE, "a", 0},
+    {"wait a", VERB_WAIT, "a", 1},
+    {"wait a 2 0.5 map", VERB_WAIT, "a", 2},
     {"Peek a 1000000000", VERB_PEEK, "a", 1000000000},
     {"RESET a", VERB_RESET, "a", 1},
     {"EXPLAIN a", VERB_EXPLAIN, "a", 1},
@@ -235,8 +237,9 @@ static const struct {
 	"*6\r\n$6\r\nconfig\r\n:-3\r\n*2\r\n+readonly\r\n+fast\r\n"
 	":0\r\n:0\r\n:0\r\n"},
     {"COMMAND LIST",
-	"*38\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$8\r\nmconsume\r\n"
-	"$5\r\nmpeek\r\n$6\r\ncharge\r\n$4\r\ntake\r\n$5\r\nreset\r\n"
+	"*39\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$8\r\nmconsume\r\n"
+	"$5\r\nmpeek\r\n$6\r\ncharge\r\n$4\r\ntake\r\n$4\r\nwait\r\n$"
+	"5\r\nreset\r\n"
 	"$7\r\nexplain\r\n$6\r\nlimits\r\n$5\r\nstats\r\n$6\r\nstatus\r\n$"
 	"3\r\ntop\r\n$7\r\nmonitor\r\n$"
 	"4\r\nping\r\n"
@@ -248,7 +251,7 @@ static const struct {
 	"$5\r\nmulti\r\n$4\r\nexec\r\n$7\r\ndiscard\r\n"
 	"$5\r\nwatch\r\n$7\r\nunwatch\r\n$6\r\ndbsize\r\n"},
     {"COMMAND DOCS", "*0\r\n"},
-    {"COMMAND COUNT", ":38\r\n"},
+    {"COMMAND COUNT", ":39\r\n"},
 };
 
 START_TEST(greeting_is_responded_to)

@@ -71,6 +71,8 @@ START_TEST(help_is_one_line_a_verb)
 	    "CHARGE key amount     amount drops go in, up to the debt of the "
 	    "limit\n"
 	    "TAKE key amount       as many of amount drops go in as fit\n"
+	    "WAIT key [amount] [seconds]  amount drops go in when they fit; "
+	    "the response waits\n"
 	    "RESET key             empty the bucket, end its block\n"
 	    "EXPLAIN key           which limit applies, and why\n"
 	    "LIMITS                the limits in force\n"

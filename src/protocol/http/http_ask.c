@@ -69,9 +69,14 @@ http_ask_deny(struct http_ask *ask, const struct http_word *value)
 static const struct http_problem *
 http_ask_wait(struct http_ask *ask, const struct http_word *value)
 {
-	(void)ask;
-	(void)value;
-	return HTTP_PROBLEM(WAIT);
+	struct request *request = ask->request;
+
+	if (request->verb != VERB_CONSUME || http_ask_is_cut(value) ||
+	    request_set(request, ARGUMENT_SECONDS, value->bytes, value->len))
+		return HTTP_PROBLEM(BADWAIT);
+	request->verb = VERB_WAIT;
+	request->op = verb_rows[VERB_WAIT].op;
+	return NULL;
 }
 
 static const struct {
@@ -181,6 +186,10 @@ http_ask_end_one(const struct http_ask *ask)
 {
 	if (!(ask->given & GIVEN_KEY))
 		return http_problem_of(ERROR_NOKEY);
+	if (ask->request->verb == VERB_WAIT)
+		return ask->request->amount < 0
+			   ? http_problem_of(ERROR_BADDROPS)
+			   : NULL;
 	if (http_ask_is_drops(ask) && !(ask->given & GIVEN_AMOUNT))
 		return http_problem_of(ERROR_NOAMOUNT);
 	return NULL;
@@ -197,6 +206,8 @@ http_ask_end(struct http_ask *ask)
 		return ask->given ? HTTP_PROBLEM(BADJSON) : NULL;
 	if (ask->key_count == 0)
 		return http_ask_end_one(ask);
+	if (ask->request->verb == VERB_WAIT)
+		return HTTP_PROBLEM(BADWAIT);
 	if (ask->is_json && ask->given & (GIVEN_KEY | GIVEN_AMOUNT))
 		return HTTP_PROBLEM(BADJSON);
 	if (!ask->is_json)

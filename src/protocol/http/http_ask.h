@@ -1,7 +1,7 @@
 /**
- * http_ask: what the parameters of a request say: key, amount and deny, from a
- * query, a form, or JSON.  Several keys, each with its amount, make a request
- * for one decision.
+ * http_ask: what the parameters of a request say: key, amount, wait and deny,
+ * from a query, a form, or JSON.  Several keys, each with its amount, make a
+ * request for one decision.
  */
 #ifndef PROTOCOL_HTTP_HTTP_ASK_H
 #define PROTOCOL_HTTP_HTTP_ASK_H

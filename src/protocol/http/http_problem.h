@@ -27,9 +27,11 @@
 	X(BADBODY, 400, "badbody", "this request has no body")                 \
 	X(BADPERCENT, 400, "badquery", "% must be followed by two hex digits") \
 	X(BADNAME, 400, "badquery",                                            \
-	    "parameters are key, amount and deny, each at most once; of "      \
-	    "several keys, each has its amount behind it")                     \
+	    "parameters are key, amount, wait and deny, each at most once; "   \
+	    "of several keys, each has its amount behind it")                  \
 	X(BADDENY, 400, "baddeny", "deny must be a status from 400 to 599")    \
+	X(BADWAIT, 400, "badwait",                                             \
+	    "wait is a time, as 2s or 0.5, for one key that is consumed")      \
 	X(BADJSON, 400, "badjson",                                             \
 	    "the body must be a JSON object with key and amount, all or each") \
 	X(BADREQUEST, 400, "badjson",                                          \
@@ -69,7 +71,6 @@
 	X(BIGKEY, 431, "toolong", "a key of the route is too long")            \
 	X(NOMETHOD, 501, "badmethod", "this method is not supported")          \
 	X(CODING, 501, "badcoding", "only chunked can be a Transfer-Encoding") \
-	X(WAIT, 501, "wait", "waiting is not supported yet")                   \
 	X(VERSION, 505, "badversion", "only HTTP/1.1 and HTTP/1.0 are spoken")
 
 struct http_problem {

@@ -311,7 +311,7 @@ class VerbsTest(ProtocolCase):
             lines = client.ask_many("HELP")
             self.assertEqual(
                 [line.split()[0] for line in lines],
-                ["CONSUME", "PEEK", "MCONSUME", "MPEEK", "CHARGE", "TAKE", "RESET", "EXPLAIN",
+                ["CONSUME", "PEEK", "MCONSUME", "MPEEK", "CHARGE", "TAKE", "WAIT", "RESET", "EXPLAIN",
                  "LIMITS", "STATS", "STATUS", "TOP", "MONITOR", "AUTH", "PING", "READY", "HELP", "QUIT"])
 
     def test_quit_closes_after_all_is_answered_and_what_follows_is_not_done(self):

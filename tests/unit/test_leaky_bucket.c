@@ -379,6 +379,80 @@ START_TEST(who_leaves_takes_its_drops_along_only_if_it_is_the_last)
 }
 END_TEST
 
+/* The same for the same seed; below ${below}. */
+static int64_t
+any(uint64_t *seed, int64_t below)
+{
+	*seed = *seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (int64_t)(*seed >> 33) % below;
+}
+
+#define TURNS 100
+
+struct turn {
+	int64_t at_us, stamp; /* when it goes ahead; 0: it left */
+};
+
+/* In any time, no more go ahead than the capacity and what leaks meanwhile. */
+static void
+check_bound(const struct limit *limit, const struct turn *turns, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int64_t since_us = turns[i].at_us;
+
+		for (unsigned k = 0; k < count && since_us > 0; k++) {
+			int64_t span_us = turns[k].at_us - since_us;
+			int64_t within = 0;
+
+			if (span_us < 0)
+				continue;
+			for (unsigned n = 0; n < count; n++)
+				within += turns[n].at_us >= since_us &&
+					  turns[n].at_us <= turns[k].at_us;
+			ck_assert_int_le(within,
+			    limit->capacity + span_us / limit->recharge_us);
+		}
+	}
+}
+
+/* Some consume, some wait, and some of these leave before their time. */
+START_TEST(whoever_leaves_the_bound_holds)
+{
+	struct limit limit = limit_of(1 + _i % 4, 1000, 0);
+	struct turn turns[TURNS];
+	struct bucket bucket = {0};
+	uint64_t seed = (uint64_t)_i;
+	int64_t now_us = START;
+	unsigned count = 0;
+
+	limit.queue_us = 20000;
+	while (count < TURNS) {
+		unsigned which = (unsigned)any(&seed, count + 1);
+		struct decision decision = {.allowed = false};
+
+		now_us += any(&seed, 3) * any(&seed, 1200);
+		switch (any(&seed, 4)) {
+		case 0:
+			if (which == count || turns[which].at_us <= now_us)
+				break;
+			decide_leave(
+			    &limit, 1, turns[which].stamp, now_us, &bucket);
+			turns[which].at_us = 0;
+			break;
+		case 1:
+			decision = consume(&limit, 1, now_us, &bucket);
+			break;
+		default:
+			decision = wait_for(&limit, 1, 20000, now_us, &bucket);
+		}
+		if (decision.allowed)
+			turns[count++] = (struct turn){
+			    now_us + decision.retry_us, bucket_stamp(&bucket)};
+	}
+	check_bound(&limit, turns, count);
+}
+END_TEST
+
 START_TEST(peek_changes_nothing_and_starts_no_block)
 {
 	const struct limit limit = limit_of(1, SECOND, 60 * SECOND);
@@ -892,6 +966,7 @@ leaky_bucket_suite(void)
 	tcase_add_test(tcase, wait_of_a_fine_rate_is_never_early);
 	tcase_add_test(
 	    tcase, who_leaves_takes_its_drops_along_only_if_it_is_the_last);
+	tcase_add_loop_test(tcase, whoever_leaves_the_bound_holds, 0, 40);
 	tcase_add_test(tcase, peek_changes_nothing_and_starts_no_block);
 	tcase_add_test(tcase, reset_forgets_drops_and_block);
 	tcase_add_test(tcase, amount_of_zero_is_a_peek);

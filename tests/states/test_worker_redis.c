@@ -27,7 +27,8 @@
 #define LIMITS                                                                 \
 	"[key]\nmatch = key:*\ncapacity = 1000\nrate = 1/h\n"                  \
 	"[window]\nmatch = window:*\nalgorithm = fixed_window\n"               \
-	"capacity = 1000\nwindow = 1h\n"
+	"capacity = 1000\nwindow = 1h\n"                                       \
+	"[line]\nmatch = line:*\ncapacity = 1\nrecharge = 10s\nqueue = 1m\n"
 
 static struct peer *server;  /* of the store */
 static struct peer *sweeper; /* the same server, of the sweep */
@@ -470,6 +471,65 @@ START_TEST(client_with_many_requests_open_is_not_read_from)
 		count_lines(client);
 	}
 	ck_assert_int_eq(stat_of("peeks"), 1000);
+}
+END_TEST
+
+/*
+ * Waiting.
+ */
+
+/* Redis decides at some moment before its reply comes. */
+START_TEST(wait_is_held_from_the_reply_on)
+{
+	struct peer *client = client_comes();
+
+	peer_say(client, "WAIT line:1\nWAIT line:1\n");
+	fake_pass(20 * MS);
+	ck_assert_int_eq(count_calls(), 1);
+	reply_buckets(1);
+	ck_assert_str_eq(levels_heard(client), "1 redis");
+	fake_pass(10 * SECOND - 1);
+	ck_assert_str_eq(peer_heard(client), "");
+	fake_pass(1);
+	ck_assert_str_eq(levels_heard(client), "1 redis");
+}
+END_TEST
+
+/* It learns that it would have to wait when it is gone. */
+START_TEST(client_that_goes_away_before_the_reply_gives_its_turn_back)
+{
+	struct peer *client = client_comes();
+	const char *command;
+
+	peer_say(client, "WAIT line:1\n");
+	ck_assert_int_eq(count_calls(), 1);
+	peer_close(client);
+	peer_say(server, "*3\r\n$10\r\n1000000000\r\n$1\r\n0\r\n$"
+			 "16\r\n1000000010000000\r\n");
+	command = peer_command(server);
+	ck_assert_ptr_nonnull(command);
+	ck_assert_ptr_nonnull(strstr(command, " line:1 1 1=1000000020000000"));
+	reply_buckets(1);
+	ck_assert_int_eq(stat_of("waits_ended"), 1);
+	ck_assert_int_eq(stat_of("waits"), 0);
+}
+END_TEST
+
+/* Redis is gone: nothing is given back, and the client gets its response. */
+START_TEST(who_waits_when_redis_goes_may_still_leave)
+{
+	struct peer *client = client_comes();
+
+	peer_say(client, "WAIT line:1\nWAIT line:1\n");
+	ck_assert_int_eq(count_calls(), 1);
+	reply_buckets(1);
+	peer_heard(client);
+	peer_close(server);
+	fake_pass(SECOND);
+	peer_shutdown(client);
+	fake_run();
+	ck_assert_ptr_nonnull(strstr(peer_heard(client),
+	    "DENY limit=line level=1 capacity=1 next=10.000000 retry=9."));
 }
 END_TEST
 
@@ -1194,6 +1254,10 @@ worker_redis_suite(void)
 	TCase *tcase = tcase_create("worker_redis");
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, wait_is_held_from_the_reply_on);
+	tcase_add_test(
+	    tcase, client_that_goes_away_before_the_reply_gives_its_turn_back);
+	tcase_add_test(tcase, who_waits_when_redis_goes_may_still_leave);
 	tcase_add_test(tcase, settles_once_connected);
 	tcase_add_test(tcase, settles_once_it_cannot_connect);
 	tcase_add_test(tcase, requests_of_a_turn_are_one_call);

@@ -18,6 +18,7 @@
 	"[line]\nmatch = line:*\ncapacity = 1\nrecharge = 10s\nqueue = 25s\n"  \
 	"[long]\nmatch = long:*\ncapacity = 1\nrecharge = 1s\nqueue = 1h\n"    \
 	"[wide]\nmatch = wide:*\ncapacity = 200\nrecharge = 1s\nqueue = 1h\n"  \
+	"[fine]\nmatch = fine:*\ncapacity = 1\nrecharge = 1us\nqueue = 1s\n"   \
 	"[look]\nmatch = look:*\ncapacity = 1\nrecharge = 10s\nqueue = 25s\n"  \
 	"shadow = yes\n"                                                       \
 	"[plain]\nmatch = plain:*\ncapacity = 1\nrecharge = 10s\n"
@@ -277,6 +278,21 @@ START_TEST(end_without_a_drain_frees_who_waits)
 }
 END_TEST
 
+START_TEST(each_has_its_own_microsecond)
+{
+	struct peer *first, *second;
+
+	comes_with("CONSUME fine:1");
+	first = comes_with("WAIT fine:1");
+	second = comes_with("WAIT fine:1");
+	fake_pass(1);
+	ck_assert(hears(first, "ALLOW limit=fine"));
+	ck_assert(hears_nothing(second));
+	fake_pass(1);
+	ck_assert(hears(second, "ALLOW limit=fine"));
+}
+END_TEST
+
 /* Whatever the order in which they came, and some go. */
 START_TEST(many_that_wait_go_each_at_its_time)
 {
@@ -325,6 +341,7 @@ waits_suite(void)
 	tcase_add_test(tcase, reset_lets_others_in_and_leaves_who_waits);
 	tcase_add_test(tcase, drain_denies_who_waits_and_empties_the_line);
 	tcase_add_test(tcase, end_without_a_drain_frees_who_waits);
+	tcase_add_test(tcase, each_has_its_own_microsecond);
 	tcase_add_test(tcase, many_that_wait_go_each_at_its_time);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -315,6 +315,29 @@ def http_client_bytes(stage):
             HTTP_CLIENT_BYTES)
 
 
+WAITS = 100_000
+WAIT_BYTES = 1000
+WAITS_EACH = 50  # of a client
+
+
+def wait_bytes(stage):
+    """Bytes a request that waits, and how many it may take."""
+    allow_descriptors(WAITS // WAITS_EACH + 200)
+    dripgated = stage.dripgated(
+        limits=LOGIN + "capacity = 1\nrecharge = 10s\nqueue = 1000d\n")
+    clients = [stage.exits.enter_context(dripgated.connect())
+               for _ in range(WAITS // WAITS_EACH)]
+    for client in clients:
+        client.sendall(b"CONSUME login:1\n")
+        if not client.recv(4096).endswith(b"\n"):
+            raise Failed("no response")
+    empty = dripgated.resident_bytes()
+    for client in clients:
+        client.sendall(b"WAIT login:1\n" * WAITS_EACH)
+    dripgated.wait_for_stat("waits", WAITS)
+    return (dripgated.resident_bytes() - empty) / WAITS, WAIT_BYTES
+
+
 def wrk_cost(dripgated, scheme):
     """CPU seconds a million requests, by wrk, since it speaks TLS."""
     url = f"{scheme}://{dripgated.tcp}/consume?key=login:1"
@@ -494,6 +517,11 @@ ROWS = {row.name: row for row in (
         f"{HTTP_CLIENT_BYTES} bytes", {}, None,
         (Claim("bytes a client", f"{HTTP_CLIENT_BYTES} bytes", "bytes", 1.0,
                800 / HTTP_CLIENT_BYTES),), http_client_bytes),
+    Row("wait-bytes", f"resident bytes of a request that waits, {WAITS:,} of "
+        f"clients with {WAITS_EACH} each, beyond the daemon with those clients; "
+        f"against {WAIT_BYTES} bytes", {}, None,
+        (Claim("bytes a wait", f"{WAIT_BYTES} bytes", "bytes", 1.0,
+               500 / WAIT_BYTES),), wait_bytes),
     Row("bytes", f"resident bytes a bucket, {BUCKETS:,} live buckets, memory "
         f"store, beyond the daemon without any; against {BUCKET_BYTES} bytes",
         {}, None,

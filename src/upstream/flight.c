@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "upstream/block.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -159,6 +160,7 @@ flight_note_block(struct flight *flight)
 	if (now_us + block_us <= upstream->blocked_until_us || block_us == 0)
 		return;
 	upstream->blocked_until_us = now_us + block_us;
+	block_start(flight->flights, upstream, block_us);
 	if (!was_blocked)
 		log_info("upstream %s wants nothing for the next %lld s: "
 			 "requests are refused until then",

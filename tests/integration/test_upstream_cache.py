@@ -286,6 +286,24 @@ class BlockTest(UpstreamCase):
             self.assertLessEqual(int(response.headers["Retry-After"]), most)
         self.assertEqual(len(self.server.asked), 1)
 
+    def test_429_stops_the_fleet_where_the_limit_has_debt(self):
+        redis, server = self.redis(), self.upstream()
+        store = {"store": {"type": "redis"},
+                 "redis": {**harness.PATIENT["redis"], "port": redis.port}}
+        limits = "[up]\nmatch = up:*\ncapacity = 5\nrecharge = 1s\ndebt = 10000\n"
+        self.serve({"max_wait": "0"}, limits, server, **store)
+        gate = self.gate
+        self.assertEqual(self.get("/late").status, 429)
+        wait_until(lambda: float(harness.fields(gate.ask("peek up:a"))["retry"]) > 900,
+                   "the debt")
+        self.serve({"max_wait": "0"}, limits, server, **store)
+        response = self.get("/x")
+        self.assertEqual((response.status, json.loads(response.content)["code"]),
+                         (429, "limited"))
+        self.assertGreater(int(response.headers["Retry-After"]), 900)
+        self.assertLessEqual(int(response.headers["Retry-After"]), 1002)
+        self.assertEqual(len(server.asked), 1)
+
     def test_429_stops_all(self):
         self.check("/late", 429, 900, 1000)
 

@@ -22,20 +22,27 @@
 -- Reply: as of a batch.  A step about a bucket that is none is left out.
 
 local reply = {time[1], time[2]}
-local buckets, count, made = {}, 0, {}
+local made = {}
+
+-- By the place of a hash in KEYS.
+local algorithm_of, limit_at = {}, {}
 local set, forget, ttl = {}, {}, {}
 
-local function algorithm_named(name)
-	made[name] = made[name] or ALGORITHMS[name]()
-	return made[name]
-end
+-- By the number of a bucket: where it is, what it holds and held, false for none, and
+-- whether its text must be of this recharge.
+local count = 0
+local hash_of, field_at, text_of, older_of, home_of = {}, {}, {}, {}, {}
+local a, b, held_a, held_b, is_foreign, touched = {}, {}, {}, {}, {}, {}
 
--- The algorithm of ${bucket}, with the parameters of its limit.
-local function prepared(bucket)
-	local algorithm = bucket.algorithm
-	if algorithm.at ~= bucket.at then
-		algorithm.prepare(argv, bucket.at)
-		algorithm.at = bucket.at
+-- By the place in a step: the bucket, and what the step makes of it.
+local part, new_a, new_b, passes, touches = {}, {}, {}, {}, {}
+
+-- The algorithm of hash k, with the parameters of its limit.
+local function prepared(k)
+	local algorithm = algorithm_of[k]
+	if algorithm.at ~= limit_at[k] then
+		algorithm.prepare(argv, limit_at[k])
+		algorithm.at = limit_at[k]
 	end
 	return algorithm
 end
@@ -43,80 +50,91 @@ end
 -- Take note of the buckets of hash k, whose arguments start at ${at}.  Return which
 -- hash is next, and where its arguments start.
 local function open_buckets(k, at)
-	local algorithm = algorithm_named(argv[at])
-	local rest = at + 1 + algorithm.parameters
+	local name = argv[at]
+	made[name] = made[name] or ALGORITHMS[name]()
+	algorithm_of[k], limit_at[k] = made[name], at + 1
+	local open = prepared(k).open
+	local rest = at + 1 + made[name].parameters
 	local n, m, h = read_counts(argv[rest + 1])
 	local field = rest + 2
 	local texts, moved, homes = read_fields(k, field, n, m, h)
 	ttl[k] = argv[rest]
 	for i = 1, n do
 		local text = texts[i]
-		local bucket = {hash = k, field = argv[field + i - 1], algorithm = algorithm,
-			at = at + 1, text = text, older = moved and moved[i], home = homes and homes[i]}
-		if texts.err or
-			text and #text > SHORT and not has_room(text, algorithm.longest) then
-			text = explain(texts, text)
-		else
-			bucket.a, bucket.b, bucket.is_foreign = prepared(bucket).open(text)
-		end
-		bucket.held_a, bucket.held_b = bucket.a, bucket.b
 		count = count + 1
-		buckets[count] = bucket
+		hash_of[count], field_at[count] = k, field + i - 1
+		if moved and moved[i] then
+			text_of[count], older_of[count], home_of[count] = text, moved[i], homes[i]
+		end
+		if texts.err or
+			text and #text > SHORT and not has_room(text, made[name].longest) then
+			text = explain(texts, text)
+			a[count] = false
+		else
+			local held, block, foreign = open(text)
+			a[count], b[count], is_foreign[count] = held or false, block, foreign
+		end
+		held_a[count], held_b[count] = a[count], b[count]
 		reply[count + 2] = text
 	end
 	return k + 1 + h, field + n + m * n
 end
 
--- What ${op} makes of the bucket, and whether it passes: nil if that is no bucket.
-local function try_step(bucket, op)
-	local part = {bucket = bucket, passed = true}
-	if not bucket.a then
-		return nil
-	end
-	local algorithm = prepared(bucket)
+-- What ${op} makes of bucket i, whether it passes, whether its text must be of this
+-- recharge, and whether it denies the step.
+local function try_op(i, op)
+	local algorithm = prepared(hash_of[i])
 	if op == 'r' then
-		part.a, part.b = algorithm.open(false)
-		return part
+		local held, block = algorithm.open(false)
+		return held, block, true
 	end
 	local amount, kind, number, times, shadow = match(op, OP)
 	amount, number = amount + 0, tonumber(number)
 	if kind == '@' or kind == '=' then
-		part.a, part.b, part.touches = algorithm.give_back(bucket.a, bucket.b,
-			amount, number, kind == '=')
-		return part
+		local left, block, touches = algorithm.give_back(a[i], b[i], amount, number,
+			kind == '=')
+		return left, block, true, touches
 	end
-	part.a, part.b, part.passed, part.touches = algorithm.consume(bucket.a, bucket.b,
-		amount, tonumber(times) or 1, kind, number)
-	part.denies = not part.passed and shadow == ''
-	return part
+	local fill, block, passed, touches = algorithm.consume(a[i], b[i], amount,
+		tonumber(times) or 1, kind, number)
+	return fill, block, passed, touches, not passed and shadow == ''
 end
 
+-- Most steps consume an amount.
 local function take_step(step)
-	local parts, n, denied = {}, 0, false
+	local n, denied = 0, false
 	for number, op in gmatch(step, '(%d+) (%S+)') do
-		n = n + 1
-		parts[n] = try_step(buckets[number + 0], op)
-		if not parts[n] then
+		local i, amount, denies = number + 0, tonumber(op), false
+		if not a[i] then
 			return
 		end
-		denied = denied or parts[n].denies
+		n = n + 1
+		part[n] = i
+		if amount then
+			new_a[n], new_b[n], passes[n], touches[n] =
+				prepared(hash_of[i]).consume(a[i], b[i], amount, 1, '')
+			denies = not passes[n]
+		else
+			new_a[n], new_b[n], passes[n], touches[n], denies = try_op(i, op)
+		end
+		denied = denied or denies
 	end
-	for i = 1, n do
-		local part, bucket = parts[i], parts[i].bucket
-		if not denied or not part.passed then
-			bucket.a, bucket.b = part.a, part.b
-			bucket.touched = bucket.touched or part.touches
+	for p = 1, n do
+		if not denied or not passes[p] then
+			local i = part[p]
+			a[i], b[i] = new_a[p], new_b[p]
+			touched[i] = touched[i] or touches[p]
 		end
 	end
 end
 
--- The text that the bucket must have now; '' for none, nil to leave it alone.
-local function text_of(bucket)
-	local is_same = bucket.a == bucket.held_a and bucket.b == bucket.held_b
-	if not bucket.a or is_same and not (bucket.is_foreign and bucket.touched) then
-		return bucket.older and bucket.text
+-- The text that bucket i must have now; '' for none, nil to leave it alone.
+local function new_text(i)
+	local is_same = a[i] == held_a[i] and b[i] == held_b[i]
+	if not a[i] or is_same and not (is_foreign[i] and touched[i]) then
+		return older_of[i] and text_of[i]
 	end
-	return prepared(bucket).write(bucket.a, bucket.b)
+	return prepared(hash_of[i]).write(a[i], b[i])
 end
 
 local at, k = 1, 1
@@ -127,15 +145,17 @@ for i = at, #argv do
 	take_step(argv[i])
 end
 for i = 1, count do
-	local bucket = buckets[i]
-	local new = text_of(bucket)
-	if bucket.older then
-		add(forget, bucket.home, bucket.older)
+	local new = new_text(i)
+	if older_of[i] then
+		add(forget, home_of[i], older_of[i])
 	elseif new == '' then
-		add(forget, bucket.hash, bucket.field)
+		add(forget, hash_of[i], argv[field_at[i]])
 	end
 	if new and new ~= '' then
-		add(set, bucket.hash, bucket.field, new)
+		local values = set[hash_of[i]] or {}
+		set[hash_of[i]] = values
+		values[#values + 1] = argv[field_at[i]]
+		values[#values + 1] = new
 	end
 end
 for k = 1, #KEYS do

@@ -1,8 +1,8 @@
 /*
  * Job: holds checks back until their drops have room.
- * Invariant: what is in the heap is WAITING; a check that was asked with
- * OP_WAIT has room there. The heart: wait_begin(), wait_on_timer() and
- * wait_leave().
+ * Invariant: what is in the heap is WAITING, and there is room in it for each
+ * check that was asked with OP_WAIT.
+ * The heart: wait_begin(), wait_on_timer() and wait_leave().
  */
 #include "gate/wait.h"
 

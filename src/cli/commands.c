@@ -227,6 +227,16 @@ const struct command_row command_rows[] = {
 	.help = "requests a second under each limit, as top(1) shows processes",
 	.more = "Busiest first, once a second until interrupted, or --count "
 		"times."},
+    {"cache stats", "", .options = SOCKET | JSON, .run = stored_show,
+	.help = "what dripgated stores of each upstream, and how often it is "
+		"used"},
+    {"cache purge", "UPSTREAM[:GLOB]", WORDS(1, 1), .options = SOCKET | JSON,
+	.run = stored_purge,
+	.help = "forget what is stored of the paths that match GLOB",
+	.more = "As github:/repos/*; a path is with its query.  Of an upstream "
+		"whose\n"
+		"responses are in Redis, all daemons forget it.  Exits with 1 "
+		"if no upstream\nof that name stores responses."},
     {"help", "[COMMAND]", WORDS(0, 2), .options = JSON, .run = help_show,
 	.help = "all commands, or what COMMAND does and its options"},
 };

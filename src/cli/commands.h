@@ -80,6 +80,8 @@ int watch_show(struct tool *tool);
 
 /* top.c, why.c, tail.c: keys, of one dripgated; status.c: all of it */
 int top_show(struct tool *tool);
+int stored_show(struct tool *tool);
+int stored_purge(struct tool *tool);
 int why_show(struct tool *tool);
 int tail_run(struct tool *tool);
 

@@ -57,6 +57,8 @@ struct needed {
 /* The commands outside scripts that each user needs. */
 static const struct needed of_buckets[] = {{"info", OF_OPTIONAL},
     {"ping", OF_OPTIONAL}, {"eval", OF_SCRIPT}, {"evalsha", OF_SCRIPT}, {0}};
+static const struct needed of_cache[] = {{"subscribe", OF_OPTIONAL},
+    {"publish", OF_OPTIONAL}, {"zscan", OF_BUCKETS}, {0}};
 static const struct needed of_bucket_functions[] = {{"info", OF_OPTIONAL},
     {"ping", OF_OPTIONAL}, {"eval", OF_OPTIONAL}, {"fcall", OF_SCRIPT},
     {"function|load", OF_LIBRARY}, {0}};
@@ -250,10 +252,31 @@ rights_add_database(struct rights *rights, struct rights_user *user,
 		rights_add(rights, user, "+", "cluster|shards");
 }
 
+/* Responses of upstreams, below the same prefix. */
 static void
-rights_add_buckets(struct rights *rights, const struct shard_options *options,
+rights_add_cache(struct rights *rights, struct rights_user *user,
+    const struct config *config, const struct names *names)
+{
+	static const struct script *const scripts[] = {
+	    &script_cache_get, &script_cache_put, &script_cache_purge};
+	bool is_used = false;
+
+	for (size_t i = 0; i < config->upstream_count; i++)
+		is_used |= config->upstreams[i].cache == UPSTREAM_CACHE_REDIS;
+	if (!is_used)
+		return;
+	rights_add_names(
+	    rights, user, "&", config->gate.redis.prefix, "cache:purge");
+	rights_add_commands(rights, user, of_cache, names);
+	for (size_t i = 0; i < COUNT(scripts); i++)
+		rights_add_script(rights, user, scripts[i], OF_BUCKETS, names);
+}
+
+static void
+rights_add_buckets(struct rights *rights, const struct config *config,
     const struct endpoint *endpoint)
 {
+	const struct shard_options *options = &config->gate.redis;
 	struct link_options link = options->link;
 	struct rights_user *user;
 	char key[FIELD_PREFIX_MAX + 10];
@@ -277,6 +300,7 @@ rights_add_buckets(struct rights *rights, const struct shard_options *options,
 		rights_add_script(
 		    rights, user, algorithm_at(i)->sweep, OF_BUCKETS, &names);
 	}
+	rights_add_cache(rights, user, config, &names);
 }
 
 static void
@@ -380,7 +404,7 @@ rights_add_all(struct rights *rights, const struct config *config)
 
 	for (size_t i = 0; i < rights->topology.server_count; i++)
 		rights_add_buckets(
-		    rights, &config->gate.redis, &rights->topology.servers[i]);
+		    rights, config, &rights->topology.servers[i]);
 	if (follows_redis)
 		rights_add_control(rights, &control);
 	if (config->distributor.target_count > 0)

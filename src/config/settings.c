@@ -82,6 +82,7 @@ static const struct choice log_levels[] = {
 
 static const struct choice upstream_caches[] = {
     {"memory", UPSTREAM_CACHE_MEMORY},
+    {"redis", UPSTREAM_CACHE_REDIS},
     {"off", UPSTREAM_CACHE_OFF},
     {NULL, 0},
 };

@@ -162,6 +162,8 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 		return request_set_count(request, bytes, len);
 	case ARGUMENT_FILTER:
 		return request_set_filter(request, bytes, len);
+	case ARGUMENT_STORED:
+		return request_set_glob(request, bytes, len);
 	case ARGUMENT_SECRET:
 		return request_set_word(request, bytes, len);
 	}
@@ -179,6 +181,8 @@ request_finish(const struct request *request, size_t count)
 		return ERROR_NONE;
 	if (verb_has_key(row) && count > 0)
 		return ERROR_NOAMOUNT;
-	return verb_has_key(row) || verb_has_keys(row) ? ERROR_NOKEY
-						       : ERROR_NOSECRET;
+	if (verb_has_key(row) || verb_has_keys(row))
+		return ERROR_NOKEY;
+	return row->shape->arguments[0] == ARGUMENT_STORED ? ERROR_BADGLOB
+							   : ERROR_NOSECRET;
 }

@@ -26,6 +26,7 @@ enum argument {
 	ARGUMENT_EACH_AMOUNT,
 	ARGUMENT_COUNT,  /* of lines */
 	ARGUMENT_FILTER, /* of decisions: a glob of keys, or a verdict */
+	ARGUMENT_STORED, /* responses: a glob of upstreams, and of targets */
 	ARGUMENT_SECRET, /* or the name before it */
 };
 
@@ -51,6 +52,7 @@ enum argument {
 	X(FILTER, 0, 2, " [glob] [denied|allowed]", ARGUMENT_FILTER,           \
 	    ARGUMENT_FILTER)                                                   \
 	X(COUNT, 0, 1, " [n]", ARGUMENT_COUNT)                                 \
+	X(STORED, 1, 1, " upstream:glob", ARGUMENT_STORED)                     \
 	X(SECRET, 1, 2, " [name] secret", ARGUMENT_SECRET, ARGUMENT_SECRET)    \
 	X(KEY, 1, 1, " key", ARGUMENT_KEY)                                     \
 	X(KEY_AMOUNT, 1, 2, " key [amount]", ARGUMENT_KEY, ARGUMENT_AMOUNT)    \
@@ -107,6 +109,10 @@ enum verb_family {
 	    "the n (10) keys denied most, and allowed most")                   \
 	X(MONITOR, "monitor", FILTER, 0, EXPENSIVE, DRIPGATE,                  \
 	    "decisions as they are made, until you send anything")             \
+	X(CACHE, "cache", NONE, 0, EXPENSIVE, DRIPGATE,                        \
+	    "what is stored of each upstream")                                 \
+	X(FORGET, "forget", STORED, 0, EXPENSIVE, DRIPGATE,                    \
+	    "forget what is stored of the paths that match")                   \
 	X(AUTH, "auth", SECRET, 0, EXPENSIVE, LINE, "log in")                  \
 	X(PING, "ping", NONE, 0, EXPENSIVE, DRIPGATE, "PONG")                  \
 	X(READY, "ready", NONE, 0, EXPENSIVE, DRIPGATE,                        \
@@ -122,6 +128,8 @@ enum verb_family {
 	X(TTL, "ttl", KEY, OP_PEEK, EXPENSIVE, REDIS,                          \
 	    "seconds until its bucket is empty; -2: it has none")              \
 	X(PTTL, "pttl", KEY, OP_PEEK, EXPENSIVE, REDIS, "the same in ms")      \
+	X(GET, "get", KEY, 0, EXPENSIVE, REDIS,                                \
+	    "what is stored of upstream:path; nil: nothing")                   \
 	X(METRICS, "metrics", NONE, 0, EXPENSIVE, HTTP,                        \
 	    "counters, for Prometheus")                                        \
 	X(OPENMETRICS, "openmetrics", NONE, 0, EXPENSIVE, HTTP,                \

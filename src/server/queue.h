@@ -30,6 +30,7 @@ struct queue;
 struct report;
 struct rules_snapshot;
 struct slot;
+struct stored_response;
 struct upstream_set;
 
 /** What the queues of one worker share. */
@@ -110,6 +111,12 @@ struct slot_relay {
 	enum upstream_fault fault;      /* why there is neither */
 };
 
+/** A stored response that is on its way (server/cache_commands.h). */
+struct slot_got {
+	struct stored_response *stored; /* held; NULL: there is none */
+	size_t done;                    /* bytes of its body that are written */
+};
+
 /** One request. */
 struct slot {
 	struct slot *next;
@@ -133,6 +140,7 @@ struct slot {
 		struct slot_keys keys;
 		struct slot_report report;
 		struct slot_relay relay;
+		struct slot_got got;
 	};
 };
 

@@ -8,6 +8,7 @@
 
 #include "gate/gate.h"
 #include "protocol/login.h"
+#include "server/cache_commands.h"
 #include "server/key_commands.h"
 #include "server/keys.h"
 #include "server/page_events.h"
@@ -172,6 +173,12 @@ static const struct handler handlers[VERB_COUNT] = {
     [VERB_STATUS] = {REPORT(status_report)},
     [VERB_TOP] = {.begin = serve_take_count, REPORT(top_report)},
     [VERB_MONITOR] = {.begin = serve_take_filter, REPORT(monitor_report)},
+    [VERB_CACHE] = {REPORT(cache_report)},
+    [VERB_FORGET] = {.begin = cache_commands_begin_purge, REPORT(purge_report)},
+    [VERB_GET] = {.write = cache_commands_write_get,
+	.begin = cache_commands_begin_get,
+	.end = cache_commands_end_get,
+	.in_pieces = true},
     [VERB_METRICS] = {REPORT(metrics_report)},
     [VERB_OPENMETRICS] = {REPORT(metrics_report_open)},
     [VERB_EVENTS] = {REPORT(page_events_report)},

@@ -30,6 +30,7 @@ struct cache_call {
 	struct buf hash;             /* its name: the set's, and the target */
 	size_t set_len;              /* of the first */
 	struct buf selecting;        /* text of vary_select() */
+	struct buf request;          /* of one that looks up: its headers */
 	size_t bytes;                /* counted as under way */
 
 	/* of one that stores */
@@ -53,6 +54,7 @@ cache_redis_free_call(struct cache_call *call)
 		call->lookup->call = NULL;
 	buf_free(&call->hash);
 	buf_free(&call->selecting);
+	buf_free(&call->request);
 	buf_free(&call->names);
 	buf_free(&call->value);
 	free(call);
@@ -88,7 +90,8 @@ cache_redis_call(struct cache_call *call)
 	struct cache_redis *redis = call->server->redis;
 
 	call->bytes = sizeof(*call) + buf_len(&call->hash) +
-		      buf_len(&call->selecting) + buf_len(&call->value);
+		      buf_len(&call->selecting) + buf_len(&call->request) +
+		      buf_len(&call->value);
 	redis->bytes += call->bytes;
 	if (script_call(&call->server->calls, &call->call) == 0)
 		return 0;
@@ -160,10 +163,11 @@ static bool
 cache_redis_find_variant(struct cache_call *call, const redisReply *names)
 {
 	const struct part part = {names->str, names->len};
+	const struct headers request = {
+	    buf_data(&call->request), buf_len(&call->request)};
 
 	if (buf_len(&call->selecting) > 0 || /* it was one already */
-	    vary_select_names(&call->selecting, part, call->lookup->request) ==
-		-1 ||
+	    vary_select_names(&call->selecting, part, request) == -1 ||
 	    buf_len(&call->selecting) == 0)
 		return false;
 	return script_call(&call->server->calls, &call->call) == 0;
@@ -205,6 +209,11 @@ cache_redis_find(struct cache_redis *redis, struct cache_lookup *lookup)
 
 	if (!call)
 		return -1;
+	if (buf_add(&call->request, lookup->request.bytes,
+		lookup->request.len) == -1) {
+		cache_redis_free_call(call);
+		return -1;
+	}
 	call->lookup = lookup;
 	lookup->call = call;
 	call->call = (struct script_call){

@@ -52,7 +52,7 @@ void cache_redis_free(struct cache_redis *redis);
 
 /** One look-up: a field of who asks; all zero at first. */
 struct cache_lookup {
-	/* given; borrowed until it is done, or cancelled */
+	/* given; borrowed during cache_redis_find() */
 	const char *name; /* of the upstream */
 	struct part target;
 	struct headers request;

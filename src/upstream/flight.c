@@ -81,6 +81,7 @@ flight_end(struct flight *flight)
 		TAILQ_REMOVE(&upstream->queue, flight, queued);
 	upstream->active -= flight->has_place;
 	timer_stop(&flight->timer);
+	cache_lookup_cancel(&flight->lookup);
 	transfer_close(&flight->transfer, flight->flights->curl);
 	check_end(&flight->check);
 	response_abandon(&flight->builder);
@@ -356,6 +357,7 @@ flight_on_timer(void *arg)
 		/* What was not delivered for sure was charged for nothing. */
 		flight_charge(flight);
 		break;
+	case FLIGHT_LOOKING:
 	case FLIGHT_CHARGING:
 		break;
 	}
@@ -382,6 +384,7 @@ flight_queue(struct flight *flight)
 {
 	struct upstream *upstream = flight->upstream;
 
+	flight_set_state(flight, FLIGHT_QUEUED);
 	TAILQ_INSERT_TAIL(&upstream->queue, flight, queued);
 	flight->until_us =
 	    gate_now(flight->flights->gate) + upstream->options.max_wait_us;

@@ -24,6 +24,8 @@
 /** Chains of the table of flights. */
 #define FLIGHT_CHAINS 1024
 
+struct cache_redis;
+
 LIST_HEAD(flight_chain, flight);
 
 /** What all flights share. */
@@ -31,6 +33,7 @@ struct flights {
 	struct loop *loop;
 	struct gate *gate;
 	struct curl_loop *curl;
+	struct cache_redis *redis; /* NULL: not with this store */
 	struct flight_list all;
 	struct flight_chain chains[FLIGHT_CHAINS]; /* that others may join */
 	struct ask_list again; /* asks that need flights of their own */

@@ -8,19 +8,21 @@
 
 #include "net/timer.h"
 #include "upstream/cache.h"
+#include "upstream/cache_redis.h"
 #include "upstream/flight.h"
 #include "upstream/transfer.h"
 
 #include <string.h>
 
 /**
- *   QUEUED --a place is free--> CHARGING --allowed--> SENT --> (over)
- *                                  ^                   |
+ *  LOOKING --> QUEUED --a place is free--> CHARGING --allowed--> SENT -->
+ * (over) ^                   |
  *                                  |---- PAUSED <------|
  *
  * X(NAME, TO(a state that may follow) | ...)
  */
 #define FLIGHT_STATES(X)                                                       \
+	X(LOOKING, TO(QUEUED))  /* in Redis */                                 \
 	X(QUEUED, TO(CHARGING)) /* max_connections are out */                  \
 	X(CHARGING, TO(SENT))   /* asks its limits */                          \
 	X(SENT, TO(PAUSED))     /* a transfer of libcurl */                    \
@@ -54,8 +56,9 @@ struct flight {
 
 	/* on its way */
 	enum flight_state state;
-	bool has_place; /* counted in upstream->active */
-	bool is_probe;  /* the breaker waits for what becomes of it */
+	struct cache_lookup lookup; /* while LOOKING */
+	bool has_place;             /* counted in upstream->active */
+	bool is_probe; /* the breaker waits for what becomes of it */
 	int64_t tries;
 	int64_t until_us; /* it waits for its limit no longer */
 	struct check check;
@@ -80,6 +83,10 @@ flight_first(const struct flight *flight)
 /** Make one that asks nothing yet; NULL: out of memory. */
 struct flight *flight_new(
     struct flights *flights, struct upstream *upstream) MUST_USE;
+
+/** Look in Redis for what it asks for, if it may be there; then as
+ * flight_queue(). */
+void flight_look(struct flight *flight);
 
 /** Have it go out when there is a place for it. */
 void flight_queue(struct flight *flight);

@@ -43,6 +43,27 @@ flight_received(const struct flight *flight, int status, struct headers fields)
 	    .shift_us = clock_shift_us()};
 }
 
+/* Store it in Redis, too, if that is wanted. */
+static void
+flight_store_behind(
+    struct flight *flight, const struct ask *ask, struct stored_response *new)
+{
+	const struct upstream_options *options = &flight->upstream->options;
+
+	if (options->cache == UPSTREAM_CACHE_REDIS && flight->flights->redis)
+		cache_redis_put(flight->flights->redis, options->name,
+		    flight_target(ask), new, options->cache_entries);
+}
+
+/* Store it. */
+static void
+flight_store(
+    struct flight *flight, const struct ask *ask, struct stored_response *new)
+{
+	cache_put(flight->upstream->cache, flight_target(ask), new);
+	flight_store_behind(flight, ask, new);
+}
+
 /* What is stored is still valid: keep it with what the 304 says. */
 static void
 flight_renew(struct flight *flight, const struct ask *ask)
@@ -66,7 +87,7 @@ flight_renew(struct flight *flight, const struct ask *ask)
 	cache_count(flight->upstream->cache, CACHE_validated);
 	if (!new)
 		return;
-	cache_put(flight->upstream->cache, flight_target(ask), new);
+	flight_store(flight, ask, new);
 	flight->stored = new;
 	response_unref(old);
 }
@@ -252,10 +273,21 @@ flight_deliver_gathered(struct flight *flight)
 		return;
 	}
 	if (ask)
-		cache_put(flight->upstream->cache, flight_target(ask), whole);
+		flight_store(flight, ask, whole);
 	flight_give(flight, whole, ASK_MISS);
 	response_unref(whole);
 	flight_end(flight);
+}
+
+static void
+flight_forget(struct flight *flight, const struct ask *ask)
+{
+	const struct upstream_options *options = &flight->upstream->options;
+
+	cache_remove(flight->upstream->cache, flight_target(ask));
+	if (options->cache == UPSTREAM_CACHE_REDIS && flight->flights->redis)
+		cache_redis_remove(
+		    flight->flights->redis, options->name, flight_target(ask));
 }
 
 void
@@ -278,11 +310,59 @@ flight_deliver(struct flight *flight)
 		if (ask && flight->upstream->cache &&
 		    method_invalidates(ask->method, strlen(ask->method),
 			flight->transfer.head.status))
-			cache_remove(
-			    flight->upstream->cache, flight_target(ask));
+			flight_forget(flight, ask);
 		if (ask && !flight->refresh)
 			ask_finish((struct ask *)(uintptr_t)ask, false);
 		break;
 	}
 	flight_end(flight);
+}
+
+/*
+ * What Redis has.
+ */
+
+/* Use what was found, if it is of use. */
+static void
+flight_on_found(struct cache_lookup *lookup, struct stored_response *response)
+{
+	struct flight *flight = CONTAINER_OF(lookup, struct flight, lookup);
+	const struct ask *ask = flight_first(flight);
+	struct cache *cache = flight->upstream->cache;
+
+	if (!response) {
+		flight_queue(flight);
+		return;
+	}
+	cache_put(cache, flight_target(ask), response);
+	response_unref(flight->stored);
+	flight->stored = response;
+	if (freshness_reuse(&response->freshness, &ask->control, clock_us()) !=
+	    REUSE_FRESH) {
+		flight_queue(flight);
+		return;
+	}
+	cache_count(cache, CACHE_redis_hits);
+	flight_give(flight, response, ASK_HIT);
+	flight_end(flight);
+}
+
+void
+flight_look(struct flight *flight)
+{
+	const struct ask *ask = flight_first(flight);
+	const struct upstream *upstream = flight->upstream;
+
+	flight->lookup = (struct cache_lookup){
+	    .name = upstream->options.name,
+	    .target = flight_target(ask),
+	    .request = flight_fields(ask),
+	    .most = FLIGHT_GATHER_MAX + UPSTREAM_HEAD_MAX,
+	    .done = flight_on_found,
+	};
+	if (!ask->is_cached ||
+	    upstream->options.cache != UPSTREAM_CACHE_REDIS ||
+	    !flight->flights->redis ||
+	    cache_redis_find(flight->flights->redis, &flight->lookup) == -1)
+		flight_queue(flight);
 }

@@ -115,7 +115,7 @@ flight_start(struct flights *flights, struct ask *ask)
 	if (chain)
 		LIST_INSERT_HEAD(chain, flight, chain);
 	flight->is_open = chain != NULL;
-	flight_queue(flight);
+	flight_look(flight);
 }
 
 void

@@ -32,6 +32,7 @@
 enum upstream_cache {
 	UPSTREAM_CACHE_OFF,
 	UPSTREAM_CACHE_MEMORY,
+	UPSTREAM_CACHE_REDIS, /* behind memory; with the Redis store only */
 };
 
 /** Settings of one; the strings are borrowed. */

@@ -9,12 +9,15 @@
 #include "net/dial.h"
 #include "net/timer.h"
 #include "store/redis/redis_store.h"
+#include "upstream/cache_redis.h"
 #include "upstream/flight.h"
+#include "upstream/purges.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A loop that has not turned for this long counts as dead. */
 #define DEAD_US INT64_C(10000000)
@@ -40,15 +43,23 @@ struct upstreams {
 
 	struct curl_loop *curl;
 	struct flights flights;
+	struct purges purges; /* touched by all threads, too */
 };
 
 static void
 upstreams_on_woken(void *arg)
 {
 	struct upstreams *upstreams = arg;
+	struct purge *purge;
 	struct ask *ask;
 	unsigned orders;
 
+	while ((purge = purges_take(&upstreams->purges))) {
+		if (upstreams->flights.redis)
+			cache_redis_purge(
+			    upstreams->flights.redis, purge->name, purge->glob);
+		purge_free(purge);
+	}
 	while ((ask = inbox_take(&upstreams->inbox, &orders))) {
 		if (orders & ASK_START && !(orders & ASK_END))
 			flight_start(&upstreams->flights, ask);
@@ -105,23 +116,49 @@ upstreams_on_set_back(
 	set_backs_note(upstreams->placing->set_backs, &noted);
 }
 
-/* Keep the buckets where ${placing} says.  Return 0, or -1 (out of memory), and
- * all is as before. */
+/* A daemon purged it, perhaps this one. */
+static void
+upstreams_on_purged(void *arg, const char *name, const char *glob)
+{
+	struct upstreams *upstreams = arg;
+	struct upstream_set *set = upstreams_get(upstreams);
+
+	for (size_t i = 0; set && i < set->count; i++) {
+		struct upstream *upstream = set->items[i];
+
+		if (upstream->options.cache == UPSTREAM_CACHE_REDIS &&
+		    (!name || strcmp(upstream->options.name, name) == 0))
+			cache_purge(upstream->cache, name ? glob : "*");
+	}
+	upstream_set_unref(set);
+}
+
+/* Keep the buckets, and responses, where ${placing} says.  Return 0, or -1 (out
+ * of memory), and all is as before. */
 static int
 upstreams_place_buckets(struct upstreams *upstreams, struct placing *placing)
 {
 	static const struct shard_events events = {upstreams_on_settled,
 	    upstreams_on_outage, upstreams_on_sent, upstreams_on_foreign,
 	    upstreams_on_set_back};
+	static const struct cache_redis_events cache_events = {
+	    upstreams_on_purged};
 	struct store *old = upstreams->store;
+	struct cache_redis *redis = cache_redis_new(upstreams->loop,
+	    upstreams->dialer, &placing->redis, &cache_events, upstreams);
 	struct store *store = redis_store_new(upstreams->loop,
 	    upstreams->dialer, &placing->redis, &events, upstreams);
 
-	if (!store)
+	if (!store || !redis) {
+		store_free(store);
+		cache_redis_free(redis);
 		return -1;
+	}
 	upstreams->placing = placing;
 	upstreams->store = upstreams->gate.store = store;
 	store_free(old);
+	cache_redis_free(upstreams->flights.redis);
+	upstreams->flights.redis = redis;
 	return 0;
 }
 
@@ -148,6 +185,8 @@ upstreams_on_turned(void *arg)
 	flights_start_again(&upstreams->flights);
 	gate_update_rules(&upstreams->gate);
 	store_flush(upstreams->store);
+	if (upstreams->flights.redis)
+		cache_redis_flush(upstreams->flights.redis);
 	gate_end_turn(&upstreams->gate);
 	return false;
 }
@@ -212,6 +251,7 @@ upstreams_start(struct gateway *gateway)
 	upstreams->gateway = gateway;
 	upstreams->loop = loop_new(&events, upstreams);
 	inbox_init(&upstreams->inbox, upstreams->loop);
+	purges_init(&upstreams->purges);
 	flights_init(&upstreams->flights, upstreams->loop, &upstreams->gate);
 	if (upstreams->loop && upstreams_open_parts(upstreams) == 0 &&
 	    loop_start(upstreams->loop) == 0)
@@ -252,6 +292,15 @@ upstreams_use(const struct upstreams *upstreams, const struct upstream_set *set)
 	       set;
 }
 
+int
+upstreams_purge(struct upstreams *upstreams, const char *name, const char *glob)
+{
+	if (purges_add(&upstreams->purges, name, glob) == -1)
+		return -1;
+	loop_wake(upstreams->loop);
+	return 0;
+}
+
 struct inbox *
 upstreams_inbox(struct upstreams *upstreams)
 {
@@ -283,8 +332,10 @@ upstreams_free(struct upstreams *upstreams)
 	waits_abandon(&upstreams->gate.waits);
 	store_free(upstreams->store);
 	flights_clear(&upstreams->flights);
+	cache_redis_free(upstreams->flights.redis);
 	upstreams_on_woken(upstreams);
 	inbox_clear(&upstreams->inbox);
+	purges_clear(&upstreams->purges);
 	curl_loop_free(upstreams->curl);
 	gate_clear(&upstreams->gate);
 	dialer_free(upstreams->dialer);

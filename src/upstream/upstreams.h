@@ -32,6 +32,11 @@ struct upstream_set *upstreams_get(struct upstreams *upstreams) MUST_USE;
 bool upstreams_use(
     const struct upstreams *upstreams, const struct upstream_set *set);
 
+/** Have Redis, and all daemons, forget what matches ${glob} of an upstream.
+ * Any thread.  Return 0, or -1 (out of memory). */
+int upstreams_purge(
+    struct upstreams *upstreams, const char *name, const char *glob) MUST_USE;
+
 /** Where its orders come in. */
 struct inbox *upstreams_inbox(struct upstreams *upstreams);
 

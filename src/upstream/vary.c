@@ -9,6 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Longest name of a field. */
+#define NAME_MAX_LEN 256
+
 /* Text that is written, or compared with one that was. */
 struct vary_text {
 	struct buf *to; /* NULL: it is compared */
@@ -40,11 +43,7 @@ vary_put_field(struct vary_text *text, struct part name, struct headers request)
 	struct part member;
 	bool has = false, has_member = false;
 
-	for (size_t i = 0; i < name.len && !text->failed; i++) {
-		char c = (char)tolower((unsigned char)name.bytes[i]);
-
-		vary_put(text, &c, 1);
-	}
+	vary_put(text, name.bytes, name.len);
 	while (!text->failed && headers_next(&request, &header)) {
 		if (header.name.len != name.len ||
 		    strncasecmp(header.name.bytes, name.bytes, name.len) != 0)
@@ -62,14 +61,18 @@ vary_put_field(struct vary_text *text, struct part name, struct headers request)
 	vary_put(text, "\n", 1);
 }
 
-/* Whether it can be the name of a field; "*" can. */
+/* Write the name of a field in lower case to ${to}.  Return whether it can be
+ * one; "*" can. */
 static bool
-vary_is_name(struct part name)
+vary_lower(char to[NAME_MAX_LEN], struct part name)
 {
-	for (size_t i = 0; i < name.len; i++)
-		if (name.bytes[i] <= ' ' || name.bytes[i] > '~' ||
-		    name.bytes[i] == ':')
+	if (name.len > NAME_MAX_LEN)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		to[i] = (char)tolower((unsigned char)name.bytes[i]);
+		if (to[i] <= ' ' || to[i] > '~' || to[i] == ':')
 			return false;
+	}
 	return true;
 }
 
@@ -78,14 +81,16 @@ vary_select(struct buf *to, struct headers response, struct headers request)
 {
 	struct vary_text text = {.to = to};
 	struct http_header header;
+	char lower[NAME_MAX_LEN];
 	struct part name;
 
 	while (headers_next(&response, &header)) {
 		if (!part_is(header.name, "vary"))
 			continue;
 		while (part_next_member(&header.value, &name)) {
-			if (part_is(name, "*") || !vary_is_name(name))
+			if (part_is(name, "*") || !vary_lower(lower, name))
 				return -1;
+			name.bytes = lower;
 			vary_put_field(&text, name, request);
 		}
 	}

@@ -147,7 +147,7 @@ class ManualTest(harness.Case):
     def test_each_verb_is_a_command_of_the_tool_too(self):
         names = {name for name, _ in verbs()}
         self.assertEqual(names - {"auth", "limits", "monitor", "ready", "help", "quit", "cl.throttle", "del", "exists",
-                                  "ttl", "pttl", "wait"},
+                                  "ttl", "pttl", "wait", "cache", "forget", "get"},
                          set(DAEMON_COMMANDS) - {"watch", "why", "tail"})
 
     def test_each_error_stands_in_the_manual(self):

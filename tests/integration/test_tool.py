@@ -61,7 +61,7 @@ REDIS_COMMANDS = {
 COMMANDS = {**DAEMON_COMMANDS, **REDIS_COMMANDS, "limits check": ["FILE"], "limits test": ["FILE"],
             "limits import-envoy": ["YAML"], "acl": [], "tail": [],
             "what-if": ["FILE", "--demand", "DEMAND"], "help": [],
-            "hash": [],
+            "hash": [], "cache stats": [], "cache purge": ["up"],
             "route": ["GET", "/"], "topology show": [],
             "topology plan": ["partitions=2"], "topology set": ["partitions=2"]}
 

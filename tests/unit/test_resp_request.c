@@ -93,7 +93,7 @@ END_TEST
 static const struct {
 	const char *words, *error;
 } wrong[] = {
-    {"GET a", "-ERR unknown command 'GET'\r\n"},
+    {"SET a", "-ERR unknown command 'SET'\r\n"},
     {"consum\ne a", "-ERR unknown command 'consum\\x0ae'\r\n"},
     {"CONSUME", "-ERR wrong number of arguments for 'consume' command\r\n"},
     {"CONSUME a 1 1",
@@ -237,21 +237,21 @@ static const struct {
 	"*6\r\n$6\r\nconfig\r\n:-3\r\n*2\r\n+readonly\r\n+fast\r\n"
 	":0\r\n:0\r\n:0\r\n"},
     {"COMMAND LIST",
-	"*39\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$8\r\nmconsume\r\n"
+	"*42\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$8\r\nmconsume\r\n"
 	"$5\r\nmpeek\r\n$6\r\ncharge\r\n$4\r\ntake\r\n$4\r\nwait\r\n$"
 	"5\r\nreset\r\n"
 	"$7\r\nexplain\r\n$6\r\nlimits\r\n$5\r\nstats\r\n$6\r\nstatus\r\n$"
 	"3\r\ntop\r\n$7\r\nmonitor\r\n$"
-	"4\r\nping\r\n"
+	"5\r\ncache\r\n$6\r\nforget\r\n$4\r\nping\r\n"
 	"$5\r\nready\r\n$4\r\nhelp\r\n$4\r\nquit\r\n$11\r\ncl.throttle\r\n"
-	"$3\r\ndel\r\n$6\r\nexists\r\n$3\r\nttl\r\n$4\r\npttl\r\n"
+	"$3\r\ndel\r\n$6\r\nexists\r\n$3\r\nttl\r\n$4\r\npttl\r\n$3\r\nget\r\n"
 	"$5\r\nhello\r\n$4\r\nauth\r\n$4\r\necho\r\n$6\r\nselect\r\n"
 	"$6\r\nclient\r\n$4\r\ninfo\r\n$7\r\ncommand\r\n"
 	"$6\r\nconfig\r\n$7\r\ncluster\r\n$4\r\ntime\r\n"
 	"$5\r\nmulti\r\n$4\r\nexec\r\n$7\r\ndiscard\r\n"
 	"$5\r\nwatch\r\n$7\r\nunwatch\r\n$6\r\ndbsize\r\n"},
     {"COMMAND DOCS", "*0\r\n"},
-    {"COMMAND COUNT", ":39\r\n"},
+    {"COMMAND COUNT", ":42\r\n"},
 };
 
 START_TEST(greeting_is_responded_to)
@@ -292,7 +292,7 @@ START_TEST(encoding_follows_the_request)
 	ck_assert_int_eq(request.encoding, RESP_CELL);
 	ck_assert_int_eq(read_words("HELLO 3"), READ_RESPONDED);
 	ck_assert_int_eq(read_words("PEEK a"), READ_REQUEST);
-	ck_assert_int_eq(request.encoding, RESP_ARRAY);
+	ck_assert_int_eq(request.encoding, RESP_ARRAY3);
 	ck_assert_int_eq(read_words("PEEK a 2 MAP"), READ_REQUEST);
 	ck_assert_int_eq(request.encoding, RESP_MAP3);
 	ck_assert_int_eq(request.verb, VERB_PEEK);

@@ -111,9 +111,9 @@ write_request(
     char *to, size_t size, const struct verb_row *row, const char *protocol)
 {
 	bool has_amount = row->shape->fewest > 1;
-	const char *key = has_amount          ? "login:1 1"
-			  : verb_has_key(row) ? "login:1"
-					      : "";
+	const char *key = has_amount               ? "login:1 1"
+			  : row->shape->fewest > 0 ? "login:1"
+						   : "";
 
 	if (has_amount && strcmp(protocol, "resp") == 0)
 		snprintf(to, size,

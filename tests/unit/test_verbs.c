@@ -83,6 +83,9 @@ START_TEST(help_is_one_line_a_verb)
 	    "most\n"
 	    "MONITOR [glob] [denied|allowed]  decisions as they are made, "
 	    "until you send anything\n"
+	    "CACHE                 what is stored of each upstream\n"
+	    "FORGET upstream:glob  forget what is stored of the paths that "
+	    "match\n"
 	    "PING                  PONG\n"
 	    "READY                 READY and what decides: redis, memory or "
 	    "fallback\n"
@@ -105,7 +108,9 @@ START_TEST(help_is_one_line_a_verb)
 	    "EXISTS key            1 if the key has a bucket\n"
 	    "TTL key               seconds until its bucket is empty; -2: it "
 	    "has none\n"
-	    "PTTL key              the same in ms\n";
+	    "PTTL key              the same in ms\n"
+	    "GET key               what is stored of upstream:path; nil: "
+	    "nothing\n";
 	struct buf out = {0};
 
 	write_help(&out, VERBS_DRIPGATE);

@@ -92,6 +92,10 @@ int resp_write_protocol_error(
     struct buf *out, enum protocol_error error) MUST_USE;
 
 int resp_write_int(struct buf *out, int64_t value) MUST_USE;
+
+/** Start a string of ${len} bytes, which follow, and CR LF. */
+int resp_write_bulk_start(struct buf *out, int64_t len) MUST_USE;
+
 int resp_write_bulk(struct buf *out, const char *bytes, size_t len) MUST_USE;
 int resp_write_text(struct buf *out, const char *text) MUST_USE;
 int resp_write_null(struct buf *out, int version) MUST_USE;

@@ -165,6 +165,7 @@ resp_protocol_decision(
 {
 	switch ((enum resp_encoding)encoding) {
 	case RESP_ARRAY:
+	case RESP_ARRAY3:
 		return resp_write_decision(out, check);
 	case RESP_MAP2:
 		return resp_write_decision_map(out, check, 2);
@@ -209,6 +210,20 @@ resp_protocol_rows(struct buf *out, unsigned encoding, const struct rows *rows)
 	return resp_write_lines(out, rows->text, rows->len);
 }
 
+/* The body as a string; none of an upstream is passed on here. */
+static int
+resp_protocol_passed(
+    struct buf *out, unsigned encoding, const struct passed *part)
+{
+	if (part->code)
+		return resp_write_null(out, encoding == RESP_ARRAY3 ? 3 : 2);
+	if (part->first && resp_write_bulk_start(out, part->length) == -1)
+		return -1;
+	if (part->len > 0 && buf_add(out, part->bytes, part->len) == -1)
+		return -1;
+	return part->last ? buf_add(out, "\r\n", 2) : 0;
+}
+
 const struct protocol resp_protocol = {
     .name = "resp",
     .families = RESP_VERBS,
@@ -226,4 +241,5 @@ const struct protocol resp_protocol = {
     .word = resp_protocol_word,
     .number = resp_protocol_number,
     .rows = resp_protocol_rows,
+    .passed = resp_protocol_passed,
 };

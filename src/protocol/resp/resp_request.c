@@ -84,7 +84,8 @@ resp_request_read_arguments(const struct resp_command *command,
 	if (error)
 		return resp_request_bad(resp_write_protocol_error(
 		    &session->common->response, error));
-	request->encoding = RESP_ARRAY;
+	request->encoding =
+	    resp_version(session) == 3 ? RESP_ARRAY3 : RESP_ARRAY;
 	return READ_REQUEST;
 }
 

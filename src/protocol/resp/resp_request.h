@@ -14,9 +14,10 @@
 /** How a decision is written. */
 enum resp_encoding {
 	RESP_ARRAY,
-	RESP_MAP2, /* on request: CONSUME key amount MAP, in RESP2 */
-	RESP_MAP3, /* the same, in RESP3 */
-	RESP_CELL, /* as redis-cell does (protocol/resp/throttle.h) */
+	RESP_ARRAY3, /* in RESP3 */
+	RESP_MAP2,   /* on request: CONSUME key amount MAP, in RESP2 */
+	RESP_MAP3,   /* the same, in RESP3 */
+	RESP_CELL,   /* as redis-cell does (protocol/resp/throttle.h) */
 };
 
 /** Whether there is a command of this name and number of words. */

@@ -88,6 +88,12 @@ resp_write_int(struct buf *out, int64_t value)
 }
 
 int
+resp_write_bulk_start(struct buf *out, int64_t len)
+{
+	return resp_write_header(out, '$', len);
+}
+
+int
 resp_write_bulk(struct buf *out, const char *bytes, size_t len)
 {
 	if (resp_write_header(out, '$', (int64_t)len) == -1 ||

@@ -2,12 +2,14 @@
 -- Read a sorted set as a list, if it is not the one that the caller knows.
 --
 -- KEYS  the sorted set.
--- ARGV  the digest that the caller knows, "" for none; the most members and the
---       most bytes that it takes.
+-- ARGV  the digest that the caller knows, with the mark of the overrides behind it,
+--       "" for none; the most members and the most bytes that it takes.
 -- Reply: the digest and, if that differs from the known one, the number of the set,
 --       an integer, if it is the last one in the history (load.lua) and this user
---       may read that; then all members in the order of their scores; or an error
---       if they are too many.
+--       may read that; then all members in the order of their scores; and, if there
+--       are overrides (override.lua), a list: their mark, and for each its pattern,
+--       its value, and how many microseconds are left of it; or an error if the
+--       members are too many.
 --
 -- The digest is that of the members with their lengths before them, so that no
 -- two lists have the same text.  The script reads them piece by piece: it refuses
@@ -36,11 +38,55 @@ for first = 0, count - 1, PIECE do
 	end
 end
 
+-- The overrides that have not ended, the special patterns before the others: "*" and
+-- "?" come before letters.  What cannot be read must not keep the limits from a daemon.
+local function read_overrides()
+	local name, most = key .. ':overrides', 100
+	local function explain(what)
+		return {redis.sha1hex(what), what, '', '0'}
+	end
+	local count = redis.pcall('HLEN', name)
+	if count == 0 then
+		return nil
+	elseif type(count) == 'number' and count > most then
+		return explain('more than ' .. most)
+	end
+	local all, time = redis.pcall('HGETALL', name), redis.pcall('TIME')
+	local err = type(count) == 'table' and count.err or all.err or time.err
+	if err then
+		return explain(err)
+	end
+	local values, patterns, texts = {}, {}, {}
+	local now = time[1] * 1000000 + time[2]
+	for i = 1, #all, 2 do
+		local finish = tonumber(string.match(all[i + 1], '^%S+ (%d+) '))
+		local left = finish and finish * 1000000 - now or 0
+		if not finish or left > 0 then
+			patterns[#patterns + 1] = all[i]
+			values[all[i]] = {string.sub(all[i + 1], 1, 500), string.format('%.0f', left)}
+		end
+	end
+	table.sort(patterns, function(a, b) return a > b end)
+	local list = {''}
+	for i = 1, #patterns do
+		local pattern = patterns[i]
+		local value = values[pattern]
+		texts[i] = #pattern .. ':' .. pattern .. #value[1] .. ':' .. value[1]
+		list[#list + 1] = string.sub(pattern, 1, 500)
+		list[#list + 1] = value[1]
+		list[#list + 1] = value[2]
+	end
+	list[1] = redis.sha1hex(table.concat(texts))
+	return #patterns > 0 and list or nil
+end
+
 local digest = redis.sha1hex(table.concat(parts))
-if digest == known then
+local overrides = read_overrides()
+if digest .. (overrides and overrides[1] or '') == known then
 	return {digest}
 end
 reply[1] = digest
+reply[#reply + 1] = overrides
 
 -- A history that cannot be read must not keep the limits from a daemon.
 local last = redis.pcall('HMGET', key .. ':history', 'version', 'digest', 'last')

@@ -155,6 +155,20 @@ const struct command_row command_rows[] = {
 	    "so.\nIt asks as a proxy does: the client is what the header of "
 	    "[http]\nclient_header says.  Exits with 1 if no route "
 	    "matches."},
+    {"override set", "KEY|GLOB allow|deny|xN", WORDS(2, 2),
+	.options = REDIS | JSON | OPTION_BIT(OPTION_FOR) |
+		   OPTION_BIT(OPTION_REASON) | OPTION_BIT(OPTION_AUTHOR),
+	.run = override_set,
+	.help = "allow keys, deny them, or let N times as much in, for a while",
+	.more = "In front of all limits, on all daemons within a second; --for "
+		"and --reason\n"
+		"must be there.  xN multiplies the limit that a key has, and "
+		"keeps its bucket."},
+    {"override remove", "KEY|GLOB", WORDS(1, 1), .options = REDIS | JSON,
+	.run = override_remove, .help = "end an override now",
+	.more = "Exits with 1 if there was none."},
+    {"override list", "", .options = REDIS | JSON, .run = override_list,
+	.help = "which overrides there are, until when, by whom, and why"},
     {"reload", "", .options = REDIS | JSON | RELOAD, .run = publish_reload,
 	.help = "have all daemons load their limits",
 	.more = "Without an option, each does as its reload_spread says."},

@@ -66,6 +66,11 @@ int limits_log(struct tool *tool);
 int limits_show(struct tool *tool);
 int limits_rollback(struct tool *tool);
 
+/* override.c */
+int override_set(struct tool *tool);
+int override_remove(struct tool *tool);
+int override_list(struct tool *tool);
+
 /* route.c */
 int route_show_request(struct tool *tool);
 

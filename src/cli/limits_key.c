@@ -21,6 +21,7 @@ limits_key_read(
     struct limits_key *key, struct redis_client *client, const char *known)
 {
 	size_t head = 1;
+	redisReply *last;
 
 	*key = (struct limits_key){0};
 	key->reply = redis_client_call(client, "EVAL %s 1 %s %s %d %lld",
@@ -28,6 +29,14 @@ limits_key_read(
 	    SUBSCRIBER_LIMITS_MAX, (long long)SUBSCRIBER_BYTES_MAX);
 	if (!key->reply)
 		return -1;
+	/* Of the overrides, which are not the limits'. */
+	last = key->reply->type == REDIS_REPLY_ARRAY && key->reply->elements > 1
+		   ? key->reply->element[key->reply->elements - 1]
+		   : NULL;
+	if (last && last->type == REDIS_REPLY_ARRAY) {
+		freeReplyObject(last);
+		key->reply->elements--;
+	}
 	if (!limits_key_is_reply(key->reply)) {
 		tool_error("Redis at %s: sent a reply that is not a list of "
 			   "limits",

@@ -25,7 +25,6 @@
 #define WORDS_MAX 10
 
 /* Room for the texts of the history. */
-#define AUTHOR_MAX  200
 #define MESSAGE_MAX 1000
 
 /* Room for a number of the history. */
@@ -94,19 +93,19 @@ load_user_name(void)
 	return user ? user->pw_name : "unknown";
 }
 
-/* USER@HOST, or what --author says. */
-static void
-load_write_author(const struct tool *tool, char author[AUTHOR_MAX + 1])
+void
+load_write_author(const struct tool *tool, char author[LOAD_AUTHOR_MAX + 1])
 {
 	char host[65] = "";
 
 	if (tool->author) {
-		snprintf(author, AUTHOR_MAX + 1, "%s", tool->author);
+		snprintf(author, LOAD_AUTHOR_MAX + 1, "%s", tool->author);
 		return;
 	}
 	if (gethostname(host, sizeof(host) - 1) == -1)
 		host[0] = '\0';
-	snprintf(author, AUTHOR_MAX + 1, "%.100s@%s", load_user_name(), host);
+	snprintf(
+	    author, LOAD_AUTHOR_MAX + 1, "%.100s@%s", load_user_name(), host);
 	for (char *at = author; *at; at++)
 		if ((unsigned char)*at < ' ' || *at == '\x7f')
 			*at = '?';
@@ -131,7 +130,8 @@ load_check_options(const struct tool *tool)
 	int status = publish_check_options(tool);
 
 	if (status == STATUS_FINE)
-		status = load_check_text("author", tool->author, AUTHOR_MAX);
+		status =
+		    load_check_text("author", tool->author, LOAD_AUTHOR_MAX);
 	if (status == STATUS_FINE)
 		status = load_check_text("message", tool->message, MESSAGE_MAX);
 	return status;
@@ -223,7 +223,7 @@ load_replace(struct tool *tool, struct redis_client *client,
     const struct limit_set *set, const char *seen, const char *message,
     char number[NUMBER_SIZE])
 {
-	char author[AUTHOR_MAX + 1], history[300], keep[12];
+	char author[LOAD_AUTHOR_MAX + 1], history[300], keep[12];
 	const char *const head[WORDS_MAX] = {"EVAL", script_load.text, "2",
 	    client->options.limits_key, history, seen,
 	    tool->force ? "force" : "", keep, author, message};

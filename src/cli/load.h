@@ -8,6 +8,13 @@
 #include "cli/redis_client.h"
 #include "cli/tool.h"
 
+/** Longest name of an author. */
+#define LOAD_AUTHOR_MAX 200
+
+/** Write who the user is: USER@HOST, or what --author says. */
+void load_write_author(
+    const struct tool *tool, char author[LOAD_AUTHOR_MAX + 1]);
+
 /** Load ${set} with ${message} for the history, as the options say, and have
  * the daemons reload.  Return the exit status. */
 int load_set(struct tool *tool, struct redis_client *client,

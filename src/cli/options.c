@@ -91,6 +91,9 @@ const struct option_row option_rows[OPTION_ROWS] = {
     [OPTION_NODES] = {"nodes", 0, "LIST",
 	"several dripgated, addresses as for --socket, with commas between",
 	TEXT(nodes)},
+    [OPTION_FOR] = {"for", 0, "TIME", "how long it lasts: 2h", TIME(for_us)},
+    [OPTION_REASON] = {"reason", 0, "TEXT", "why, for people who ask",
+	TEXT(reason)},
 };
 
 /* A time of at most a day; a plain number is seconds. */

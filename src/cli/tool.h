@@ -30,6 +30,8 @@ struct tool {
 	const char *listen;        /* a channel; NULL: none */
 	const char *author;        /* of a load; NULL: not given */
 	const char *message;       /* with it; NULL: none */
+	const char *reason;        /* of an override; NULL: not given */
+	int64_t for_us;            /* it lasts; 0: not given */
 	int64_t spread_us;         /* 0: not given */
 	int64_t timeout_us;        /* 0: not given */
 	int64_t wait_us;           /* 0: not given */

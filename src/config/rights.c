@@ -325,6 +325,7 @@ rights_add_control(
 	rights_add_names(rights, user, READ, options->limits_key, "");
 	rights_add_names(rights, user, BOTH, options->limits_key, ":fleet");
 	rights_add_names(rights, user, READ, options->limits_key, ":history");
+	rights_add_names(rights, user, READ, options->limits_key, ":overrides");
 	rights_add_names(rights, user, WRITE, options->errors_key, "");
 	rights_add_database(rights, user, &options->link);
 	rights_add_commands(rights, user,
@@ -349,10 +350,12 @@ rights_add_operator(
 	rights_add_names(rights, user, BOTH, options->limits_key, "");
 	rights_add_names(rights, user, BOTH, options->limits_key, ":fleet");
 	rights_add_names(rights, user, BOTH, options->limits_key, ":history");
+	rights_add_names(rights, user, BOTH, options->limits_key, ":overrides");
 	rights_add_database(rights, user, &options->link);
 	rights_add_commands(rights, user, of_operator, &none);
 	rights_add_script(rights, user, &script_limits, OF_LIMITS, &none);
 	rights_add_script(rights, user, &script_load, OF_LIMITS, &none);
+	rights_add_script(rights, user, &script_override, OF_LIMITS, &none);
 }
 
 /* Who looks at the topology, and changes it, where there is one worth that. */

@@ -5,6 +5,10 @@
  */
 #include "control/fetch.h"
 
+#include "base/clock.h"
+#include "base/num.h"
+#include "limit/override.h"
+#include "limit/word.h"
 #include "redis/reply.h"
 #include "redis/script_call.h"
 
@@ -18,7 +22,9 @@ struct fetch {
 	fetch_done *done;
 	void *arg;
 
-	char known[FETCH_DIGEST_LEN + 1];
+	char known[2 * FETCH_DIGEST_LEN + 1]; /* the digest, and the mark */
+	char mark[FETCH_DIGEST_LEN + 1];      /* of the overrides that were
+					       * read last; "": none */
 	struct script_calls calls;
 	struct script_call call;
 };
@@ -81,12 +87,30 @@ fetch_head(const redisReply *reply)
 	return fetch_number(reply) > 0 ? 2 : 1;
 }
 
+/* The overrides behind the members, or NULL. */
+static const redisReply *
+fetch_overrides(const redisReply *reply)
+{
+	const redisReply *last = reply->element[reply->elements - 1];
+
+	return last->type == REDIS_REPLY_ARRAY && last->elements % 3 == 1
+		   ? last
+		   : NULL;
+}
+
+static size_t
+fetch_count(const redisReply *reply)
+{
+	return reply->elements - fetch_head(reply) -
+	       (fetch_overrides(reply) != NULL);
+}
+
 /* Return the members, which the caller frees; NULL: one is no string, or there
  * is no memory. */
 static struct rules_line *
 fetch_members(const redisReply *reply)
 {
-	size_t head = fetch_head(reply), count = reply->elements - head;
+	size_t head = fetch_head(reply), count = fetch_count(reply);
 	struct rules_line *lines = calloc(count + 1, sizeof(*lines));
 
 	for (size_t i = 0; lines && i < count; i++) {
@@ -102,12 +126,96 @@ fetch_members(const redisReply *reply)
 	return lines;
 }
 
+/* Number ${i} of the overrides; NULL with ${error}: it is none. */
+static struct limit *
+fetch_read_override(const redisReply *list, size_t i, struct limit_error *error)
+{
+	redisReply *const *parts = &list->element[3 * i + 1];
+	int64_t left_us;
+
+	word_fail(error, "is no text");
+	for (size_t k = 0; k < 3; k++)
+		if (parts[k]->type != REDIS_REPLY_STRING)
+			return NULL;
+	if (num_read_int(parts[2]->str, parts[2]->len, 0, LIMIT_SPAN_MAX,
+		&left_us) == -1) {
+		word_fail(error, "its end is too far");
+		return NULL;
+	}
+	return override_read(parts[0]->str, parts[0]->len, parts[1]->str,
+	    parts[1]->len, clock_us() + left_us, error);
+}
+
+/* Add it to the set of them; if it is none, leave it out, and say so. */
+static int
+fetch_add_override(const redisReply *list, size_t i, struct rules *overrides,
+    struct reasons *reasons)
+{
+	struct limit_error error;
+	struct limit *limit = fetch_read_override(list, i, &error);
+	const redisReply *pattern = list->element[3 * i + 1];
+
+	if (!limit) {
+		reasons_add(reasons, "override '%.90s' is left out: %s",
+		    pattern->type == REDIS_REPLY_STRING ? pattern->str : "",
+		    error.reason);
+		return 0;
+	}
+	if (rules_add(overrides, limit) == 0)
+		return 0;
+	limit_free(limit);
+	return -1;
+}
+
+/* The set of all overrides; NULL: out of memory. */
+static struct rules *
+fetch_read_overrides(const redisReply *list, struct reasons *reasons)
+{
+	struct rules *overrides = rules_new();
+
+	for (size_t i = 0; overrides && i < list->elements / 3; i++)
+		if (fetch_add_override(list, i, overrides, reasons) == -1) {
+			rules_unref(overrides);
+			return NULL;
+		}
+	if (overrides && rules_finish(overrides) == 0)
+		return overrides;
+	rules_unref(overrides);
+	return NULL;
+}
+
+/* Put the overrides in front of the set, and take note of which they are.
+ * Return the set, or that without them where there is no memory for them. */
+static struct rules *
+fetch_override(struct fetch *fetch, const redisReply *reply,
+    struct rules *rules, struct reasons *reasons)
+{
+	const redisReply *list = fetch_overrides(reply);
+	struct rules *overrides, *both;
+
+	fetch->mark[0] = '\0';
+	if (!list)
+		return rules;
+	overrides = fetch_read_overrides(list, reasons);
+	both = overrides ? rules_override(rules, overrides) : NULL;
+	rules_unref(overrides);
+	if (!both) {
+		reasons_add(reasons, "overrides: out of memory");
+		return rules;
+	}
+	rules_unref(rules);
+	if (list->element[0]->type == REDIS_REPLY_STRING)
+		snprintf(fetch->mark, sizeof(fetch->mark), "%s",
+		    list->element[0]->str);
+	return both;
+}
+
 static void
 fetch_read_set(struct fetch *fetch, const redisReply *reply,
     const struct rules_line *lines)
 {
 	const char *digest = reply->element[0]->str;
-	size_t count = reply->elements - fetch_head(reply);
+	size_t count = fetch_count(reply);
 	const char *key = fetch->options->limits_key;
 	struct rules *rules = NULL;
 	struct reasons reasons;
@@ -127,6 +235,7 @@ fetch_read_set(struct fetch *fetch, const redisReply *reply,
 		fetch_reject(fetch, digest, &reasons);
 		return;
 	}
+	rules = fetch_override(fetch, reply, rules, &reasons);
 	rules_set_digest(rules, digest);
 	fetch_finish(fetch, &(struct fetched){FETCH_SET, digest, rules, lines,
 				count, fetch_number(reply), &reasons});
@@ -202,7 +311,8 @@ fetch_write(struct script_call *call, struct command *command)
 int
 fetch_start(struct fetch *fetch, const char *known)
 {
-	snprintf(fetch->known, sizeof(fetch->known), "%s", known);
+	snprintf(fetch->known, sizeof(fetch->known), "%s%s", known,
+	    *known ? fetch->mark : "");
 	if (script_call(&fetch->calls, &fetch->call) == -1)
 		return -1;
 	link_flush(fetch->link);

@@ -52,6 +52,7 @@ struct subscriber {
 	char reason[FLEET_REASON_MAX + 1]; /* why the key was rejected, or "" */
 	struct last_good *last_good;       /* NULL: nothing is saved */
 	struct fleet_running running;
+	size_t overrides;           /* in force */
 	struct log_limiter limiter; /* of warnings about messages */
 
 	_Atomic bool settled;
@@ -108,14 +109,17 @@ static void
 subscriber_log_set(struct subscriber *subscriber, const struct fetched *fetched,
     const struct rules_changes *changes)
 {
-	char number[40] = "";
+	char number[40] = "", overrides[40] = "";
 
 	if (fetched->number > 0)
 		snprintf(number, sizeof(number), "number %lld, ",
 		    (long long)fetched->number);
-	log_info("limits reloaded: %zu in force, %sfrom redis %s; %s",
-	    subscriber->running.count, number, link_name(subscriber->link),
-	    changes->text);
+	if (subscriber->overrides > 0)
+		snprintf(overrides, sizeof(overrides), "%zu overrides, ",
+		    subscriber->overrides);
+	log_info("limits reloaded: %zu in force, %s%sfrom redis %s; %s",
+	    subscriber->running.count, overrides, number,
+	    link_name(subscriber->link), changes->text);
 }
 
 static void
@@ -128,6 +132,7 @@ subscriber_take_set(
 	strcpy(running->digest, fetched->digest);
 	running->loaded_at = time(NULL);
 	running->count = rules_count(fetched->rules);
+	subscriber->overrides = rules_override_count(fetched->rules);
 	subscriber_set_state(subscriber, SUBSCRIBER_CURRENT);
 	subscriber->reason[0] = '\0';
 	subscriber->set_rules(fetched->rules, &changes, subscriber->arg);

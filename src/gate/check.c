@@ -58,7 +58,8 @@ check_cell_of(const struct check *check, const struct query *query)
 	const struct rules_snapshot *snapshot = check->snapshot;
 	const struct limit *limit = query->limit;
 
-	if (!limit || limit->is_inline || !snapshot->limit_stats)
+	if (!limit || limit->is_inline || limit->override ||
+	    !snapshot->limit_stats)
 		return NULL;
 	return limit_stats_cell(
 	    snapshot->limit_stats, limit->order, check->gate->worker);
@@ -71,6 +72,14 @@ check_cell_of(const struct check *check, const struct query *query)
 		if (cell)                                                      \
 			counter_add(&(cell)->name, 1);                         \
 	} while (0)
+
+void
+check_count_override(const struct check *check, const struct query *query)
+{
+	if (query->limit &&
+	    (query->limit->override || query->limit->is_overridden))
+		counter_add(&check->gate->counters->overridden, 1);
+}
 
 static void
 check_count(struct check *check)
@@ -96,6 +105,7 @@ check_count(struct check *check)
 		COUNT_ONE(counters, cell, shadow_denied);
 	if (check->decided_by == DECIDED_BY_DENYCACHE)
 		COUNT_ONE(counters, cell, denycache);
+	check_count_override(check, query);
 }
 
 void

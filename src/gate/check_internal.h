@@ -37,6 +37,9 @@ void check_tell(struct check *check, const struct query *query);
 struct limit_cell *check_cell_of(
     const struct check *check, const struct query *query);
 
+/** Count that an override had a say in ${query}, if so. */
+void check_count_override(const struct check *check, const struct query *query);
+
 /** Count that on_error decides ${query}. */
 void check_count_fallback(const struct check *check, const struct query *query);
 

@@ -190,6 +190,7 @@ joint_count(struct joint *joint)
 		counter_add(&counters->shadow_denied, 1);
 	if (check->decided_by == DECIDED_BY_DENYCACHE)
 		counter_add(&counters->denycache, 1);
+	check_count_override(check, query);
 	joint_count_limits(joint);
 }
 

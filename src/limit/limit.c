@@ -472,6 +472,7 @@ limit_free(struct limit *limit)
 	pattern_free(limit);
 	zone_free(limit->zone);
 	free(limit->also);
+	free(limit->override);
 	free(limit);
 }
 

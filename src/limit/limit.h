@@ -33,6 +33,7 @@
 #define LIMIT_INLINE_ORDER (1U << 30)
 
 struct algorithm;
+struct override;
 
 /** What decides when Redis cannot. */
 enum on_error { ON_ERROR_MEMORY, ON_ERROR_ALLOW, ON_ERROR_DENY };
@@ -84,6 +85,10 @@ struct limit {
 			    with others */
 	bool deny_cache; /* the daemon may refuse again what Redis refused,
 			    without asking Redis */
+
+	struct override *override; /* which it is, see limit/override.h; NULL:
+				      it is a limit */
+	bool is_overridden;        /* it is that of a set, made larger */
 
 	unsigned order; /* place in its set, from 0 */
 	unsigned line;  /* where it was written */

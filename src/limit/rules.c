@@ -1,9 +1,9 @@
 /*
  * Sets of limits: indexes of them, and the search for the first that matches.
  * Holds: each limit is in exactly one index, or in ${others}.
- * The heart is rules_index_limit() and rules_match().
+ * The heart is rules_index_limit() and rules_match_limit().
  */
-#include "limit/rules.h"
+#include "limit/rules_internal.h"
 
 #include "limit/glob.h"
 #include "limit/index.h"
@@ -27,25 +27,6 @@
  * must not take seconds for a warning. */
 #define COVER_TRIES_MAX 1000000
 
-struct rules {
-	atomic_uint references;
-	char digest[RULES_DIGEST_MAX + 1];
-
-	struct limit **limits; /* in their order */
-	size_t count;
-	size_t cap;
-
-	/* The same limits, to be found by a key. */
-	struct hash_index exact;      /* MATCH_EXACT */
-	struct prefix_index prefixes; /* MATCH_PREFIX */
-	struct prefix_index globs;    /* MATCH_GLOB, by what they start with */
-	const struct limit **others;  /* MATCH_REGEX, and globs that start with
-				       * anything, in their order */
-	size_t others_count;
-
-	struct routes routes;
-};
-
 struct rules_scratch {
 	pcre2_match_data *match;
 	pcre2_match_context *context;
@@ -61,6 +42,10 @@ rules_ref(struct rules *rules)
 static void
 rules_free(struct rules *rules)
 {
+	if (rules->base) {
+		rules_free_overrides(rules);
+		return;
+	}
 	for (size_t i = 0; i < rules->count; i++)
 		limit_free(rules->limits[i]);
 	free(rules->limits);
@@ -367,7 +352,7 @@ rules_match_others(const struct rules *rules, const struct key *key,
 }
 
 const struct limit *
-rules_match(const struct rules *rules, const struct key *key,
+rules_match_limit(const struct rules *rules, const struct key *key,
     struct rules_scratch *scratch)
 {
 	unsigned best = hash_index_find(&rules->exact, &key->hash);

@@ -25,6 +25,14 @@ struct rules;
 /** Begin a set, with one reference and no limits.  NULL: out of memory. */
 struct rules *rules_new(void) MUST_USE;
 
+/** Make a set that is ${base}, with ${overrides} (limit/override.h) in front of
+ * its limits; it takes a reference to each.  NULL: out of memory. */
+struct rules *rules_override(
+    struct rules *base, struct rules *overrides) MUST_USE;
+
+/** How many overrides the set has. */
+size_t rules_override_count(const struct rules *rules);
+
 /** Append a limit, which the set takes over; the caller may still set words of
  * it.  Return 0, or -1 (out of memory: the limit stays the caller's). */
 int rules_add(struct rules *rules, struct limit *limit) MUST_USE;
@@ -84,6 +92,10 @@ bool rules_scratch_is_no_utf8(int result);
 /** What group ${i} matched then, with its length in ${len}; NULL: nothing. */
 const char *rules_scratch_group(
     const struct rules_scratch *scratch, int i, const char *text, size_t *len);
+
+/** The override in force for ${key}, or NULL. */
+const struct limit *rules_find_override(const struct rules *rules,
+    const struct key *key, struct rules_scratch *scratch);
 
 /** The first limit that matches ${key}, or NULL. */
 const struct limit *rules_match(const struct rules *rules,

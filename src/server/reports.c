@@ -9,6 +9,7 @@
 #include "gate/gate.h"
 #include "limit/also.h"
 #include "limit/normalize.h"
+#include "limit/override.h"
 #include "limit/algorithm.h"
 #include "server/clients.h"
 #include "store/redis/field.h"
@@ -34,6 +35,8 @@ reports_kind_name(const struct limit *limit)
 static size_t
 reports_count_passed_over(const struct check *check)
 {
+	if (check->limit && check->limit->override)
+		return 0; /* it is in front of all */
 	return check->limit ? check->limit->order
 			    : rules_count(check_decider(check)->rules);
 }
@@ -52,15 +55,19 @@ reports_explain_passed_over(
 
 static int
 reports_explain_match(struct buf *out, struct gate *gate,
-    const struct limit *limit, const struct key *key)
+    const struct rules *rules, const struct limit *limit, const struct key *key)
 {
 	const char *why =
 	    limit_matches(limit, key, gate->scratch) == MATCH_TOO_HARD
 		? "; too hard to try, which counts as a match"
 		: "";
 
-	return buf_printf(out, "limit %s: match (%s %s%s)\n", limit->name,
-	    reports_kind_name(limit), limit->match, why);
+	const struct limit *found =
+	    rules_find_override(rules, key, gate->scratch);
+
+	return buf_printf(out, "limit %s: match (%s %s%s)%s%s\n", limit->name,
+	    reports_kind_name(limit), limit->match, why,
+	    found ? ", override " : "", found ? found->override->note : "");
 }
 
 static int
@@ -168,7 +175,8 @@ reports_explain_limit(const struct slot *slot, size_t i, struct buf *out)
 	if (!query->limit)
 		return buf_printf(out, "limit -: no limit matches\n");
 	if (i == EXPLAIN_MATCH)
-		return reports_explain_match(out, gate, query->limit, &key);
+		return reports_explain_match(
+		    out, gate, query->rules, query->limit, &key);
 	bucket = normalize_key(query->limit, &key, gate->scratch, room);
 	if (i == reports_explain_extra(query->limit))
 		return reports_explain_normalized(out, &bucket);

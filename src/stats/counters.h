@@ -50,6 +50,7 @@
 	    "requests that would have waited for too long")                    \
 	X(waits_ended, COUNTER, NONE,                                          \
 	    "requests that gave up: the client went, or the daemon ended")     \
+	X(overridden, COUNTER, NONE, "requests that an override changed")      \
 	X(bad_lines, COUNTER, NONE, "requests that were wrong")                \
 	X(wrong_secrets, COUNTER, NONE, "logins with a wrong secret")          \
 	X(refused_logins, COUNTER, NONE,                                       \

@@ -42,6 +42,7 @@ class RightsCase(harness.Case):
         self.server.ask("ACL", "SETUSER", user, "reset", "on", ">secret", "resetchannels",
                         *rights)
         self.ask(database, "ZADD", "limits", 1, member(5))
+        self.ask(database, "HSET", "limits:overrides", "none", "deny 9999999999 x\nx")
         return self.daemon(settings={
             "store": {"type": store},
             "limits": {"source": "redis"}, "control": {"poll": "2s"},
@@ -227,7 +228,9 @@ COMMANDS = (
     (["limits", "load", os.path.join(harness.ROOT, "conf", "limits.ini")], 0),
     (["limits", "log"], 0), (["limits", "rollback", "1"], 0),
     (["limits", "list", "--redis"], 0), (["reload"], 0), (["fleet"], 0),
-    (["nodes", "--wait", "1ms"], 1))
+    (["override", "set", "x", "deny", "--for", "1h", "--reason", "x"], 0),
+    (["override", "set", "y", "deny", "--for", "1h", "--reason", "x"], 0),
+    (["override", "remove", "x"], 0), (["nodes", "--wait", "1ms"], 1))
 
 
 class OperatorTest(harness.Case):

@@ -55,6 +55,8 @@ DAEMON_COMMANDS = {
 REDIS_COMMANDS = {
     "limits load": ["FILE"], "limits dump": [], "limits diff": ["FILE"],
     "limits list": ["--redis"], "reload": [], "command": ["ping", "x"], "nodes": [],
+    "override list": [], "override remove": ["k"],
+    "override set": ["k", "deny", "--for", "1h", "--reason", "x"],
     "fleet": [], "limits log": [], "limits show": ["1"], "limits rollback": ["1"],
     "limits import-turnstile": [],
 }

@@ -57,6 +57,7 @@
 	X(notice)                                                              \
 	X(network)                                                             \
 	X(num)                                                                 \
+	X(override)                                                            \
 	X(overload)                                                            \
 	X(random)                                                              \
 	X(partition)                                                           \

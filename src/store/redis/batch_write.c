@@ -37,6 +37,9 @@ batch_by_hash(const void *a, const void *b, void *arg)
 		left = entries[*i].partition;
 		right = entries[*k].partition;
 	}
+	/* An override makes another one of a limit. */
+	if (left == right && entries[*i].limit != entries[*k].limit)
+		return entries[*i].limit > entries[*k].limit ? 1 : -1;
 	return left != right ? (left > right) - (left < right)
 			     : (*i > *k) - (*i < *k);
 }

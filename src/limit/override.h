@@ -1,0 +1,45 @@
+/**
+ * override: what counts for some keys in front of all limits, for a while.
+ *
+ * An override is read as a limit, so that a set of them finds keys as any set
+ * does.  It allows, or denies, as an action does, or it lets that many times as
+ * much in as the limit that the key has, whose bucket stays.
+ */
+#ifndef LIMIT_OVERRIDE_H
+#define LIMIT_OVERRIDE_H
+
+#include "base/attr.h"
+#include "limit/limit.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** Most overrides in Redis, and the longest parts of one. */
+#define OVERRIDES_MAX        100
+#define OVERRIDE_PATTERN_MAX 255
+#define OVERRIDE_AUTHOR_MAX  200
+#define OVERRIDE_REASON_MAX  200
+#define OVERRIDE_VALUE_MAX   500
+#define OVERRIDE_TIMES_MAX   1000
+#define OVERRIDE_NOTE_MAX    1800
+
+struct override {
+	int64_t times;                /* as much; 0: it allows or denies */
+	int64_t ends_us;              /* by clock_us() */
+	char note[OVERRIDE_NOTE_MAX]; /* "x10 until TIME by AUTHOR: REASON" */
+};
+
+/** Read an override as it is in Redis: its pattern, a key or a glob, and
+ * "ACTION END AUTHOR\nREASON", END being seconds since the epoch.  It ends at
+ * ${ends_us}.  Return it as a finished limit; NULL: it is none, with ${error}
+ * set. */
+struct limit *override_read(const char *pattern, size_t pattern_len,
+    const char *value, size_t len, int64_t ends_us,
+    struct limit_error *error) MUST_USE;
+
+/** Make ${to} what ${limit} is under an override: with ${times} the capacity,
+ * at ${times} the rate, and the same buckets.  It owns nothing. */
+void override_scale(struct limit *to, const struct limit *limit, int64_t times);
+
+#endif

@@ -1,0 +1,48 @@
+/**
+ * rules_internal: a set of limits from inside, for rules.c, which finds limits,
+ * and rules_override.c, which puts overrides in front of them.
+ */
+#ifndef LIMIT_RULES_INTERNAL_H
+#define LIMIT_RULES_INTERNAL_H
+
+#include "limit/index.h"
+#include "limit/rules.h"
+
+#include <stdatomic.h>
+
+struct rules {
+	atomic_uint references;
+	char digest[RULES_DIGEST_MAX + 1];
+
+	struct limit **limits; /* in their order */
+	size_t count;
+	size_t cap;
+
+	/* The same limits, to be found by a key. */
+	struct hash_index exact;      /* MATCH_EXACT */
+	struct prefix_index prefixes; /* MATCH_PREFIX */
+	struct prefix_index globs;    /* MATCH_GLOB, by what they start with */
+	const struct limit **others;  /* MATCH_REGEX, and globs that start with
+				       * anything, in their order */
+	size_t others_count;
+
+	struct routes routes;
+
+	/* Of a set with overrides: the set without them, whose all above is,
+	 * the overrides, and all its limits as they are times each number. */
+	struct rules *base, *overrides;
+	struct rules_scale {
+		int64_t times;
+		struct limit *limits;
+	} * scales;
+	size_t scale_count;
+};
+
+/** Free a set that has a base: all but what is the base's. */
+void rules_free_overrides(struct rules *rules);
+
+/** The first limit that matches, without overrides; or NULL. */
+const struct limit *rules_match_limit(const struct rules *rules,
+    const struct key *key, struct rules_scratch *scratch);
+
+#endif

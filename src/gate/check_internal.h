@@ -1,6 +1,7 @@
 /**
- * check_internal: what gate/joint.c, which has checks of several queries,
- * shares with gate/check.c.
+ * check_internal: what the files of a check share: gate/check.c,
+ * gate/check_count.c, gate/check_sample.c, and gate/joint.c, which has those of
+ * several queries.
  */
 #ifndef GATE_CHECK_INTERNAL_H
 #define GATE_CHECK_INTERNAL_H
@@ -33,9 +34,12 @@ enum unmatched check_unmatched(const struct check *check);
 /** Take the result of ${query} over as the decision for the client. */
 void check_tell(struct check *check, const struct query *query);
 
-/** Count what became of ${query} for its limit, or of a check without one. */
+/** Where what becomes of ${query} is counted for its limit; NULL: nowhere. */
 struct limit_cell *check_cell_of(
     const struct check *check, const struct query *query);
+
+/** Count what became of a check of one query. */
+void check_count(struct check *check);
 
 /** Count that an override had a say in ${query}, if so. */
 void check_count_override(const struct check *check, const struct query *query);

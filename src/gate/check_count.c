@@ -1,0 +1,69 @@
+#include "gate/check_internal.h"
+#include "gate/gate.h"
+
+struct limit_cell *
+check_cell_of(const struct check *check, const struct query *query)
+{
+	const struct rules_snapshot *snapshot = check->snapshot;
+	const struct limit *limit = query->limit;
+
+	if (!limit || limit->is_inline || limit->override ||
+	    !snapshot->limit_stats)
+		return NULL;
+	return limit_stats_cell(
+	    snapshot->limit_stats, limit->order, check->gate->worker);
+}
+
+/* Count for all limits together, and in the cell of the one, or NULL. */
+#define COUNT_ONE(counters, cell, name)                                        \
+	do {                                                                   \
+		counter_add(&(counters)->name, 1);                             \
+		if (cell)                                                      \
+			counter_add(&(cell)->name, 1);                         \
+	} while (0)
+
+void
+check_count_override(const struct check *check, const struct query *query)
+{
+	if (query->limit &&
+	    (query->limit->override || query->limit->is_overridden))
+		counter_add(&check->gate->counters->overridden, 1);
+}
+
+void
+check_count(struct check *check)
+{
+	struct counters *counters = check->gate->counters;
+	const struct query *query = check_decider(check);
+	struct limit_cell *cell;
+
+	if (!op_puts(query->op)) {
+		counter_add(
+		    query->op == OP_PEEK ? &counters->peeks : &counters->resets,
+		    1);
+		return;
+	}
+	if (check->sample)
+		check_look(check, query);
+	cell = check_cell_of(check, query);
+	if (check->decision.allowed)
+		COUNT_ONE(counters, cell, allowed);
+	else
+		COUNT_ONE(counters, cell, denied);
+	if (check->shadow_denied)
+		COUNT_ONE(counters, cell, shadow_denied);
+	if (check->decided_by == DECIDED_BY_DENYCACHE)
+		COUNT_ONE(counters, cell, denycache);
+	check_count_override(check, query);
+}
+
+void
+check_count_fallback(const struct check *check, const struct query *query)
+{
+	struct counters *counters = check->gate->counters;
+	struct limit_cell *cell = check_cell_of(check, query);
+
+	COUNT_ONE(counters, cell, fallback);
+	if (cell)
+		counter_add(&cell->fallbacks[query->why], 1);
+}

@@ -166,6 +166,28 @@ flight_stream(struct flight *flight, int64_t length)
 	return 0;
 }
 
+static void
+flight_forget(struct flight *flight, const struct ask *ask)
+{
+	const struct upstream_options *options = &flight->upstream->options;
+
+	cache_remove(flight->upstream->cache, flight_target(ask));
+	if (options->cache == UPSTREAM_CACHE_REDIS && flight->flights->redis)
+		cache_redis_remove(
+		    flight->flights->redis, options->name, flight_target(ask));
+}
+
+/* The response may change what is stored: forget that before anyone hears of
+ * it. */
+static void
+flight_invalidate(struct flight *flight, const struct ask *ask)
+{
+	if (flight->upstream->cache &&
+	    method_invalidates(
+		ask->method, strlen(ask->method), flight->transfer.head.status))
+		flight_forget(flight, ask);
+}
+
 static int
 flight_on_head(void *arg, int64_t length)
 {
@@ -177,6 +199,7 @@ flight_on_head(void *arg, int64_t length)
 	flight->is_unwanted = !ask;
 	if (!ask)
 		return -1;
+	flight_invalidate(flight, ask);
 	flight->use = flight_choose(flight, ask, length);
 	switch (flight->use) {
 	case FLIGHT_STREAMS:
@@ -279,17 +302,6 @@ flight_deliver_gathered(struct flight *flight)
 	flight_end(flight);
 }
 
-static void
-flight_forget(struct flight *flight, const struct ask *ask)
-{
-	const struct upstream_options *options = &flight->upstream->options;
-
-	cache_remove(flight->upstream->cache, flight_target(ask));
-	if (options->cache == UPSTREAM_CACHE_REDIS && flight->flights->redis)
-		cache_redis_remove(
-		    flight->flights->redis, options->name, flight_target(ask));
-}
-
 void
 flight_deliver(struct flight *flight)
 {
@@ -307,10 +319,6 @@ flight_deliver(struct flight *flight)
 		flight_give(flight, flight->stored, ASK_STALE);
 		break;
 	case FLIGHT_STREAMS:
-		if (ask && flight->upstream->cache &&
-		    method_invalidates(ask->method, strlen(ask->method),
-			flight->transfer.head.status))
-			flight_forget(flight, ask);
 		if (ask && !flight->refresh)
 			ask_finish((struct ask *)(uintptr_t)ask, false);
 		break;

@@ -48,6 +48,7 @@ flight_take_next(struct upstream *upstream)
 		return;
 	upstream->is_taking = true;
 	while ((next = TAILQ_FIRST(&upstream->queue)) &&
+	       !next->flights->ending &&
 	       (int64_t)upstream->active < upstream->options.max_connections) {
 		TAILQ_REMOVE(&upstream->queue, next, queued);
 		flight_charge(next);

@@ -79,13 +79,14 @@ flights_join(struct flight *flight, struct ask *ask)
 	TAILQ_INSERT_TAIL(&flight->riders, ask, ride);
 }
 
+/* At the end, asks are over: there is no one to tell. */
 static void
-flights_refuse(struct ask *ask, enum upstream_fault fault)
+flights_refuse(const struct flights *flights, struct ask *ask)
 {
 	if (ask->is_refresh)
 		ask_free(ask);
-	else
-		ask_fail(ask, fault, 0);
+	else if (!flights->ending)
+		ask_fail(ask, UPSTREAM_FAULT_MEMORY, 0);
 }
 
 void
@@ -103,8 +104,7 @@ flight_start(struct flights *flights, struct ask *ask)
 	}
 	flight = flights->ending ? NULL : flight_new(flights, ask->upstream);
 	if (!flight) {
-		flights_refuse(ask, flights->ending ? UPSTREAM_FAULT_ENDING
-						    : UPSTREAM_FAULT_MEMORY);
+		flights_refuse(flights, ask);
 		return;
 	}
 	if (ask->is_refresh)

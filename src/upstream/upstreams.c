@@ -329,11 +329,12 @@ upstreams_free(struct upstreams *upstreams)
 		return;
 	timer_stop(&upstreams->tick);
 	upstreams->flights.ending = true;
+	/* The asks are over, and their ports gone: no one is told any more. */
+	upstreams_on_woken(upstreams);
 	waits_abandon(&upstreams->gate.waits);
 	store_free(upstreams->store);
 	flights_clear(&upstreams->flights);
 	cache_redis_free(upstreams->flights.redis);
-	upstreams_on_woken(upstreams);
 	inbox_clear(&upstreams->inbox);
 	purges_clear(&upstreams->purges);
 	curl_loop_free(upstreams->curl);

@@ -114,7 +114,7 @@ $(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	{ echo 'local ALGORITHMS = {}'; for a in $(algorithms); do \
 	    echo "ALGORITHMS.$$a = function()"; cat lua/algorithm/$$a.lua; \
 	    echo 'return {parameters = PARAMETERS, longest = LONGEST, prepare = prepare, open = open,'; \
-	    echo 'consume = consume, give_back = give_back, write = write} end'; \
+	    echo 'consume = consume, give_back = give_back, lease = lease, write = write} end'; \
 	  done; } > $@.algorithms
 	row() { name=$$1; shift; cat "$$@" > $@.text; \
 	  echo "SCRIPT($$name," \

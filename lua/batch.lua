@@ -10,7 +10,8 @@
 --       words: AMOUNT, to consume, AMOUNT!MOST, to charge while the bucket holds no
 --       more than MOST drops then, AMOUNT+TIME, to put in what has room within so
 --       many microseconds, AMOUNT~, to take as many as fit, each with *COUNT behind
---       it if it is so many times in a row, and r, to reset.  Instead of n,
+--       it if it is so many times in a row, r, to reset, and AMOUNT#NAME, to
+--       hold under a name, and #NAME, to release that.  Instead of n,
 --       "n m": each field has m older names, and m times n of those come behind
 --       the fields; what is under one of them moves to the field.  "n m m": the
 --       hash has m older names, too, and each name of a field is in the hash of

@@ -16,6 +16,7 @@
 --         ...*COUNT     so many times in a row; in a step about one bucket
 --         ...?          but never keep the others from passing
 --         r             reset
+--         AMOUNT#NAME   hold, and #NAME to release, as for a batch; alone in a step
 --         AMOUNT@STAMP  give back what has not leaked of AMOUNT drops, which were
 --                       put in when the bucket's first number became STAMP
 --         AMOUNT=STAMP  the same, if no more were put in since
@@ -87,6 +88,10 @@ local function try_op(i, op)
 	if op == 'r' then
 		local held, block = algorithm.open(false)
 		return held, block, true
+	end
+	local drops, name = match(op, '^(%d*)#(.+)$')
+	if name then
+		return algorithm.lease(a[i], b[i], drops, name)
 	end
 	local amount, kind, number, times, shadow = match(op, OP)
 	amount, number = amount + 0, tonumber(number)

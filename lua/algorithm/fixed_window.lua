@@ -9,6 +9,7 @@ local PARAMETERS = 2
 local LONGEST = 64 -- bytes of a bucket: two numbers, and zeros before them
 
 local capacity, length
+local lease -- none have names
 local stop -- the end of the present window
 
 -- From now on, the limit is that with the parameters from ${argv}[at] on: the

@@ -11,6 +11,7 @@ local PARAMETERS = 4
 local LONGEST = 64 -- bytes of a bucket: three numbers, and zeros before them
 
 local capacity, recharge, longest, full
+local lease -- none have names
 local growth, memory -- nil, and of no meaning, if blocks do not grow
 local ticks -- in a microsecond: 1 or 1000
 local mine  -- the end of a text that was written under this recharge

@@ -13,7 +13,7 @@
 local PARAMETERS = 2
 local LONGEST = 6 + 23 * 10000 -- bytes of a bucket
 
-local byte, char, sub = string.byte, string.char, string.sub
+local byte, char, find, sub = string.byte, string.char, string.find, string.sub
 
 local capacity, span
 local fresh -- the end of what goes in now
@@ -167,6 +167,54 @@ local function give_back(text, block, amount, stamp)
 	return take_out(text, amount, stamp), block, false
 end
 
+-- Where the lease of ${name} is, or nil.
+local function find_lease(text, name)
+	local border = text == '' and 0 or 6 + 23 * short_at(text, 4)
+	local at = find(text, name, 19, true)
+	while at and at < border do
+		if (at - 19) % 23 == 0 then
+			return at - 12
+		end
+		at = find(text, name, at + 1, true)
+	end
+end
+
+-- Have ${drops} be held under ${name}, "" for none: a new lease, or the one that there
+-- is, renewed.  Return what the bucket is then, whether they may be, or there was one
+-- to be given back, and whether its text must be written anew.
+local function lease(text, block, drops, name)
+	local level, at = drops_of(text), find_lease(text, name)
+	local held = at and short_at(text, at + 9) or 0
+	local names, first, others = 0, '', ''
+	drops = drops ~= '' and drops + 0
+	if drops and drops > held and drops > capacity - level + held then
+		return text, block, false, false
+	elseif drops == 0 or not drops and not at then
+		return text, block, drops == 0, false
+	end
+	if text ~= '' then
+		local border = 6 + 23 * short_at(text, 4)
+		names, first, others = short_at(text, 4), sub(text, 7, border), sub(text, border + 1)
+	end
+	if at then
+		names, first = names - 1, sub(first, 1, at - 7) .. sub(first, at + 17)
+	end
+	if drops then
+		local behind = #first + 1
+		while behind > 1 and end_at(first, behind - 23) > fresh do
+			behind = behind - 23
+		end
+		names = names + 1
+		first = sub(first, 1, behind - 1) .. write_end(fresh) .. write_short(drops) .. name ..
+			sub(first, behind)
+	end
+	if names == 0 and others == '' then
+		return '', block, true, false
+	end
+	return write_short(level - held + (drops or 0)) .. write_short(names) .. first .. others,
+		block, true, false
+end
+
 -- The text of a bucket; '' for none.
 local function write(text)
 	return text
@@ -185,8 +233,11 @@ local function decide(text, ops)
 		new = consume(held, block, amount, 1)
 	else
 		for op in gmatch(ops, '%S+') do
+			local drops, name = match(op, '^(%d*)#(.+)$')
 			if op == 'r' then
 				new = ''
+			elseif name then
+				new = lease(new, block, drops, name)
 			else
 				local n, kind, most, count = match(op, OP)
 				new = consume(new, block, n + 0, tonumber(count) or 1, kind,

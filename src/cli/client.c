@@ -227,6 +227,18 @@ client_take(struct tool *tool)
 	return client_decision(tool, "TAKE");
 }
 
+int
+client_hold(struct tool *tool)
+{
+	return client_decision(tool, "HOLD");
+}
+
+int
+client_release(struct tool *tool)
+{
+	return client_decision(tool, "RELEASE");
+}
+
 /* A response that is one word: as JSON, an object of which ${name} is true, and
  * ${from} what decides, unless that is NULL. */
 static void

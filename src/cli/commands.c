@@ -54,6 +54,13 @@ const struct command_row command_rows[] = {
 	.help = "put as many of N drops into the bucket of KEY as fit",
 	.more = DECISION "\n"
 			 "taken= is how many went in; DENY: none."},
+    {"hold", "KEY ID [N]", WORDS(2, 3), .options = SOCKET | JSON,
+	.run = client_hold,
+	.help = "hold N drops (1) of KEY under ID, or renew them",
+	.more = DECISION},
+    {"release", "KEY ID", WORDS(2, 2), .options = SOCKET | JSON,
+	.run = client_release, .help = "give back what is held under ID",
+	.more = DECISION},
     {"reset", "KEY", WORDS(1, 1), .options = SOCKET | JSON, .run = client_reset,
 	.help = "forget the bucket of KEY, and its block"},
     {"explain", "KEY", WORDS(1, 1), .options = SOCKET | JSON,

@@ -44,6 +44,8 @@ int client_mconsume(struct tool *tool);
 int client_mpeek(struct tool *tool);
 int client_charge(struct tool *tool);
 int client_take(struct tool *tool);
+int client_hold(struct tool *tool);
+int client_release(struct tool *tool);
 int client_peek(struct tool *tool);
 int client_reset(struct tool *tool);
 int client_explain(struct tool *tool);

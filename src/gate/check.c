@@ -119,17 +119,13 @@ check_tell(struct check *check, const struct query *query)
 	}
 }
 
+/* Turn the result of its query into the decision for the client. */
 void
 check_conclude(struct check *check)
 {
 	const struct query *query = check_decider(check);
 
-	if (query->op != OP_RESET)
-		check->outcome = OUTCOME_DECISION;
-	else if (query->result == RESULT_UNAVAILABLE)
-		check->outcome = OUTCOME_UNAVAILABLE;
-	else
-		check->outcome = OUTCOME_RESET;
+	check->outcome = check_outcome_of(query);
 	check_tell(check, query);
 	check_count(check);
 	check_decided(check);
@@ -367,6 +363,8 @@ check_prepare(struct check *check)
 		    rules_match(query->rules, &query->key, gate->scratch);
 	if (query->op == OP_WAIT)
 		wait_prepare(check);
+	if (op_names_lease(query->op) && check_lacks_leases(check))
+		return;
 	if (query->limit && query->limit->also && !check->is_alone &&
 	    query->op != OP_RESET)
 		joint_prepare(check);

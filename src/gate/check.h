@@ -58,7 +58,10 @@ enum check_outcome {
 	OUTCOME_NOMEMORY,    /* for the limit or the keys that came along */
 	OUTCOME_TOOMANY,     /* keys, with those of also */
 	OUTCOME_LONGKEY,     /* one of those is longer than KEY_MAX */
-	OUTCOME_TAKEALSO,    /* TAKE of a limit with also */
+	OUTCOME_TAKEALSO,    /* TAKE or a lease of a limit with also */
+	OUTCOME_NOLEASE,     /* the limit has none */
+	OUTCOME_NOTHELD,     /* what was to be released is not held */
+	OUTCOME_UNRELEASED,  /* the store could not release it */
 };
 
 /** Its caller owns it, and must not move it before check_end(). */
@@ -116,6 +119,13 @@ void check_add_wait(struct check *check, const char *key, size_t key_len,
  * came behind it; else the turn is lost.  No-op if it does not wait, and will
  * not. */
 void check_stop_waiting(struct check *check);
+/** Its query, OP_HOLD or OP_RELEASE, is about the lease of this lease_name().
+ */
+static inline void
+check_name_lease(struct check *check, uint64_t name)
+{
+	check->query.lease = name;
+}
 
 /** Leave out the keys that its limit charges too. */
 static inline void

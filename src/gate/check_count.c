@@ -38,8 +38,9 @@ check_count(struct check *check)
 	struct limit_cell *cell;
 
 	if (!op_puts(query->op)) {
-		counter_add(
-		    query->op == OP_PEEK ? &counters->peeks : &counters->resets,
+		counter_add(query->op == OP_PEEK      ? &counters->peeks
+			    : query->op == OP_RELEASE ? &counters->releases
+						      : &counters->resets,
 		    1);
 		return;
 	}

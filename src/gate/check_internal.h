@@ -34,6 +34,13 @@ enum unmatched check_unmatched(const struct check *check);
 /** Take the result of ${query} over as the decision for the client. */
 void check_tell(struct check *check, const struct query *query);
 
+/** The outcome of a query that has its decision. */
+enum check_outcome check_outcome_of(const struct query *query);
+
+/** Whether the limit of its query, which names a lease, has none: decided then.
+ */
+bool check_lacks_leases(struct check *check);
+
 /** Where what becomes of ${query} is counted for its limit; NULL: nowhere. */
 struct limit_cell *check_cell_of(
     const struct check *check, const struct query *query);

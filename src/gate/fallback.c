@@ -20,11 +20,11 @@ fallback_decide(struct gate *gate, struct query *query)
 	query->decision = (struct decision){0};
 	switch (limit->on_error) {
 	case ON_ERROR_MEMORY:
-		memory_decide(gate->gateway->memory, limit, &query->key,
-		    query->op, query->amount, gate_now(gate), &query->decision);
+		memory_decide_query(
+		    gate->gateway->memory, query, gate_now(gate));
 		return;
 	case ON_ERROR_ALLOW:
-		query->decision.allowed = !never;
+		query->decision.allowed = !never && query->op != OP_RELEASE;
 		query->decision.taken =
 		    (int32_t)(query->amount < most ? query->amount : most);
 		break;

@@ -269,7 +269,7 @@ joint_prepare(struct check *check)
 	unsigned count = joint ? joint->count : 1;
 	struct joint_keys keys;
 
-	check->outcome = queries->op == OP_TAKE
+	check->outcome = queries->op == OP_TAKE || op_names_lease(queries->op)
 			     ? OUTCOME_TAKEALSO
 			     : joint_gather(&keys, check, queries, count);
 	if (check->outcome == OUTCOME_DECISION && keys.count > count)

@@ -24,7 +24,8 @@
 #define ALGORITHMS(X)                                                          \
 	X(leaky_bucket)                                                        \
 	X(fixed_window)                                                        \
-	X(sliding_window)
+	X(sliding_window)                                                      \
+	X(concurrent)
 
 /** Most parameters of a limit that a script takes. */
 #define ALGORITHM_PARAMETERS_MAX 4
@@ -77,6 +78,12 @@ struct algorithm {
 	    int64_t now_us, struct bucket *bucket, struct decision *decision);
 	bool (*leave)(const struct limit *limit, int64_t amount, int64_t stamp,
 	    int64_t now_us, struct bucket *bucket);
+	/** If its buckets have leases that have names: OP_HOLD or OP_RELEASE of
+	 * the one of ${name}, which changes the log itself; that has room for
+	 * one more.  A release that finds none is not allowed.  Else NULL. */
+	bool (*lease)(const struct limit *limit, enum op op, uint64_t name,
+	    int64_t amount, int64_t now_us, struct bucket *bucket,
+	    struct decision *decision);
 
 	/** It needs the time of the wall clock, which may be set; else any
 	 * clock that never jumps will do. */

@@ -82,17 +82,26 @@ enum op {
 	OP_CHARGE, /* consume, up to the debt of the limit */
 	OP_TAKE,   /* consume as many as fit, 0 to the amount */
 	OP_WAIT,   /* consume what will fit within a time: decide_wait() */
+	OP_HOLD,   /* consume under a name, or renew that */
 	OP_PEEK,
 	OP_RESET,
 	OP_GIVE_BACK, /* what has not leaked since a consume */
 	OP_LEAVE,     /* the same, of a wait behind which no other is */
+	OP_RELEASE,   /* what is held under a name */
 };
 
 /** Whether it puts drops in. */
 static inline bool
 op_puts(enum op op)
 {
-	return op <= OP_WAIT;
+	return op <= OP_HOLD;
+}
+
+/** Whether it is about a lease that has a name. */
+static inline bool
+op_names_lease(enum op op)
+{
+	return op == OP_HOLD || op == OP_RELEASE;
 }
 
 /** Whether it takes out what another one put in. */

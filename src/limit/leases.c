@@ -177,22 +177,29 @@ leases_take_out(
 
 static void
 leases_tell(const struct limit *limit, const struct bucket *bucket,
-    int64_t room, int64_t now_us, struct decision *decision)
+    int64_t now_us, struct decision *decision)
 {
 	struct leases_view view = leases_open(limit, bucket, now_us);
 
 	decision->level = leases_least(view.level, limit_most(limit));
 	decision->blocked_us = 0;
-	decision->next_us = decision->empty_us = decision->retry_us = 0;
-	if (view.level > 0) {
-		decision->next_us = leases_end_of(&view, 1) - now_us;
-		decision->empty_us = leases_end_of(&view, view.level) - now_us;
-	}
+	decision->next_us = decision->empty_us = 0;
+	if (view.level == 0)
+		return;
+	decision->next_us = leases_end_of(&view, 1) - now_us;
+	decision->empty_us = leases_end_of(&view, view.level) - now_us;
+}
+
+/* Until the bucket, which holds more, holds ${room} drops at most. */
+static int64_t
+leases_retry(const struct limit *limit, const struct bucket *bucket,
+    int64_t room, int64_t now_us)
+{
+	struct leases_view view = leases_open(limit, bucket, now_us);
+
 	if (room < 0)
-		decision->retry_us = RETRY_NEVER;
-	else if (!decision->allowed)
-		decision->retry_us =
-		    leases_end_of(&view, view.level - room) - now_us;
+		return RETRY_NEVER;
+	return leases_end_of(&view, view.level - room) - now_us;
 }
 
 /* How many of ${amount} drops TAKE puts in.  If none fits, it is decided as one
@@ -241,7 +248,11 @@ leases_decide(const struct limit *limit, enum op op, int64_t amount,
 		leases_take_out(bucket, &view, -amount);
 	else if (op != OP_PEEK && amount > 0 && decision->allowed)
 		leases_put(bucket, &view, amount);
-	leases_tell(limit, bucket, most - amount, now_us, decision);
+	leases_tell(limit, bucket, now_us, decision);
+	decision->retry_us = 0;
+	if (!decision->allowed)
+		decision->retry_us =
+		    leases_retry(limit, bucket, most - amount, now_us);
 	return bucket->log.fresh != held.log.fresh ||
 	       bucket->log.cut != held.log.cut;
 }
@@ -283,28 +294,44 @@ leases_remove(struct lease_log *log, uint32_t at, uint32_t count)
 	log->count -= count;
 }
 
-/* Put a lease in its place, behind those that end when it does; drops without a
+/* Of those that end at one time, these with a name come first. */
+static bool
+leases_is_behind(const struct lease *lease, const struct lease *other)
+{
+	return lease->end_us > other->end_us ||
+	       (lease->end_us == other->end_us && lease->name == 0 &&
+		   other->name != 0);
+}
+
+static void
+leases_insert(struct lease_log *log, uint32_t at, struct lease lease)
+{
+	assert(log->count < log->room);
+	memmove(&log->leases[at + 1], &log->leases[at],
+	    (log->count - at) * sizeof(lease));
+	log->leases[at] = lease;
+	log->drops += lease.drops;
+	log->count++;
+}
+
+/* Put a lease in its place, behind those that are its like; drops without a
  * name join others of the same end. */
 static void
 leases_add(struct lease_log *log, struct lease lease)
 {
 	uint32_t at = log->count;
 
-	log->drops += lease.drops;
-	while (at > 0 && log->leases[at - 1].end_us > lease.end_us)
+	while (at > 0 && leases_is_behind(&log->leases[at - 1], &lease))
 		at--;
 	for (uint32_t i = at; i > 0 && lease.name == 0 &&
 			      log->leases[i - 1].end_us == lease.end_us;
 	     i--)
 		if (log->leases[i - 1].name == 0) {
 			log->leases[i - 1].drops += lease.drops;
+			log->drops += lease.drops;
 			return;
 		}
-	assert(log->count < log->room);
-	memmove(&log->leases[at + 1], &log->leases[at],
-	    (log->count - at) * sizeof(lease));
-	log->leases[at] = lease;
-	log->count++;
+	leases_insert(log, at, lease);
 }
 
 /* Take ${drops} off lease ${i}, and remove it if none is left. */
@@ -366,6 +393,54 @@ leases_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
 		break;
 	}
 	leases_settle(limit, bucket, now_us);
+}
+
+/* The place of the lease of that name, or the count. */
+static uint32_t
+leases_find(const struct lease_log *log, uint64_t name)
+{
+	uint32_t i = 0;
+
+	while (i < log->count && log->leases[i].name != name)
+		i++;
+	return i;
+}
+
+/* A holder keeps what it has, also where the bucket holds more than the
+ * capacity now. */
+bool
+leases_lease(const struct limit *limit, enum op op, uint64_t name,
+    int64_t amount, int64_t now_us, struct bucket *bucket,
+    struct decision *decision)
+{
+	struct lease_log *log = bucket->log.log;
+	struct lease held = {0};
+	bool changes;
+	uint32_t i;
+
+	leases_settle(limit, bucket, now_us);
+	i = leases_find(log, name);
+	if (i < log->count) {
+		held = log->leases[i];
+		leases_remove(log, i, 1);
+	}
+	decision->retry_us = 0;
+	decision->allowed = op == OP_RELEASE
+				? held.drops > 0
+				: amount <= held.drops ||
+				      amount <= limit->capacity - log->drops;
+	if (!decision->allowed && op == OP_HOLD)
+		decision->retry_us = leases_retry(
+		    limit, bucket, limit->capacity - amount, now_us);
+	changes = decision->allowed && (op == OP_RELEASE || amount > 0);
+	if (!changes && held.drops > 0)
+		leases_insert(log, i, held);
+	if (changes && op == OP_HOLD)
+		leases_add(log, (struct lease){now_us + limit->window_us, name,
+				    (int32_t)amount});
+	leases_settle(limit, bucket, now_us);
+	leases_tell(limit, bucket, now_us, decision);
+	return changes;
 }
 
 void

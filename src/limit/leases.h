@@ -41,6 +41,15 @@ leases_size(uint32_t room)
 	return sizeof(struct lease_log) + room * sizeof(struct lease);
 }
 
+/** Most bytes of what names a lease, and the number that stands for it, never
+ * 0, which is the same for all daemons. */
+#define LEASE_NAME_MAX 64
+uint64_t lease_name(const char *bytes, size_t len);
+
+/** Write it as the scripts have it. */
+#define LEASE_DIGITS 11
+void lease_name_write(char to[LEASE_DIGITS], uint64_t name);
+
 /** Start an empty log in ${size} bytes. */
 struct lease_log *leases_start(void *bytes, size_t size);
 
@@ -64,6 +73,9 @@ int leases_check(const struct limit *limit, struct limit_error *error);
 int64_t leases_life_us(const struct limit *limit);
 bool leases_decide(const struct limit *limit, enum op op, int64_t amount,
     int64_t now_us, struct bucket *bucket, struct decision *decision);
+bool leases_lease(const struct limit *limit, enum op op, uint64_t name,
+    int64_t amount, int64_t now_us, struct bucket *bucket,
+    struct decision *decision);
 void leases_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
     int64_t now_us, struct bucket *bucket);
 void leases_move(struct bucket *bucket, int64_t by_us);

@@ -17,7 +17,7 @@
 #define DROPS_LEN 3
 #define NAMES_LEN 3
 #define END_LEN   9
-#define NAME_LEN  11
+#define NAME_LEN  LEASE_DIGITS
 
 #define HEAD_LEN  (DROPS_LEN + NAMES_LEN)
 #define LEASE_LEN (END_LEN + DROPS_LEN)
@@ -123,6 +123,23 @@ leases_read(const struct limit *limit, const char *text, size_t len,
 	}
 	bucket->log.stamp_us = log->leases[log->count - 1].end_us;
 	return true;
+}
+
+uint64_t
+lease_name(const char *bytes, size_t len)
+{
+	static const struct siphash_seed seed;
+	uint64_t name = siphash128(&seed, bytes, len).lo;
+
+	return name == 0 ? 1 : name;
+}
+
+void
+lease_name_write(char to[LEASE_DIGITS], uint64_t name)
+{
+	for (unsigned i = LEASE_DIGITS; i > 0; i--, name >>= DIGIT_BITS)
+		to[i - 1] = (char)(DIGIT_FIRST +
+				   (int)(name & ((1u << DIGIT_BITS) - 1)));
 }
 
 uint32_t

@@ -69,8 +69,8 @@ struct limit {
 	int64_t block_max_us;    /* of those that grow */
 	int64_t block_memory_us; /* 0: not given */
 	int64_t queue_us;        /* leaky bucket: longest time to wait */
-	int64_t window_us;       /* fixed window: >= 1; of the calendar, about
-				    that long */
+	int64_t window_us;       /* of a window, or a lease: >= 1; of the
+				    calendar, about that long */
 	enum calendar_unit calendar; /* of the window, or CALENDAR_NONE */
 	struct zone *zone;           /* of the calendar; NULL: UTC */
 

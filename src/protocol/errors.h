@@ -23,6 +23,9 @@
 	    "amount must be a whole number from 0 to 1000000000")              \
 	X(BADSECONDS, "badseconds",                                            \
 	    "seconds is a number, as 2 or 0.5, or a time, as 500ms")           \
+	X(BADID, "badid",                                                      \
+	    "an id is 1 to 64 bytes of printable ASCII or UTF-8")              \
+	X(NOID, "noid", "an id must follow the key")                           \
 	X(NOAMOUNT, "noamount", "an amount must follow each key")              \
 	X(BADCOUNT, "badcount", "a count is a whole number from 1 to 1000")    \
 	X(BADGLOB, "badglob", "the glob of keys is not one")                   \
@@ -37,8 +40,15 @@
 	    "too many wrong secrets came from this address; try later")        \
 	X(NOPERM, "noperm", "this user may not ask that")                      \
 	X(TOOMANY, "toomany", "more than 16 keys, with those of also")         \
-	X(TAKEALSO, "takealso", "TAKE is not for a limit that has also")       \
+	X(TAKEALSO, "takealso",                                                \
+	    "TAKE, HOLD and RELEASE are not for a limit that has also")        \
+	X(NOLEASE, "nolease",                                                  \
+	    "the limit of this key has no leases: it is not concurrent")       \
+	X(NOTHELD, "notheld",                                                  \
+	    "nothing is held under this id: its lease ended, or never began")  \
 	X(UNAVAILABLE, "unavailable", "the bucket could not be reset now")     \
+	X(UNRELEASED, "unavailable",                                           \
+	    "the lease could not be released now; it ends by itself")          \
 	X(NOMEMORY, "unavailable", "out of memory")                            \
 	X(CLIENTS, "clients", "too many clients")                              \
 	X(DRAINING, "draining", "the server is about to end")                  \

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "limit/glob.h"
 #include "limit/key.h"
+#include "limit/leases.h"
 #include "limit/limit.h"
 
 #include <string.h>
@@ -70,6 +71,15 @@ request_set_seconds(struct request *request, const char *bytes, size_t len)
 	return num_read_seconds(bytes, len, &request->wait_us) == -1
 		   ? ERROR_BADSECONDS
 		   : ERROR_NONE;
+}
+
+static enum protocol_error
+request_set_id(struct request *request, const char *bytes, size_t len)
+{
+	if (len == 0 || len > LEASE_NAME_MAX || !key_is_text(bytes, len))
+		return ERROR_BADID;
+	request->lease = lease_name(bytes, len);
+	return ERROR_NONE;
 }
 
 static enum protocol_error
@@ -156,6 +166,8 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 		return request_set_drops(bytes, len, &request->amount);
 	case ARGUMENT_SECONDS:
 		return request_set_seconds(request, bytes, len);
+	case ARGUMENT_ID:
+		return request_set_id(request, bytes, len);
 	case ARGUMENT_EACH_AMOUNT:
 		return request_set_each_amount(request, bytes, len);
 	case ARGUMENT_COUNT:
@@ -180,7 +192,9 @@ request_finish(const struct request *request, size_t count)
 	if (count >= row->shape->fewest)
 		return ERROR_NONE;
 	if (verb_has_key(row) && count > 0)
-		return ERROR_NOAMOUNT;
+		return verb_argument(row->shape, count) == ARGUMENT_ID
+			   ? ERROR_NOID
+			   : ERROR_NOAMOUNT;
 	if (verb_has_key(row) || verb_has_keys(row))
 		return ERROR_NOKEY;
 	return row->shape->arguments[0] == ARGUMENT_STORED ? ERROR_BADGLOB

@@ -46,6 +46,7 @@ struct request {
 	    amount; /* within +-LIMIT_AMOUNT_MAX; 1 if the client left it out */
 
 	int64_t wait_us; /* of OP_WAIT: the longest time */
+	uint64_t lease;  /* lease_name() of the id that came; 0: none did */
 
 	/* if it has several; borrowed as well */
 	unsigned key_count;
@@ -89,6 +90,7 @@ request_init(struct request *request, enum verb verb)
 	request->key_len = 0;
 	request->amount = 1;
 	request->wait_us = LIMIT_SPAN_MAX;
+	request->lease = 0;
 	request->key_count = 0;
 	request->lacks_amount = false;
 	request->charges_each = false;

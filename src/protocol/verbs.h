@@ -22,6 +22,7 @@ enum argument {
 	ARGUMENT_AMOUNT,
 	ARGUMENT_DROPS,    /* an amount that is not negative */
 	ARGUMENT_SECONDS,  /* how long to wait */
+	ARGUMENT_ID,       /* what names a lease */
 	ARGUMENT_EACH_KEY, /* of several, each with its amount */
 	ARGUMENT_EACH_AMOUNT,
 	ARGUMENT_COUNT,  /* of lines */
@@ -59,6 +60,9 @@ enum argument {
 	X(KEY_DROPS, 2, 2, " key amount", ARGUMENT_KEY, ARGUMENT_DROPS)        \
 	X(KEY_SECONDS, 1, 3, " key [amount] [seconds]", ARGUMENT_KEY,          \
 	    ARGUMENT_DROPS, ARGUMENT_SECONDS)                                  \
+	X(KEY_ID, 2, 2, " key id", ARGUMENT_KEY, ARGUMENT_ID)                  \
+	X(KEY_ID_DROPS, 2, 3, " key id [amount]", ARGUMENT_KEY, ARGUMENT_ID,   \
+	    ARGUMENT_DROPS)                                                    \
 	X(KEYS, 2, 2 * VERB_KEYS_MAX, " key amount [key amount ...]",          \
 	    ARGUMENT_EACH_KEY, ARGUMENT_EACH_AMOUNT)                           \
 	X(CELL, 0, ARGUMENTS_ANY, " key max_burst count period [quantity]",    \
@@ -96,6 +100,10 @@ enum verb_family {
 	    "as many of amount drops go in as fit")                            \
 	X(WAIT, "wait", KEY_SECONDS, OP_WAIT, CHEAP, DRIPGATE,                 \
 	    "amount drops go in when they fit; the response waits")            \
+	X(HOLD, "hold", KEY_ID_DROPS, OP_HOLD, CHEAP, DRIPGATE,                \
+	    "amount drops (1) go in until released, or renews them")           \
+	X(RELEASE, "release", KEY_ID, OP_RELEASE, CHEAP, DRIPGATE,             \
+	    "what is held under the id comes out")                             \
 	X(RESET, "reset", KEY, OP_RESET, CHEAP, DRIPGATE,                      \
 	    "empty the bucket, end its block")                                 \
 	X(EXPLAIN, "explain", KEY, OP_PEEK, EXPENSIVE, DRIPGATE,               \

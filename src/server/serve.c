@@ -39,6 +39,9 @@ serve_write_check(struct slot *slot, struct buf *out)
 	    [OUTCOME_TOOMANY] = ERROR_TOOMANY,
 	    [OUTCOME_LONGKEY] = ERROR_BADBYTES,
 	    [OUTCOME_TAKEALSO] = ERROR_TAKEALSO,
+	    [OUTCOME_NOLEASE] = ERROR_NOLEASE,
+	    [OUTCOME_NOTHELD] = ERROR_NOTHELD,
+	    [OUTCOME_UNRELEASED] = ERROR_UNRELEASED,
 	};
 	const struct check *check = &slot->check;
 
@@ -85,6 +88,8 @@ serve_check(struct slot *slot, const struct request *request)
 {
 	check_add(&slot->check, request->op, request->key, request->key_len,
 	    request->amount);
+	if (op_names_lease(request->op))
+		check_name_lease(&slot->check, request->lease);
 	if (request->capacity > 0)
 		check_use_inline_limit(
 		    &slot->check, request->capacity, request->recharge_ns);
@@ -150,6 +155,8 @@ static const struct handler handlers[VERB_COUNT] = {
     [VERB_CHARGE] = {.write = serve_write_check, .begin = serve_check},
     [VERB_TAKE] = {.write = serve_write_check, .begin = serve_check},
     [VERB_WAIT] = {.write = serve_write_check, .begin = serve_wait},
+    [VERB_HOLD] = {.write = serve_write_check, .begin = serve_check},
+    [VERB_RELEASE] = {.write = serve_write_check, .begin = serve_check},
     [VERB_RESET] = {.write = serve_write_check, .begin = serve_check},
     [VERB_THROTTLE] = {.write = serve_write_check, .begin = serve_check},
     [VERB_CHECK] = {.write = serve_write_check, .begin = keys_begin_routed},

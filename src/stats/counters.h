@@ -39,6 +39,7 @@
 	    "requests that a limit in shadow would have denied")               \
 	X(peeks, COUNTER, NONE, "requests that only asked")                    \
 	X(resets, COUNTER, NONE, "requests to forget a bucket")                \
+	X(releases, COUNTER, NONE, "requests to release a lease")              \
 	X(unmatched, COUNTER, NONE, "requests that no limit matched")          \
 	X(denycache, COUNTER, NONE,                                            \
 	    "requests denied without asking Redis again")                      \

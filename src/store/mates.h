@@ -35,6 +35,9 @@ mates_decide_alone(const struct query *query, int64_t now_us,
 	if (query->op == OP_WAIT)
 		return decide_wait(query->limit, query->amount, query->wait_us,
 		    now_us, bucket, decision);
+	if (op_names_lease(query->op))
+		return query->limit->algorithm->lease(query->limit, query->op,
+		    query->lease, query->amount, now_us, bucket, decision);
 	return decide(
 	    query->limit, query->op, query->amount, now_us, bucket, decision);
 }

@@ -3,6 +3,7 @@
  * Invariant: a stripe is used only under its lock.
  * The heart: memory_decide(); memory_find(), in memory_internal.h.
  */
+#include "store/mates.h"
 #include "store/memory_internal.h"
 
 #include <stdlib.h>
@@ -202,6 +203,42 @@ memory_decide(struct memory *memory, const struct limit *limit,
 	pthread_mutex_unlock(&stripe->lock);
 }
 
+/* What names a lease changes the log itself, and may have it moved. */
+static bool
+memory_lease_at(struct memory *memory, struct stripe *stripe,
+    struct memory_slot *slot, struct query *query, struct hash128 id,
+    int64_t now_us)
+{
+	const int64_t time_us =
+	    memory_time(stripe, query->limit->algorithm, now_us);
+	struct bucket bucket = memory_unpack(slot);
+
+	if (!memory_make_log(memory, &bucket, 1, time_us))
+		return false;
+	mates_decide_alone(query, time_us, &bucket, &query->decision);
+	return memory_put_at(
+	    memory, stripe, slot, query->limit, id, &bucket, now_us);
+}
+
+void
+memory_decide_query(struct memory *memory, struct query *query, int64_t now_us)
+{
+	struct hash128 id = bucket_id(query->limit, &query->key);
+	struct stripe *stripe;
+
+	if (!op_names_lease(query->op)) {
+		memory_decide(memory, query->limit, &query->key, query->op,
+		    query->amount, now_us, &query->decision);
+		return;
+	}
+	stripe = &memory->stripe[memory_stripe_at(memory, id)];
+	pthread_mutex_lock(&stripe->lock);
+	if (!memory_lease_at(memory, stripe, memory_find(memory, stripe, id),
+		query, id, now_us))
+		memory_decide_when_full(memory, &query->decision);
+	pthread_mutex_unlock(&stripe->lock);
+}
+
 /* The wall clock was set: have the stripe's calendar follow. */
 static void
 memory_set_shift(
@@ -305,8 +342,7 @@ memory_store_query(struct store *store, struct query *query)
 		memory_decide_together(memory, query);
 		return true;
 	}
-	memory_decide(memory, query->limit, &query->key, query->op,
-	    query->amount, query->now_us, &query->decision);
+	memory_decide_query(memory, query, query->now_us);
 	query->result = query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;
 	query->decided_by = DECIDED_BY_MEMORY;
 	return true;

@@ -47,6 +47,10 @@ void memory_decide(struct memory *memory, const struct limit *limit,
     const struct key *key, enum op op, int64_t amount, int64_t now_us,
     struct decision *decision);
 
+/** The same for what ${query} asks, alone; its decision is set. */
+void memory_decide_query(
+    struct memory *memory, struct query *query, int64_t now_us);
+
 /** Have the processor fetch the memory that memory_decide() will need for the
  * bucket of ${key} under ${limit}.  Any thread. */
 void memory_prefetch(const struct memory *memory, const struct limit *limit,

@@ -66,6 +66,8 @@ struct query {
 	union {
 		int64_t wait_us; /* before OP_WAIT: for how long, at most, it
 				  * may wait; above 0 */
+		uint64_t lease;  /* before OP_HOLD and OP_RELEASE: lease_name()
+				  * of the one that it names */
 		struct bucket bucket; /* after the decision; before OP_GIVE_BACK
 				       * and OP_LEAVE, as it was after the
 				       * consume */
@@ -104,7 +106,8 @@ static inline bool
 query_is_alike(const struct query *a, const struct query *b)
 {
 	return a->op == b->op && a->amount == b->amount &&
-	       (a->op != OP_WAIT || a->wait_us == b->wait_us);
+	       (a->op != OP_WAIT || a->wait_us == b->wait_us) &&
+	       (!op_names_lease(a->op) || a->lease == b->lease);
 }
 
 /** Ask.  True: the query has its result, and ${query}->done will not be called.

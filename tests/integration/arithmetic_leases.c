@@ -30,6 +30,7 @@ struct lease_hash {
 struct ask {
 	enum op op;
 	int64_t amount, count, stamp;
+	uint64_t lease;
 };
 
 static struct lease_hash hashes[HASHES];
@@ -81,10 +82,16 @@ random_ask(const struct limit *limit, unsigned bucket, bool is_alone)
 		ask = (struct ask){.op = OP_RESET, .count = 1};
 	else if (is_alone && pick_below(4) == 0)
 		ask.count = random_scale(20);
+	if (is_alone && limit->algorithm->lease && pick_below(2))
+		return (struct ask){.op = pick_below(3) ? OP_HOLD : OP_RELEASE,
+		    .amount =
+			pick_below(4) ? 1 : pick_below(limit->capacity + 2),
+		    .count = 1,
+		    .lease = lease_name("abcdefgh" + pick_below(8), 1)};
 	for (unsigned i = 0; is_alone && i < charged && i < CHARGES; i++)
 		if (charges[i].bucket == bucket && pick_below(8) == 0)
 			return (struct ask){OP_GIVE_BACK, charges[i].amount, 1,
-			    charges[i].stamp};
+			    charges[i].stamp, 0};
 	return ask;
 }
 
@@ -96,6 +103,14 @@ write_ask(const struct limit *limit, const struct ask *ask, char *to)
 
 	if (ask->op == OP_RESET)
 		return (size_t)sprintf(to, "r");
+	if (op_names_lease(ask->op)) {
+		len = ask->op == OP_HOLD
+			  ? (size_t)sprintf(to, "%" PRId64, ask->amount)
+			  : 0;
+		to[len++] = '#';
+		lease_name_write(to + len, ask->lease);
+		return len + LEASE_DIGITS;
+	}
 	if (ask->op == OP_GIVE_BACK)
 		return (size_t)sprintf(
 		    to, "%" PRId64 "@%" PRId64, ask->amount, ask->stamp);
@@ -130,7 +145,8 @@ check_retry(const struct limit *limit, const struct ask *ask, unsigned bucket,
 	struct decision later;
 
 	if (ask->op != OP_CONSUME || decision->allowed ||
-	    decision->retry_us == RETRY_NEVER || copy.log.fresh > 0)
+	    decision->retry_us == RETRY_NEVER || copy.log.fresh > 0 ||
+	    copy.log.cut > 0)
 		return;
 	decide(limit, OP_PEEK, ask->amount, now_us + decision->retry_us - 1,
 	    &copy, &later);
@@ -152,7 +168,10 @@ take_step(const struct ask *asks, const unsigned *buckets, unsigned count,
 		parts[i] = (struct query){.limit = limit_of(buckets[i]),
 		    .op = asks[i].op,
 		    .amount = asks[i].amount};
-		parts[i].bucket.numbers[0] = asks[i].stamp;
+		if (op_names_lease(asks[i].op))
+			parts[i].lease = asks[i].lease;
+		else
+			parts[i].bucket.numbers[0] = asks[i].stamp;
 		if (i > 0)
 			parts[i - 1].mate = &parts[i];
 		at[i] = (struct mate_bucket){now_us, all[buckets[i]], false};
@@ -176,7 +195,7 @@ take_both(const struct ask *asks, const unsigned *buckets, unsigned count,
 			check_retry(a[i].limit, &asks[i], buckets[i], now_us,
 			    &a[i].decision);
 			if (a[i].charged && a[i].amount > 0 &&
-			    a[i].op != OP_TAKE) {
+			    a[i].op != OP_TAKE && a[i].op != OP_HOLD) {
 				charges[charged % CHARGES].bucket = buckets[i];
 				charges[charged % CHARGES].amount =
 				    asks[i].amount;
@@ -225,7 +244,9 @@ add_plan_step(struct args *args, const struct step *step)
 		len += (size_t)sprintf(
 		    text + len, "%s%u ", len ? " " : "", step->buckets[i] + 1);
 		len += write_ask(limit, &step->asks[i], text + len);
+		text[len] = '\0';
 		if (limit->shadow && op_puts(step->asks[i].op) &&
+		    !op_names_lease(step->asks[i].op) &&
 		    step->asks[i].count == 1)
 			len += (size_t)sprintf(text + len, "?");
 	}
@@ -277,6 +298,7 @@ send_batch(
 			len += write_ask(
 			    &hashes[hash].limit, &steps[i].asks[0], text + len);
 		}
+		text[len] = '\0';
 		args_add(&args, "%s", len ? text : "0");
 	}
 	args_add_time(&args, now_us);
@@ -385,10 +407,11 @@ compare_leases(uint64_t count)
 		told[i] = new_bucket();
 	}
 	for (unsigned i = 0; i < HASHES; i++) {
-		hashes[i].limit =
-		    (struct limit){.algorithm = &algorithm_sliding_window,
-			.window_us = 1000000,
-			.shadow = i == 3};
+		hashes[i].limit = (struct limit){
+		    .algorithm = i % 2 ? &algorithm_concurrent
+				       : &algorithm_sliding_window,
+		    .window_us = 1000000,
+		    .shadow = i == 3};
 		random_leases(&hashes[i].limit);
 		snprintf(hashes[i].name, sizeof(hashes[i].name),
 		    "arithmetic:leases:%u", i);

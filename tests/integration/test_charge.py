@@ -134,7 +134,7 @@ class EitherStore:
         self.ask("PEEK both:1 0", "ALLOW")
         self.ask("CHARGE both:1 1", "ALLOW", 7)
         self.assertEqual(self.client.ask("TAKE both:1 1"),
-                         "ERR takealso TAKE is not for a limit that has also")
+                         "ERR takealso TAKE, HOLD and RELEASE are not for a limit that has also")
         self.ask("PEEK day:1 0", "ALLOW", 7)
 
     def test_what_comes_at_once_is_decided_in_order(self):

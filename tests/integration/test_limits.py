@@ -54,7 +54,7 @@ BAD_LIMITS = {
     "broken glob": (limit(match="a[b"), 2, "a [ without a ]"),
     "glob with a lone backslash": (limit(match="a\\"), 2, "lone backslash"),
     "unknown algorithm": (limit(algorithm="token_bucket"), 5,
-                          "algorithm must be leaky_bucket or fixed_window"),
+                          "algorithm must be leaky_bucket, fixed_window, sliding_window or concurrent"),
     "unknown on_error": (limit(on_error="maybe"), 5, "on_error must be"),
     "unknown shadow": (limit(shadow="maybe"), 5, "shadow must be yes or no"),
     "too much at once": (limit(capacity=1000000000, recharge="1h"), 1,

@@ -71,6 +71,8 @@ ERRORS = {
     "badamount": "ERR badamount amount must be a whole number"
                  " from -1000000000 to 1000000000",
     "badseconds": "ERR badseconds seconds is a number, as 2 or 0.5, or a time, as 500ms",
+    "badid": "ERR badid an id is 1 to 64 bytes of printable ASCII or UTF-8",
+    "noid": "ERR noid an id must follow the key",
     "noamount": "ERR noamount an amount must follow each key",
     "badcount": "ERR badcount a count is a whole number from 1 to 1000",
     "badglob": "ERR badglob the glob of keys is not one",
@@ -84,7 +86,9 @@ ERRORS = {
     "slowdown": "ERR slowdown too many wrong secrets came from this address; try later",
     "noperm": "ERR noperm this user may not ask that",
     "toomany": "ERR toomany more than 16 keys, with those of also",
-    "takealso": "ERR takealso TAKE is not for a limit that has also",
+    "takealso": "ERR takealso TAKE, HOLD and RELEASE are not for a limit that has also",
+    "nolease": "ERR nolease the limit of this key has no leases: it is not concurrent",
+    "notheld": "ERR notheld nothing is held under this id: its lease ended, or never began",
     "unavailable": "ERR unavailable the bucket could not be reset now",
     "clients": "ERR clients too many clients",
     "draining": "ERR draining the server is about to end",
@@ -311,7 +315,8 @@ class VerbsTest(ProtocolCase):
             lines = client.ask_many("HELP")
             self.assertEqual(
                 [line.split()[0] for line in lines],
-                ["CONSUME", "PEEK", "MCONSUME", "MPEEK", "CHARGE", "TAKE", "WAIT", "RESET", "EXPLAIN",
+                ["CONSUME", "PEEK", "MCONSUME", "MPEEK", "CHARGE", "TAKE", "WAIT", "HOLD",
+                 "RELEASE", "RESET", "EXPLAIN",
                  "LIMITS", "STATS", "STATUS", "TOP", "MONITOR", "AUTH", "PING", "READY", "HELP", "QUIT"])
 
     def test_quit_closes_after_all_is_answered_and_what_follows_is_not_done(self):

@@ -16,7 +16,7 @@ from test_service import Manager
 LIMITS = harness.ALL_KINDS
 
 # How many COMMAND lists.
-COMMANDS = 42
+COMMANDS = 44
 
 USAGE = ("Cell error: Store error: Usage: cl.throttle <key> <max_burst>"
          " <count per period> <period> [<quantity>]")

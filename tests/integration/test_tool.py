@@ -50,6 +50,7 @@ DAEMON_COMMANDS = {
     "consume": ["login:1"], "peek": ["login:1"], "reset": ["login:1"],
     "mconsume": ["login:1", "1"], "mpeek": ["login:1", "1", "login:2", "1"],
     "charge": ["login:1", "1"], "take": ["login:1", "1"],
+    "hold": ["job:1", "me"], "release": ["job:1", "me"],
     "explain": ["login:1"], "stats": [], "status": [], "why": ["login:1"], "top": [], "ping": [], "watch": ["--count", "1"],
 }
 REDIS_COMMANDS = {

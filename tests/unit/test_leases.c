@@ -151,6 +151,86 @@ START_TEST(debt_and_take_and_reset)
 }
 END_TEST
 
+static const struct limit semaphore = {
+    .algorithm = &algorithm_concurrent,
+    .capacity = 3,
+    .window_us = 10 * SECOND,
+};
+
+static struct decision
+ask_lease(enum op op, uint64_t name, int64_t amount, int64_t now_us)
+{
+	struct decision decision = {0};
+
+	leases_lease(&semaphore, op, name, amount, now_us, &bucket, &decision);
+	return decision;
+}
+
+START_TEST(what_is_held_counts_until_it_is_released)
+{
+	start();
+	check(ask_lease(OP_HOLD, 1, 1, START), true, 1, 10 * SECOND, 0);
+	check(ask_lease(OP_HOLD, 2, 2, START + SECOND), true, 3, 9 * SECOND, 0);
+	check(ask_lease(OP_HOLD, 3, 1, START + SECOND), false, 3, 9 * SECOND,
+	    9 * SECOND);
+	check(ask_lease(OP_RELEASE, 2, 1, START + SECOND), true, 1, 9 * SECOND,
+	    0);
+	check(ask_lease(OP_RELEASE, 2, 1, START + SECOND), false, 1, 9 * SECOND,
+	    0);
+	check(ask_lease(OP_HOLD, 3, 1, START + SECOND), true, 2, 9 * SECOND, 0);
+	ck_assert(!ask_lease(OP_RELEASE, 1, 1, START + 10 * SECOND).allowed);
+	ck_assert(ask_lease(OP_RELEASE, 3, 1, START + 10 * SECOND).allowed);
+	ck_assert_int_eq(bucket.log.log->count, 0);
+}
+END_TEST
+
+START_TEST(hold_again_renews_and_may_hold_another_amount)
+{
+	start();
+	ask_lease(OP_HOLD, 1, 1, START);
+	ask_lease(OP_HOLD, 2, 1, START);
+	check(ask_lease(OP_HOLD, 1, 1, START + SECOND), true, 2, 9 * SECOND, 0);
+	check(ask_lease(OP_HOLD, 1, 2, START + 2 * SECOND), true, 3, 8 * SECOND,
+	    0);
+	/* Its own lease is not in its way, so it waits for the other. */
+	check(ask_lease(OP_HOLD, 1, 3, START + 2 * SECOND), false, 3,
+	    8 * SECOND, 8 * SECOND);
+	check(ask_lease(OP_HOLD, 1, 4, START + 2 * SECOND), false, 3,
+	    8 * SECOND, RETRY_NEVER);
+	check(ask_lease(OP_HOLD, 1, 0, START + 3 * SECOND), true, 3, 7 * SECOND,
+	    0);
+	check(ask_lease(OP_HOLD, 1, 1, START + 3 * SECOND), true, 2, 7 * SECOND,
+	    0);
+	ck_assert_int_eq(
+	    ask_lease(OP_RELEASE, 2, 1, START + 4 * SECOND).level, 1);
+	ck_assert_int_eq(bucket.log.log->leases[0].end_us, START + 13 * SECOND);
+}
+END_TEST
+
+START_TEST(consume_gives_back_nothing_that_has_a_name)
+{
+	start();
+	ask_lease(OP_HOLD, 1, 2, START);
+	check(ask(&semaphore, OP_CONSUME, 1, START), true, 3, 10 * SECOND, 0);
+	check(ask(&semaphore, OP_CONSUME, -3, START), true, 2, 10 * SECOND, 0);
+	ck_assert(ask_lease(OP_RELEASE, 1, 1, START).allowed);
+}
+END_TEST
+
+START_TEST(holder_keeps_what_it_has_when_the_capacity_shrinks)
+{
+	struct limit small = semaphore;
+	struct decision decision = {0};
+
+	small.capacity = 1;
+	start();
+	ask_lease(OP_HOLD, 1, 3, START);
+	leases_lease(&small, OP_HOLD, 1, 2, START + SECOND, &bucket, &decision);
+	check(decision, true, 1, 10 * SECOND, 0);
+	ck_assert_int_eq(bucket.log.log->drops, 2);
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	uint32_t count;
@@ -269,6 +349,11 @@ leases_suite(void)
 	    tcase, give_back_takes_what_went_in_then_and_has_not_ended);
 	tcase_add_test(tcase, drops_keep_their_end_when_the_window_changes);
 	tcase_add_test(tcase, debt_and_take_and_reset);
+	tcase_add_test(tcase, what_is_held_counts_until_it_is_released);
+	tcase_add_test(tcase, hold_again_renews_and_may_hold_another_amount);
+	tcase_add_test(tcase, consume_gives_back_nothing_that_has_a_name);
+	tcase_add_test(
+	    tcase, holder_keeps_what_it_has_when_the_capacity_shrinks);
 	tcase_add_loop_test(
 	    tcase, texts_of_the_scripts_are_read, 0, COUNT(texts));
 	tcase_add_loop_test(

@@ -272,7 +272,8 @@ static const struct {
 	"rate must be a whole number, / and a unit (us ms s m h d), "
 	"as in 60/h or 10/15m"},
     {{{"algorithm=token_bucket"}},
-	"algorithm must be leaky_bucket, fixed_window or sliding_window"},
+	"algorithm must be leaky_bucket, fixed_window, sliding_window or "
+	"concurrent"},
     {{{"debt=-1"}}, "debt must be a whole number from 0 to 1000000000"},
     {{{"block=5m x3"}}, "block is a time, or one as in 5m x3 max 1d"},
     {{{"block=5m x3 max 1d 2"}}, "block is a time, or one as in 5m x3 max 1d"},

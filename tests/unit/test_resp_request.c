@@ -237,9 +237,9 @@ static const struct {
 	"*6\r\n$6\r\nconfig\r\n:-3\r\n*2\r\n+readonly\r\n+fast\r\n"
 	":0\r\n:0\r\n:0\r\n"},
     {"COMMAND LIST",
-	"*42\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$8\r\nmconsume\r\n"
-	"$5\r\nmpeek\r\n$6\r\ncharge\r\n$4\r\ntake\r\n$4\r\nwait\r\n$"
-	"5\r\nreset\r\n"
+	"*44\r\n$7\r\nconsume\r\n$4\r\npeek\r\n$8\r\nmconsume\r\n"
+	"$5\r\nmpeek\r\n$6\r\ncharge\r\n$4\r\ntake\r\n$4\r\nwait\r\n"
+	"$4\r\nhold\r\n$7\r\nrelease\r\n$5\r\nreset\r\n"
 	"$7\r\nexplain\r\n$6\r\nlimits\r\n$5\r\nstats\r\n$6\r\nstatus\r\n$"
 	"3\r\ntop\r\n$7\r\nmonitor\r\n$"
 	"5\r\ncache\r\n$6\r\nforget\r\n$4\r\nping\r\n"
@@ -251,7 +251,7 @@ static const struct {
 	"$5\r\nmulti\r\n$4\r\nexec\r\n$7\r\ndiscard\r\n"
 	"$5\r\nwatch\r\n$7\r\nunwatch\r\n$6\r\ndbsize\r\n"},
     {"COMMAND DOCS", "*0\r\n"},
-    {"COMMAND COUNT", ":42\r\n"},
+    {"COMMAND COUNT", ":44\r\n"},
 };
 
 START_TEST(greeting_is_responded_to)

@@ -374,8 +374,8 @@ static const struct {
     {"match = a\ncapacity = 5\nrecarge = 1s\n",
 	"f.ini:4:1: [a]: unknown word 'recarge', did you mean 'recharge'?"},
     {"match = a\ncapacity = 5\nalgorithm = fixed\nwindow = 1d\n",
-	"f.ini:4:13: [a]: algorithm must be leaky_bucket, fixed_window or "
-	"sliding_window"},
+	"f.ini:4:13: [a]: algorithm must be leaky_bucket, fixed_window, "
+	"sliding_window or concurrent"},
     {"match = a\ncapacity = 5\nalgoritm = fixed_window\nwindow = 1d\n",
 	"f.ini:4:1: [a]: unknown word 'algoritm', did you mean 'algorithm'?"},
 };

@@ -33,12 +33,20 @@ http_ask_key(struct http_ask *ask, const struct http_word *value)
 	    request_set(ask->request, ARGUMENT_KEY, ask->room, value->len));
 }
 
-/* Whether the verb has an amount that must be given, and is not negative. */
+/* Whether argument ${i} of the verb is that. */
+static bool
+http_ask_has(const struct http_ask *ask, size_t i, enum argument argument)
+{
+	return verb_argument(verb_rows[ask->request->verb].shape, i) ==
+	       argument;
+}
+
+/* Whether the verb has an amount that is not negative. */
 static bool
 http_ask_is_drops(const struct http_ask *ask)
 {
-	return verb_argument(verb_rows[ask->request->verb].shape, 1) ==
-	       ARGUMENT_DROPS;
+	return http_ask_has(ask, 1, ARGUMENT_DROPS) ||
+	       http_ask_has(ask, 2, ARGUMENT_DROPS);
 }
 
 static const struct http_problem *
@@ -52,6 +60,19 @@ http_ask_amount(struct http_ask *ask, const struct http_word *value)
 	return http_problem_of(request_set(ask->request,
 	    is_drops ? ARGUMENT_DROPS : ARGUMENT_AMOUNT, value->bytes,
 	    value->len));
+}
+
+static const struct http_problem *
+http_ask_id(struct http_ask *ask, const struct http_word *value)
+{
+	if (!http_ask_has(ask, 1, ARGUMENT_ID))
+		return HTTP_PROBLEM(BADNAME);
+	if (value->is_number)
+		return HTTP_PROBLEM(BADJSON);
+	if (http_ask_is_cut(value))
+		return http_problem_of(ERROR_BADID);
+	return http_problem_of(
+	    request_set(ask->request, ARGUMENT_ID, value->bytes, value->len));
 }
 
 static const struct http_problem *
@@ -87,6 +108,7 @@ static const struct {
 } parameters[] = {
     {"key", true, http_ask_key},
     {"amount", true, http_ask_amount},
+    {"id", true, http_ask_id},
     {"deny", false, http_ask_deny},
     {"wait", false, http_ask_wait},
 };
@@ -190,7 +212,10 @@ http_ask_end_one(const struct http_ask *ask)
 		return ask->request->amount < 0
 			   ? http_problem_of(ERROR_BADDROPS)
 			   : NULL;
-	if (http_ask_is_drops(ask) && !(ask->given & GIVEN_AMOUNT))
+	if (http_ask_has(ask, 1, ARGUMENT_ID) && ask->request->lease == 0)
+		return http_problem_of(ERROR_NOID);
+	if (http_ask_has(ask, 1, ARGUMENT_DROPS) &&
+	    !(ask->given & GIVEN_AMOUNT))
 		return http_problem_of(ERROR_NOAMOUNT);
 	return NULL;
 }

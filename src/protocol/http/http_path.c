@@ -26,6 +26,8 @@ const struct http_path http_paths[] = {
     {"/peek", HTTP_GET | HTTP_POST, DECISIONS, EACH, VERB_PEEK, NULL, false},
     {"/charge", HTTP_GET | HTTP_POST, DECISIONS, KEY, VERB_CHARGE, NULL, false},
     {"/take", HTTP_GET | HTTP_POST, DECISIONS, KEY, VERB_TAKE, NULL, false},
+    {"/hold", HTTP_POST, DECISIONS, KEY, VERB_HOLD, NULL, false},
+    {"/release", HTTP_POST, DECISIONS, KEY, VERB_RELEASE, NULL, false},
     {"/reset", HTTP_POST, DECISIONS, KEY, VERB_RESET, NULL, false},
     {"/explain", HTTP_GET, ALL, KEY, VERB_EXPLAIN, HTTP_PLAIN, false},
     {"/json", HTTP_POST, DECISIONS, ENVOY, VERB_MCONSUME, NULL, false},

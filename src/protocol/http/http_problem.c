@@ -57,6 +57,7 @@ static const struct {
 	    : (error) == ERROR_WRONGPASS   ? 401                               \
 	    : (error) == ERROR_SLOWDOWN    ? 429                               \
 	    : (error) == ERROR_NOPERM      ? 403                               \
+	    : (error) == ERROR_NOTHELD     ? 409                               \
 	    : (error) >= ERROR_UNAVAILABLE ? 503                               \
 					   : 400)
 

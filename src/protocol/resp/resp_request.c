@@ -127,7 +127,7 @@ resp_request_wants_map(
 		return false;
 	argument = verb_argument(shape, last - 2);
 	return (argument == ARGUMENT_AMOUNT || argument == ARGUMENT_DROPS ||
-		   argument == ARGUMENT_SECONDS ||
+		   argument == ARGUMENT_SECONDS || argument == ARGUMENT_ID ||
 		   argument == ARGUMENT_EACH_AMOUNT) &&
 	       resp_word_is(&command->words[last], "MAP");
 }

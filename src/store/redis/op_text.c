@@ -1,5 +1,7 @@
 #include "store/redis/op_text.h"
 
+#include "limit/leases.h"
+
 size_t
 op_text_write(char *to, const struct query *query, int64_t count)
 {
@@ -9,7 +11,13 @@ op_text_write(char *to, const struct query *query, int64_t count)
 		to[len++] = 'r';
 		return len;
 	}
-	len += num_write_int(to, query->amount);
+	if (query->op != OP_RELEASE)
+		len += num_write_int(to, query->amount);
+	if (op_names_lease(query->op)) {
+		to[len++] = '#';
+		lease_name_write(to + len, query->lease);
+		return len + LEASE_DIGITS;
+	}
 	if (op_takes_out(query->op)) {
 		to[len++] = query->op == OP_LEAVE ? '=' : '@';
 		len += num_write_int(to + len, bucket_stamp(&query->bucket));

@@ -15,7 +15,8 @@
 #define OP_TEXT_MAX (3 * NUM_MAX_LEN + 3)
 
 /** Write what ${query} asks, ${count} times in a row; the count of OP_RESET,
- * OP_GIVE_BACK and OP_LEAVE is 1.  The forms are those of lua/batch.lua and
+ * OP_GIVE_BACK and OP_LEAVE is 1, and what names a lease does the same once or
+ * often.  The forms are those of lua/batch.lua and
  * lua/plan.lua. Return the length, at most OP_TEXT_MAX. */
 size_t op_text_write(char *to, const struct query *query, int64_t count);
 

@@ -43,7 +43,7 @@ plan_run_end(const struct query *query, int64_t *count)
 	const struct query *next;
 
 	*count = 1;
-	if (query->mate || !op_puts(query->op))
+	if (query->mate || !op_puts(query->op) || op_names_lease(query->op))
 		return query;
 	for (; (next = query->next); query = next, ++*count)
 		if (next->mate || next->entry != query->entry ||
@@ -73,7 +73,8 @@ plan_write_op(
 
 	to[len++] = ' ';
 	len += op_text_write(to + len, query, count);
-	if (query->limit->shadow && op_puts(query->op) && count == 1)
+	if (query->limit->shadow && op_puts(query->op) &&
+	    !op_names_lease(query->op) && count == 1)
 		to[len++] = '?';
 	return len;
 }

@@ -1,0 +1,26 @@
+#include "gate/check_internal.h"
+#include "limit/algorithm.h"
+
+enum check_outcome
+check_outcome_of(const struct query *query)
+{
+	const bool is_unavailable = query->result == RESULT_UNAVAILABLE;
+
+	if (query->op == OP_RESET)
+		return is_unavailable ? OUTCOME_UNAVAILABLE : OUTCOME_RESET;
+	if (query->op == OP_RELEASE && !query->decision.allowed)
+		return is_unavailable ? OUTCOME_UNRELEASED : OUTCOME_NOTHELD;
+	return OUTCOME_DECISION;
+}
+
+bool
+check_lacks_leases(struct check *check)
+{
+	const struct limit *limit = check->query.limit;
+
+	if (!limit || limit->algorithm->lease || limit->action != ACTION_NONE)
+		return false;
+	check->outcome = OUTCOME_NOLEASE;
+	check_set_state(check, CHECK_DECIDED);
+	return true;
+}

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "limit/word.h"
+#include "limit/leases.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,8 +167,10 @@ override_scale(struct limit *to, const struct limit *limit, int64_t times)
 	to->is_overridden = true;
 	if (limit->action != ACTION_NONE)
 		return;
-	to->capacity =
-	    override_times(limit->capacity, times, LIMIT_CAPACITY_MAX);
+	/* A log has a length that it may have. */
+	to->capacity = override_times(limit->capacity, times,
+	    limit->algorithm->has_log ? LEASES_MAX - limit->debt
+				      : LIMIT_CAPACITY_MAX);
 	/* No rate is above the highest. */
 	if (ns > 0)
 		limit_set_recharge(to, ns / times > 1000 ? ns / times : 1000);

@@ -317,7 +317,7 @@ class VerbsTest(ProtocolCase):
                 [line.split()[0] for line in lines],
                 ["CONSUME", "PEEK", "MCONSUME", "MPEEK", "CHARGE", "TAKE", "WAIT", "HOLD",
                  "RELEASE", "RESET", "EXPLAIN",
-                 "LIMITS", "STATS", "STATUS", "TOP", "MONITOR", "AUTH", "PING", "READY", "HELP", "QUIT"])
+                 "LIMITS", "STATS", "STATUS", "TOP", "MONITOR", "CACHE", "FORGET", "AUTH", "PING", "READY", "HELP", "QUIT"])
 
     def test_quit_closes_after_all_is_answered_and_what_follows_is_not_done(self):
         daemon = self.start()

@@ -63,6 +63,8 @@ memory_put_at(struct memory *memory, struct stripe *stripe,
 		if (!memory_is_free(slot))
 			memory_remove_at(
 			    memory, stripe, (uint32_t)(slot - stripe->slots));
+		else if (algorithm->has_log)
+			memory_drop_log(memory, bucket);
 		return true;
 	}
 	if (!memory_is_free(slot) ||
@@ -78,10 +80,12 @@ memory_put(struct memory *memory, struct stripe *stripe,
     const struct limit *limit, struct hash128 id, const struct bucket *bucket,
     int64_t now_us)
 {
+	struct memory_slot *slot = memory_find(memory, stripe, id);
 	struct bucket kept = *bucket;
 
-	return memory_put_at(memory, stripe, memory_find(memory, stripe, id),
-	    limit, id, &kept, now_us);
+	if (limit->algorithm->has_log)
+		kept.log.log = memory_unpack(slot).log.log;
+	return memory_put_at(memory, stripe, slot, limit, id, &kept, now_us);
 }
 
 void
@@ -212,8 +216,10 @@ memory_lease_at(struct memory *memory, struct stripe *stripe,
 	const int64_t time_us =
 	    memory_time(stripe, query->limit->algorithm, now_us);
 	struct bucket bucket = memory_unpack(slot);
+	/* OP_RELEASE needs a log, but no more room in it. */
+	const uint32_t more = query->op == OP_HOLD || !bucket.log.log;
 
-	if (!memory_make_log(memory, &bucket, 1, time_us))
+	if (!memory_make_log(memory, &bucket, more, time_us))
 		return false;
 	mates_decide_alone(query, time_us, &bucket, &query->decision);
 	return memory_put_at(

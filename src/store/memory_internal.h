@@ -211,8 +211,10 @@ memory_find(
  * Buckets, in a stripe whose lock is held.
  */
 
-/** Have the bucket ${id} of ${limit} be ${bucket}; a drained one is removed.
- * Return whether there was room. */
+/** Have the bucket ${id} of ${limit} be ${bucket}, which has changed since it
+ * was read; a drained one is removed.  Its log is the slot's: what was put
+ * meanwhile may have swept the slot, or moved the log.  Return whether there
+ * was room. */
 bool memory_put(struct memory *memory, struct stripe *stripe,
     const struct limit *limit, struct hash128 id, const struct bucket *bucket,
     int64_t now_us) MUST_USE;

@@ -71,6 +71,14 @@ memory_find_mates(struct memory_mates *mates)
 	}
 }
 
+/* As the table has it now; of a free slot: an empty one. */
+static struct bucket
+memory_read_mate(const struct memory_mates *mates, unsigned i)
+{
+	return memory_unpack(
+	    memory_find(mates->memory, mates->stripes[i], mates->ids[i]));
+}
+
 static void
 memory_read_mates(struct memory_mates *mates)
 {
@@ -81,9 +89,7 @@ memory_read_mates(struct memory_mates *mates)
 
 		at->now_us = memory_time(
 		    mates->stripes[i], query->limit->algorithm, query->now_us);
-		/* Of a free slot: an empty one. */
-		at->bucket = memory_unpack(memory_find(
-		    mates->memory, mates->stripes[i], mates->ids[i]));
+		at->bucket = memory_read_mate(mates, i);
 		mates->before[i] = at->bucket;
 	}
 }
@@ -97,7 +103,7 @@ memory_put_mate(struct memory_mates *mates, const struct query *query,
 }
 
 /* Undo what was written of number ${i}.  A log has changed in its place: what
- * went in is given back, and what the client gave back stays so. */
+ * went in is given back. */
 static bool
 memory_undo_mate(
     struct memory_mates *mates, const struct query *query, unsigned i)
@@ -106,11 +112,9 @@ memory_undo_mate(
 	struct bucket *before = &mates->before[i];
 
 	if (query->limit->algorithm->has_log) {
-		*before = memory_unpack(memory_find(
-		    mates->memory, mates->stripes[i], mates->ids[i]));
-		if (query->amount > 0)
-			decide_give_back(query->limit, query->amount,
-			    bucket_stamp(&at->bucket), at->now_us, before);
+		*before = memory_read_mate(mates, i);
+		decide_give_back(query->limit, query->amount,
+		    bucket_stamp(&at->bucket), at->now_us, before);
 	}
 	return memory_put_mate(mates, query, i, before);
 }
@@ -124,12 +128,15 @@ memory_undo_mates(
 	struct query *query = mates->first;
 
 	for (unsigned i = 0; i < mates->count; i++, query = query->mate) {
-		bool kept = i >= place || !mates->buckets[i].changed ||
-			    memory_undo_mate(mates, query, i);
+		bool written =
+		    i < place && query->amount > 0 && mates->buckets[i].changed;
+		bool kept = !written || memory_undo_mate(mates, query, i);
 
 		assert(kept);
 		(void)kept;
 		query->charged = false;
+		if (query->limit->algorithm->has_log)
+			mates->before[i] = memory_read_mate(mates, i);
 		if (query != full)
 			decide(query->limit, OP_PEEK, mates_peek_amount(query),
 			    mates->buckets[i].now_us, &mates->before[i],
@@ -137,15 +144,16 @@ memory_undo_mates(
 	}
 }
 
-/* Write what has changed.  The start of a block may find no room; it is lost
- * then, as it is for a query that is alone. */
-static void
-memory_write_mates(struct memory_mates *mates)
+/* Write what has changed of those that put drops in, or of the others.  Return
+ * whether all have what they need.  The start of a block may find no room; it
+ * is lost then, as it is for a query that is alone. */
+static bool
+memory_write_mates(struct memory_mates *mates, bool puts)
 {
 	struct query *query = mates->first;
 
 	for (unsigned i = 0; i < mates->count; i++, query = query->mate) {
-		if (!mates->buckets[i].changed ||
+		if ((query->amount > 0) != puts || !mates->buckets[i].changed ||
 		    memory_put_mate(mates, query, i, &mates->buckets[i].bucket))
 			continue;
 		if (!query->charged)
@@ -154,9 +162,10 @@ memory_write_mates(struct memory_mates *mates)
 		memory_decide_when_full(mates->memory, &query->decision);
 		if (!query->decision.allowed && !query->limit->shadow) {
 			memory_undo_mates(mates, query, i);
-			return;
+			return false;
 		}
 	}
+	return true;
 }
 
 void
@@ -169,7 +178,10 @@ memory_decide_together(struct memory *memory, struct query *first)
 	memory_lock_stripes(&mates);
 	memory_read_mates(&mates);
 	mates_decide(first, mates.buckets);
-	memory_write_mates(&mates);
+	/* Only those that put drops in need room, and may have to be undone: a
+	 * bucket that is removed meanwhile may find none again. */
+	if (memory_write_mates(&mates, true))
+		(void)memory_write_mates(&mates, false);
 	memory_unlock_stripes(&mates);
 	for (struct query *query = first; query; query = query->mate, i++) {
 		query->decided_by = DECIDED_BY_MEMORY;

@@ -822,6 +822,42 @@ START_TEST(threads_fill_a_share_exactly)
 }
 END_TEST
 
+/* The first gives back all that is in its bucket, the second finds no room:
+ * meanwhile the first limit may have no other bucket. */
+START_TEST(joint_that_gives_back_and_finds_no_room_changes_nothing)
+{
+	struct memory *memory = table(100, false);
+	struct limit many = leaky(10, SECOND, 0), few = many, rest = many;
+	struct query queries[2];
+
+	few.id = (struct hash128){2, 20};
+	few.max_buckets = 10;
+	rest.id = (struct hash128){3, 30};
+	for (unsigned i = 0; i < 100; i++) {
+		consume(memory, &few, any_key(1000 + i), 1, START);
+		consume(memory, &many, any_key(i), 1, START);
+	}
+	for (unsigned i = 0; i < 100; i++)
+		consume(memory, &rest, any_key(3000 + i), 1, START);
+	ck_assert_uint_eq(memory_buckets(memory), 100);
+	for (unsigned i = 0; i < 100; i++) {
+		queries[0] = (struct query){.limit = &many,
+		    .key = any_key(i),
+		    .amount = -1,
+		    .now_us = START,
+		    .mate = &queries[1]};
+		queries[1] = (struct query){.limit = &few,
+		    .key = any_key(2000),
+		    .amount = 1,
+		    .now_us = START};
+		memory_decide_together(memory, queries);
+		ck_assert(!queries[1].decision.allowed);
+	}
+	ck_assert_uint_eq(memory_buckets(memory), 100);
+	memory_free(memory);
+}
+END_TEST
+
 START_TEST(store_answers_at_once)
 {
 	struct limit limit = leaky(5, SECOND, 0);
@@ -888,6 +924,8 @@ memory_suite(void)
 	tcase_add_test(tcase, threads_on_one_key_are_let_exactly_the_capacity);
 	tcase_add_test(tcase, threads_fill_the_table_exactly);
 	tcase_add_test(tcase, threads_fill_a_share_exactly);
+	tcase_add_test(
+	    tcase, joint_that_gives_back_and_finds_no_room_changes_nothing);
 	tcase_add_test(tcase, store_answers_at_once);
 	suite_add_tcase(suite, tcase);
 	return suite;

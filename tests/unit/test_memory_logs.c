@@ -119,6 +119,92 @@ START_TEST(joint_that_finds_no_room_takes_nothing)
 }
 END_TEST
 
+/* The same, of a key that had no bucket. */
+START_TEST(joint_that_finds_no_room_leaves_no_log)
+{
+	struct memory *memory = table(2);
+	struct query queries[2] = {
+	    {.limit = &limit, .key = key_at(1), .amount = 2, .now_us = START},
+	    {.limit = &limit, .key = key_at(2), .amount = 1, .now_us = START}};
+
+	queries[0].mate = &queries[1];
+	memory_decide_together(memory, &queries[0]);
+	ck_assert(!queries[1].decision.allowed);
+	ck_assert_int_eq(queries[0].decision.level, 0);
+	ck_assert_uint_eq(memory_buckets(memory), 0);
+	ck_assert_uint_eq(memory->log_bytes, 0);
+	memory_free(memory);
+}
+END_TEST
+
+/* What a joint writes first makes room, and may sweep another bucket of it. */
+START_TEST(joint_outlives_the_sweep_of_its_own_bucket)
+{
+	struct memory *memory = table(5);
+	const int64_t later = START + 2 * SECOND;
+	struct query queries[2] = {
+	    {.limit = &limit, .key = key_at(2), .amount = 1, .now_us = later},
+	    {.limit = &limit, .key = key_at(1), .amount = 2, .now_us = later}};
+
+	ask(memory, 1, OP_CONSUME, 3, START);
+	memory->stripe[0].hand = 0;
+	while (memory_is_free(&memory->slots[memory->stripe[0].hand]))
+		memory->stripe[0].hand++;
+	queries[0].mate = &queries[1];
+	memory_decide_together(memory, &queries[0]);
+	ck_assert(queries[1].decision.allowed);
+	ck_assert_int_eq(ask(memory, 1, OP_PEEK, 0, later).level, 2);
+	ck_assert_int_eq(ask(memory, 2, OP_PEEK, 0, later).level, 1);
+	memory_free(memory);
+}
+END_TEST
+
+START_TEST(what_holds_nothing_leaves_no_log)
+{
+	static const enum op ops[] = {OP_RELEASE, OP_HOLD, OP_HOLD};
+	static const int64_t amounts[] = {0, 0, 101};
+	struct memory *memory = table(1000);
+	struct limit leased = limit;
+
+	leased.algorithm = &algorithm_concurrent;
+	for (unsigned i = 0; i < 3; i++) {
+		struct query query = {.limit = &leased,
+		    .key = key_at(1),
+		    .op = ops[i],
+		    .lease = lease_name("a", 1),
+		    .amount = amounts[i]};
+
+		memory_decide_query(memory, &query, START);
+		ck_assert_uint_eq(memory_buckets(memory), 0);
+		ck_assert_uint_eq(memory->log_bytes, 0);
+	}
+	memory_free(memory);
+}
+END_TEST
+
+/* Two leases fill the only log that there is room for. */
+START_TEST(release_needs_no_room)
+{
+	struct memory *memory = table(2);
+	struct limit leased = limit;
+	struct query query = {
+	    .limit = &leased, .key = key_at(1), .op = OP_HOLD, .amount = 1};
+
+	leased.algorithm = &algorithm_concurrent;
+	for (query.lease = 1; query.lease <= 3; query.lease++) {
+		memory_decide_query(memory, &query, START);
+		ck_assert(query.decision.allowed == (query.lease < 3));
+	}
+	query.op = OP_RELEASE;
+	for (query.lease = 1; query.lease <= 2; query.lease++) {
+		memory_decide_query(memory, &query, START);
+		ck_assert(query.decision.allowed);
+	}
+	ck_assert_uint_eq(memory->log_bytes, 0);
+	memory_free(memory);
+}
+END_TEST
+
 struct asking {
 	struct memory *memory;
 	unsigned allowed;
@@ -168,6 +254,10 @@ memory_logs_suite(void)
 	tcase_add_test(tcase, reset_frees_the_log);
 	tcase_add_test(tcase, logs_have_no_more_memory_than_the_buckets);
 	tcase_add_test(tcase, joint_that_finds_no_room_takes_nothing);
+	tcase_add_test(tcase, joint_that_finds_no_room_leaves_no_log);
+	tcase_add_test(tcase, joint_outlives_the_sweep_of_its_own_bucket);
+	tcase_add_test(tcase, what_holds_nothing_leaves_no_log);
+	tcase_add_test(tcase, release_needs_no_room);
 	tcase_add_test(tcase, threads_admit_the_capacity_together);
 	suite_add_tcase(suite, tcase);
 	return suite;

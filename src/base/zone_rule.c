@@ -222,14 +222,16 @@ zone_rule_span_at(const struct zone_rule *rule, int64_t at)
 {
 	struct zone_span span = {INT64_MIN, INT64_MAX, rule->offset};
 	int64_t year =
-	    civil_of(civil_floor(at + rule->offset, CIVIL_DAY)).year - 1;
-	struct zone_change changes[6];
+	    civil_of(civil_floor(at + rule->offset, CIVIL_DAY)).year - 2;
+	struct zone_change changes[10];
 	unsigned count = 0;
 
 	if (!rule->has_summer)
 		return span;
-	/* Times of a date may be days away from it, so also in another year. */
-	for (; count < 6; year++) {
+	/* Times of a date may be days away from it, so also in another year:
+	 * the changes around ${at} may be those of the years next to its
+	 * neighbours. */
+	for (; count < 10; year++) {
 		changes[count++] = (struct zone_change){
 		    zone_rule_local(year, &rule->begins) - rule->offset,
 		    rule->summer_offset};

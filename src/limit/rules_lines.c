@@ -83,6 +83,19 @@ rules_lines_read(struct rules_reading *reading, const struct rules_line *line)
 	rules_text_finish_limit(reading);
 }
 
+/* Each ends with a newline. */
+static void
+rules_lines_read_all(struct rules_reading *reading, struct buf *lines)
+{
+	const char *at = buf_data(lines), *end = at + buf_len(lines), *stop;
+
+	for (; at < end; at = stop + 1) {
+		stop = memchr(at, '\n', (size_t)(end - at));
+		rules_lines_read(
+		    reading, &(struct rules_line){at, (size_t)(stop - at)});
+	}
+}
+
 /* A limit of Turnstile is read as the lines that say the same. */
 static void
 rules_lines_read_turnstile(
@@ -92,7 +105,6 @@ rules_lines_read_turnstile(
 	struct limit_error why;
 	enum turnstile_result result =
 	    turnstile_write(&lines, member->bytes, member->len, &why);
-	const char *at = buf_data(&lines), *end = at + buf_len(&lines), *stop;
 
 	if (result == TURNSTILE_WRONG)
 		rules_text_blame(reading, &reading->place, NULL, why.reason);
@@ -100,11 +112,7 @@ rules_lines_read_turnstile(
 		rules_text_say(&reading->doubts, reading, &reading->place, NULL,
 		    why.reason);
 	else
-		for (; at < end; at = stop + 1) {
-			stop = memchr(at, '\n', (size_t)(end - at));
-			rules_lines_read(reading,
-			    &(struct rules_line){at, (size_t)(stop - at)});
-		}
+		rules_lines_read_all(reading, &lines);
 	buf_free(&lines);
 }
 

@@ -73,6 +73,8 @@ START_TEST(rules_may_have_odd_days_and_times)
 	    rule("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0");
 	struct zone_rule godthab = rule("<-02>2<-01>,M3.5.0/-1,M10.5.0/0");
 	struct zone_rule julian = rule("ABC3DEF,J60/0,J61/0");
+	struct zone_rule late = rule("ABC0DEF5,0365/40,0365/26");
+	struct zone_rule early = rule("ABC0DEF,0/-144,0/-145");
 	struct zone_rule numbered = rule("ABC3DEF,59/0,60/0");
 
 	for (int64_t at = 1700000000; at < 1800000000; at += 10000000)
@@ -82,6 +84,11 @@ START_TEST(rules_may_have_odd_days_and_times)
 	    zone_rule_span_at(&lord_howe, 1782864000).offset, 37800);
 	ck_assert_int_eq(
 	    zone_rule_span_at(&lord_howe, 1767225600).offset, 39600);
+	/* Until a day of January, what changed last changed a year and days
+	 * ago; what comes next may be in a December. */
+	ck_assert_int_eq(zone_rule_span_at(&late, 946684800).offset, -5 * 3600);
+	check_span(zone_rule_span_at(&early, 1798675200), 1798243200,
+	    1829772000, 3600);
 	/* The Saturday before, at 23:00 of local time. */
 	ck_assert_int_eq(
 	    zone_rule_span_at(&godthab, 1780000000).from, 1774746000);

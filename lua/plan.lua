@@ -5,13 +5,16 @@
 -- script.
 --
 -- KEYS  one hash a limit; its fields are the buckets.  Behind it its older names, if
---       it has any.
--- ARGV  for each hash in turn: the name of the algorithm, the parameters of the
---       limit, the time to live of the hash in milliseconds, the number of buckets
---       n, "n m" or "n m m", n fields, and m times n older names, all as for a batch.
---       Behind those of the last hash, each argument is a step: "BUCKET OP", or
---       "BUCKET OP BUCKET OP ...".  BUCKET is a number, from 1, in the order of
---       the fields; no bucket twice in a step.  OP is one of
+--       it has any.  Behind them, for each step that has an id, in their order: the
+--       names of its memo, the one to write under first.
+-- ARGV  how many of KEYS are hashes.  For each hash in turn: the name of the
+--       algorithm, the parameters of the limit, the time to live of the hash in
+--       milliseconds, the number of buckets n, "n m" or "n m m", n fields, and m
+--       times n older names, all as for a batch.  Behind those of the last hash,
+--       each argument is a step: "BUCKET OP", or "BUCKET OP BUCKET OP ..."; "=NAMES
+--       MS" and a blank before it if it has an id, whose memo has NAMES names, and
+--       lives for MS milliseconds.  BUCKET is a number, from 1, in the order of the
+--       fields; no bucket twice in a step.  OP is one of
 --         AMOUNT        consume; AMOUNT!MOST, AMOUNT+TIME and AMOUNT~ as for a batch
 --         ...*COUNT     so many times in a row; in a step about one bucket
 --         ...?          but never keep the others from passing
@@ -20,7 +23,15 @@
 --         AMOUNT@STAMP  give back what has not leaked of AMOUNT drops, which were
 --                       put in when the bucket's first number became STAMP
 --         AMOUNT=STAMP  the same, if no more were put in since
--- Reply: as of a batch.  A step about a bucket that is none is left out.
+-- Reply: as of a batch; behind the buckets, for each step that has an id, its memo,
+--       or nil if the step was taken.  A step about a bucket that is none is left
+--       out.
+--
+-- A memo is what a step was when its id came first: "ASKED\nTIME PASSED", ASKED
+-- being the AMOUNT! or AMOUNT~ of each part, PASSED 1 or 0, and for each part
+-- "\nGOT TEXT", GOT being what went in if it is a take, else 1 or 0, and TEXT the
+-- bucket before.  A step whose id has a memo is not taken.  But a denial counts only
+-- as long as the step would still be denied.
 
 local reply = {time[1], time[2]}
 local made = {}
@@ -35,8 +46,9 @@ local count = 0
 local hash_of, field_at, text_of, older_of, home_of = {}, {}, {}, {}, {}
 local a, b, held_a, held_b, is_foreign, touched = {}, {}, {}, {}, {}, {}
 
--- By the place in a step: the bucket, and what the step makes of it.
-local part, new_a, new_b, passes, touches = {}, {}, {}, {}, {}
+-- By the place in a step: the bucket, what the step makes of it, and what went in if
+-- that is a take.
+local part, new_a, new_b, passes, touches, got = {}, {}, {}, {}, {}, {}
 
 -- The algorithm of hash k, with the parameters of its limit.
 local function prepared(k)
@@ -100,18 +112,19 @@ local function try_op(i, op)
 			kind == '=')
 		return left, block, true, touches
 	end
-	local fill, block, passed, touches = algorithm.consume(a[i], b[i], amount,
+	local fill, block, passed, touches, drops_in = algorithm.consume(a[i], b[i], amount,
 		tonumber(times) or 1, kind, number)
-	return fill, block, passed, touches, not passed and shadow == ''
+	return fill, block, passed, touches, not passed and shadow == '', drops_in
 end
 
--- Most steps consume an amount.
-local function take_step(step)
+-- Find out what the step makes of its buckets.  Return how many it has, or nil if one
+-- is none, and whether one of them denies it.  Most steps consume an amount.
+local function try_parts(step)
 	local n, denied = 0, false
 	for number, op in gmatch(step, '(%d+) (%S+)') do
 		local i, amount, denies = number + 0, tonumber(op), false
 		if not a[i] then
-			return
+			return nil
 		end
 		n = n + 1
 		part[n] = i
@@ -120,16 +133,95 @@ local function take_step(step)
 				prepared(hash_of[i]).consume(a[i], b[i], amount, 1, '')
 			denies = not passes[n]
 		else
-			new_a[n], new_b[n], passes[n], touches[n], denies = try_op(i, op)
+			new_a[n], new_b[n], passes[n], touches[n], denies, got[n] = try_op(i, op)
 		end
 		denied = denied or denies
 	end
+	return n, denied
+end
+
+local function put_parts(n, denied)
 	for p = 1, n do
 		if not denied or not passes[p] then
 			local i = part[p]
 			a[i], b[i] = new_a[p], new_b[p]
 			touched[i] = touched[i] or touches[p]
 		end
+	end
+end
+
+local function take_step(step)
+	local n, denied = try_parts(step)
+	if n then
+		put_parts(n, denied)
+	end
+end
+
+local memos = {} -- to be written: their texts and times to live, by name
+
+-- What takes a step that has an id; the names of memos are in KEYS from ${at} on.
+local function open_memos(at)
+	local LONGEST_MEMO = 2048
+	local replies = count + 2
+
+	-- The memo under one of the names, or false; or why there is none that can
+	-- be read.
+	local function find(names)
+		local memo = memos[KEYS[at]] and memos[KEYS[at]].text
+		for i = at, at + names - 1 do
+			memo = memo or try('GET', KEYS[i])
+		end
+		if memo and (memo.err or #memo > LONGEST_MEMO) then
+			return nil, explain(memo, memo)
+		end
+		return memo
+	end
+
+	local function write_memo(asked, n, denied)
+		local lines = {asked, format(ONE, now) .. (denied and ' 0' or ' 1')}
+		for p = 1, n do
+			local i = part[p]
+			local text = reply[i + 2] or ''
+			if a[i] ~= held_a[i] or b[i] ~= held_b[i] then
+				text = prepared(hash_of[i]).write(a[i], b[i])
+			end
+			lines[p + 2] = (got[p] or passes[p] and 1 or 0) .. ' ' .. text
+		end
+		return table.concat(lines, '\n')
+	end
+
+	local function take(step, names, ms)
+		got = {}
+		local n, denied = try_parts(step)
+		if not n then
+			return false
+		end
+		local memo, why = find(names)
+		if why then
+			return why
+		end
+		local asked = {}
+		for op in gmatch(step, '%d+ (%S+)') do
+			local amount, kind = match(op, OP)
+			asked[#asked + 1] = amount .. kind
+		end
+		asked = table.concat(asked, ' ')
+		if memo then
+			local said, passed = match(memo, '^(.-)\n%d+ ([01])')
+			if said ~= asked or passed ~= '0' or denied then
+				return memo
+			end
+		end
+		memos[KEYS[at]] = {text = write_memo(asked, n, denied), ms = ms}
+		put_parts(n, denied)
+		return false
+	end
+
+	return function(step)
+		local names, ms, rest = match(step, '^=(%d+) (%d+) (.*)$')
+		replies = replies + 1
+		reply[replies] = take(rest, names + 0, ms)
+		at = at + names
 	end
 end
 
@@ -142,12 +234,17 @@ local function new_text(i)
 	return prepared(hash_of[i]).write(a[i], b[i])
 end
 
-local at, k = 1, 1
-while k <= #KEYS do
+local hashes, at, k, take_once = argv[1] + 0, 2, 1, nil
+while k <= hashes do
 	k, at = open_buckets(k, at)
 end
 for i = at, #argv do
-	take_step(argv[i])
+	if string.byte(argv[i]) == 61 then -- "="
+		take_once = take_once or open_memos(hashes + 1)
+		take_once(argv[i])
+	else
+		take_step(argv[i])
+	end
 end
 for i = 1, count do
 	local new = new_text(i)
@@ -163,7 +260,10 @@ for i = 1, count do
 		values[#values + 1] = new
 	end
 end
-for k = 1, #KEYS do
+for name, memo in pairs(memos) do
+	call('SET', name, memo.text, 'PX', memo.ms)
+end
+for k = 1, hashes do
 	write_fields(KEYS[k], set[k], forget[k], ttl[k])
 end
 return reply

@@ -75,15 +75,16 @@ end
 
 -- Put in ${amount} drops, ${count} times in a row: consume them, or, if ${kind} is
 -- '!', charge them, up to ${most} drops in the bucket, or, if it is '~', take as many
--- as fit.  Return what the bucket is then, whether all of them passed, and whether its
--- text must be of this window.
+-- as fit.  Return what the bucket is then, whether all of them passed, whether its
+-- text must be of this window, and, if it is '~', how many went in.
 local function consume(level, block, amount, count, kind, most)
 	if kind ~= '!' then
 		most = capacity
 	end
 	if kind == '~' and amount > 0 then
 		local fit = level < capacity and capacity - level or 0
-		return level + math.min(fit, amount * count), block, fit > 0, true
+		local got = math.min(fit, amount * count)
+		return level + got, block, fit > 0, true, got
 	elseif amount == 0 or amount > most then
 		return level, block, amount == 0, false
 	elseif amount < 0 then

@@ -185,8 +185,9 @@ end
 
 -- Put in ${amount} drops, ${count} times in a row: consume them, or, if ${kind} is
 -- '!', charge them, up to ${most} drops in the bucket, if it is '+', put in what has
--- room within ${most} microseconds, or, if it is '~', take as many as fit.  Return what the bucket is then, whether all of them passed, and whether its
--- text must be of this recharge.
+-- room within ${most} microseconds, or, if it is '~', take as many as fit.  Return
+-- what the bucket is then, whether all of them passed, whether its text must be of
+-- this recharge, and, if it is '~', how many went in.
 local function consume(fill, block, amount, count, kind, most)
 	local top, is_free = full, false
 	local left = block -- of the block
@@ -195,7 +196,8 @@ local function consume(fill, block, amount, count, kind, most)
 	end
 	if kind == '~' and amount > 0 then
 		local fit = left == 0 and fill < full and floor((full - fill) / recharge) or 0
-		return fill + math.min(fit, amount * count) * recharge, block, fit > 0, true
+		local got = math.min(fit, amount * count)
+		return fill + got * recharge, block, fit > 0, true, got
 	elseif kind == '!' then
 		top, is_free = most * recharge, most > capacity
 	elseif kind == '+' then

@@ -7,8 +7,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
-#include "limit/key.h"
-#include "limit/limit.h"
+#include "cli/client_words.h"
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/gate_client.h"
@@ -61,40 +60,6 @@ client_send(struct tool *tool, struct gate_client *client, const char *request)
 	return NULL;
 }
 
-static int
-client_check_key(const char *key)
-{
-	if (key_is_valid(key, strlen(key)))
-		return 0;
-	tool_error("a key is 1 to %d bytes of printable ASCII or UTF-8, "
-		   "without blanks",
-	    KEY_TEXT_MAX);
-	return -1;
-}
-
-static int
-client_check_amount(const char *text)
-{
-	int64_t amount;
-
-	if (num_read_int(text, strlen(text), -LIMIT_AMOUNT_MAX,
-		LIMIT_AMOUNT_MAX, &amount) == 0)
-		return 0;
-	tool_error("%s: an amount is a whole number from %lld to %lld", text,
-	    (long long)-LIMIT_AMOUNT_MAX, (long long)LIMIT_AMOUNT_MAX);
-	return -1;
-}
-
-int
-client_check_words(const struct tool *tool)
-{
-	for (size_t i = 0; i < tool->word_count; i++)
-		if ((i % 2 == 0 ? client_check_key(tool->words[i])
-				: client_check_amount(tool->words[i])) == -1)
-			return -1;
-	return 0;
-}
-
 /* Some other program listens there. */
 static int
 client_print_nonsense(struct tool *tool, const char *line)
@@ -134,6 +99,8 @@ client_write_request(
 	for (size_t i = 0; i < tool->word_count && len < size; i++)
 		len += (size_t)snprintf(
 		    to + len, size - len, " %s", tool->words[i]);
+	if (tool->id && len < size)
+		snprintf(to + len, size - len, " id=%s", tool->id);
 }
 
 /* A request whose response is a decision. */
@@ -162,7 +129,7 @@ client_decision(struct tool *tool, const char *verb)
 {
 	char request[REQUEST_LEN];
 
-	if (client_check_words(tool) == -1)
+	if (client_words_check(tool) == -1)
 		return STATUS_ERROR;
 	client_write_request(request, sizeof(request), verb, tool);
 	return client_decide(tool, request);
@@ -173,8 +140,10 @@ client_wait(struct tool *tool)
 {
 	char request[REQUEST_LEN], seconds[NUM_MAX_LEN + 1];
 
-	if (client_check_words(tool) == -1)
+	if (client_words_check(tool) == -1)
 		return STATUS_ERROR;
+	if (tool->id)
+		return tool_error("--id and --wait do not go together");
 	snprintf(request, sizeof(request), "WAIT %s %s %s", tool->words[0],
 	    tool->word_count > 1 ? tool->words[1] : "1",
 	    num_seconds(seconds, tool->wait_us));
@@ -227,16 +196,27 @@ client_take(struct tool *tool)
 	return client_decision(tool, "TAKE");
 }
 
+static int
+client_lease_decision(struct tool *tool, const char *verb)
+{
+	char request[REQUEST_LEN];
+
+	if (client_words_check_lease(tool) == -1)
+		return STATUS_ERROR;
+	client_write_request(request, sizeof(request), verb, tool);
+	return client_decide(tool, request);
+}
+
 int
 client_hold(struct tool *tool)
 {
-	return client_decision(tool, "HOLD");
+	return client_lease_decision(tool, "HOLD");
 }
 
 int
 client_release(struct tool *tool)
 {
-	return client_decision(tool, "RELEASE");
+	return client_lease_decision(tool, "RELEASE");
 }
 
 /* A response that is one word: as JSON, an object of which ${name} is true, and
@@ -295,7 +275,7 @@ client_reset(struct tool *tool)
 {
 	char request[REQUEST_LEN];
 
-	if (client_check_words(tool) == -1)
+	if (client_words_check(tool) == -1)
 		return STATUS_ERROR;
 	snprintf(request, sizeof(request), "RESET %s", tool->words[0]);
 	return client_short(tool, request, "OK", "reset");
@@ -459,7 +439,7 @@ client_explain(struct tool *tool)
 	struct explaining explaining = {0};
 	char request[REQUEST_LEN];
 
-	if (client_check_words(tool) == -1)
+	if (client_words_check(tool) == -1)
 		return STATUS_ERROR;
 	snprintf(request, sizeof(request), "EXPLAIN %s", tool->words[0]);
 	if (!tool->json)

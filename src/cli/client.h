@@ -20,8 +20,4 @@ int client_lines(struct tool *tool, const char *request, client_take_line *take,
 int client_line(
     struct tool *tool, const char *request, char *to, size_t size) MUST_USE;
 
-/** Refuse words of the command line that would make another request, or none: a
- * key, and an amount.  Return 0, or -1: the error was printed. */
-int client_check_words(const struct tool *tool) MUST_USE;
-
 #endif

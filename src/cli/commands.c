@@ -14,6 +14,7 @@
 	(OPTION_BIT(OPTION_SOCKET) | OPTION_BIT(OPTION_USER) |                 \
 	    OPTION_BIT(OPTION_SECRET_FILE))
 #define JSON   OPTION_BIT(OPTION_JSON)
+#define ID     OPTION_BIT(OPTION_ID)
 #define RELOAD (OPTION_BIT(OPTION_IMMEDIATE) | OPTION_BIT(OPTION_SPREAD))
 #define LOAD                                                                   \
 	(RELOAD | OPTION_BIT(OPTION_NO_RELOAD) | OPTION_BIT(OPTION_DRY_RUN) |  \
@@ -29,7 +30,7 @@
 
 const struct command_row command_rows[] = {
     {"consume", "KEY [N]", WORDS(1, 2),
-	.options = SOCKET | JSON | OPTION_BIT(OPTION_WAIT),
+	.options = SOCKET | JSON | ID | OPTION_BIT(OPTION_WAIT),
 	.run = client_consume,
 	.help = "put N drops (1) into the bucket of KEY; a negative N gives "
 		"back",
@@ -38,19 +39,20 @@ const struct command_row command_rows[] = {
 	.run = client_peek,
 	.help = "say what consume would, and change nothing", .more = DECISION},
     {"mconsume", "KEY N [KEY N...]", WORDS(2, 2 * VERB_KEYS_MAX),
-	.options = SOCKET | JSON, .run = client_mconsume,
+	.options = SOCKET | JSON | ID, .run = client_mconsume,
 	.help = "put drops into the buckets of all keys, or of none",
 	.more = DECISION},
     {"mpeek", "KEY N [KEY N...]", WORDS(2, 2 * VERB_KEYS_MAX),
 	.options = SOCKET | JSON, .run = client_mpeek,
 	.help = "say what mconsume would, and change nothing",
 	.more = DECISION},
-    {"charge", "KEY N", WORDS(2, 2), .options = SOCKET | JSON,
+    {"charge", "KEY N", WORDS(2, 2), .options = SOCKET | JSON | ID,
 	.run = client_charge,
 	.help = "put N drops into the bucket of KEY, up to the debt of its "
 		"limit",
 	.more = DECISION},
-    {"take", "KEY N", WORDS(2, 2), .options = SOCKET | JSON, .run = client_take,
+    {"take", "KEY N", WORDS(2, 2), .options = SOCKET | JSON | ID,
+	.run = client_take,
 	.help = "put as many of N drops into the bucket of KEY as fit",
 	.more = DECISION "\n"
 			 "taken= is how many went in; DENY: none."},

@@ -30,7 +30,7 @@ _dripgate()
 {
 	local program=${COMP_WORDS[0]} last=${COMP_WORDS[COMP_CWORD - 1]}
 	local takes_file='^(-[cs]|--(config|socket|secret-file|password-file|record|demand|against|chart))$'
-	local takes_word='^(-[ultwHm]|--(user|spread|listen|timeout|wait|header|count|live|author|message|nodes|for|reason))$'
+	local takes_word='^(-[ultwHm]|--(user|spread|listen|timeout|wait|header|count|live|author|message|nodes|for|reason|id))$'
 	local i commands words=()
 
 	COMPREPLY=()

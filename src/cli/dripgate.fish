@@ -18,7 +18,7 @@ function __dripgate_complete
     set -l now (commandline -ct)
     set -l program $tokens[1]
     set -l takes_file '^(-[cs]|--(config|socket|secret-file|password-file|record|demand|against|chart))$'
-    set -l takes_word '^(-[ultwHm]|--(user|spread|listen|timeout|wait|header|count|live|author|message|nodes|for|reason))$'
+    set -l takes_word '^(-[ultwHm]|--(user|spread|listen|timeout|wait|header|count|live|author|message|nodes|for|reason|id))$'
     set -l given
     set -l is_argument no
 

@@ -20,7 +20,7 @@ _dripgate()
 {
 	local program=$words[1] last=$words[CURRENT-1] word usage
 	local takes_file='(-[cs]|--(config|socket|secret-file|password-file|record|demand|against|chart))'
-	local takes_word='(-[ultwHm]|--(user|spread|listen|timeout|wait|header|count|live|author|message|nodes|for|reason))'
+	local takes_word='(-[ultwHm]|--(user|spread|listen|timeout|wait|header|count|live|author|message|nodes|for|reason|id))'
 	local -a given commands found
 	local -i i
 

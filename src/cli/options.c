@@ -94,6 +94,8 @@ const struct option_row option_rows[OPTION_ROWS] = {
     [OPTION_FOR] = {"for", 0, "TIME", "how long it lasts: 2h", TIME(for_us)},
     [OPTION_REASON] = {"reason", 0, "TEXT", "why, for people who ask",
 	TEXT(reason)},
+    [OPTION_ID] = {"id", 0, "ID",
+	"the same ID again is charged once, and told the same", TEXT(id)},
 };
 
 /* A time of at most a day; a plain number is seconds. */

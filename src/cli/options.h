@@ -46,6 +46,7 @@ enum option_id {
 	OPTION_NODES,
 	OPTION_FOR,
 	OPTION_REASON,
+	OPTION_ID,
 	OPTION_ROWS
 };
 

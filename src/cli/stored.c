@@ -4,6 +4,7 @@
  */
 #include "base/attr.h"
 #include "cli/client.h"
+#include "cli/client_words.h"
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/json.h"
@@ -129,7 +130,7 @@ stored_purge(struct tool *tool)
 	char request[4096];
 	int status;
 
-	if (client_check_words(tool) == -1)
+	if (client_words_check(tool) == -1)
 		return STATUS_ERROR;
 	snprintf(request, sizeof(request), "FORGET %s", tool->words[0]);
 	if (tool->json)

@@ -56,6 +56,7 @@ struct tool {
 	bool hash_keys;
 	bool leaky;
 	const char *nodes; /* addresses of daemons; NULL: one */
+	const char *id;    /* of a request; NULL: none */
 
 	/* the command's arguments */
 	char **words;

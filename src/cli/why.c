@@ -7,6 +7,7 @@
 #include "base/attr.h"
 #include "base/clock.h"
 #include "cli/client.h"
+#include "cli/client_words.h"
 #include "cli/commands.h"
 #include "cli/fields.h"
 #include "cli/json.h"
@@ -270,7 +271,7 @@ why_show(struct tool *tool)
 	FILE *to;
 	int status;
 
-	if (client_check_words(tool) == -1)
+	if (client_words_check(tool) == -1)
 		return STATUS_ERROR;
 	status = why_ask(&verdict);
 	if (status != STATUS_FINE)

@@ -279,6 +279,7 @@ check_init_query(struct check *check, struct query *query, enum op op,
 	query->done = check_on_result;
 	query->owner = check;
 	query->mate = NULL;
+	query->once = NULL;
 }
 
 void

@@ -62,6 +62,9 @@ enum check_outcome {
 	OUTCOME_NOLEASE,     /* the limit has none */
 	OUTCOME_NOTHELD,     /* what was to be released is not held */
 	OUTCOME_UNRELEASED,  /* the store could not release it */
+	OUTCOME_OTHERID,     /* its id came with another question before */
+	OUTCOME_SPREADID,    /* it has an id, and its keys several places */
+	OUTCOME_NOIDS,       /* it has an id, and a bucket has a log */
 };
 
 /** Its caller owns it, and must not move it before check_end(). */
@@ -142,6 +145,12 @@ check_charge_each(struct check *check)
 	check->charges_each = true;
 }
 
+/** Have the check, to which its keys were added, and which puts drops in, take
+ * place once, however often it comes with this valid id: it gets what it got,
+ * within the id_memory of the limit of its first key.  What on_error decides is
+ * not remembered.  Without memory for it the check is DECIDED. */
+void check_set_id(struct check *check, const char *id, size_t len);
+
 /** A key, valid and borrowed, and what is to be put in its bucket. */
 struct check_key {
 	const char *bytes;
@@ -211,6 +220,9 @@ const struct query *check_query_of(const struct check *check, unsigned i);
  * the longest retry, or the one with the least room left. */
 const struct query *check_joint_decider(const struct check *check);
 
+/** The key of that query, if there were others; else NULL. */
+const struct key *check_joint_told_key(const struct check *check);
+
 static inline const struct query *
 check_decider(const struct check *check)
 {
@@ -221,7 +233,7 @@ check_decider(const struct check *check)
 static inline const struct key *
 check_told_key(const struct check *check)
 {
-	return check->joint ? &check_joint_decider(check)->key : NULL;
+	return check->joint ? check_joint_told_key(check) : NULL;
 }
 
 /** Whether it asks for as many drops as fit: decision.taken says how many. */

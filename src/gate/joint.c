@@ -8,6 +8,7 @@
 
 #include "gate/fallback.h"
 #include "gate/gate.h"
+#include "limit/algorithm.h"
 
 bool
 joint_is_spread(const struct joint *joint)
@@ -19,6 +20,21 @@ const struct query *
 joint_decider(const struct joint *joint)
 {
 	return &joint->queries[joint->decider];
+}
+
+const struct key *
+check_joint_told_key(const struct check *check)
+{
+	const struct joint *joint = check->joint;
+
+	return joint->asked > 1 || joint->count > 1 ? &joint_decider(joint)->key
+						    : NULL;
+}
+
+static bool
+joint_has_id(const struct joint *joint)
+{
+	return joint->once.len > 0;
 }
 
 unsigned
@@ -91,7 +107,8 @@ joint_denies(const struct query *query)
 }
 
 /* Have actions and the deny cache decide what they can.  Return whether that
- * denies the check, so that the store need not be asked. */
+ * denies the check, so that the store need not be asked.  If there is an id, it
+ * must be: it may have allowed that before. */
 static bool
 joint_ask_deny_cache(struct joint *joint)
 {
@@ -100,7 +117,12 @@ joint_ask_deny_cache(struct joint *joint)
 	for (unsigned i = 0; i < joint->count; i++) {
 		struct query *query = &joint->queries[i];
 
-		if ((check_act(query) ||
+		if (!check_act(query) && joint_has_id(joint)) {
+			if (cache)
+				deny_cache_pass(cache, query);
+			continue;
+		}
+		if ((joint_is_decided(query) ||
 			(cache && deny_cache_decide(cache, query))) &&
 		    joint_denies(query) && !joint->check->charges_each) {
 			joint->decider = i;
@@ -110,7 +132,25 @@ joint_ask_deny_cache(struct joint *joint)
 	return false;
 }
 
-/* Ask the store.  Return whether it decided all at once. */
+/* Have the queries of all places take place once.  Return whether they can:
+ * what one place remembers says nothing of what became of the others, and a log
+ * is too long to be remembered. */
+static bool
+joint_remember(struct joint *joint, const struct joint_groups *groups)
+{
+	const struct query *query = groups->firsts[0];
+
+	if (groups->count > 1)
+		joint->check->outcome = OUTCOME_SPREADID;
+	for (; query; query = query->mate)
+		if (query->limit->algorithm->has_log)
+			joint->check->outcome = OUTCOME_NOIDS;
+	if (groups->count > 0)
+		groups->firsts[0]->once = &joint->once;
+	return joint->check->outcome == OUTCOME_DECISION;
+}
+
+/* Ask the store.  Return whether it decided all at once, or is not asked. */
 static bool
 joint_ask_store(struct joint *joint)
 {
@@ -125,6 +165,8 @@ joint_ask_store(struct joint *joint)
 			joint_group(&groups,
 			    each ? i : store_place(store, query), query);
 	}
+	if (joint_has_id(joint) && !joint_remember(joint, &groups))
+		return true;
 	joint->waiting = groups.count;
 	joint->is_spread = groups.count > 1 && !each;
 	for (unsigned i = 0; i < groups.count; i++)
@@ -178,6 +220,10 @@ joint_count(struct joint *joint)
 	struct counters *counters = check->gate->counters;
 	const struct query *query = joint_decider(joint);
 
+	if (joint->once.result == ONCE_REPEATED) {
+		counter_add(&counters->repeated, 1);
+		return;
+	}
 	if (query->op == OP_PEEK) {
 		counter_add(&counters->peeks, 1);
 		return;
@@ -280,6 +326,8 @@ joint_learn(const struct joint *joint)
 {
 	struct deny_cache *cache = joint->check->gate->deny_cache;
 
+	if (joint->once.result == ONCE_REPEATED)
+		return; /* it is old */
 	for (unsigned i = 0; cache && i < joint->count; i++)
 		if (!joint_is_decided(&joint->queries[i]))
 			deny_cache_learn(cache, &joint->queries[i]);
@@ -313,11 +361,17 @@ joint_give_back(struct joint *joint)
 static bool
 joint_conclude(struct joint *joint)
 {
+	struct check *check = joint->check;
+
+	if (joint->once.result == ONCE_OTHER)
+		check->outcome = OUTCOME_OTHERID;
+	if (check->outcome != OUTCOME_DECISION)
+		return true;
 	joint_learn(joint);
 	joint_fall_back(joint);
 	joint_choose_decider(joint);
 	joint_tell(joint);
-	return joint->check->decision.allowed || joint->check->charges_each ||
+	return check->decision.allowed || check->charges_each ||
 	       joint_give_back(joint);
 }
 

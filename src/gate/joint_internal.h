@@ -7,6 +7,7 @@
 
 #include "gate/check_internal.h"
 #include "gate/joint.h"
+#include "limit/id.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +23,8 @@ struct joint {
 	unsigned decider; /* the query that decides; before, 0, or one that has
 			   * no limit, which decides then */
 	unsigned waiting;
+	struct once once; /* its id; without one, the length is 0 */
+	char id[ID_MAX];
 	unsigned asked; /* keys that the check was given */
 	unsigned char query_of[CHECK_KEYS_MAX]; /* of each of these, and then of
 						 * those of also */

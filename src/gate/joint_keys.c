@@ -64,6 +64,13 @@ joint_new(struct check *check, enum op op, const struct check_key *keys,
 }
 
 static void
+joint_set_id(struct joint *joint, const char *id, size_t len)
+{
+	memcpy(joint->id, id, len);
+	joint->once = (struct once){.id = joint->id, .len = len};
+}
+
+static void
 joint_drop_limit(const struct joint *joint, const struct query *query)
 {
 	if (query->limit && query->limit->is_inline)
@@ -256,9 +263,38 @@ joint_replace(struct check *check, const struct joint_keys *keys)
 	if (!joint)
 		return OUTCOME_NOMEMORY;
 	joint->asked = keys->asked;
+	if (check->joint && check->joint->once.len > 0)
+		joint_set_id(
+		    joint, check->joint->once.id, check->joint->once.len);
 	joint_free(check->joint);
 	check->joint = joint;
 	return OUTCOME_DECISION;
+}
+
+/* Make its one query joint. */
+static struct joint *
+joint_make(struct check *check)
+{
+	const struct query *query = &check->query;
+	const struct check_key key = joint_key_of(query);
+
+	assert(!query->limit);
+	return joint_new(check, query->op, &key, 1);
+}
+
+void
+check_set_id(struct check *check, const char *id, size_t len)
+{
+	if (check->state == CHECK_DECIDED)
+		return; /* out of memory */
+	if (!check->joint)
+		check->joint = joint_make(check);
+	if (check->joint) {
+		joint_set_id(check->joint, id, len);
+		return;
+	}
+	check->outcome = OUTCOME_NOMEMORY;
+	check_set_state(check, CHECK_DECIDED);
 }
 
 void
@@ -269,11 +305,12 @@ joint_prepare(struct check *check)
 	unsigned count = joint ? joint->count : 1;
 	struct joint_keys keys;
 
-	check->outcome = queries->op == OP_TAKE || op_names_lease(queries->op)
-			     ? OUTCOME_TAKEALSO
-			     : joint_gather(&keys, check, queries, count);
+	check->outcome = joint_gather(&keys, check, queries, count);
 	if (check->outcome == OUTCOME_DECISION && keys.count > count)
-		check->outcome = joint_replace(check, &keys);
+		check->outcome =
+		    queries->op == OP_TAKE || op_names_lease(queries->op)
+			? OUTCOME_TAKEALSO
+			: joint_replace(check, &keys);
 	if (check->outcome != OUTCOME_DECISION) {
 		check_set_state(check, CHECK_DECIDED);
 		return;

@@ -41,9 +41,8 @@ leases_size(uint32_t room)
 	return sizeof(struct lease_log) + room * sizeof(struct lease);
 }
 
-/** Most bytes of what names a lease, and the number that stands for it, never
- * 0, which is the same for all daemons. */
-#define LEASE_NAME_MAX 64
+/** The number that stands for the id of a lease (limit/id.h), never 0, which is
+ * the same for all daemons. */
 uint64_t lease_name(const char *bytes, size_t len);
 
 /** Write it as the scripts have it. */

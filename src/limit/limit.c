@@ -13,6 +13,7 @@
 #include "limit/action.h"
 #include "limit/algorithm.h"
 #include "limit/also.h"
+#include "limit/id.h"
 #include "limit/key.h"
 #include "limit/normalize.h"
 #include "limit/pattern.h"
@@ -220,6 +221,7 @@ static const struct limit_word last_words[] = {
     {"deny_cache", limit_set_deny_cache, limit_get_deny_cache},
     {"retry_jitter", limit_set_retry_jitter, limit_get_retry_jitter},
     {"max_buckets", limit_set_max_buckets, limit_get_max_buckets},
+    {"id_memory", id_set_memory, id_get_memory},
 };
 
 /* Word ${i} of all words, including those of other algorithms; NULL behind the
@@ -302,6 +304,7 @@ limit_new(const char *name, struct limit_error *error)
 	memcpy(limit->name, name, len);
 	limit->algorithm = algorithm_at(0);
 	limit->deny_cache = true;
+	limit->id_memory_us = ID_MEMORY_US;
 	limit->capacity = 1; /* until it is given: there are divisions by it */
 	return limit;
 }

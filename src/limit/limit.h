@@ -78,6 +78,7 @@ struct limit {
 	char *also; /* keys that are charged too (limit/also.h); or NULL */
 
 	int64_t retry_jitter; /* percent that a retry may be longer, 0..100 */
+	int64_t id_memory_us; /* for how long an id stands for its request */
 	int64_t max_buckets;  /* in memory; 0: as many as there is room for */
 	enum on_error on_error;
 	bool shadow;

@@ -46,6 +46,11 @@
 	    "the limit of this key has no leases: it is not concurrent")       \
 	X(NOTHELD, "notheld",                                                  \
 	    "nothing is held under this id: its lease ended, or never began")  \
+	X(OTHERID, "otherid",                                                  \
+	    "this id came with another request for the key before")            \
+	X(SPREADID, "spreadid",                                                \
+	    "keys with an id must be on one server: give them one {tag}")      \
+	X(NOIDS, "noids", "the algorithm of this limit takes no ids")          \
 	X(UNAVAILABLE, "unavailable", "the bucket could not be reset now")     \
 	X(UNRELEASED, "unavailable",                                           \
 	    "the lease could not be released now; it ends by itself")          \

@@ -3,6 +3,7 @@
  * Invariant: what they name is borrowed from the bytes read.
  * The heart: request_set().
  */
+#include "limit/id.h"
 #include "protocol/request.h"
 
 #include "base/num.h"
@@ -13,6 +14,40 @@
 
 #include <string.h>
 #include <strings.h>
+
+/* Whether the verb takes an id, and these bytes are "id=" and one, or not quite
+ * one. */
+static bool
+request_is_id(const struct request *request, const char *bytes, size_t len)
+{
+	return verb_takes_id(verb_rows[request->verb].shape) && len >= 3 &&
+	       strncasecmp(bytes, "id=", 3) == 0;
+}
+
+static enum protocol_error
+request_set_id(struct request *request, const char *bytes, size_t len)
+{
+	if (request->id_len > 0 || !request_is_id(request, bytes, len))
+		return ERROR_SURPLUS;
+	if (!id_is_valid(bytes + 3, len - 3))
+		return ERROR_BADID;
+	request->id = bytes + 3;
+	request->id_len = len - 3;
+	return ERROR_NONE;
+}
+
+/* What looked like one more key, without an amount, is an id. */
+static enum protocol_error
+request_take_last_id(struct request *request)
+{
+	const struct check_key *last = &request->keys[request->key_count - 1];
+
+	if (request->key_count < 2 ||
+	    !request_is_id(request, last->bytes, last->len))
+		return ERROR_NOAMOUNT;
+	request->key_count--;
+	return request_set_id(request, last->bytes, last->len);
+}
 
 static void
 request_take_key(struct request *request, enum argument argument,
@@ -49,12 +84,21 @@ request_set_any_key(struct request *request, enum argument argument,
 }
 
 static enum protocol_error
-request_set_amount(const char *bytes, size_t len, int64_t *amount)
+request_read_amount(const char *bytes, size_t len, int64_t *amount)
 {
 	return num_read_int(bytes, len, -LIMIT_AMOUNT_MAX, LIMIT_AMOUNT_MAX,
 		   amount) == -1
 		   ? ERROR_BADAMOUNT
 		   : ERROR_NONE;
+}
+
+/* An amount, or, where that is left out, an id. */
+static enum protocol_error
+request_set_amount(struct request *request, const char *bytes, size_t len)
+{
+	return request_is_id(request, bytes, len)
+		   ? request_set_id(request, bytes, len)
+		   : request_read_amount(bytes, len, &request->amount);
 }
 
 static enum protocol_error
@@ -74,9 +118,9 @@ request_set_seconds(struct request *request, const char *bytes, size_t len)
 }
 
 static enum protocol_error
-request_set_id(struct request *request, const char *bytes, size_t len)
+request_set_lease(struct request *request, const char *bytes, size_t len)
 {
-	if (len == 0 || len > LEASE_NAME_MAX || !key_is_text(bytes, len))
+	if (!id_is_valid(bytes, len))
 		return ERROR_BADID;
 	request->lease = lease_name(bytes, len);
 	return ERROR_NONE;
@@ -86,7 +130,7 @@ static enum protocol_error
 request_set_each_amount(struct request *request, const char *bytes, size_t len)
 {
 	request->lacks_amount = false;
-	return request_set_amount(
+	return request_read_amount(
 	    bytes, len, &request->keys[request->key_count - 1].amount);
 }
 
@@ -161,13 +205,13 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 	case ARGUMENT_EACH_KEY:
 		return request_set_key(request, argument, bytes, len);
 	case ARGUMENT_AMOUNT:
-		return request_set_amount(bytes, len, &request->amount);
+		return request_set_amount(request, bytes, len);
 	case ARGUMENT_DROPS:
 		return request_set_drops(bytes, len, &request->amount);
 	case ARGUMENT_SECONDS:
 		return request_set_seconds(request, bytes, len);
-	case ARGUMENT_ID:
-		return request_set_id(request, bytes, len);
+	case ARGUMENT_LEASE:
+		return request_set_lease(request, bytes, len);
 	case ARGUMENT_EACH_AMOUNT:
 		return request_set_each_amount(request, bytes, len);
 	case ARGUMENT_COUNT:
@@ -178,21 +222,23 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 		return request_set_glob(request, bytes, len);
 	case ARGUMENT_SECRET:
 		return request_set_word(request, bytes, len);
+	case ARGUMENT_ID:
+		return request_set_id(request, bytes, len);
 	}
 	return ERROR_SURPLUS;
 }
 
 enum protocol_error
-request_finish(const struct request *request, size_t count)
+request_finish(struct request *request, size_t count)
 {
 	const struct verb_row *row = &verb_rows[request->verb];
 
 	if (request->lacks_amount)
-		return ERROR_NOAMOUNT;
+		return request_take_last_id(request);
 	if (count >= row->shape->fewest)
 		return ERROR_NONE;
 	if (verb_has_key(row) && count > 0)
-		return verb_argument(row->shape, count) == ARGUMENT_ID
+		return verb_argument(row->shape, count) == ARGUMENT_LEASE
 			   ? ERROR_NOID
 			   : ERROR_NOAMOUNT;
 	if (verb_has_key(row) || verb_has_keys(row))

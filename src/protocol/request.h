@@ -47,12 +47,14 @@ struct request {
 
 	int64_t wait_us; /* of OP_WAIT: the longest time */
 	uint64_t lease;  /* lease_name() of the id that came; 0: none did */
+	const char *id;  /* of the request; borrowed; length 0: it has none */
+	size_t id_len;
 
 	/* if it has several; borrowed as well */
 	unsigned key_count;
-	bool lacks_amount; /* of the last one */
-	bool charges_each; /* as check_charge_each() */
-	struct check_key keys[VERB_KEYS_MAX];
+	bool lacks_amount;                        /* of the last one */
+	bool charges_each;                        /* as check_charge_each() */
+	struct check_key keys[VERB_KEYS_MAX + 1]; /* and an id, at first */
 
 	/* if the verb has a count */
 	int64_t count; /* 0: the client left it out */
@@ -91,6 +93,7 @@ request_init(struct request *request, enum verb verb)
 	request->amount = 1;
 	request->wait_us = LIMIT_SPAN_MAX;
 	request->lease = 0;
+	request->id_len = 0;
 	request->key_count = 0;
 	request->lacks_amount = false;
 	request->charges_each = false;
@@ -115,6 +118,6 @@ enum protocol_error request_set(struct request *request, enum argument argument,
 
 /** All ${count} arguments were set.  Return ERROR_NONE, or which one is
  * missing. */
-enum protocol_error request_finish(const struct request *request, size_t count);
+enum protocol_error request_finish(struct request *request, size_t count);
 
 #endif

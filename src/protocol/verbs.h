@@ -22,13 +22,14 @@ enum argument {
 	ARGUMENT_AMOUNT,
 	ARGUMENT_DROPS,    /* an amount that is not negative */
 	ARGUMENT_SECONDS,  /* how long to wait */
-	ARGUMENT_ID,       /* what names a lease */
+	ARGUMENT_LEASE,    /* what names it */
 	ARGUMENT_EACH_KEY, /* of several, each with its amount */
 	ARGUMENT_EACH_AMOUNT,
 	ARGUMENT_COUNT,  /* of lines */
 	ARGUMENT_FILTER, /* of decisions: a glob of keys, or a verdict */
 	ARGUMENT_STORED, /* responses: a glob of upstreams, and of targets */
 	ARGUMENT_SECRET, /* or the name before it */
+	ARGUMENT_ID,     /* of the request: "id=ID" */
 };
 
 /** Most arguments that are described one by one. */
@@ -57,14 +58,20 @@ enum argument {
 	X(SECRET, 1, 2, " [name] secret", ARGUMENT_SECRET, ARGUMENT_SECRET)    \
 	X(KEY, 1, 1, " key", ARGUMENT_KEY)                                     \
 	X(KEY_AMOUNT, 1, 2, " key [amount]", ARGUMENT_KEY, ARGUMENT_AMOUNT)    \
-	X(KEY_DROPS, 2, 2, " key amount", ARGUMENT_KEY, ARGUMENT_DROPS)        \
 	X(KEY_SECONDS, 1, 3, " key [amount] [seconds]", ARGUMENT_KEY,          \
 	    ARGUMENT_DROPS, ARGUMENT_SECONDS)                                  \
-	X(KEY_ID, 2, 2, " key id", ARGUMENT_KEY, ARGUMENT_ID)                  \
-	X(KEY_ID_DROPS, 2, 3, " key id [amount]", ARGUMENT_KEY, ARGUMENT_ID,   \
-	    ARGUMENT_DROPS)                                                    \
+	X(KEY_LEASE, 2, 2, " key id", ARGUMENT_KEY, ARGUMENT_LEASE)            \
+	X(KEY_LEASE_DROPS, 2, 3, " key id [amount]", ARGUMENT_KEY,             \
+	    ARGUMENT_LEASE, ARGUMENT_DROPS)                                    \
+	X(KEY_AMOUNT_ID, 1, 3, " key [amount] [id=ID]", ARGUMENT_KEY,          \
+	    ARGUMENT_AMOUNT, ARGUMENT_ID)                                      \
+	X(KEY_DROPS_ID, 2, 3, " key amount [id=ID]", ARGUMENT_KEY,             \
+	    ARGUMENT_DROPS, ARGUMENT_ID)                                       \
 	X(KEYS, 2, 2 * VERB_KEYS_MAX, " key amount [key amount ...]",          \
 	    ARGUMENT_EACH_KEY, ARGUMENT_EACH_AMOUNT)                           \
+	X(KEYS_ID, 2, 2 * VERB_KEYS_MAX + 1,                                   \
+	    " key amount [key amount ...] [id=ID]", ARGUMENT_EACH_KEY,         \
+	    ARGUMENT_EACH_AMOUNT, ARGUMENT_ID)                                 \
 	X(CELL, 0, ARGUMENTS_ANY, " key max_burst count period [quantity]",    \
 	    ARGUMENT_KEY)
 
@@ -86,23 +93,23 @@ enum verb_family {
  * looks at the clock, and serves other clients if the quantum is used up.
  */
 #define VERBS(X)                                                               \
-	X(CONSUME, "consume", KEY_AMOUNT, OP_CONSUME, CHEAP, DRIPGATE,         \
+	X(CONSUME, "consume", KEY_AMOUNT_ID, OP_CONSUME, CHEAP, DRIPGATE,      \
 	    "may amount drops (1) go in? -N gives back")                       \
 	X(PEEK, "peek", KEY_AMOUNT, OP_PEEK, CHEAP, DRIPGATE,                  \
 	    "the same question; nothing changes")                              \
-	X(MCONSUME, "mconsume", KEYS, OP_CONSUME, EXPENSIVE, DRIPGATE,         \
+	X(MCONSUME, "mconsume", KEYS_ID, OP_CONSUME, EXPENSIVE, DRIPGATE,      \
 	    "may all of them go in? else none does")                           \
 	X(MPEEK, "mpeek", KEYS, OP_PEEK, EXPENSIVE, DRIPGATE,                  \
 	    "the same question; nothing changes")                              \
-	X(CHARGE, "charge", KEY_DROPS, OP_CHARGE, CHEAP, DRIPGATE,             \
+	X(CHARGE, "charge", KEY_DROPS_ID, OP_CHARGE, CHEAP, DRIPGATE,          \
 	    "amount drops go in, up to the debt of the limit")                 \
-	X(TAKE, "take", KEY_DROPS, OP_TAKE, CHEAP, DRIPGATE,                   \
+	X(TAKE, "take", KEY_DROPS_ID, OP_TAKE, CHEAP, DRIPGATE,                \
 	    "as many of amount drops go in as fit")                            \
 	X(WAIT, "wait", KEY_SECONDS, OP_WAIT, CHEAP, DRIPGATE,                 \
 	    "amount drops go in when they fit; the response waits")            \
-	X(HOLD, "hold", KEY_ID_DROPS, OP_HOLD, CHEAP, DRIPGATE,                \
+	X(HOLD, "hold", KEY_LEASE_DROPS, OP_HOLD, CHEAP, DRIPGATE,             \
 	    "amount drops (1) go in until released, or renews them")           \
-	X(RELEASE, "release", KEY_ID, OP_RELEASE, CHEAP, DRIPGATE,             \
+	X(RELEASE, "release", KEY_LEASE, OP_RELEASE, CHEAP, DRIPGATE,          \
 	    "what is held under the id comes out")                             \
 	X(RESET, "reset", KEY, OP_RESET, CHEAP, DRIPGATE,                      \
 	    "empty the bucket, end its block")                                 \
@@ -191,6 +198,13 @@ static inline bool
 verb_has_keys(const struct verb_row *row)
 {
 	return row->shape->arguments[0] == ARGUMENT_EACH_KEY;
+}
+
+/** Whether an id may follow. */
+static inline bool
+verb_takes_id(const struct verb_shape *shape)
+{
+	return shape->arguments[2] == ARGUMENT_ID;
 }
 
 /** What argument ${i}, from 0, is; ARGUMENT_NONE: there is none, or it is not

@@ -13,6 +13,11 @@ keys_ask(struct slot *slot, enum op op, const struct check_key *keys,
 	check_add_keys(&slot->check, op, keys, count);
 	if (charges_each)
 		check_charge_each(&slot->check);
+}
+
+static void
+keys_start(struct slot *slot)
+{
 	slot_hold(slot, check_bytes(&slot->check));
 	slot_start_check(slot);
 }
@@ -22,6 +27,9 @@ keys_begin(struct slot *slot, const struct request *request)
 {
 	keys_ask(slot, request->op, request->keys, request->key_count,
 	    request->charges_each);
+	if (request->id_len > 0)
+		check_set_id(&slot->check, request->id, request->id_len);
+	keys_start(slot);
 	return 0;
 }
 
@@ -35,6 +43,7 @@ keys_ask_routed(struct slot *slot, const struct routed_request *routed)
 		    .len = routed->keys[i].len,
 		    .amount = routed->keys[i].amount};
 	keys_ask(slot, OP_CONSUME, keys, routed->count, false);
+	keys_start(slot);
 }
 
 int

@@ -42,6 +42,9 @@ serve_write_check(struct slot *slot, struct buf *out)
 	    [OUTCOME_NOLEASE] = ERROR_NOLEASE,
 	    [OUTCOME_NOTHELD] = ERROR_NOTHELD,
 	    [OUTCOME_UNRELEASED] = ERROR_UNRELEASED,
+	    [OUTCOME_OTHERID] = ERROR_OTHERID,
+	    [OUTCOME_SPREADID] = ERROR_SPREADID,
+	    [OUTCOME_NOIDS] = ERROR_NOIDS,
 	};
 	const struct check *check = &slot->check;
 
@@ -93,6 +96,8 @@ serve_check(struct slot *slot, const struct request *request)
 	if (request->capacity > 0)
 		check_use_inline_limit(
 		    &slot->check, request->capacity, request->recharge_ns);
+	if (request->id_len > 0)
+		check_set_id(&slot->check, request->id, request->id_len);
 	slot_defer_check(slot);
 	if (slot->check.joint)
 		queue_start(slot->queue);

@@ -52,6 +52,8 @@
 	X(waits_ended, COUNTER, NONE,                                          \
 	    "requests that gave up: the client went, or the daemon ended")     \
 	X(overridden, COUNTER, NONE, "requests that an override changed")      \
+	X(repeated, COUNTER, NONE,                                             \
+	    "requests whose id had come before: not charged again")            \
 	X(bad_lines, COUNTER, NONE, "requests that were wrong")                \
 	X(wrong_secrets, COUNTER, NONE, "logins with a wrong secret")          \
 	X(refused_logins, COUNTER, NONE,                                       \

@@ -222,18 +222,37 @@ deny_cache_note_asked(
 	cache->turns[deny_cache_place_of(id)] = query->deny_turn;
 }
 
-bool
-deny_cache_decide(struct deny_cache *cache, struct query *query)
+/* Note whether the query changes what is known of the bucket.  Return whether
+ * it is of a kind that can be refused. */
+static bool
+deny_cache_mark(
+    struct deny_cache *cache, struct hash128 id, struct query *query)
 {
-	struct hash128 id = deny_cache_id_of(query);
 	_Atomic uint32_t *mark = deny_cache_mark_of(cache, id);
-	const struct deny_slot *slot;
 
 	if (deny_cache_makes_room(query))
 		atomic_fetch_add(mark, 1);
 	query->deny_mark = atomic_load(mark);
-	if (!deny_cache_is_for(query->limit) || !op_puts(query->op) ||
-	    query->amount <= 0)
+	return deny_cache_is_for(query->limit) && op_puts(query->op) &&
+	       query->amount > 0;
+}
+
+void
+deny_cache_pass(struct deny_cache *cache, struct query *query)
+{
+	struct hash128 id = deny_cache_id_of(query);
+
+	if (deny_cache_mark(cache, id, query))
+		deny_cache_note_asked(cache, id, query);
+}
+
+bool
+deny_cache_decide(struct deny_cache *cache, struct query *query)
+{
+	struct hash128 id = deny_cache_id_of(query);
+	const struct deny_slot *slot;
+
+	if (!deny_cache_mark(cache, id, query))
 		return false;
 	slot = deny_cache_find(cache, id);
 	if (slot && slot->mark == query->deny_mark &&

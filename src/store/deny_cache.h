@@ -54,6 +54,9 @@ void deny_cache_free(struct deny_cache *cache);
  * deny_cache_learn(). */
 bool deny_cache_decide(struct deny_cache *cache, struct query *query);
 
+/** The same for a query that Redis must decide, whatever is known. */
+void deny_cache_pass(struct deny_cache *cache, struct query *query);
+
 /** Have the processor fetch what deny_cache_decide() will need for the query.
  */
 void deny_cache_prefetch(

@@ -58,6 +58,33 @@ mates_decide(struct query *first, struct mate_bucket *buckets)
 }
 
 void
+mates_settle(struct query *first, const int64_t *got, bool passed)
+{
+	for (struct query *query = first; query; query = query->mate, got++) {
+		struct decision *decision = &query->decision;
+		bool allowed = *got > 0 || (passed && !query->limit->shadow);
+
+		if (query->op == OP_TAKE)
+			decision->taken =
+			    (int32_t)(*got < query->amount ? *got
+							   : query->amount);
+		if (decision->allowed == allowed)
+			continue;
+		decision->allowed = allowed;
+		decision->retry_us = 0;
+	}
+}
+
+bool
+mates_passed(const struct query *first)
+{
+	for (; first; first = first->mate)
+		if (!first->decision.allowed && !first->limit->shadow)
+			return false;
+	return true;
+}
+
+void
 mates_abandon(struct query *first, enum unavailable why)
 {
 	for (struct query *query = first; query; query = query->mate) {

@@ -46,6 +46,16 @@ mates_decide_alone(const struct query *query, int64_t now_us,
  * same order. */
 void mates_decide(struct query *first, struct mate_bucket *buckets);
 
+/** Have ${first} and its mates, which were decided again, end as they did: the
+ * limits may have changed meanwhile.  ${got}: 0 denied; else, of a take, the
+ * drops that went in, or 1 if none was asked for.  ${passed}: whether they all
+ * did, but those in shadow. */
+void mates_settle(struct query *first, const int64_t *got, bool passed);
+
+/** Whether none of ${first} and its mates, which have their decisions, keeps
+ * the others from passing. */
+bool mates_passed(const struct query *first);
+
 /** Give ${first} and its mates RESULT_UNAVAILABLE, and why. */
 void mates_abandon(struct query *first, enum unavailable why);
 

@@ -120,6 +120,7 @@ memory_release(struct memory *memory)
 		munmap(memory->slots,
 		    memory_slots(memory) * sizeof(struct memory_slot));
 	free(memory->shares);
+	memory_ids_free(memory->ids);
 	free(memory);
 }
 
@@ -153,7 +154,8 @@ memory_new(const struct memory_options *options)
 	};
 	memory->slots = memory_map_slots(memory_slots(memory));
 	memory->shares = calloc(1, sizeof(*memory->shares));
-	if (!memory->slots || !memory->shares) {
+	memory->ids = memory_ids_new();
+	if (!memory->slots || !memory->shares || !memory->ids) {
 		memory_release(memory);
 		return NULL;
 	}
@@ -294,6 +296,7 @@ memory_follow_clock(struct memory *memory, int64_t now_us, int64_t shift_us)
 void
 memory_sweep(struct memory *memory, size_t slots, int64_t now_us)
 {
+	memory_ids_sweep(memory->ids, now_us);
 	while (slots > 0) {
 		size_t at = memory->swept % memory->stripe_slots;
 		size_t count = memory->stripe_slots - at;
@@ -344,6 +347,10 @@ memory_store_query(struct store *store, struct query *query)
 	struct memory *memory =
 	    CONTAINER_OF(store, struct memory_store, store)->memory;
 
+	if (query->once) {
+		memory_decide_once(memory, query);
+		return true;
+	}
 	if (query->mate || query->op == OP_WAIT || op_takes_out(query->op)) {
 		memory_decide_together(memory, query);
 		return true;

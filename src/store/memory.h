@@ -57,12 +57,15 @@ void memory_prefetch(const struct memory *memory, const struct limit *limit,
     const struct key *key);
 
 /** Look at the next ${slots} slots, in turn over the whole table, and remove
- * the buckets drained at ${now_us}.  Holds a lock for 256 slots at a time.  One
- * thread at a time may call it. */
+ * the buckets drained at ${now_us}; and forget the ids whose time is up.  Holds
+ * a lock for 256 slots at a time.  One thread at a time may call it. */
 void memory_sweep(struct memory *memory, size_t slots, int64_t now_us);
 
 /** Decide ${first} and its mates together; they get their results. */
 void memory_decide_together(struct memory *memory, struct query *first);
+
+/** The same for one with an id. */
+void memory_decide_once(struct memory *memory, struct query *first);
 
 /** The wall clock is ahead of the times that callers give by ${shift_us}, at
  * ${now_us}.  If it was set since the last call, which is 0 at first, calendar

@@ -73,6 +73,7 @@ struct memory {
 	uint64_t max_buckets;
 	enum on_full on_full;
 	struct shares *shares;
+	struct memory_ids *ids;
 
 	/* memory_sweep()'s, and memory_follow_clock()'s */
 	size_t swept;     /* slots of this round, stripe by stripe */
@@ -218,6 +219,18 @@ memory_find(
 bool memory_put(struct memory *memory, struct stripe *stripe,
     const struct limit *limit, struct hash128 id, const struct bucket *bucket,
     int64_t now_us) MUST_USE;
+
+/** Decide ${first} and its mates together.  With ${only_allows}, a denial
+ * changes nothing, not even where it would start a block. */
+void memory_decide_mates(
+    struct memory *memory, struct query *first, bool only_allows);
+
+/** Ids that came with requests: store/memory_ids.c.  NULL: out of memory. */
+struct memory_ids *memory_ids_new(void) MUST_USE;
+void memory_ids_free(struct memory_ids *ids);
+
+/** Forget some of those whose time is up at ${now_us}. */
+void memory_ids_sweep(struct memory_ids *ids, int64_t now_us);
 
 /** Decide a request that needs a bucket for which there is no room; ${decision}
  * is what it would be if there were. */

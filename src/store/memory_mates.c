@@ -2,7 +2,7 @@
  * Job: decides queries together on buckets in memory.
  * Invariant: the stripes of all of them are locked, in the order of the table,
  * so that no two threads wait for each other.
- * The heart: memory_decide_together().
+ * The heart: memory_decide_mates().
  */
 #include "store/mates.h"
 #include "store/memory_internal.h"
@@ -169,7 +169,8 @@ memory_write_mates(struct memory_mates *mates, bool puts)
 }
 
 void
-memory_decide_together(struct memory *memory, struct query *first)
+memory_decide_mates(
+    struct memory *memory, struct query *first, bool only_allows)
 {
 	struct memory_mates mates = {.memory = memory, .first = first};
 	unsigned i = 0;
@@ -180,11 +181,18 @@ memory_decide_together(struct memory *memory, struct query *first)
 	mates_decide(first, mates.buckets);
 	/* Only those that put drops in need room, and may have to be undone: a
 	 * bucket that is removed meanwhile may find none again. */
-	if (memory_write_mates(&mates, true))
+	if ((!only_allows || mates_passed(first)) &&
+	    memory_write_mates(&mates, true))
 		(void)memory_write_mates(&mates, false);
 	memory_unlock_stripes(&mates);
 	for (struct query *query = first; query; query = query->mate, i++) {
 		query->decided_by = DECIDED_BY_MEMORY;
 		query->bucket = mates.buckets[i].bucket;
 	}
+}
+
+void
+memory_decide_together(struct memory *memory, struct query *first)
+{
+	memory_decide_mates(memory, first, false);
 }

@@ -28,6 +28,28 @@ enum unavailable {
 	UNAVAILABLE_REFUSED, /* an error, or a strange reply */
 };
 
+/** What became of an id. */
+enum once_result {
+	ONCE_NEW,      /* decided by this query */
+	ONCE_REPEATED, /* it has the results that it had before */
+	ONCE_OTHER,    /* it came with another question before: no result */
+};
+
+/**
+ * The id of a request that is charged once, however often it comes: within the
+ * id_memory of the limit, the store gives it the results that it had.  A denial
+ * it gives again only as long as the drops would still not fit.
+ */
+struct once {
+	const char *id; /* as id_is_valid() says */
+	size_t len;
+	enum once_result result;
+
+	/* the store's: its names, in the keys of the batch */
+	uint32_t name_at;
+	uint16_t name_len;
+};
+
 /** Most queries that can be decided together. */
 #define MATES_MAX 16
 
@@ -40,20 +62,21 @@ enum unavailable {
  * them are charged, or none is; one whose limit is in shadow keeps none of the
  * others from it.  Only the first is given to store_query(), and only its done
  * is called, once all have their results.  They are all consumes, all charges
- * or all peeks.
+ * or all peeks.  What puts drops in can have an id.
  */
 struct query {
 	/* the question */
 	const struct rules *rules; /* the set that has the limit */
 	const struct limit *limit;
 	struct key key; /* borrowed during store_query() only */
-	enum op op;
 	int64_t amount;
 	int64_t now_us; /* when it was received */
 	void (*done)(struct query *);
 	void *owner; /* the caller's */
 
 	struct query *mate; /* the next of those decided together; or NULL */
+	struct once *once;  /* of the first of these; NULL: there is no id */
+	enum op op;
 
 	/* the result */
 	enum result result;

@@ -5,6 +5,7 @@
  */
 #include "fuzz.h"
 #include "gate/gateway.h"
+#include "limit/id.h"
 #include "limit/key.h"
 #include "limit/limit.h"
 #include "protocol/http/http_write.h"
@@ -39,6 +40,9 @@ take_request(struct event *event)
 	check(
 	    request->amount >= 0 ||
 	    verb_argument(verb_rows[request->verb].shape, 1) != ARGUMENT_DROPS);
+	check(request->id_len == 0 ||
+	      (id_is_valid(request->id, request->id_len) &&
+		  verb_takes_id(verb_rows[request->verb].shape)));
 	check(request->capacity == 0);
 	check(
 	    verb_has_key(&verb_rows[request->verb]) == (request->key != NULL));

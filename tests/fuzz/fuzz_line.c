@@ -3,6 +3,7 @@
  * requests and errors are read, and a request is what its header promises.
  */
 #include "fuzz.h"
+#include "limit/id.h"
 #include "limit/key.h"
 #include "limit/limit.h"
 #include "protocol/line/line.h"
@@ -30,6 +31,9 @@ check_request(const struct feed *feed, const struct request *request)
 	check(
 	    request->amount >= 0 ||
 	    verb_argument(verb_rows[request->verb].shape, 1) != ARGUMENT_DROPS);
+	check(request->id_len == 0 ||
+	      (id_is_valid(request->id, request->id_len) &&
+		  verb_takes_id(verb_rows[request->verb].shape)));
 	if (request->key) {
 		check(request->key > feed->bytes &&
 		      request->key + request->key_len <

@@ -4,6 +4,7 @@
  * header promises, and a response is one well-formed value.
  */
 #include "fuzz.h"
+#include "limit/id.h"
 #include "limit/key.h"
 #include "limit/limit.h"
 #include "protocol/session.h"
@@ -93,6 +94,9 @@ check_request(
 	check(
 	    request->amount >= 0 ||
 	    verb_argument(verb_rows[request->verb].shape, 1) != ARGUMENT_DROPS);
+	check(request->id_len == 0 ||
+	      (id_is_valid(request->id, request->id_len) &&
+		  verb_takes_id(verb_rows[request->verb].shape)));
 	if (request->capacity > 0)
 		check_throttle(request);
 	if (request->key) {

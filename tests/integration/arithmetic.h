@@ -96,7 +96,7 @@ void args_add_script(
     struct args *args, const struct algorithm *algorithm, unsigned hashes);
 
 /** The same, of the script of plans. */
-void args_add_plan(struct args *args, unsigned hashes);
+void args_add_plan(struct args *args, unsigned keys);
 
 /** Add the parameters of the limit, at about ${now_us}. */
 void args_add_parameters(

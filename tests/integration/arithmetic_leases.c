@@ -261,6 +261,7 @@ send_plan(const struct step *steps, unsigned count, int64_t now_us)
 	args_add_plan(&args, HASHES);
 	for (unsigned i = 0; i < HASHES; i++)
 		args_add(&args, "%s", hashes[i].name);
+	args_add(&args, "%d", HASHES);
 	for (unsigned i = 0; i < HASHES; i++) {
 		args_add(&args, "%s", hashes[i].limit.algorithm->script);
 		args_add_parameters(&args, &hashes[i].limit, now_us);

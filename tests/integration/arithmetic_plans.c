@@ -1,10 +1,12 @@
 /*
  * Plans: steps about several buckets, of limits of both algorithms, as the
- * script takes them and as C does.  The model's buckets never see Redis.
+ * script takes them and as C does.  The model's buckets, and what it remembers
+ * of ids, never see Redis.
  */
 #include "arithmetic.h"
 
 #include "store/mates.h"
+#include "store/redis/memo.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,12 +19,33 @@
 #define PARTS_MAX 5
 #define STEP_TEXT 400
 #define CHARGES   64
+#define IDS       6  /* at a time */
+#define ID_PLANS  20 /* for so many plans */
 
 /* A limit and all its buckets, as the model has them. */
 struct plan_hash {
 	char name[24];
 	struct limit limit;
+	unsigned changes;
 	char texts[KEYS][TEXT_MAX]; /* "" for none */
+};
+
+/* What became of a step, whose parts are chained. */
+struct outcome {
+	struct query parts[PARTS_MAX];
+	unsigned count; /* 0: it never came */
+	unsigned changes[PARTS_MAX];
+	bool passed;
+};
+
+/* A step of a plan that has an id. */
+struct id_step {
+	struct once once;
+	struct outcome outcome;
+	const struct outcome *before; /* of the step with that id; NULL: it is
+				       * taken */
+	struct outcome of_before;
+	bool is_other;
 };
 
 /* Drops that some consume put in, to be given back. */
@@ -35,6 +58,10 @@ static struct plan_hash hashes[HASHES];
 static struct bucket model[BUCKETS];
 static struct charge charges[CHARGES];
 static unsigned charged;
+static struct outcome outcomes[IDS];
+static uint64_t plans, id_round;
+static struct id_step id_steps[STEPS_MAX];
+static unsigned id_count; /* of the plan */
 
 static struct limit *
 limit_of(unsigned bucket)
@@ -100,6 +127,8 @@ add_step(struct args *args, const struct query *first)
 	char text[STEP_TEXT], suffix[32];
 	size_t len = 0;
 
+	if (first->once)
+		len = (size_t)snprintf(text, sizeof(text), "=2 3600000");
 	for (const struct query *query = first; query; query = query->mate) {
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u ",
 		    len ? " " : "", query->entry + 1);
@@ -122,6 +151,150 @@ add_step(struct args *args, const struct query *first)
 	args_add(args, "%s", text);
 }
 
+/*
+ * Ids.
+ */
+
+static bool
+may_have_id(const struct query *first)
+{
+	for (; first; first = first->mate)
+		if (!op_puts(first->op) || first->op == OP_WAIT)
+			return false;
+	return true;
+}
+
+static bool
+is_same_question(const struct outcome *outcome, const struct query *first)
+{
+	unsigned i = 0;
+
+	for (; first; first = first->mate, i++)
+		if (i == outcome->count || first->op != outcome->parts[i].op ||
+		    first->amount != outcome->parts[i].amount)
+			return false;
+	return i == outcome->count;
+}
+
+static void
+copy_outcome(struct outcome *to, const struct outcome *from)
+{
+	*to = *from;
+	for (unsigned i = 0; i < to->count; i++)
+		to->parts[i].mate =
+		    i + 1 < to->count ? &to->parts[i + 1] : NULL;
+}
+
+static void
+note_outcome(struct outcome *outcome, const struct query *first)
+{
+	outcome->count = 0;
+	outcome->passed = mates_passed(first);
+	for (; first; first = first->mate) {
+		outcome->changes[outcome->count] =
+		    hashes[first->entry / KEYS].changes;
+		outcome->parts[outcome->count++] = *first;
+	}
+	copy_outcome(outcome, outcome);
+}
+
+/* ${first}, with an id, was decided.  Return whether the script takes it. */
+static bool
+is_taken(struct query *first)
+{
+	struct id_step *step = CONTAINER_OF(first->once, struct id_step, once);
+	struct outcome *before = &outcomes[*step->once.id - '0'];
+
+	note_outcome(&step->outcome, first);
+	if (before->count == 0 ||
+	    (is_same_question(before, first) && !before->passed &&
+		step->outcome.passed)) {
+		step->before = NULL;
+		copy_outcome(before, &step->outcome);
+		return true;
+	}
+	step->is_other = !is_same_question(before, first);
+	copy_outcome(&step->of_before, before);
+	step->before = &step->of_before;
+	return false;
+}
+
+/* Give a step an id, perhaps. */
+static void
+random_id(struct query *first)
+{
+	static const char ids[] = "0123456789";
+	struct id_step *step = &id_steps[id_count];
+
+	first->once = NULL;
+	if (pick_below(2) || !may_have_id(first))
+		return;
+	step->once = (struct once){.id = &ids[pick_below(IDS)], .len = 1};
+	step->is_other = false;
+	first->once = &step->once;
+	id_count++;
+}
+
+/* The names that the memos of this plan have, an older one for each. */
+static void
+add_ids(struct args *args)
+{
+	for (unsigned i = 0; i < id_count; i++) {
+		args_add(args, "arithmetic:id:%" PRIu64 ":%c", id_round,
+		    *id_steps[i].once.id);
+		args_add(args, "arithmetic:older:%c", *id_steps[i].once.id);
+	}
+}
+
+static void
+check_repeated(const struct id_step *step, const struct query *now)
+{
+	const struct outcome *before = step->before;
+
+	for (unsigned i = 0; now; now = now->mate, i++) {
+		const struct decision *a = &now->decision;
+		const struct decision *b = &before->parts[i].decision;
+		bool is_changed =
+		    before->changes[i] != hashes[now->entry / KEYS].changes;
+
+		if (is_changed || now->entry != before->parts[i].entry)
+			continue;
+		if (a->allowed != b->allowed || a->taken != b->taken ||
+		    a->level != b->level || a->next_us != b->next_us ||
+		    a->retry_us != b->retry_us ||
+		    a->blocked_us != b->blocked_us)
+			die("an id has another response: level %" PRId64
+			    " was %" PRId64 ", retry %" PRId64 " was %" PRId64,
+			    a->level, b->level, a->retry_us, b->retry_us);
+	}
+}
+
+/* What the script replied to a step with an id. */
+static void
+check_id(struct id_step *step, const redisReply *text)
+{
+	struct query *first = step->outcome.parts;
+	struct memo memo;
+	enum memo_result wanted = step->is_other ? MEMO_OTHER : MEMO_READ;
+
+	if (!step->before) {
+		if (text->type != REDIS_REPLY_NIL)
+			die("an id that is new has '%s'", text->str);
+		return;
+	}
+	if (text->type != REDIS_REPLY_STRING)
+		die("a step with an id that came before was taken");
+	if (memo_read(&memo, first, text->str, text->len) != wanted)
+		die("a memo is read as another one: '%s'", text->str);
+	if (wanted == MEMO_OTHER)
+		return;
+	if (memo.passed != step->before->passed)
+		die("a memo has another verdict: '%s'", text->str);
+	mates_decide(first, memo.buckets);
+	mates_settle(first, memo.got, memo.passed);
+	check_repeated(step, first);
+}
+
 /* Note what was charged, so that it can be given back. */
 static void
 note_charge(const struct query *query, const struct bucket *after)
@@ -142,6 +315,8 @@ take_step(struct query *first, int64_t now_us)
 		at[i++] =
 		    (struct mate_bucket){now_us, model[query->entry], false};
 	mates_decide(first, at);
+	if (first->once && !is_taken(first))
+		return;
 	i = 0;
 	for (struct query *query = first; query; query = query->mate, i++) {
 		model[query->entry] = at[i].bucket;
@@ -152,8 +327,7 @@ take_step(struct query *first, int64_t now_us)
 static void
 add_hashes(struct args *args, int64_t now_us)
 {
-	for (unsigned i = 0; i < HASHES; i++)
-		args_add(args, "%s", hashes[i].name);
+	args_add(args, "%d", HASHES);
 	for (unsigned i = 0; i < HASHES; i++) {
 		args_add(args, "%s", hashes[i].limit.algorithm->name);
 		args_add_parameters(args, &hashes[i].limit,
@@ -170,15 +344,26 @@ static unsigned
 send_plan(int64_t now_us)
 {
 	static struct args args;
-	struct query parts[PARTS_MAX];
+	static struct query parts[STEPS_MAX][PARTS_MAX];
 	unsigned steps = 1 + pick_below(STEPS_MAX), parts_n = 0;
 
-	args_add_plan(&args, HASHES);
+	id_count = 0;
+	if (plans++ % ID_PLANS == 0) {
+		memset(outcomes, 0, sizeof(outcomes));
+		id_round++;
+	}
+	for (unsigned i = 0; i < steps; i++) {
+		parts_n += random_step(parts[i]);
+		random_id(parts[i]);
+	}
+	args_add_plan(&args, HASHES + 2 * id_count);
+	for (unsigned i = 0; i < HASHES; i++)
+		args_add(&args, "%s", hashes[i].name);
+	add_ids(&args);
 	add_hashes(&args, now_us);
 	for (unsigned i = 0; i < steps; i++) {
-		parts_n += random_step(parts);
-		add_step(&args, parts);
-		take_step(parts, now_us);
+		add_step(&args, parts[i]);
+		take_step(parts[i], now_us);
 	}
 	args_add_time(&args, now_us);
 	redis_send(&args);
@@ -235,13 +420,19 @@ compare_plans(uint64_t count)
 	for (uint64_t done = 0; done < count;) {
 		redisReply *reply;
 
-		if (pick_below(20) == 0)
-			random_change(&hashes[pick_below(HASHES)].limit);
+		if (pick_below(20) == 0) {
+			struct plan_hash *hash = &hashes[pick_below(HASHES)];
+
+			random_change(&hash->limit);
+			hash->changes++;
+		}
 		now_us = random_time(now_us, limit_of(pick_below(BUCKETS)));
 		done += send_plan(now_us);
 		reply = redis_receive(REDIS_REPLY_ARRAY);
-		if (reply->elements != 2 + BUCKETS)
+		if (reply->elements != 2 + BUCKETS + id_count)
 			die("a plan has a reply of another length");
+		for (unsigned i = 0; i < id_count; i++)
+			check_id(&id_steps[i], reply->element[2 + BUCKETS + i]);
 		for (unsigned i = 0; i < HASHES; i++)
 			check_hash(&hashes[i], i * KEYS, reply, now_us);
 		freeReplyObject(reply);

@@ -55,11 +55,11 @@ args_add_script(
 }
 
 void
-args_add_plan(struct args *args, unsigned hashes)
+args_add_plan(struct args *args, unsigned keys)
 {
 	args_add(args, "EVALSHA");
 	args_add(args, "%s", shas[ALGORITHM_COUNT]);
-	args_add(args, "%u", hashes);
+	args_add(args, "%u", keys);
 }
 
 void

@@ -7,6 +7,7 @@ broken one.
 """
 
 import random
+import subprocess
 import threading
 import time
 import unittest
@@ -154,6 +155,25 @@ class Either:
             harness.wait_until(lambda: client.ask("hold brief:1 b").startswith("ALLOW"),
                                "the end of the lease")
             self.assertEqual(client.ask("release brief:1 a"), NOTHELD)
+
+    def tool(self, *words):
+        done = subprocess.run(
+            [harness.DRIPGATE, "-c", self.gate.config_path, *words],
+            capture_output=True, text=True, check=False, timeout=harness.PATIENCE)
+        return done.returncode, (done.stdout or done.stderr).split(" next=")[0]
+
+    def test_the_tool_holds_and_releases(self):
+        for words, code, said in [
+                (("hold", "job:1", "build-7", "2"), 0, "ALLOW limit=job level=2 capacity=5"),
+                (("hold", "job:1", "K\u00f6ln", "4"), 1, "DENY limit=job level=2 capacity=5"),
+                (("release", "job:1", "build-7"), 0, "ALLOW limit=job level=0 capacity=5")]:
+            self.assertEqual(self.tool(*words), (code, said))
+        for words, reason in [(("hold", "job:1", "a b"), "an id is 1 to 64 bytes"),
+                              (("hold", "job:1", "a", "x"), "x: an amount is a whole number"),
+                              (("release", "job:1", ""), "an id is 1 to 64 bytes")]:
+            code, said = self.tool(*words)
+            self.assertEqual(code, 2)
+            self.assertIn(reason, said)
 
     def test_wrong_requests(self):
         with self.gate.connect() as client:

@@ -41,7 +41,7 @@ def sections(text, heading, row):
 def verbs():
     """Name and arguments of each verb but HTTP's, as the table in verbs.h has them."""
     text = read("src", "protocol", "verbs.h")
-    shapes = dict(re.findall(r'X\((\w+), \d, [^,]+, "([^"]*)"', text))
+    shapes = dict(re.findall(r'X\((\w+), \d, [^,]+,[\s\\]+"([^"]*)"', text))
     rows = [(name, shape) for name, shape, family in re.findall(
         r'X\([A-Z]+, "([a-z.]+)", (\w+), \w+, [A-Z]+, (\w+),', text) if family != "HTTP"]
     if not rows or "KEY" not in shapes:
@@ -141,7 +141,8 @@ class ManualTest(harness.Case):
         manual = read("src", "protocol", "dripgate-protocol.7")
         listed = [line.replace(" Ar", "") for line in re.findall(
             r"(?m)^\.It Ic ([A-Z.]+\b.*)", re.sub(r" (?:Op Ar (\w+)|Oo Ar ([\w .]+) Oc)", r" [\1\2]", re.sub(
-                r" Oo Ar (\w+) Oc Op Cm (\w+) \| (\w+)", r" [\1] [\2|\3]", manual)))]
+                r" Oo Ar (\w+) Oc Op Cm (\w+) \| (\w+)", r" [\1] [\2|\3]",
+                manual.replace(" Op Li id= Ns Ar id", " [id=ID]"))))]
         self.assertEqual(listed, [name.upper() + usage for name, usage in verbs()])
 
     def test_each_verb_is_a_command_of_the_tool_too(self):

@@ -33,6 +33,7 @@
 	X(http)                                                                \
 	X(glob)                                                                \
 	X(history_text)                                                        \
+	X(ids)                                                                 \
 	X(index)                                                               \
 	X(ini)                                                                 \
 	X(inline_limits)                                                       \

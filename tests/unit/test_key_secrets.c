@@ -48,7 +48,7 @@ names_of(struct key_names *names, const struct limit *limit, const char *key)
 	struct buf buf = {0};
 
 	ck_assert_int_eq(
-	    key_names_add(names, limit, key, strlen(key), &buf), 0);
+	    key_names_add(names, limit->name, key, strlen(key), &buf), 0);
 	ck_assert_uint_lt(buf_len(&buf), sizeof(text));
 	memcpy(text, buf_data(&buf), buf_len(&buf));
 	text[buf_len(&buf)] = '\0';

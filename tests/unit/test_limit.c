@@ -62,6 +62,7 @@ START_TEST(leaky_bucket_is_the_default)
 	ck_assert(!limit->shadow);
 	ck_assert(limit->deny_cache);
 	ck_assert_int_eq(limit->max_buckets, 0);
+	ck_assert_int_eq(limit->id_memory_us, 60000000);
 	ck_assert_int_eq(limit_life_us(limit), 300000000);
 	limit_free(limit);
 }
@@ -105,10 +106,11 @@ END_TEST
 
 START_TEST(every_word_is_taken)
 {
-	struct limit *limit = built(
-	    "api", &(struct words){{"algorithm=leaky_bucket", "match=api:*",
-		       "capacity=10", "rate=10/s", "block=5m", "on_error=deny",
-		       "shadow=yes", "deny_cache=no", "max_buckets=1000"}});
+	struct limit *limit = built("api",
+	    &(struct words){
+		{"algorithm=leaky_bucket", "match=api:*", "capacity=10",
+		    "rate=10/s", "block=5m", "on_error=deny", "shadow=yes",
+		    "deny_cache=no", "max_buckets=1000", "id_memory=1h"}});
 
 	ck_assert_int_eq(limit->recharge_us, 100000);
 	ck_assert_int_eq(limit->block_us, 300000000);
@@ -116,6 +118,7 @@ START_TEST(every_word_is_taken)
 	ck_assert(limit->shadow);
 	ck_assert(!limit->deny_cache);
 	ck_assert_int_eq(limit->max_buckets, 1000);
+	ck_assert_int_eq(limit->id_memory_us, INT64_C(3600000000));
 	ck_assert_int_eq(limit_life_us(limit), 301000000);
 	limit_free(limit);
 }
@@ -320,6 +323,10 @@ static const struct {
 	"max_buckets must be a whole number from 1 to 1000000000"},
     {{{"max_buckets=1000000001"}},
 	"max_buckets must be a whole number from 1 to 1000000000"},
+    {{{"id_memory=999ms"}}, "id_memory must be from 1s to 1d"},
+    {{{"id_memory=86401s"}}, "id_memory must be from 1s to 1d"},
+    {{{"id_memory=1"}}, "id_memory must be a number and a unit (us ms s m "
+			"h d), as in 60s"},
     {{{"match="}}, "match is empty"},
     {{{"match=a\\"}}, "match ends in a lone backslash"},
     {{{"match=a*\\"}}, "match ends in a lone backslash"},

@@ -29,9 +29,13 @@ trace_request(const struct request *request)
 		ck_assert_int_eq(buf_printf(&trace, " %.*s",
 				     (int)request->key_len, request->key),
 		    0);
-	if (row->shape->most == 2)
+	if (verb_argument(row->shape, 1) == ARGUMENT_AMOUNT)
 		ck_assert_int_eq(
 		    buf_printf(&trace, " %lld", (long long)request->amount), 0);
+	if (request->id_len > 0)
+		ck_assert_int_eq(buf_printf(&trace, " id=%.*s",
+				     (int)request->id_len, request->id),
+		    0);
 	ck_assert_int_eq(buf_add(&trace, "\n", 1), 0);
 }
 
@@ -146,6 +150,27 @@ static const struct {
     {"PING\nCONSUME a\r\nPEEK b 2\n\nQUIT\n",
 	"ping\nconsume a 1\npeek b 2\nERR empty\nquit\n"},
     {"PING\nPIN", "ping\n"},
+    {"CONSUME a 2 id=x\n", "consume a 2 id=x\n"},
+    {"CONSUME a ID=x\n", "consume a 1 id=x\n"},
+    {"CONSUME id=x id=y\n", "consume id=x 1 id=y\n"},
+    {"CONSUME a id=x 2\n", "ERR surplus\n"},
+    {"CONSUME a id=x id=x\n", "ERR surplus\n"},
+    {"CONSUME a 2 id=x id=x\n", "ERR surplus\n"},
+    {"CONSUME a 2 id=\n", "ERR badid\n"},
+    {"CONSUME a 2 id=caf\xC3\n", "ERR badid\n"},
+    {"CONSUME a id\n", "ERR badamount\n"},
+    {"CHARGE a 2 id=x\n", "charge a id=x\n"},
+    {"CHARGE a id=x\n", "ERR badamount\n"},
+    {"TAKE a 2 id=x\n", "take a id=x\n"},
+    {"MCONSUME a 1 b 2 id=x\n", "mconsume id=x\n"},
+    {"MCONSUME id=a 1 id=x\n", "mconsume id=x\n"},
+    {"MCONSUME id=x 1\n", "mconsume\n"},
+    {"MCONSUME id=x\n", "ERR noamount\n"},
+    {"MCONSUME a 1 id=\n", "ERR badid\n"},
+    {"MCONSUME a 1 b\n", "ERR noamount\n"},
+    {"PEEK a 1 id=x\n", "ERR surplus\n"},
+    {"PEEK a id=x\n", "ERR badamount\n"},
+    {"MPEEK a 1 id=x\n", "ERR noamount\n"},
     {"PING\r", ""},
 };
 
@@ -384,6 +409,9 @@ static const char *const codes[ERROR_COUNT] = {
     [ERROR_BADDROPS] = "badamount",
     [ERROR_BADSECONDS] = "badseconds",
     [ERROR_NOAMOUNT] = "noamount",
+    [ERROR_OTHERID] = "otherid",
+    [ERROR_SPREADID] = "spreadid",
+    [ERROR_NOIDS] = "noids",
     [ERROR_BADCOUNT] = "badcount",
     [ERROR_BADGLOB] = "badglob",
     [ERROR_SURPLUS] = "surplus",

@@ -55,6 +55,12 @@ static const struct {
     {"take a 0", VERB_TAKE, "a", 0},
     {"wait a", VERB_WAIT, "a", 1},
     {"wait a 2 0.5 map", VERB_WAIT, "a", 2},
+    {"CONSUME a 3 id=x", VERB_CONSUME, "a", 3},
+    {"CONSUME a id=x MAP", VERB_CONSUME, "a", 1},
+    {"CONSUME a 3 id=x MAP", VERB_CONSUME, "a", 3},
+    {"TAKE a 3 id=x map", VERB_TAKE, "a", 3},
+    {"MCONSUME a 3 id=x MAP", VERB_MCONSUME, NULL, 1},
+    {"MCONSUME a 3 b 1 id=x", VERB_MCONSUME, NULL, 1},
     {"Peek a 1000000000", VERB_PEEK, "a", 1000000000},
     {"RESET a", VERB_RESET, "a", 1},
     {"EXPLAIN a", VERB_EXPLAIN, "a", 1},
@@ -75,6 +81,8 @@ START_TEST(request_is_read)
 	ck_assert_int_eq(read_words(requests[_i].words), READ_REQUEST);
 	ck_assert_int_eq(request.verb, requests[_i].verb);
 	ck_assert_int_eq(request.amount, requests[_i].amount);
+	ck_assert_int_eq(request.id_len == 1 && *request.id == 'x',
+	    strstr(requests[_i].words, "id=x") != NULL);
 	ck_assert_int_eq(request.key != NULL, requests[_i].key != NULL);
 	if (request.key) {
 		ck_assert_uint_eq(request.key_len, strlen(requests[_i].key));
@@ -108,6 +116,12 @@ static const struct {
     {"CHARGE a", "-ERR wrong number of arguments for 'charge' command\r\n"},
     {"TAKE a -1", "-ERR badamount amount must be a whole number from 0 to "
 		  "1000000000\r\n"},
+    {"CONSUME a 1 id= MAP",
+	"-ERR badid an id is 1 to 64 bytes of printable ASCII or UTF-8\r\n"},
+    {"PEEK a 1 id=x", "-ERR wrong number of arguments for 'peek' command\r\n"},
+    {"MCONSUME a 1 b MAP",
+	"-ERR badamount amount must be a whole number from -1000000000 to "
+	"1000000000\r\n"},
     {"HELLO 4", "-NOPROTO unsupported protocol version\r\n"},
     {"HELLO 3 AUTH default x",
 	"-ERR AUTH: there is no password here; leave it out\r\n"},

@@ -893,8 +893,9 @@ static const char *const equal_lines[][2] = {
     {"a match=a on_error=deny block=90s capacity=3 recharge=1us deny_cache=no",
 	"a match=a capacity=3 recharge=1us block=90s on_error=deny "
 	"deny_cache=no"},
-    {"a match=a max_buckets=010 rate=1/s capacity=3 shadow=yes",
-	"a match=a capacity=3 recharge=1s shadow=yes max_buckets=10"},
+    {"a match=a max_buckets=010 id_memory=60m rate=1/s capacity=3 shadow=yes",
+	"a match=a capacity=3 recharge=1s shadow=yes max_buckets=10 "
+	"id_memory=1h"},
 };
 
 START_TEST(equal_limits_are_written_equally_and_read_back)

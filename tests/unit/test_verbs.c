@@ -62,15 +62,18 @@ write_help(struct buf *out, unsigned families)
 START_TEST(help_is_one_line_a_verb)
 {
 	static const char ours[] =
-	    "CONSUME key [amount]  may amount drops (1) go in? -N gives back\n"
+	    "CONSUME key [amount] [id=ID]  may amount drops (1) go in? -N "
+	    "gives back\n"
 	    "PEEK key [amount]     the same question; nothing changes\n"
-	    "MCONSUME key amount [key amount ...]  may all of them go in? else "
+	    "MCONSUME key amount [key amount ...] [id=ID]  may all of them go "
+	    "in? else "
 	    "none does\n"
 	    "MPEEK key amount [key amount ...]  the same question; nothing "
 	    "changes\n"
-	    "CHARGE key amount     amount drops go in, up to the debt of the "
+	    "CHARGE key amount [id=ID]  amount drops go in, up to the debt of "
+	    "the "
 	    "limit\n"
-	    "TAKE key amount       as many of amount drops go in as fit\n"
+	    "TAKE key amount [id=ID]  as many of amount drops go in as fit\n"
 	    "WAIT key [amount] [seconds]  amount drops go in when they fit; "
 	    "the response waits\n"
 	    "HOLD key id [amount]  amount drops (1) go in until released, or "

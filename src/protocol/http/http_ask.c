@@ -63,16 +63,12 @@ http_ask_amount(struct http_ask *ask, const struct http_word *value)
 }
 
 static const struct http_problem *
-http_ask_id(struct http_ask *ask, const struct http_word *value)
+http_ask_lease(struct http_ask *ask, const struct http_word *value)
 {
-	if (!http_ask_has(ask, 1, ARGUMENT_ID))
-		return HTTP_PROBLEM(BADNAME);
-	if (value->is_number)
-		return HTTP_PROBLEM(BADJSON);
 	if (http_ask_is_cut(value))
 		return http_problem_of(ERROR_BADID);
-	return http_problem_of(
-	    request_set(ask->request, ARGUMENT_ID, value->bytes, value->len));
+	return http_problem_of(request_set(
+	    ask->request, ARGUMENT_LEASE, value->bytes, value->len));
 }
 
 static const struct http_problem *
@@ -84,6 +80,24 @@ http_ask_deny(struct http_ask *ask, const struct http_word *value)
 	    num_read_int(value->bytes, value->len, 400, 599, &status) == -1)
 		return HTTP_PROBLEM(BADDENY);
 	ask->deny = (int)status;
+	return NULL;
+}
+
+static const struct http_problem *
+http_ask_id(struct http_ask *ask, const struct http_word *value)
+{
+	struct request *request = ask->request;
+	char *room = ask->room + HTTP_VALUE_MAX;
+
+	if (http_ask_has(ask, 1, ARGUMENT_LEASE))
+		return http_ask_lease(ask, value);
+	if (!verb_takes_id(verb_rows[request->verb].shape))
+		return HTTP_PROBLEM(BADNAME);
+	if (!id_is_valid(value->bytes, value->len))
+		return http_problem_of(ERROR_BADID);
+	memcpy(room, value->bytes, value->len);
+	request->id = room;
+	request->id_len = value->len;
 	return NULL;
 }
 
@@ -108,9 +122,9 @@ static const struct {
 } parameters[] = {
     {"key", true, http_ask_key},
     {"amount", true, http_ask_amount},
-    {"id", true, http_ask_id},
     {"deny", false, http_ask_deny},
     {"wait", false, http_ask_wait},
+    {"id", false, http_ask_id},
 };
 
 #define GIVEN_KEY    1u /* the bits of the first two rows */
@@ -212,7 +226,7 @@ http_ask_end_one(const struct http_ask *ask)
 		return ask->request->amount < 0
 			   ? http_problem_of(ERROR_BADDROPS)
 			   : NULL;
-	if (http_ask_has(ask, 1, ARGUMENT_ID) && ask->request->lease == 0)
+	if (http_ask_has(ask, 1, ARGUMENT_LEASE) && ask->request->lease == 0)
 		return http_problem_of(ERROR_NOID);
 	if (http_ask_has(ask, 1, ARGUMENT_DROPS) &&
 	    !(ask->given & GIVEN_AMOUNT))
@@ -229,6 +243,8 @@ http_ask_end(struct http_ask *ask)
 		return HTTP_PROBLEM(BADJSON);
 	if (ask->each_count > 0)
 		return ask->given ? HTTP_PROBLEM(BADJSON) : NULL;
+	if (ask->request->verb == VERB_WAIT && ask->request->id_len > 0)
+		return HTTP_PROBLEM(BADWAIT);
 	if (ask->key_count == 0)
 		return http_ask_end_one(ask);
 	if (ask->request->verb == VERB_WAIT)

@@ -1,12 +1,13 @@
 /**
- * http_ask: what the parameters of a request say: key, amount, wait and deny,
- * from a query, a form, or JSON.  Several keys, each with its amount, make a
- * request for one decision.
+ * http_ask: what the parameters of a request say: key, amount, id, wait and
+ * deny, from a query, a form, or JSON.  Several keys, each with its amount,
+ * make a request for one decision.
  */
 #ifndef PROTOCOL_HTTP_HTTP_ASK_H
 #define PROTOCOL_HTTP_HTTP_ASK_H
 
 #include "base/attr.h"
+#include "limit/id.h"
 #include "limit/key.h"
 #include "limit/routes.h"
 #include "protocol/http/http_problem.h"
@@ -21,6 +22,9 @@
 /** Longest value, decoded. */
 #define HTTP_VALUE_MAX KEY_MAX
 
+/** Room for what is decoded: a key, and behind it an id. */
+#define HTTP_ROOM_MAX (HTTP_VALUE_MAX + ID_MAX)
+
 /** Some text, borrowed. */
 struct http_word {
 	const char *bytes;
@@ -31,7 +35,7 @@ struct http_word {
 /** All zero at first, but for ${request}, which was started, and ${room}. */
 struct http_ask {
 	struct request *request;
-	char *room; /* HTTP_VALUE_MAX bytes, for the key */
+	char *room; /* HTTP_ROOM_MAX bytes, for the key and the id */
 	bool is_json;
 	bool is_element; /* of a list: only key and amount may be there */
 	bool is_routed;  /* only deny may be there */

@@ -17,15 +17,16 @@ http_json_value(
 {
 	struct http_json_text text;
 	struct http_word value;
-	bool is_key = name->len == 3 && memcmp(name->bytes, "key", 3) == 0;
+	bool is_text = (name->len == 3 && memcmp(name->bytes, "key", 3) == 0) ||
+		       (name->len == 2 && memcmp(name->bytes, "id", 2) == 0);
 
 	http_json_skip_space(json);
 	if (!http_json_is_next(json, "\"")) {
-		if (is_key || !http_json_take_number(json, &value))
+		if (is_text || !http_json_take_number(json, &value))
 			return HTTP_PROBLEM(BADJSON);
 		return http_ask_take(ask, name, &value);
 	}
-	if (!is_key || !http_json_take_string(json, &text))
+	if (!is_text || !http_json_take_string(json, &text))
 		return HTTP_PROBLEM(BADJSON);
 	value = (struct http_word){text.bytes, text.len, false};
 	return http_ask_take(ask, name, &value);

@@ -56,6 +56,7 @@ static const struct {
 	    : (error) == ERROR_NOAUTH      ? 401                               \
 	    : (error) == ERROR_WRONGPASS   ? 401                               \
 	    : (error) == ERROR_SLOWDOWN    ? 429                               \
+	    : (error) == ERROR_OTHERID     ? 422                               \
 	    : (error) == ERROR_NOPERM      ? 403                               \
 	    : (error) == ERROR_NOTHELD     ? 409                               \
 	    : (error) >= ERROR_UNAVAILABLE ? 503                               \

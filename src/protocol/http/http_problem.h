@@ -27,8 +27,8 @@
 	X(BADBODY, 400, "badbody", "this request has no body")                 \
 	X(BADPERCENT, 400, "badquery", "% must be followed by two hex digits") \
 	X(BADNAME, 400, "badquery",                                            \
-	    "parameters are key, amount, wait and deny, each at most once; "   \
-	    "of several keys, each has its amount behind it")                  \
+	    "parameters are key, amount, id, wait and deny, each at most "     \
+	    "once; of several keys, each has its amount behind it")            \
 	X(BADDENY, 400, "baddeny", "deny must be a status from 400 to 599")    \
 	X(BADWAIT, 400, "badwait",                                             \
 	    "wait is a time, as 2s or 0.5, for one key that is consumed")      \

@@ -21,7 +21,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct http_session) <= SESSION_STATE_MAX &&
-		   HTTP_VALUE_MAX <= SESSION_SCRATCH_MAX,
+		   HTTP_ROOM_MAX <= SESSION_SCRATCH_MAX,
     "a session has room for it");
 _Static_assert(HTTP_HELD_MAX <= PROTOCOL_HELD_MAX, "so much is held");
 

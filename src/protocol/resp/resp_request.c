@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static enum read_result
 resp_request_bad(int written)
@@ -115,20 +116,36 @@ resp_request_read_form(const struct resp_command *command,
 	return READ_REQUEST;
 }
 
+static bool
+resp_request_is_id(const struct resp_word *word)
+{
+	return word->len >= 3 && strncasecmp(word->bytes, "id=", 3) == 0;
+}
+
+/* Whether the word before MAP can be the last one: an amount, or an id, which
+ * in MCONSUME stands where a key would. */
+static bool
+resp_request_ends_at(const struct resp_command *command,
+    const struct verb_shape *shape, size_t i)
+{
+	enum argument argument = verb_argument(shape, i - 1);
+
+	return argument == ARGUMENT_AMOUNT || argument == ARGUMENT_DROPS ||
+	       argument == ARGUMENT_EACH_AMOUNT || argument == ARGUMENT_ID ||
+	       argument == ARGUMENT_SECONDS || argument == ARGUMENT_LEASE ||
+	       (argument == ARGUMENT_EACH_KEY && verb_takes_id(shape) &&
+		   resp_request_is_id(&command->words[i]));
+}
+
 /* Whether it is a verb that takes amounts, then MAP: "CONSUME key 1 MAP". */
 static bool
 resp_request_wants_map(
     const struct resp_command *command, const struct verb_shape *shape)
 {
 	size_t last = command->count - 1;
-	enum argument argument;
 
-	if (!shape || last < 3 || last - 1 > shape->most)
-		return false;
-	argument = verb_argument(shape, last - 2);
-	return (argument == ARGUMENT_AMOUNT || argument == ARGUMENT_DROPS ||
-		   argument == ARGUMENT_SECONDS || argument == ARGUMENT_ID ||
-		   argument == ARGUMENT_EACH_AMOUNT) &&
+	return shape && last >= 3 && last - 1 <= shape->most &&
+	       resp_request_ends_at(command, shape, last - 1) &&
 	       resp_word_is(&command->words[last], "MAP");
 }
 
@@ -145,13 +162,17 @@ resp_request_read_map(const struct resp_command *command,
 	return result;
 }
 
-/* Whether the command is of ${shape}, or NULL. */
+/* Whether the command is of ${shape}, or NULL.  Of the most words, the last one
+ * is an id. */
 static bool
 resp_request_has_shape(
     const struct resp_command *command, const struct verb_shape *shape)
 {
-	return shape && command->count - 1 >= shape->fewest &&
-	       command->count - 1 <= shape->most;
+	size_t count = command->count - 1;
+
+	return shape && count >= shape->fewest && count <= shape->most &&
+	       (count < shape->most || !verb_takes_id(shape) ||
+		   resp_request_is_id(&command->words[count]));
 }
 
 static enum verb

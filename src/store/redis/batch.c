@@ -8,6 +8,7 @@
 #include "limit/leases.h"
 #include "redis/reply.h"
 #include "store/mates.h"
+#include "store/redis/memo.h"
 #include "store/redis/plan.h"
 
 #include <stdlib.h>
@@ -87,6 +88,7 @@ batch_has_room(const struct batch *batch, const struct query *query)
 	return batch->count == 0 ||
 	       (batch->count + more <= BATCH_ENTRIES &&
 		   batch->queries + more <= BATCH_QUERIES &&
+		   (!query->once || batch->ids < BATCH_IDS) &&
 		   logs_len <= BATCH_LOGS_MAX && batch_has_use(batch, query));
 }
 
@@ -100,8 +102,8 @@ batch_add_field(
 	if (!batch->names)
 		return buf_add(&batch->keys, key->bytes, key->len);
 	entry->key_len = KEY_NAME_LEN;
-	return key_names_add(
-	    batch->names, query->limit, key->bytes, key->len, &batch->keys);
+	return key_names_add(batch->names, query->limit->name, key->bytes,
+	    key->len, &batch->keys);
 }
 
 static int
@@ -172,6 +174,11 @@ batch_add_step(struct batch *batch, struct query *first)
 		if (!*place && batch_add_entry(batch, query, place) == -1)
 			return -1;
 		query->entry = (uint16_t)(*place - 1);
+	}
+	if (first->once) {
+		if (memo_add_names(first, batch->names, &batch->keys) == -1)
+			return -1;
+		batch->ids++;
 	}
 	plan_add_step(batch, first);
 	return 0;
@@ -286,7 +293,7 @@ static int64_t
 batch_check_reply(const struct batch *batch, const redisReply *reply)
 {
 	if (reply->type != REDIS_REPLY_ARRAY ||
-	    reply->elements != batch->count + 2)
+	    reply->elements != batch->count + batch->ids + 2)
 		return -1;
 	for (size_t i = 2; i < reply->elements; i++)
 		if (reply->element[i]->type != REDIS_REPLY_STRING &&

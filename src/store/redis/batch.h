@@ -34,6 +34,10 @@
  * their limits are what they are.  A bucket alone may have more. */
 #define BATCH_LOGS_MAX 800000
 
+/** Most ids in one call: the server looks each one up, and their memos are in
+ * its reply. */
+#define BATCH_IDS 256
+
 #define BATCH_INDEX 1024 /* a power of two, at least 2 * BATCH_ENTRIES */
 
 struct entry {
@@ -71,11 +75,13 @@ struct batch {
 	int64_t decided_us; /* by the clock of Redis, once it replied */
 
 	unsigned count;          /* entries */
+	unsigned ids;            /* steps that have one */
 	unsigned queries;        /* without a result */
 	struct key_names *names; /* of fields, borrowed; NULL: the keys */
 	unsigned names_version;
 	unsigned olds;   /* older names of each field */
-	struct buf keys; /* the fields, each with its older names behind */
+	struct buf keys; /* the fields, and the names of memos, each with its
+			  * older names behind */
 	struct buf ops;  /* on one bucket, as they are written */
 	size_t logs_len; /* of the longest that the reply may have */
 	char *logs;      /* room for them, once they are read; or NULL */
@@ -111,7 +117,7 @@ void batch_clear_spares(struct spares *spares);
 
 /** Whether ${query}, with its mates, may go into this batch: same rules, same
  * algorithm, room, and its bucket is not there under another limit.  Only a
- * plan takes mates, OP_GIVE_BACK and OP_LEAVE. */
+ * plan takes mates, OP_GIVE_BACK, OP_LEAVE, and what has an id. */
 bool batch_has_room(const struct batch *batch, const struct query *query);
 
 /** Add a query, with its mates; there must be room.  Return 0, or -1 (out of

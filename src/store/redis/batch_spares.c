@@ -20,6 +20,7 @@ batch_clear(struct batch *batch)
 	batch->outside = false;
 	batch->first = batch->last = NULL;
 	batch->count = 0;
+	batch->ids = 0;
 	batch->queries = 0;
 	batch->logs_len = 0;
 	buf_consume(&batch->keys, buf_len(&batch->keys));

@@ -145,17 +145,33 @@ batch_old_hashes(const struct batch *batch)
 								   : 0;
 }
 
-/* The number of hashes, the hashes, the arguments of each, and the steps. */
+/* Hashes, with their older names. */
+static size_t
+batch_count_hashes(const struct batch *batch)
+{
+	return (size_t)batch->group_count * (1 + batch_old_hashes(batch));
+}
+
+/* The names of memos. */
+static size_t
+batch_count_memos(const struct batch *batch)
+{
+	return (size_t)batch->ids * (1 + batch->olds);
+}
+
+/* The number of keys, the hashes, the arguments of each, and the steps; in a
+ * plan, the names of memos, and the number of hashes. */
 static size_t
 batch_count_arguments(const struct batch *batch)
 {
-	size_t hashes =
-	    (size_t)batch->group_count * (1 + batch_old_hashes(batch));
-	size_t arguments = 1 + hashes;
+	size_t arguments = 1 + batch_count_hashes(batch);
 
 	for (unsigned i = 0; i < batch->group_count; i++)
 		arguments += batch_count_group(batch, &batch->groups[i]);
-	return batch->is_plan ? arguments + plan_count_steps(batch) : arguments;
+	if (batch->is_plan)
+		arguments +=
+		    1 + batch_count_memos(batch) + plan_count_steps(batch);
+	return arguments;
 }
 
 /* Append one run of equal queries.  Peeks are not written: their results follow
@@ -275,7 +291,7 @@ batch_write_hidden(struct batch *batch, const struct group *group,
 {
 	struct buf *names = &batch->ops;
 
-	if (key_names_add(batch->names, group->limit, "", 0, names) == -1)
+	if (key_names_add(batch->names, group->limit->name, "", 0, names) == -1)
 		command->failed = true;
 	while (buf_len(names) > 0) {
 		char name[KEY_NAME_LEN + 1] = "";
@@ -293,7 +309,7 @@ batch_write_hashes(struct batch *batch, const char *prefix,
 	bool hidden = batch->names && key_names_hide_limits(batch->names);
 
 	command_add_int(command,
-	    (int64_t)batch->group_count * (1 + batch_old_hashes(batch)));
+	    (int64_t)(batch_count_hashes(batch) + batch_count_memos(batch)));
 	for (unsigned i = 0; i < batch->group_count; i++) {
 		const struct group *group = &batch->groups[i];
 		const char *tag = partition_tag(partitions, group->partition);
@@ -314,6 +330,11 @@ batch_write(struct batch *batch, const struct batch_target *target,
 	batch_find_groups(batch);
 	script_begin(command, &batch->call, batch_count_arguments(batch));
 	batch_write_hashes(batch, target->prefix, target->partitions, command);
+	if (batch->is_plan) {
+		plan_write_memo_names(
+		    batch, target->prefix, target->partitions, command);
+		command_add_int(command, (int64_t)batch_count_hashes(batch));
+	}
 	for (unsigned i = 0; i < batch->group_count; i++)
 		batch_write_group(
 		    batch, &batch->groups[i], target->now_us, command);

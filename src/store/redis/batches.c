@@ -52,7 +52,7 @@ batches_seal_old(struct batches *batches, int64_t now_us)
 size_t
 batches_choose(struct batches *batches, const struct query *query)
 {
-	bool is_step = query->mate || op_takes_out(query->op);
+	bool is_step = query->mate || query->once || op_takes_out(query->op);
 	size_t kind = is_step || batches->open[BATCH_PLAN]
 			  ? BATCH_PLAN
 			  : query->limit->algorithm->place;

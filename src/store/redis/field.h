@@ -7,6 +7,7 @@
 
 #include "limit/limit.h"
 #include "redis/partition.h"
+#include "store/redis/key_secrets.h"
 
 #include <stddef.h>
 
@@ -15,6 +16,8 @@
 #define FIELD_HASH_MAX                                                         \
 	(FIELD_PREFIX_MAX + PARTITION_TAG_MAX + LIMIT_NAME_MAX +               \
 	    FIELD_SUFFIX_MAX + 1)
+#define FIELD_MEMO_MAX                                                         \
+	(FIELD_PREFIX_MAX + PARTITION_TAG_MAX + 3 + KEY_NAMED_MAX + 1)
 
 /** Write the name of the hash that holds the buckets of ${limit} to ${to}, of
  * FIELD_HASH_MAX bytes: the prefix, the tag of their partition
@@ -23,5 +26,10 @@
  * length. */
 size_t field_hash_name(const char *prefix, const char *tag, const char *name,
     const struct limit *limit, char *to);
+
+/** The same for a memo (store/redis/memo.h), of FIELD_MEMO_MAX bytes: the
+ * prefix, the tag, "id:", and ${len} bytes of its own name. */
+size_t field_memo_name(const char *prefix, const char *tag, const char *name,
+    size_t len, char *to);
 
 #endif

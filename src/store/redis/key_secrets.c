@@ -260,16 +260,16 @@ key_names_encode(const unsigned char *hash, char *to)
 }
 
 int
-key_names_add(struct key_names *names, const struct limit *limit,
-    const char *key, size_t len, struct buf *to)
+key_names_add(struct key_names *names, const char *limit, const char *key,
+    size_t len, struct buf *to)
 {
-	unsigned char text[LIMIT_NAME_MAX + 1 + KEY_MAX], hash[HASH_SIZE];
-	size_t head = strlen(limit->name) + 1, size = 0;
+	unsigned char text[LIMIT_NAME_MAX + 1 + KEY_NAMED_MAX], hash[HASH_SIZE];
+	size_t head = strlen(limit) + 1, size = 0;
 	char *room = buf_reserve(to, (size_t)names->count * KEY_NAME_LEN);
 
 	if (!room || head + len > sizeof(text))
 		return -1;
-	memcpy(text, limit->name, head);
+	memcpy(text, limit, head);
 	memcpy(text + head, key, len);
 	for (unsigned i = 0; i < names->count; i++) {
 		EVP_MAC_CTX *mac = names->macs[i];
@@ -292,7 +292,7 @@ key_secrets_name(struct key_secrets *secrets, const struct limit *limit,
 	struct key_names *names = key_names_new(secrets);
 	struct buf all = {0};
 
-	if (names && key_names_add(names, limit, key, len, &all) == 0) {
+	if (names && key_names_add(names, limit->name, key, len, &all) == 0) {
 		memcpy(to, buf_data(&all), KEY_NAME_LEN);
 		to[KEY_NAME_LEN] = '\0';
 	} else {

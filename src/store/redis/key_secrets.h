@@ -18,6 +18,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/reasons.h"
+#include "limit/id.h"
 #include "limit/key.h"
 #include "limit/limit.h"
 
@@ -31,6 +32,9 @@
 
 /** Characters of a name. */
 #define KEY_NAME_LEN 22
+
+/** Most bytes that are named. */
+#define KEY_NAMED_MAX (KEY_MAX + 1 + ID_MAX)
 
 struct key_secrets;
 
@@ -68,10 +72,12 @@ unsigned key_names_count(const struct key_names *names);
 bool key_names_hide_limits(const struct key_names *names);
 
 /** Append all names of a field, the one to write under first, KEY_NAME_LEN
- * characters each; without a key (${len} 0), those of the limit.  Return 0, or
- * -1: out of memory. */
-int key_names_add(struct key_names *names, const struct limit *limit,
-    const char *key, size_t len, struct buf *to) MUST_USE;
+ * characters each: those of a key in the buckets of the limit named ${limit};
+ * without a key (${len} 0), those of the limit; without a limit (""), those of
+ * KEY_NAMED_MAX bytes at most that are no key.  Return 0, or -1: out of memory.
+ */
+int key_names_add(struct key_names *names, const char *limit, const char *key,
+    size_t len, struct buf *to) MUST_USE;
 
 /** Write the first name to ${to}, as text, from any thread; or "?": out of
  * memory. */

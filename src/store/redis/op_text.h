@@ -20,4 +20,8 @@
  * lua/plan.lua. Return the length, at most OP_TEXT_MAX. */
 size_t op_text_write(char *to, const struct query *query, int64_t count);
 
+/** The same without what the limit adds, and the count: how much is asked, and
+ * whether it is a charge or a take. */
+size_t op_text_write_asked(char *to, const struct query *query);
+
 #endif

@@ -9,6 +9,8 @@
 #include "base/num.h"
 #include "limit/algorithm.h"
 #include "store/mates.h"
+#include "store/redis/field.h"
+#include "store/redis/memo.h"
 #include "store/redis/op_text.h"
 
 #include <string.h>
@@ -43,10 +45,11 @@ plan_run_end(const struct query *query, int64_t *count)
 	const struct query *next;
 
 	*count = 1;
-	if (query->mate || !op_puts(query->op) || op_names_lease(query->op))
+	if (query->mate || query->once || !op_puts(query->op) ||
+	    op_names_lease(query->op))
 		return query;
 	for (; (next = query->next); query = next, ++*count)
-		if (next->mate || next->entry != query->entry ||
+		if (next->mate || next->once || next->entry != query->entry ||
 		    !query_is_alike(next, query))
 			break;
 	return query;
@@ -79,13 +82,27 @@ plan_write_op(
 	return len;
 }
 
-/* ${numbers} has the number, from 1, that each entry has in the call. */
+/* "=NAMES MS" of a step with an id. */
+static size_t
+plan_write_id(char *to, const struct query *query, unsigned names)
+{
+	size_t len = 0;
+
+	to[len++] = '=';
+	len += num_write_int(to + len, names);
+	to[len++] = ' ';
+	return len + num_write_int(to + len, query->limit->id_memory_us / 1000);
+}
+
+/* ${numbers} has the number, from 1, that each entry has in the call; a memo
+ * has ${names}. */
 static void
-plan_write_step(const struct query *query, int64_t count,
+plan_write_step(const struct query *query, int64_t count, unsigned names,
     const uint16_t *numbers, struct command *command)
 {
-	char text[MATES_MAX * (NUM_MAX_LEN + OP_TEXT_MAX + 3)];
-	size_t len = 0;
+	char text[2 * NUM_MAX_LEN + 2 +
+		  MATES_MAX * (NUM_MAX_LEN + OP_TEXT_MAX + 3)];
+	size_t len = query->once ? plan_write_id(text, query, names) : 0;
 
 	for (; query; query = query->mate) {
 		if (len > 0)
@@ -94,6 +111,26 @@ plan_write_step(const struct query *query, int64_t count,
 		    text + len, numbers[query->entry], query, count);
 	}
 	command_add(command, text, len);
+}
+
+void
+plan_write_memo_names(const struct batch *batch, const char *prefix,
+    const struct partitions *partitions, struct command *command)
+{
+	char name[FIELD_MEMO_MAX];
+
+	for (const struct query *query = batch->first; query;
+	     query = query->next) {
+		const char *tag = partition_tag(partitions, query->partition);
+		const struct once *once = query->once;
+
+		for (unsigned i = 0; once && i <= batch->olds; i++)
+			command_add(command, name,
+			    field_memo_name(prefix, tag,
+				buf_data(&batch->keys) + once->name_at +
+				    (size_t)i * KEY_NAME_LEN,
+				once->name_len, name));
+	}
 }
 
 void
@@ -108,7 +145,8 @@ plan_write_steps(struct batch *batch, struct command *command)
 	     query = end->next) {
 		end = plan_run_end(query, &count);
 		if (plan_is_written(query))
-			plan_write_step(query, count, numbers, command);
+			plan_write_step(
+			    query, count, 1 + batch->olds, numbers, command);
 	}
 }
 
@@ -128,6 +166,32 @@ plan_give_result(struct query *query, const struct mate_bucket *at)
 	query->decided_by = DECIDED_BY_REDIS;
 	query->decided_us = at->now_us;
 	query->bucket = at->bucket;
+}
+
+/* The id of the step came before.  Return whether the text is a memo. */
+static bool
+plan_repeat_step(struct query *first, const redisReply *text)
+{
+	struct memo memo;
+	const struct mate_bucket *at = memo.buckets;
+
+	switch (memo_read(&memo, first, text->str, text->len)) {
+	case MEMO_READ:
+		break;
+	case MEMO_OTHER:
+		first->once->result = ONCE_OTHER;
+		mates_abandon(first, UNAVAILABLE_REFUSED);
+		return true;
+	case MEMO_STRANGE:
+		mates_abandon(first, UNAVAILABLE_REFUSED);
+		return false;
+	}
+	first->once->result = ONCE_REPEATED;
+	mates_decide(first, memo.buckets);
+	mates_settle(first, memo.got, memo.passed);
+	for (struct query *query = first; query; query = query->mate)
+		plan_give_result(query, at++);
+	return true;
 }
 
 /* Repeat what the script did.  A step about a bucket that is none was left out
@@ -197,6 +261,7 @@ plan_take_reply(
 {
 	struct plan_bucket buckets[BATCH_ENTRIES];
 	struct query *query = batch->first;
+	redisReply *const *memo = &reply->element[batch->count + 2];
 	int strange;
 
 	if (!plan_make_logs(batch, reply)) {
@@ -206,8 +271,14 @@ plan_take_reply(
 	strange = plan_read_buckets(batch, reply, buckets, foreign);
 	while (query) {
 		struct query *next = query->next;
+		const redisReply *text = query->once ? *memo++ : NULL;
 
-		plan_decide_step(query, buckets, batch->decided_us);
+		if (!text || text->type == REDIS_REPLY_NIL) {
+			plan_decide_step(query, buckets, batch->decided_us);
+		} else if (!plan_repeat_step(query, text)) {
+			*foreign = text->str;
+			strange++;
+		}
 		query->done(query);
 		query = next;
 	}

@@ -17,7 +17,12 @@ void plan_add_step(struct batch *batch, struct query *query);
 /** Number of arguments of the steps. */
 size_t plan_count_steps(const struct batch *batch);
 
-/** Write them. */
+/** Write the names of the memos of all steps that have an id: keys, as
+ * batch_write() writes hashes. */
+void plan_write_memo_names(const struct batch *batch, const char *prefix,
+    const struct partitions *partitions, struct command *command);
+
+/** Write the steps. */
 void plan_write_steps(struct batch *batch, struct command *command);
 
 /** As batch_take_reply(), of a reply that has the form of the script's. */

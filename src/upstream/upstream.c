@@ -200,7 +200,7 @@ upstream_describe(struct upstream *upstream)
 	UPSTREAM_TEXTS(X)
 #undef X
 	result |= buf_printf(&text,
-	    "%d %lld %lld %lld %lld %lld %lld %lld %lld\n%s", o->redirects,
+	    "%lld %lld %lld %lld %lld %lld %lld %lld\n%s",
 	    (long long)o->max_body, (long long)o->max_wait_us,
 	    (long long)o->max_connections, (long long)o->timeout_us,
 	    (long long)o->max_time_us, (long long)o->retries,
@@ -314,9 +314,12 @@ upstream_set_new(const struct upstream_options *options, size_t count,
 	return NULL;
 }
 
+/* When the same API wants to be asked again counts as well. */
 static void
 upstream_take_counts(struct upstream *upstream, const struct upstream *other)
 {
+	if (strcmp(upstream->options.url, other->options.url) == 0)
+		upstream->blocked_until_us = other->blocked_until_us;
 #define X(name, help) upstream->counts.name = other->counts.name;
 	UPSTREAM_COUNTS(X)
 #undef X

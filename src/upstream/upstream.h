@@ -40,7 +40,6 @@ struct upstream_options {
 	const char *name;
 	const char *url;
 	const char *ca_file; /* certificates to trust; "": the system's */
-	bool redirects;      /* followed, within the URL */
 
 	/* what passes */
 	const char *methods;          /* blanks between */

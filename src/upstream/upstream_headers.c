@@ -63,24 +63,6 @@ upstream_headers_is_in(const char *list, struct part name)
 	return upstream_list_has(list, name.bytes, name.len);
 }
 
-int
-upstream_headers_pick(
-    struct buf *out, struct headers fields, const char *list, const char *but)
-{
-	struct http_header header;
-
-	while (headers_next(&fields, &header))
-		if (upstream_headers_is_in(list, header.name) &&
-		    !upstream_headers_is_in(but, header.name) &&
-		    header_add(out, &header) == -1)
-			return -1;
-	return 0;
-}
-
-/*
- * Responses.
- */
-
 /* Whether a Connection of ${fields} names it. */
 static bool
 upstream_headers_is_of_connection(struct headers fields, struct part name)
@@ -99,6 +81,26 @@ upstream_headers_is_of_connection(struct headers fields, struct part name)
 	}
 	return false;
 }
+
+int
+upstream_headers_pick(
+    struct buf *out, struct headers fields, const char *list, const char *but)
+{
+	struct headers rest = fields;
+	struct http_header header;
+
+	while (headers_next(&rest, &header))
+		if (upstream_headers_is_in(list, header.name) &&
+		    !upstream_headers_is_in(but, header.name) &&
+		    !upstream_headers_is_of_connection(fields, header.name) &&
+		    header_add(out, &header) == -1)
+			return -1;
+	return 0;
+}
+
+/*
+ * Responses.
+ */
 
 int
 upstream_headers_filter(
@@ -209,6 +211,8 @@ upstream_headers_take(
 		result = upstream_headers_take_field(head, line, len, now_us);
 	else if (head->status >= 200)
 		result = upstream_headers_finish(head, now_us);
+	else if (head->status == 101) /* no one asked for that */
+		result = -1;
 	if (result == -1)
 		head->is_bad = true;
 	return result;

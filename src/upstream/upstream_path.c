@@ -53,11 +53,12 @@ upstream_path_take(char *to, const char **at, const char *end, bool is_query)
 }
 
 /* A segment, from ${start} to ${to}, is complete.  Return where the next one
- * starts, or NULL: it is "..". */
+ * starts, or NULL: it is "..", or "..;..." of which some servers make that. */
 static char *
 upstream_path_end_segment(char *start, char *to)
 {
-	if (to - start == 2 && memcmp(start, "..", 2) == 0)
+	if (to - start >= 2 && memcmp(start, "..", 2) == 0 &&
+	    (to - start == 2 || start[2] == ';'))
 		return NULL;
 	return to - start == 1 && *start == '.' ? start : to;
 }

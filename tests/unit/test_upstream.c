@@ -27,6 +27,7 @@ static const struct {
     {"?a=b", "/?a=b"},
     {"/a/b?c/../d", "/a/b?c/../d"},
     {"/a//b/", "/a//b/"},
+    {"/..%3b/..a;", "/..%3B/..a;"},
     {"/./a/./b/.", "/a/b/"},
     {"/a/%2E/b", "/a/b"},
     {"/.a/..b/c..", "/.a/..b/c.."},
@@ -36,6 +37,9 @@ static const struct {
     {"/a;b=1,2:@!$&'()*+", "/a;b=1,2:@!$&'()*+"},
     {"a", NULL},
     {"/..", NULL},
+    {"/..;/a", NULL},
+    {"/a/..;b=c", NULL},
+    {"/%2e.;/a", NULL},
     {"/a/../b", NULL},
     {"/a/..?x", NULL},
     {"/%2e%2E/a", NULL},
@@ -232,9 +236,10 @@ START_TEST(reload_keeps_an_upstream_that_is_as_it_was)
 	struct upstream_options changed = options;
 	struct upstream_set *old = set_of(&options);
 	struct upstream_set *same = set_of(&options);
-	struct upstream_set *other;
+	struct upstream_set *other, *moved;
 
 	UPSTREAM_COUNT(old->items[0], sent);
+	old->items[0]->blocked_until_us = 5;
 	upstream_set_adopt(same, old);
 	ck_assert_ptr_eq(same->items[0], old->items[0]);
 	changed.timeout_us = 7;
@@ -242,9 +247,15 @@ START_TEST(reload_keeps_an_upstream_that_is_as_it_was)
 	upstream_set_adopt(other, old);
 	ck_assert_ptr_ne(other->items[0], old->items[0]);
 	ck_assert_uint_eq(other->items[0]->counts.sent, 1);
+	ck_assert_int_eq(other->items[0]->blocked_until_us, 5);
+	changed.url = "http://192.0.2.2";
+	moved = set_of(&changed);
+	upstream_set_adopt(moved, old);
+	ck_assert_int_eq(moved->items[0]->blocked_until_us, 0);
 	upstream_set_unref(old);
 	upstream_set_unref(same);
 	upstream_set_unref(other);
+	upstream_set_unref(moved);
 	upstream_set_unref(NULL);
 }
 END_TEST

@@ -112,6 +112,15 @@ START_TEST(malformed_line_makes_the_response_bad)
 }
 END_TEST
 
+START_TEST(protocol_is_not_switched)
+{
+	ck_assert_int_eq(take("HTTP/1.1 101 Switching\r\n"), 0);
+	ck_assert_int_eq(take("Upgrade: x\r\n"), 0);
+	ck_assert_int_eq(take("\r\n"), -1);
+	ck_assert(head.is_bad);
+}
+END_TEST
+
 START_TEST(head_is_bounded)
 {
 	char line[UPSTREAM_HEAD_MAX];
@@ -133,13 +142,14 @@ END_TEST
 START_TEST(request_headers_are_picked_from_the_list)
 {
 	static const char lines[] =
-	    "Host: x\r\nACCEPT: a\r\nCookie: c\r\n"
+	    "Host: x\r\nACCEPT: a\r\nCookie: c\r\nX-Hop: 1\r\n"
+	    "Connection: close, x-hop\r\n"
 	    "Accept-Language:  de \r\naccept: b\r\n\r\n";
 	struct buf out = {0};
 
 	ck_assert_int_eq(
 	    upstream_headers_pick(&out, (struct headers){lines, strlen(lines)},
-		"Accept accept-language cookie", "Cookie"),
+		"Accept accept-language cookie x-hop", "Cookie"),
 	    0);
 	ck_assert_int_eq(buf_add(&out, "", 1), 0);
 	ck_assert_str_eq(buf_data(&out),
@@ -223,6 +233,7 @@ upstream_headers_suite(void)
 	tcase_add_test(tcase, response_without_a_date_gets_one);
 	tcase_add_loop_test(
 	    tcase, malformed_line_makes_the_response_bad, 0, COUNT(bad));
+	tcase_add_test(tcase, protocol_is_not_switched);
 	tcase_add_test(tcase, head_is_bounded);
 	tcase_add_test(tcase, request_headers_are_picked_from_the_list);
 	tcase_add_loop_test(

@@ -302,7 +302,7 @@ relay_write_part(
 	    .len = buf_len(&part->body)};
 
 	slot->written = part->is_done;
-	slot->ready = part->is_done;
+	slot->ready = part->is_done || part->has_more;
 	if (part->is_cut)
 		return -1;
 	if (!passed.first && !passed.last && passed.len == 0)

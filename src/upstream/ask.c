@@ -235,6 +235,23 @@ ask_start_refresh(struct ask *ask, struct inbox *inbox)
 	ask_order(ask, ASK_START);
 }
 
+/* Under the port's lock: take as much of the body as a client gets at a
+ * time. */
+static void
+ask_take_body(struct ask *ask, struct ask_part *part)
+{
+	if (buf_len(&ask->body) <= 2 * ASK_ROOM) {
+		part->body = ask->body;
+		ask->body = (struct buf){0};
+		return;
+	}
+	part->has_more = true;
+	part->is_done = part->is_cut = false;
+	if (buf_add(&part->body, buf_data(&ask->body), ASK_ROOM) == -1)
+		part->is_done = part->is_cut = true;
+	buf_consume(&ask->body, ASK_ROOM);
+}
+
 void
 ask_take(struct ask *ask, struct ask_part *part)
 {
@@ -245,7 +262,6 @@ ask_take(struct ask *ask, struct ask_part *part)
 	    .status = ask->status,
 	    .length = ask->length,
 	    .head = ask->head,
-	    .body = ask->body,
 	    .is_done = ask->is_done,
 	    .is_cut = ask->is_cut,
 	    .whole = ask->whole,
@@ -253,10 +269,11 @@ ask_take(struct ask *ask, struct ask_part *part)
 	    .fault = ask->fault,
 	    .retry_us = ask->retry_us};
 	ask->has_head = false;
-	ask->head = ask->body = (struct buf){0};
+	ask->head = (struct buf){0};
 	ask->whole = NULL;
-	was_full = ask->is_full;
-	ask->is_full = false;
+	ask_take_body(ask, part);
+	was_full = ask->is_full && !part->has_more;
+	ask->is_full &= part->has_more;
 	pthread_mutex_unlock(&ask->port->lock);
 	if (was_full)
 		ask_order(ask, ASK_GO_ON);
@@ -321,8 +338,10 @@ ask_unlock(struct ask *ask)
 void
 ask_begin(struct ask *ask, int status, struct buf *head, int64_t length)
 {
-	if (!ask_lock(ask))
+	if (!ask_lock(ask)) {
+		buf_free(head);
 		return;
+	}
 	ask->has_head = true;
 	ask->status = status;
 	ask->length = length;
@@ -349,8 +368,10 @@ ask_add(struct ask *ask, const char *bytes, size_t len)
 void
 ask_put(struct ask *ask, struct buf *body)
 {
-	if (!ask_lock(ask))
+	if (!ask_lock(ask)) {
+		buf_free(body);
 		return;
+	}
 	buf_free(&ask->body);
 	ask->body = *body;
 	*body = (struct buf){0};

@@ -146,6 +146,7 @@ struct ask {
 	/* the upstream thread's */
 	struct flight *flight; /* NULL: over */
 	TAILQ_ENTRY(ask) ride;
+	size_t gathered; /* bytes in flights->gathered, until it ends */
 	bool is_alone;   /* no other may come along */
 	bool is_refresh; /* no client waits for it */
 };
@@ -158,6 +159,7 @@ struct ask_part {
 	struct buf head; /* whole lines */
 	struct buf body;
 	bool is_done, is_cut;
+	bool has_more;                 /* is there already: look again */
 	struct stored_response *whole; /* the callee's to release */
 	enum ask_cache cache;
 	enum upstream_fault fault;

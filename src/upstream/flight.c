@@ -46,6 +46,7 @@ flight_take_next(struct upstream *upstream)
 
 	if (upstream->is_taking)
 		return;
+	upstream_ref(upstream); /* the last flight of a removed one may end */
 	upstream->is_taking = true;
 	while ((next = TAILQ_FIRST(&upstream->queue)) &&
 	       !next->flights->ending &&
@@ -54,6 +55,7 @@ flight_take_next(struct upstream *upstream)
 		flight_charge(next);
 	}
 	upstream->is_taking = false;
+	upstream_unref(upstream);
 }
 
 /* None of its riders is to touch it any more. */
@@ -86,6 +88,7 @@ flight_end(struct flight *flight)
 	transfer_close(&flight->transfer, flight->flights->curl);
 	check_end(&flight->check);
 	response_abandon(&flight->builder);
+	flight->flights->gathered -= flight->gathered;
 	response_unref(flight->stored);
 	flight_let_go(flight);
 	TAILQ_REMOVE(&flight->flights->all, flight, all);
@@ -175,7 +178,8 @@ flight_has_failed(const struct flight *flight, enum transfer_end end)
 {
 	const struct upstream_head *head = &flight->transfer.head;
 
-	if (flight->is_unwanted)
+	/* A client that is slow makes it slow. */
+	if (flight->is_unwanted || (end == TRANSFER_CUT && flight->was_paused))
 		return false;
 	return end != TRANSFER_FINE ||
 	       (head->status >= 500 && flight_block_us(head) == 0);
@@ -184,6 +188,22 @@ flight_has_failed(const struct flight *flight, enum transfer_end end)
 /*
  * Its limits.
  */
+
+/* Several keys have no queue: they are asked again once they may have room.
+ * Return whether there is time for that. */
+static bool
+flight_ask_later(struct flight *flight, int64_t retry_us)
+{
+	int64_t left_us = flight->until_us - gate_now(flight->flights->gate);
+
+	if (flight->upstream->key_count < 2 || retry_us <= 0 ||
+	    retry_us > left_us)
+		return false;
+	check_end(&flight->check);
+	flight_set_state(flight, FLIGHT_PAUSED);
+	timer_set(&flight->timer, retry_us + random_below(RETRY_US));
+	return true;
+}
 
 static void
 flight_on_decided(struct flight *flight)
@@ -200,6 +220,8 @@ flight_on_decided(struct flight *flight)
 						      : UPSTREAM_FAULT_MEMORY,
 		    0);
 	else if (!check->decision.allowed) {
+		if (flight_ask_later(flight, check->decision.retry_us))
+			return;
 		UPSTREAM_COUNT(flight->upstream, refused);
 		flight_fail(
 		    flight, UPSTREAM_FAULT_LIMITED, check->decision.retry_us);
@@ -270,10 +292,15 @@ flight_charge(struct flight *flight)
 static void
 flight_send(struct flight *flight)
 {
+	const struct transfer_order order = {.ask = flight_first(flight),
+	    .stored = flight->stored,
+	    .events = &flight_events,
+	    .arg = flight};
+
 	flight_set_state(flight, FLIGHT_SENT);
 	flight->tries++;
-	if (transfer_open(&flight->transfer, flight->flights->curl,
-		flight_first(flight), &flight_events, flight) == -1) {
+	if (transfer_open(&flight->transfer, flight->flights->curl, &order) ==
+	    -1) {
 		flight_fail(flight, UPSTREAM_FAULT_MEMORY, 0);
 		return;
 	}

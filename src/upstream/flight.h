@@ -21,6 +21,10 @@
  * one goes to its client as it comes. */
 #define FLIGHT_GATHER_MAX (INT64_C(1) << 20)
 
+/** Most bytes that all have gathered together, until their clients have taken
+ * them: what comes then is not stored. */
+#define FLIGHTS_GATHER_MAX (INT64_C(64) << 20)
+
 /** Chains of the table of flights. */
 #define FLIGHT_CHAINS 1024
 
@@ -37,6 +41,7 @@ struct flights {
 	struct flight_list all;
 	struct flight_chain chains[FLIGHT_CHAINS]; /* that others may join */
 	struct ask_list again; /* asks that need flights of their own */
+	size_t gathered;       /* bytes, by all and by asks that take them */
 	bool ending;           /* no more may start */
 };
 

@@ -17,16 +17,16 @@
 /**
  *  LOOKING --> QUEUED --a place is free--> CHARGING --allowed--> SENT -->
  * (over) ^                   |
- *                                  |---- PAUSED <------|
+ *                                  |<---> PAUSED <-----|
  *
  * X(NAME, TO(a state that may follow) | ...)
  */
 #define FLIGHT_STATES(X)                                                       \
-	X(LOOKING, TO(QUEUED))  /* in Redis */                                 \
-	X(QUEUED, TO(CHARGING)) /* max_connections are out */                  \
-	X(CHARGING, TO(SENT))   /* asks its limits */                          \
-	X(SENT, TO(PAUSED))     /* a transfer of libcurl */                    \
-	X(PAUSED, TO(CHARGING)) /* until it is tried again */
+	X(LOOKING, TO(QUEUED))             /* in Redis */                      \
+	X(QUEUED, TO(CHARGING))            /* max_connections are out */       \
+	X(CHARGING, TO(SENT) | TO(PAUSED)) /* asks its limits */               \
+	X(SENT, TO(PAUSED))                /* a transfer of libcurl */         \
+	X(PAUSED, TO(CHARGING))            /* until it is tried again */
 
 enum flight_state {
 #define X(name, next) FLIGHT_##name,
@@ -68,6 +68,9 @@ struct flight {
 	/* and back */
 	enum flight_use use;
 	bool is_paused;   /* the client takes no more just now */
+	bool was_paused;  /* the client took less than the upstream had */
+	size_t gathered;  /* bytes, in flights->gathered */
+	bool is_outdated; /* what comes is not stored */
 	bool is_unwanted; /* no one is left who wants it as it comes */
 	struct stored_response *stored; /* that may be used again; held */
 	struct response_builder builder;

@@ -60,6 +60,8 @@ static void
 flight_store(
     struct flight *flight, const struct ask *ask, struct stored_response *new)
 {
+	if (flight->is_outdated)
+		return;
 	cache_put(flight->upstream->cache, flight_target(ask), new);
 	flight_store_behind(flight, ask, new);
 }
@@ -166,11 +168,29 @@ flight_stream(struct flight *flight, int64_t length)
 	return 0;
 }
 
+static bool
+flight_has_target(const struct flight *flight, struct part target)
+{
+	const struct ask *ask = flight_first(flight);
+
+	return ask && ask->target_len == target.len &&
+	       memcmp(ask_target(ask), target.bytes, target.len) == 0;
+}
+
+/* What is stored, and what is under way, which may be as it was before. */
 static void
 flight_forget(struct flight *flight, const struct ask *ask)
 {
 	const struct upstream_options *options = &flight->upstream->options;
+	struct flight *other;
 
+	TAILQ_FOREACH (other, &flight->flights->all, all) {
+		if (other->upstream != flight->upstream ||
+		    !flight_has_target(other, flight_target(ask)))
+			continue;
+		flight_close(other);
+		other->is_outdated = true;
+	}
 	cache_remove(flight->upstream->cache, flight_target(ask));
 	if (options->cache == UPSTREAM_CACHE_REDIS && flight->flights->redis)
 		cache_redis_remove(
@@ -232,6 +252,8 @@ flight_overflow(struct flight *flight)
 		buf_free(&body);
 		return -1;
 	}
+	TAILQ_FIRST(&flight->riders)->gathered = flight->gathered;
+	flight->gathered = 0;
 	ask_put(TAILQ_FIRST(&flight->riders), &body);
 	return 0;
 }
@@ -242,9 +264,13 @@ flight_gather(struct flight *flight, const char *bytes, size_t len)
 	struct response_builder *builder = &flight->builder;
 
 	if (sizeof(struct stored_response) + buf_len(&builder->head) +
-		buf_len(&builder->selecting) + buf_len(&builder->body) + len >
-	    builder->most)
+		    buf_len(&builder->selecting) + buf_len(&builder->body) +
+		    len >
+		builder->most ||
+	    flight->flights->gathered + len > FLIGHTS_GATHER_MAX)
 		return flight_overflow(flight);
+	flight->gathered += len;
+	flight->flights->gathered += len;
 	response_add(builder, bytes, len);
 	return builder->failed ? -1 : 1;
 }
@@ -266,6 +292,7 @@ flight_on_body(void *arg, const char *bytes, size_t len)
 		return -1;
 	result = ask_add(TAILQ_FIRST(&flight->riders), bytes, len);
 	flight->is_paused = result == 0;
+	flight->was_paused |= flight->is_paused;
 	return result;
 }
 

@@ -45,8 +45,14 @@ static size_t
 transfer_on_body(char *bytes, size_t size, size_t count, void *arg)
 {
 	struct transfer *transfer = arg;
-	int result = transfer->events->body(transfer->arg, bytes, size * count);
+	int result;
 
+	/* What is behind a head that is no final one is no body. */
+	if (!transfer->head.is_whole) {
+		transfer->head.is_bad = true;
+		return 0;
+	}
+	result = transfer->events->body(transfer->arg, bytes, size * count);
 	if (result == 0)
 		return CURL_WRITEFUNC_PAUSE;
 	return result == 1 ? size * count : 0;
@@ -113,7 +119,8 @@ transfer_add_validators(
 }
 
 static int
-transfer_set_headers(struct transfer *transfer, const struct ask *ask)
+transfer_set_headers(struct transfer *transfer, const struct ask *ask,
+    const struct stored_response *stored)
 {
 	const char *added = transfer->upstream->fields;
 
@@ -121,7 +128,7 @@ transfer_set_headers(struct transfer *transfer, const struct ask *ask)
 		transfer, ask_fields(ask), ask->fields_len, "\r\n") == -1 ||
 	    transfer_add_fields(transfer, added, strlen(added), "\n") == -1)
 		return -1;
-	if (ask->stored && transfer_add_validators(transfer, ask->stored) == -1)
+	if (stored && transfer_add_validators(transfer, stored) == -1)
 		return -1;
 	/* Without them libcurl would add its own. */
 	return transfer_add_fields(
@@ -163,6 +170,8 @@ transfer_set_limits(struct transfer *transfer)
 	long seconds = transfer_ms(options->timeout_us) / 1000 + 1;
 
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* Do not wait for a look-up that hangs: its thread ends by itself. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_2TLS);
@@ -181,8 +190,9 @@ transfer_set_limits(struct transfer *transfer)
 }
 
 static int
-transfer_set_up(struct transfer *transfer, const struct ask *ask)
+transfer_set_up(struct transfer *transfer, const struct transfer_order *order)
 {
+	const struct ask *ask = order->ask;
 	CURL *easy = transfer->easy;
 	char *url;
 	CURLcode result;
@@ -192,7 +202,7 @@ transfer_set_up(struct transfer *transfer, const struct ask *ask)
 		return -1;
 	result = curl_easy_setopt(easy, CURLOPT_URL, url);
 	free(url);
-	if (result || transfer_set_headers(transfer, ask) == -1)
+	if (result || transfer_set_headers(transfer, ask, order->stored) == -1)
 		return -1;
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer->arg);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
@@ -210,15 +220,15 @@ transfer_set_up(struct transfer *transfer, const struct ask *ask)
 
 int
 transfer_open(struct transfer *transfer, struct curl_loop *curl,
-    const struct ask *ask, const struct transfer_events *events, void *arg)
+    const struct transfer_order *order)
 {
 	transfer_close(transfer, curl);
-	transfer->upstream = ask->upstream;
-	transfer->events = events;
-	transfer->arg = arg;
+	transfer->upstream = order->ask->upstream;
+	transfer->events = order->events;
+	transfer->arg = order->arg;
 	transfer->sent_us = clock_us();
 	transfer->easy = curl_easy_init();
-	if (!transfer->easy || transfer_set_up(transfer, ask) == -1 ||
+	if (!transfer->easy || transfer_set_up(transfer, order) == -1 ||
 	    curl_loop_add(curl, transfer->easy) == -1)
 		return -1;
 	return 0;

@@ -24,6 +24,15 @@ struct transfer_events {
 	int (*body)(void *arg, const char *bytes, size_t len);
 };
 
+/** What to send; borrowed while it is opened. */
+struct transfer_order {
+	const struct ask *ask;
+	const struct stored_response *stored; /* ask whether it has changed;
+					       * or NULL */
+	const struct transfer_events *events;
+	void *arg; /* the private of its handle */
+};
+
 /** A field of its flight; all zero: closed. */
 struct transfer {
 	CURL *easy;
@@ -46,11 +55,9 @@ enum transfer_end {
 	TRANSFER_CUT, /* in the middle of the body */
 };
 
-/** Start it for ${ask}, with ${arg} as the private of its handle.  Return 0, or
- * -1 (out of memory); close it in either case. */
+/** Start it.  Return 0, or -1 (out of memory); close it in either case. */
 int transfer_open(struct transfer *transfer, struct curl_loop *curl,
-    const struct ask *ask, const struct transfer_events *events,
-    void *arg) MUST_USE;
+    const struct transfer_order *order) MUST_USE;
 
 /** Call body again with what did not go. */
 void transfer_go_on(struct transfer *transfer);

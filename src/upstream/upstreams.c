@@ -63,6 +63,10 @@ upstreams_on_woken(void *arg)
 	while ((ask = inbox_take(&upstreams->inbox, &orders))) {
 		if (orders & ASK_START && !(orders & ASK_END))
 			flight_start(&upstreams->flights, ask);
+		if (orders == ASK_START) /* it may be gone */
+			continue;
+		upstreams->flights.gathered -= ask->gathered;
+		ask->gathered = 0; /* it was taken */
 		if (orders & ASK_GO_ON)
 			flight_go_on(ask);
 		if (!(orders & ASK_END))

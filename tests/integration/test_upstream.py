@@ -100,6 +100,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_split(self):
         self.raw(b"HTTP/1.1 200 OK\r\nX-A: a\rSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n")
 
+    def do_switch(self):
+        self.raw(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+                 b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        self.close_connection = True
+
     def do_no_http(self):
         self.raw(b"220 mail.example ESMTP\r\n")
         self.close_connection = True
@@ -318,7 +323,7 @@ class PassTest(UpstreamCase):
 class MisbehavingTest(UpstreamCase):
     def test_response_that_is_malformed_is_502(self):
         self.serve({"failures": "0"})
-        for path in "/split", "/no-http", "/long-head":
+        for path in "/split", "/no-http", "/long-head", "/switch":
             with self.subTest(path):
                 self.assertEqual(self.code(path), (502, "badgateway"))
 
@@ -352,6 +357,30 @@ class MisbehavingTest(UpstreamCase):
         with self.assertRaises((http.client.HTTPException, OSError)):
             self.get("/slow")
         self.assertEqual(self.get("/x").status, 200)
+
+    def test_client_that_is_slow_is_no_failure_of_the_server(self):
+        self.serve({"max_time": "500ms", "failures": "1", "pause": "1h"})
+        client = self.raw(("127.0.0.1", self.http_port))
+        client.send(b"GET /upstream/api/endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertTrue(self.server.ended.wait(harness.PATIENCE))
+        self.assertEqual(self.get("/x").status, 200)
+
+    def test_look_up_that_hangs_holds_up_nothing_else(self):
+        flag = os.path.join(self.folder, "names")
+        server = self.upstream()
+        self.http_port = harness.free_port()
+        shared = {"timeout": "200ms", "retries": "0"}
+        self.gate = self.daemon(LIMITS, {
+            "http": {"listen": f"127.0.0.1:{self.http_port}"},
+            "upstream:slow": {"url": "http://slow.invalid", **shared},
+            "upstream:api": {"url": f"http://127.0.0.1:{server.port}"}},
+            env={"LD_PRELOAD": os.environ["SET_CLOCK_SO"], "WAIT_NAMES": flag})
+        with open(flag, "wb"):
+            self.addCleanup(os.unlink, flag)
+        for _ in range(2):
+            response = self.ask(self.connection(self.http_port), "/upstream/slow/x")
+            self.assertEqual(response.status, 504)
+            self.assertEqual(self.get("/x").status, 200)
 
     def test_server_that_is_gone_is_502_and_then_left_alone(self):
         self.serve({"failures": "2", "retries": "0", "pause": "1h"})
@@ -392,6 +421,17 @@ class LimitTest(UpstreamCase):
             connection.request("GET", f"/upstream/api/{i}")
         self.assertEqual([connection.getresponse().status for connection in connections],
                          [200] * 6)
+
+    def test_request_waits_for_several_limits(self):
+        self.serve({"limit_key": "up:w all", "max_wait": "20s"},
+                   "[w]\nmatch = up:w\ncapacity = 1\nrate = 5/s\n"
+                   "[all]\nmatch = all\ncapacity = 2\nrate = 10/s\n")
+        connections = [self.connection(self.http_port) for _ in range(6)]
+        for i, connection in enumerate(connections):
+            connection.request("GET", f"/upstream/api/{i}")
+        self.assertEqual([connection.getresponse().status for connection in connections],
+                         [200] * 6)
+        self.assertEqual(len(self.server.asked), 6)
 
     def test_request_that_would_wait_too_long_is_refused_at_once(self):
         self.serve({"limit_key": "up:w", "max_wait": "1h"},

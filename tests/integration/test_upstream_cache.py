@@ -36,7 +36,8 @@ class CacheHandler(Handler):
         self.do_never()
 
     def do_slow_fresh(self):
-        self.server.released.wait(harness.PATIENCE)
+        if self.command == "GET":
+            self.server.released.wait(harness.PATIENCE)
         self.do_fresh()
 
     def do_tagged(self):
@@ -168,6 +169,26 @@ class CacheTest(CacheCase):
         for _ in range(2):
             cache, body = self.cached("/long")
             self.assertEqual((cache, body), ("miss", b"x" * 0x4000 * 150))
+
+    def test_clients_that_do_not_read_have_little_held(self):
+        self.serve({"max_connections": "200"})
+        before = self.gate.memory()
+        clients = [self.raw(("127.0.0.1", self.http_port)) for _ in range(150)]
+        for i, client in enumerate(clients):
+            client.send(b"GET /upstream/api/long?%d HTTP/1.1\r\nHost: x\r\n\r\n" % i)
+        for client in clients:
+            self.assertEqual(client.socket.recv(1), b"H")
+        if before:
+            # Without a bound each would have more than 1 MiB.
+            self.assertLess(self.gate.memory() - before, 130 << 20)
+
+    def test_what_changes_something_counts_for_what_is_under_way(self):
+        self.serve({"methods": "GET POST"})
+        [connection] = self.ask_at_once("/slow-fresh", 1)
+        self.assertEqual(self.get("/slow-fresh", body=b"x").status, 200)
+        self.server.released.set()
+        self.assertEqual(connection.getresponse().status, 200)
+        self.assertEqual(self.cached("/slow-fresh")[0], "miss")
 
     def test_what_breaks_off_is_not_stored(self):
         self.serve({"failures": "0"})

@@ -105,6 +105,12 @@ class RedisTest(StoredCase):
         self.assertEqual(self.seen(self.gates[1], "/fresh"), ("hit", b"1"))
         self.assertIn(" hits=1 ", self.lines(self.gates[1], "cache")[0])
 
+    def test_what_is_stale_in_redis_is_compared(self):
+        self.assertEqual(self.seen(self.gates[0], "/tagged"), ("miss", b"1"))
+        self.wait_until_stored()
+        self.assertEqual(self.seen(self.gates[1], "/tagged"), ("hit", b"1"))
+        self.assertEqual(self.server.asked[1][2]["If-None-Match"], '"t"')
+
     def test_variants_are_found(self):
         for language in "de", "en":
             self.seen(self.gates[0], "/vary", Accept_Language=language)

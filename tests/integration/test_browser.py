@@ -179,6 +179,16 @@ class PageTest(HttpCase):
             with open(os.path.join(os.environ["SCREENSHOTS"], "fleet.png"), "wb") as file:
                 file.write(browser.screenshot())
 
+    def test_upstreams_are_shown(self):
+        self.start(LIMITS, {"upstream:api": {
+            "url": f"http://127.0.0.1:{free_port()}", "failures": "1", "retries": "0"}})
+        browser = self.browser()
+        browser.open(f"http://127.0.0.1:{self.admin_port}/")
+        row = "return document.querySelector('#upstreams tr').innerText.split(/\\s+/).join(' ')"
+        wait_until(lambda: browser.run(row) == "api ready 0 – 0 0", "the upstream")
+        self.ask(self.connection(self.http_port), "/upstream/api/x")
+        wait_until(lambda: browser.run(row) == "api failing 1 0 % 1 0", "its failure")
+
     def test_narrow_wide_light_and_dark(self):
         daemon, browser = self.opened()
         grounds = set()

@@ -97,6 +97,11 @@ override_check(const struct tool *tool, const char *author)
 	struct limit_error error;
 	struct limit *limit;
 
+	/* In a value, a blank ends it. */
+	if (strchr(tool->words[1], ' '))
+		return tool_error("override: must be allow, deny, or x2 to "
+				  "x%d, and not '%s'",
+		    OVERRIDE_TIMES_MAX, tool->words[1]);
 	if (tool->for_us < 1000000)
 		return tool_error("--for is missing, or less than a second");
 	if (!tool->reason || !*tool->reason)

@@ -128,7 +128,7 @@ class Overrides(harness.Case):
     def test_what_daemons_would_leave_out_is_refused(self):
         gate = self.follower()
         for pattern, action in (("~a", "deny"), ("", "deny"), ("a", "x1"), ("a", "x1001"),
-                                ("a", "maybe"), ("a" * 256, "deny")):
+                                ("a", "maybe"), ("a", "x10 1 2"), ("a" * 256, "deny")):
             self.assertIn("override: must be", self.put(gate, pattern, action, status=2))
         self.assertIn("--for is missing", self.override(
             gate, "set", "a", "deny", "--reason", "x", status=2))

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -133,6 +134,15 @@ stream_peek(struct stream *stream, void *to, size_t len)
 		return stream_read_tls(
 		    stream, tls_peek(stream->tls, to, len), 1);
 	return recv(stream->fd, to, len, MSG_PEEK);
+}
+
+bool
+stream_is_ended(const struct stream *stream)
+{
+	/* Errors are always looked for. */
+	struct pollfd poll_fd = {.fd = stream->fd, .events = POLLRDHUP};
+
+	return poll(&poll_fd, 1, 0) == 1;
 }
 
 static ssize_t

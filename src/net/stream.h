@@ -64,6 +64,10 @@ ssize_t stream_read(struct stream *stream, void *to, size_t len) MUST_USE;
 /** The same, and leave the bytes to be read again. */
 ssize_t stream_peek(struct stream *stream, void *to, size_t len) MUST_USE;
 
+/** Whether the peer sends no more, or is gone: for one that is not read.  What
+ * it has sent before may still be there. */
+bool stream_is_ended(const struct stream *stream) MUST_USE;
+
 /** Stop or resume calling readable. */
 void stream_set_reading(struct stream *stream, bool reading);
 

@@ -61,6 +61,16 @@ timeouts_end_pause(struct conn *conn)
 		conn_schedule(conn);
 }
 
+/* One that has sent more than is read may wait for long, and would not be
+ * missed if it went. */
+static void
+timeouts_miss(struct conn *conn)
+{
+	if (!conn->stream.reading && conn->queue.count > 0 &&
+	    stream_is_ended(&conn->stream))
+		queue_stop_waiting(&conn->queue);
+}
+
 void
 timeouts_check(struct conns *conns)
 {
@@ -73,6 +83,7 @@ timeouts_check(struct conns *conns)
 		bool late = timeouts_is_late(conn, now_us);
 
 		timeouts_end_pause(conn);
+		timeouts_miss(conn);
 		if (!stalled && !late && !timeouts_is_idle(conn, now_us))
 			continue;
 		/* One that lingers has had its end counted. */

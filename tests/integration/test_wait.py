@@ -143,6 +143,15 @@ class EitherStore:
         retry = float(self.ask("CONSUME far:1", "DENY")["retry"])
         self.assertTrue(86400 < retry <= 2 * 86400, retry)
 
+    def test_who_is_not_read_and_goes_away_waits_no_more(self):
+        self.ask("CONSUME far:1", "ALLOW")
+        for unix in True, False:
+            client = self.gate.connect(unix)
+            client.send("WAIT far:1 1 2d\n" * 1000)
+            self.waiting(2)
+            client.vanish()
+            self.waiting(0)
+
     def test_who_ends_its_side_is_denied(self):
         self.ask("CONSUME far:1", "ALLOW")
         client = self.goes("WAIT far:1\nPING")

@@ -277,7 +277,7 @@ limit_set_from_lines(struct limit_set *set, const char *name,
 }
 
 int
-limit_set_from_replies(struct limit_set *set, const char *key,
+limit_set_from_replies(struct limit_set *set, const char *name,
     redisReply *const *members, size_t count)
 {
 	struct rules_line *lines = calloc(count + 1, sizeof(*lines));
@@ -290,7 +290,7 @@ limit_set_from_replies(struct limit_set *set, const char *key,
 	for (size_t i = 0; i < count; i++)
 		lines[i] = (struct rules_line){
 		    members[i]->str, (size_t)members[i]->len};
-	status = limit_set_from_lines(set, key, lines, count);
+	status = limit_set_from_lines(set, name, lines, count);
 	free(lines);
 	return status;
 }

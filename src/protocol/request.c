@@ -200,7 +200,8 @@ request_set(struct request *request, enum argument argument, const char *bytes,
 {
 	switch (argument) {
 	case ARGUMENT_NONE:
-		break;
+		return verb_has_keys(&verb_rows[request->verb]) ? ERROR_TOOMANY
+								: ERROR_SURPLUS;
 	case ARGUMENT_KEY:
 	case ARGUMENT_EACH_KEY:
 		return request_set_key(request, argument, bytes, len);

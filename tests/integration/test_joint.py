@@ -233,8 +233,16 @@ class OneStore:
         for line, code in [("MCONSUME", "nokey"), ("MCONSUME a", "noamount"),
                            ("MCONSUME a 1 b", "noamount"), ("MCONSUME a one", "badamount"),
                            ("MCONSUME a 1 \x01 1", "badkey"), ("MPEEK a 1 b 1000000001", "badamount"),
-                           ("MCONSUME" + " day:1 1" * 17, "surplus")]:
+                           ("MCONSUME" + " day:1 1" * 17, "toomany"),
+                           ("MPEEK" + " day:1 1" * 17, "toomany"),
+                           ("MCONSUME" + " day:1 1" * 16 + " id=a b", "toomany")]:
             self.assertEqual(self.client.ask(line).split()[:2], ["ERR", code], line)
+        with harness.RedisClient(self.gate.path) as client:
+            for verb in "MCONSUME", "MPEEK":
+                for count in 17, 20:
+                    with self.assertRaisesRegex(harness.RedisError, "more than 16 keys"):
+                        client.ask(verb, *["day:1", "1"] * count)
+            self.assertEqual(client.ask("MPEEK", *["day:1", "0"] * 16)[0], 1)
         self.assertEqual(self.level("day:1"), 0)
 
 

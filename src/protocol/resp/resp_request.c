@@ -163,15 +163,17 @@ resp_request_read_map(const struct resp_command *command,
 }
 
 /* Whether the command is of ${shape}, or NULL.  Of the most words, the last one
- * is an id. */
+ * is an id.  Keys may be more, which has an error of its own. */
 static bool
 resp_request_has_shape(
     const struct resp_command *command, const struct verb_shape *shape)
 {
 	size_t count = command->count - 1;
 
-	return shape && count >= shape->fewest && count <= shape->most &&
-	       (count < shape->most || !verb_takes_id(shape) ||
+	return shape && count >= shape->fewest &&
+	       (count <= shape->most ||
+		   shape->arguments[0] == ARGUMENT_EACH_KEY) &&
+	       (count != shape->most || !verb_takes_id(shape) ||
 		   resp_request_is_id(&command->words[count]));
 }
 

@@ -113,7 +113,8 @@ check_tell(struct check *check, const struct query *query)
 		check->decision.allowed = true;
 		check->decision.taken = (int32_t)query->amount;
 		check->decision.retry_us = 0;
-	} else if (!query->decision.allowed && query->limit->retry_jitter > 0) {
+	} else if (!query->decision.allowed && query->limit->retry_jitter > 0 &&
+		   query->op != OP_PEEK) {
 		check->decision.retry_us = check_spread_retry(
 		    query->decision.retry_us, query->limit->retry_jitter);
 	}

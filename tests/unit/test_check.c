@@ -271,6 +271,8 @@ START_TEST(retry_is_longer_by_chance_and_never_shorter)
 	ck_assert_int_lt(least, 1010000);
 	ck_assert_int_gt(most, 1090000);
 	ck_assert_int_le(most, 1100000);
+	decide(OP_PEEK, "jitter:1", 1);
+	ck_assert_int_eq(check.decision.retry_us, 1000000);
 	store.decision.retry_us = RETRY_NEVER;
 	decide(OP_CONSUME, "jitter:1", 1);
 	ck_assert_int_eq(check.decision.retry_us, RETRY_NEVER);

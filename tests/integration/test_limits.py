@@ -413,6 +413,7 @@ OTHER_SETTINGS = {
     ("store", "type"): "redis", ("store", "prefix"): "other:",
     ("store", "max_buckets"): 777, ("store", "on_full"): "allow",
     ("store", "state_dir"): "/tmp/other", ("store", "snapshot"): "7s",
+    ("store", "hide_limits"): "yes",
     ("redis", "url"): None,  # not beside host
     ("redis", "host"): "other", ("redis", "port"): 777,
     ("redis", "unix_socket_path"): None,  # not beside sentinels

@@ -61,7 +61,7 @@ void flight_go_on(struct ask *ask);
 void flight_leave(struct flights *flights, struct ask *ask);
 
 /** As curl_loop_done. */
-void flight_on_transferred(void *flight, CURLcode result, void *arg);
+void flight_on_transferred(void *arg, CURLcode result, void *unused);
 
 /** End all: none may start any more, and the store has decided all checks. */
 void flights_clear(struct flights *flights);

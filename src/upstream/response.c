@@ -32,7 +32,7 @@ response_place(char **to, const char *bytes, size_t len)
 {
 	char *at = *to;
 
-	if (len > 0)
+	if (bytes)
 		memcpy(at, bytes, len);
 	*to += len;
 	return at;

@@ -149,7 +149,9 @@ class ImageTest(harness.Case):
                       for folder, _, names in os.walk(self.root) for name in names)
         libraries = [name for name in have if ".so" in name]
         self.assertGreater(len(libraries), 5)
-        self.assertEqual([name for name in have if name not in libraries], [
+        zones = [name for name in have if name.startswith("usr/share/zoneinfo/")]
+        self.assertIn("usr/share/zoneinfo/Europe/Berlin", zones)
+        self.assertEqual([name for name in have if name not in libraries + zones], [
             "etc/dripgate/dripgate.ini", "etc/dripgate/limits.ini", "etc/group", "etc/hosts",
             "etc/nsswitch.conf",
             "etc/passwd", "etc/ssl/certs/ca-certificates.crt", "usr/bin/dripgate", "usr/bin/dripgated"])

@@ -23,7 +23,7 @@ def read(*path):
 
 def run(*argv, **options):
     return subprocess.run(argv, capture_output=True, text=True, check=True,
-                          stdin=subprocess.DEVNULL, timeout=harness.PATIENCE,
+                          stdin=subprocess.DEVNULL, timeout=4 * harness.PATIENCE,
                           **options).stdout
 
 

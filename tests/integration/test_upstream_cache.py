@@ -281,8 +281,8 @@ class SeeingTest(CacheCase):
         self.assertEqual(json.loads(said.stdout)["upstreams"][0]["name"], "api")
         self.server.fails = True
         self.get("/error")
-        self.assertIn('dripgate_upstream_up{upstream="api"} 0\n',
-                      self.ask(admin, "/metrics").content.decode())
+        wait_until(lambda: 'dripgate_upstream_up{upstream="api"} 0\n' in
+                   self.ask(admin, "/metrics").content.decode(), "the failure")
         self.assertIn("upstream state=failing", self.ask(admin, "/status").content.decode())
 
 

@@ -35,8 +35,8 @@ struct msgpack_value {
 			    * of pairs of them */
 };
 
-/** Read the head of the next value.  Return 0, or -1: it is torn, longer than
- * what there is, or of a type that is not read. */
+/** Read the head of the next value.  Return 0, or -1: bytes are missing, or
+ * its type is not one of these. */
 int msgpack_next(struct msgpack *from, struct msgpack_value *value) MUST_USE;
 
 /** Pass over the next value with all that is in it, however deep.  Return as

@@ -159,8 +159,7 @@ check_on_result(struct query *query)
 		check->done(check);
 }
 
-/* There is no memory for its keys or its limit. */
-static void
+void
 check_lack_memory(struct check *check)
 {
 	check->outcome = OUTCOME_NOMEMORY;

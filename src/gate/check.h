@@ -117,7 +117,7 @@ void check_add(struct check *check, enum op op, const char *key, size_t key_len,
 void check_add_wait(struct check *check, const char *key, size_t key_len,
     int64_t amount, int64_t wait_us);
 
-/** Whoever waits for it waits no more: unless its time has come, it is denied
+/** Its client waits no more: unless its time has come, the check is denied
  * soon, by a call of done, never from within.  It gives its turn back if none
  * came behind it; else the turn is lost.  No-op if it does not wait, and will
  * not. */

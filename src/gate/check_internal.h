@@ -22,6 +22,9 @@ void check_conclude(struct check *check);
 /** The decision, or the outcome without one, is known. */
 void check_decided(struct check *check);
 
+/** There is no memory for its keys, its limit or its id: decided so. */
+void check_lack_memory(struct check *check);
+
 /** Decide a query whose limit has an action.  Return whether it has one. */
 bool check_act(struct query *query);
 

@@ -289,12 +289,10 @@ check_set_id(struct check *check, const char *id, size_t len)
 		return; /* out of memory */
 	if (!check->joint)
 		check->joint = joint_make(check);
-	if (check->joint) {
+	if (check->joint)
 		joint_set_id(check->joint, id, len);
-		return;
-	}
-	check->outcome = OUTCOME_NOMEMORY;
-	check_set_state(check, CHECK_DECIDED);
+	else
+		check_lack_memory(check);
 }
 
 void

@@ -106,8 +106,8 @@ struct algorithm {
 	bool (*is_remembered)(
 	    const struct bucket *bucket, int64_t memory_us, int64_t now_us);
 
-	/** Its buckets have a log (limit/leases.h), which whoever keeps a
-	 * bucket allocates and frees. */
+	/** Its buckets have a log (limit/leases.h).  The owner of a bucket
+	 * allocates and frees it. */
 	bool has_log;
 
 	/** If it has: the longest text of a bucket. */

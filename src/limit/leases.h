@@ -1,8 +1,8 @@
 /**
  * leases: the buckets that are a log of what went in, in the order in which it
  * ends.  A lease is some drops that count until their time is up; one with a
- * name can be renewed, and given back before.  The sliding window's drops are
- * leases that have no name, and that nobody gives back.
+ * name can be renewed, and given back before.  The drops of a sliding
+ * window are leases without a name, which end by time only.
  *
  * A bucket of this kind has a log, and beside it what was put in and taken out
  * since the log was written.  So a copy of a bucket is a bucket, and decide()

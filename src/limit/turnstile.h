@@ -2,7 +2,7 @@
  * turnstile: the limits of Turnstile, as it keeps them in Redis: each a map of
  * MessagePack.  They become lines of ours: a route, and the limit of its key.
  *
- * Pure.  The lines are checked by whoever reads them.
+ * Pure.  The caller checks the lines.
  */
 #ifndef LIMIT_TURNSTILE_H
 #define LIMIT_TURNSTILE_H

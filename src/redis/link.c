@@ -124,8 +124,9 @@ link_fail(struct link *link, const char *reason)
 	link->events->down(link->arg);
 }
 
-/* Fail because of the server itself.  Whoever named it may know less than
- * others: one that became a replica, or was cut off, replies all the same. */
+/* Fail because of the server itself.  The node that named it may know
+ * less than others: one that became a replica, or was cut off, still replies.
+ */
 static void
 link_doubt(struct link *link, const char *reason)
 {

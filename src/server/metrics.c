@@ -196,24 +196,30 @@ metrics_find_once(struct metrics *metrics, size_t i)
 	return i == 0;
 }
 
+/* The histogram at ${offset} of the counters, of all gates together. */
+static void
+metrics_write_histogram(struct metrics *metrics, size_t offset)
+{
+	const struct gateway *gateway = metrics->gateway;
+	struct histogram sum = {0};
+
+	for (size_t k = 0; k < gateway->gates; k++)
+		histogram_sum(
+		    &sum, (const void *)((const char *)&gateway->counters[k] +
+					 offset));
+	exposition_histogram(&metrics->exposition, metrics->metric, "", &sum);
+}
+
 static void
 metrics_write_decisions(struct metrics *metrics)
 {
-	struct histogram sum = {0};
-
-	for (size_t k = 0; k < metrics->gateway->gates; k++)
-		histogram_sum(&sum, &metrics->gateway->counters[k].decisions);
-	exposition_histogram(&metrics->exposition, metrics->metric, "", &sum);
+	metrics_write_histogram(metrics, offsetof(struct counters, decisions));
 }
 
 static void
 metrics_write_waited(struct metrics *metrics)
 {
-	struct histogram sum = {0};
-
-	for (size_t k = 0; k < metrics->gateway->workers; k++)
-		histogram_sum(&sum, &metrics->gateway->counters[k].waited);
-	exposition_histogram(&metrics->exposition, metrics->metric, "", &sum);
+	metrics_write_histogram(metrics, offsetof(struct counters, waited));
 }
 
 static void

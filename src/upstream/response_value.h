@@ -11,7 +11,7 @@
  * the length of that, is not 0.  What selects it is not in it: that may be a
  * client's secret.
  *
- * Whoever may write to Redis may write anything: what is not exactly of this
+ * Redis may hold anything: what is not exactly of this
  * form is none.
  */
 #ifndef UPSTREAM_RESPONSE_VALUE_H

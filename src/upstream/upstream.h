@@ -1,5 +1,5 @@
 /**
- * upstream: somebody else's API, to which requests are passed on.
+ * upstream: another API, to which dripgated passes requests.
  *
  * Owns: its settings, copied, with the secrets in them; what it counts.
  *

@@ -349,26 +349,29 @@ reports_get_reload_errors(const struct slot *slot)
 	return slot->cache->gate->gateway->reload_errors;
 }
 
+/* The sum of the gauge at ${offset} of the counters, of all gates. */
 static uint64_t
-reports_get_clients_waiting(const struct slot *slot)
+reports_sum(const struct slot *slot, size_t offset)
 {
 	const struct gateway *gateway = slot->cache->gate->gateway;
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < gateway->workers; i++)
-		sum += gateway->counters[i].clients_waiting;
+	for (size_t i = 0; i < gateway->gates; i++)
+		sum += *(const _Atomic uint64_t
+			*)((const char *)&gateway->counters[i] + offset);
 	return sum;
+}
+
+static uint64_t
+reports_get_clients_waiting(const struct slot *slot)
+{
+	return reports_sum(slot, offsetof(struct counters, clients_waiting));
 }
 
 static uint64_t
 reports_get_waits(const struct slot *slot)
 {
-	const struct gateway *gateway = slot->cache->gate->gateway;
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < gateway->workers; i++)
-		sum += gateway->counters[i].waits;
-	return sum;
+	return reports_sum(slot, offsetof(struct counters, waits));
 }
 
 static uint64_t

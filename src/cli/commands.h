@@ -48,7 +48,7 @@ int client_hold(struct tool *tool);
 int client_release(struct tool *tool);
 int client_peek(struct tool *tool);
 int client_reset(struct tool *tool);
-int client_explain(struct tool *tool);
+int explain_show(struct tool *tool);
 int client_stats(struct tool *tool);
 int client_ping(struct tool *tool);
 

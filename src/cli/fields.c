@@ -13,6 +13,13 @@ field_is(const struct field *field, const char *name)
 	       memcmp(field->name, name, field->name_len) == 0;
 }
 
+/* Its value goes on to the end. */
+static bool
+fields_is_last(const struct field *field)
+{
+	return field_is(field, "match") || field_is(field, "override");
+}
+
 bool
 fields_next(const char **at, struct field *field)
 {
@@ -29,9 +36,8 @@ fields_next(const char **at, struct field *field)
 	if (*text == '\0')
 		return false;
 	*field = (struct field){text, name_len, text + name_len + 1, 0};
-	field->value_len = field_is(field, "match")
-			       ? strlen(field->value)
-			       : strcspn(field->value, " ");
+	field->value_len = fields_is_last(field) ? strlen(field->value)
+						 : strcspn(field->value, " ");
 	*at = field->value + field->value_len;
 	return true;
 }
@@ -47,7 +53,8 @@ fields_is_value(const struct field *field, const char *value)
 static bool
 fields_is_text(const struct field *field)
 {
-	return field_is(field, "limit") || field_is(field, "match");
+	return field_is(field, "limit") || field_is(field, "normalized") ||
+	       fields_is_last(field);
 }
 
 static void

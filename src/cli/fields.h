@@ -19,7 +19,9 @@ struct field {
 };
 
 /** Take the next field off the text at ${at}, which moves on; false: there is
- * none.  "match" is the last one: its value goes on to the end. */
+ * none.  "match" and "override" are the last ones: their value goes on to the
+ * end.
+ */
 bool fields_next(const char **at, struct field *field);
 
 /** Whether the field has this name. */

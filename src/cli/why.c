@@ -9,6 +9,7 @@
 #include "cli/client.h"
 #include "cli/client_words.h"
 #include "cli/commands.h"
+#include "cli/explain.h"
 #include "cli/fields.h"
 #include "cli/json.h"
 #include "cli/text.h"
@@ -29,6 +30,7 @@ struct verdict {
 				  * limit charges too */
 	char decision[LINE_LEN]; /* "DENY limit=login level=5 ..." */
 	char denied[LINE_LEN];   /* "limit=login rate=...", or "" */
+	char sentence[1200];
 };
 
 static bool
@@ -204,7 +206,10 @@ why_write_verdict(FILE *to, const struct verdict *verdict)
 	why_find(fields, "limit", limit, sizeof(limit));
 	fprintf(to, "%s is %s", verdict->key, denied ? "denied" : "allowed");
 	if (strcmp(limit, "-") == 0) {
-		fputs(": no limit matches it", to);
+		fprintf(to, ": no limit matches %s",
+		    strcmp(verdict->decider, verdict->key) == 0
+			? "it"
+			: verdict->decider);
 	} else {
 		fprintf(to, " by limit %s", limit);
 		if (strcmp(verdict->decider, verdict->key) != 0)
@@ -219,36 +224,30 @@ why_write_verdict(FILE *to, const struct verdict *verdict)
 }
 
 static int
-why_write_json(const struct verdict *verdict, const char *sentence)
+why_write_members(struct json *json, void *arg)
 {
-	struct json json = {.to = stdout};
+	const struct verdict *verdict = arg;
+	int status;
 
-	json_open(&json, NULL, '{');
-	json_text(&json, "key", verdict->key);
+	json_text(json, "key", verdict->key);
 	if (strcmp(verdict->decider, verdict->key) != 0)
-		json_text(&json, "decider", verdict->decider);
-	json_raw(&json, "allowed", why_is_denied(verdict) ? "false" : "true");
-	json_text(&json, "verdict", sentence);
-	fields_write(&json, why_fields(verdict));
+		json_text(json, "decider", verdict->decider);
+	json_raw(json, "allowed", why_is_denied(verdict) ? "false" : "true");
+	json_text(json, "verdict", verdict->sentence);
+	fields_write(json, why_fields(verdict));
 	if (*verdict->denied) {
-		json_open(&json, "denied", '{');
-		fields_write(&json, verdict->denied);
-		json_close(&json, '}');
+		json_open(json, "denied", '{');
+		fields_write(json, verdict->denied);
+		json_close(json, '}');
 	}
-	json_close(&json, '}');
-	json_end(&json);
-	return STATUS_FINE;
-}
-
-static void
-why_show_line(const char *line, void *arg)
-{
-	(void)arg;
-	text_line("%s", line);
+	json_open(json, "explain", '{');
+	status = explain_write_members(json, verdict->tool);
+	json_close(json, '}');
+	return status;
 }
 
 static int
-why_write_text(const struct verdict *verdict, const char *sentence)
+why_write_text(const struct verdict *verdict)
 {
 	const struct tool *tool = verdict->tool;
 	char request[REQUEST_LEN];
@@ -256,18 +255,17 @@ why_write_text(const struct verdict *verdict, const char *sentence)
 	fputs(tool_colour(
 		  tool, why_is_denied(verdict) ? COLOUR_RED : COLOUR_GREEN),
 	    stdout);
-	text_write(stdout, sentence, strlen(sentence));
+	text_write(stdout, verdict->sentence, strlen(verdict->sentence));
 	fputs(tool_plain(tool), stdout);
 	fputs("\n\n", stdout);
 	snprintf(request, sizeof(request), "EXPLAIN %s", verdict->key);
-	return client_lines(verdict->tool, request, why_show_line, NULL);
+	return client_lines(verdict->tool, request, client_show_plain, NULL);
 }
 
 int
 why_show(struct tool *tool)
 {
 	struct verdict verdict = {.tool = tool, .key = tool->words[0]};
-	char sentence[1200];
 	FILE *to;
 	int status;
 
@@ -276,13 +274,13 @@ why_show(struct tool *tool)
 	status = why_ask(&verdict);
 	if (status != STATUS_FINE)
 		return status;
-	to = fmemopen(sentence, sizeof(sentence), "w");
+	to = fmemopen(verdict.sentence, sizeof(verdict.sentence), "w");
 	if (!to)
 		return tool_error("out of memory");
 	why_write_verdict(to, &verdict);
 	fclose(to);
-	status = tool->json ? why_write_json(&verdict, sentence)
-			    : why_write_text(&verdict, sentence);
+	status = tool->json ? client_object(why_write_members, &verdict)
+			    : why_write_text(&verdict);
 	return status == STATUS_FINE && why_is_denied(&verdict)
 		   ? STATUS_DIFFERENT
 		   : status;

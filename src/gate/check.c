@@ -52,18 +52,11 @@ check_decided(struct check *check)
  * Deciding.
  */
 
-enum unmatched
-check_unmatched(const struct check *check)
-{
-	return (enum unmatched)atomic_load_explicit(
-	    &check->gate->gateway->unmatched, memory_order_relaxed);
-}
-
 void
 check_conclude_unmatched(struct check *check)
 {
 	struct gate *gate = check->gate;
-	enum unmatched unmatched = check_unmatched(check);
+	enum unmatched unmatched = gate_unmatched(gate);
 
 	counter_add(&gate->counters->unmatched, 1);
 	check->limit = NULL;
@@ -219,6 +212,7 @@ check_open(struct check *check)
 	check_set_state(check, CHECK_OPEN);
 	check->is_alone = false;
 	check->charges_each = false;
+	check->shows_each = false;
 	check->snapshot = gate_acquire_snapshot(check->gate);
 }
 

@@ -81,6 +81,7 @@ struct check {
 	enum check_state state;
 	bool is_alone;         /* without what its limit has in also */
 	bool charges_each;     /* of several queries, whatever the others get */
+	bool shows_each;       /* as check_show_each() says */
 	bool shadow_denied;    /* it is allowed, but only as its limit is in
 				* shadow; once DECIDED */
 	struct sample *sample; /* its key, if it is looked at; or NULL */
@@ -143,6 +144,16 @@ static inline void
 check_charge_each(struct check *check)
 {
 	check->charges_each = true;
+}
+
+/** Have each of the queries of a peek asked, also where another one decides.  A
+ * key of also without a limit has none, whatever [limits] unmatched says; where
+ * the keys of also cannot be made, the query stays alone. */
+static inline void
+check_show_each(struct check *check)
+{
+	check->charges_each = true;
+	check->shows_each = true;
 }
 
 /** Have the check, to which its keys were added, and which puts drops in, take
@@ -210,9 +221,10 @@ bool check_start(struct check *check) MUST_USE;
 void check_end(struct check *check);
 
 /** How many keys a decided check was given, without those of also; and the
- * query of number ${i} of them, whose key's bytes may be gone.  One that need
- * not be asked, as another one denied before, has DECIDED_BY_NONE.  NULL: the
- * key has no limit. */
+ * query of number ${i} of them, or, behind them, of also.  The bytes of its key
+ * may be gone, if it has none beside it.  One that need not be asked, as
+ * another one denied before, has DECIDED_BY_NONE.  NULL: the key has no limit.
+ */
 unsigned check_key_count(const struct check *check);
 const struct query *check_query_of(const struct check *check, unsigned i);
 

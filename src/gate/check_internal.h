@@ -31,9 +31,6 @@ bool check_act(struct query *query);
 /** No limit matches: what [limits] unmatched says. */
 void check_conclude_unmatched(struct check *check);
 
-/** What [limits] unmatched says now. */
-enum unmatched check_unmatched(const struct check *check);
-
 /** Take the result of ${query} over as the decision for the client. */
 void check_tell(struct check *check, const struct query *query);
 

@@ -110,6 +110,14 @@ void gate_clear(struct gate *gate);
  * whether they did. */
 bool gate_update_rules(struct gate *gate);
 
+/** What [limits] unmatched says now. */
+static inline enum unmatched
+gate_unmatched(const struct gate *gate)
+{
+	return (enum unmatched)atomic_load_explicit(
+	    &gate->gateway->unmatched, memory_order_relaxed);
+}
+
 /** The snapshot in force, which stays until it was released as often as it was
  * acquired. */
 static inline struct rules_snapshot *

@@ -29,7 +29,8 @@ size_t joint_bytes(const struct joint *joint);
 
 /** Make a prepared check's queries joint, if they are not, with those that
  * their limits charge too; find the limits; queries about one bucket become
- * one.  The check may be decided by that: there was an error. */
+ * one.  The check may be decided by that: there was an error; one that shows
+ * each of them (check_show_each()) has its one query then, and is not joint. */
 void joint_prepare(struct check *check);
 
 /** As check_start(), of a prepared check. */

@@ -135,7 +135,8 @@ joint_find_limit(struct joint *joint, unsigned i)
 		query->limit = rules_match(
 		    query->rules, &query->key, check->gate->scratch);
 	if (!query->limit)
-		return check_unmatched(check) != UNMATCHED_ALLOW;
+		return !check->shows_each &&
+		       gate_unmatched(check->gate) != UNMATCHED_ALLOW;
 	if (query->limit->normalize)
 		joint_normalize(query, check->gate->scratch);
 	same = joint_find_same(joint, i);
@@ -310,7 +311,8 @@ joint_prepare(struct check *check)
 			? OUTCOME_TAKEALSO
 			: joint_replace(check, &keys);
 	if (check->outcome != OUTCOME_DECISION) {
-		check_set_state(check, CHECK_DECIDED);
+		if (!check->shows_each)
+			check_set_state(check, CHECK_DECIDED);
 		return;
 	}
 	assert(check->joint); /* it had several, or has some of also now */

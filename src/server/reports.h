@@ -1,17 +1,18 @@
 /**
- * reports: what EXPLAIN, LIMITS, STATS and HELP say; and READY.
+ * reports: what LIMITS, STATS and HELP say; and READY.
  */
 #ifndef SERVER_REPORTS_H
 #define SERVER_REPORTS_H
 
 #include "server/report.h"
 
-/** For a slot whose check peeks with amount 0, and whose bytes are the key. */
-extern const struct report reports_explain;
-
 extern const struct report reports_limits;
 extern const struct report reports_stats;
 extern const struct report reports_help;
+
+/** Append the debt of ${limit}, if it has one, to its figures.  Return 0, or -1
+ * (out of memory). */
+int reports_write_debt(struct buf *out, const struct limit *limit);
 
 /** Metric ${i} of those that STATS shows, and its value now; NULL: there is no
  * such metric. */

@@ -9,6 +9,7 @@
 #include "gate/gate.h"
 #include "protocol/login.h"
 #include "server/cache_commands.h"
+#include "server/explain_report.h"
 #include "server/key_commands.h"
 #include "server/keys.h"
 #include "server/page_events.h"
@@ -115,14 +116,14 @@ serve_wait(struct slot *slot, const struct request *request)
 	return 0;
 }
 
-/* A peek of no drops; the response names the key. */
+/* A peek of one drop; the response names the key. */
 static int
 serve_explain(struct slot *slot, const struct request *request)
 {
 	if (slot_copy(slot, request->key, request->key_len) == -1)
 		return -1;
-	check_add(&slot->check, OP_PEEK, request->key, request->key_len, 0);
-	check_keep_alone(&slot->check);
+	check_add(&slot->check, OP_PEEK, request->key, request->key_len, 1);
+	check_show_each(&slot->check);
 	slot_defer_check(slot);
 	return 0;
 }
@@ -179,7 +180,7 @@ static const struct handler handlers[VERB_COUNT] = {
     [VERB_PTTL] = {.write = key_commands_write_ms,
 	.begin = key_commands_look,
 	.next = key_commands_next},
-    [VERB_EXPLAIN] = {.begin = serve_explain, REPORT(reports_explain)},
+    [VERB_EXPLAIN] = {.begin = serve_explain, REPORT(explain_report)},
     [VERB_LIMITS] = {REPORT(reports_limits)},
     [VERB_STATS] = {REPORT(reports_stats)},
     [VERB_STATUS] = {REPORT(status_report)},

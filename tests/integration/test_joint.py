@@ -164,7 +164,7 @@ class OneStore:
         self.ask("CONSUME user:8 -3", verdict="ALLOW", level="0")
         self.assertEqual(self.client.ask("RESET user:7"), "OK")
         self.assertEqual(self.level("day:7"), 3)
-        self.assertEqual(self.client.ask_many("EXPLAIN user:7")[-2:],
+        self.assertEqual([line.partition(" level=")[0] for line in self.client.ask_many("EXPLAIN user:7")[-2:]],
                          ["also day:7: limit day", "also burst:all: limit burst"])
 
     def test_groups_of_a_regular_expression_make_other_keys(self):
@@ -373,6 +373,21 @@ class OverServers(harness.Case):
             said = fields(self.client.ask(f"MCONSUME {burst} 1 {day} 1"))
             self.assertEqual((said["verdict"], said["key"]), ("DENY", burst))
             self.assertEqual([self.level(burst), self.level(day)], [3, 1])
+
+    def test_explain_shows_the_parts_of_each_server(self):
+        keys = [self.key_at(place, "burst") for place in (0, 1)]
+        self.client.ask(f"CONSUME {keys[0]} 1", f"CONSUME {keys[1]} 2")
+        numbers = [key.partition(":")[2] for key in keys]
+
+        def figures():
+            lines = self.client.ask_many(f"EXPLAIN pair:{numbers[0]}-{numbers[1]}")
+            parts = [dict(re.findall(r" (\w+)=(\S+)", line)) for line in lines[-3:-1]]
+            return [(part["level"], part["from"], part.get("decides")) for part in parts]
+
+        self.assertEqual(figures(), [("1", "redis", None), ("2", "redis", "ALLOW")])
+        self.servers[0].kill()
+        self.assertEqual(figures()[1], ("2", "redis", "ALLOW"))
+        self.assertEqual(figures()[0], ("0", "fallback", None))
 
     def test_the_next_request_comes_behind_what_is_given_back(self):
         burst, day = self.key_at(0, "burst"), self.key_at(1, "day")

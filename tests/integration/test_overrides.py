@@ -62,6 +62,23 @@ class Overrides(harness.Case):
             self.wait_for(gate, "CONSUME open:1", "ALLOW limit=open ")
         self.assertIn("x was none", self.override(gates[0], "remove", "x", status=1))
 
+    def test_explain_shows_the_overrides_of_what_is_charged_too(self):
+        self.server.ask("ZADD", "limits", 3, "user match=user:* capacity=9 rate=1/h also=login:$1,open:$1")
+        gate = self.follower()
+        self.put(gate, "login:*", "x10")
+        self.put(gate, "open:evil", "deny")
+        with gate.connect() as client:
+            wait_until(lambda: "override.deny" in "".join(client.ask_many("EXPLAIN user:evil")), "deny")
+            explained = client.ask_many("EXPLAIN user:evil")
+            self.assertRegex(explained[-2], r"^also login:evil: limit login level=0 capacity=20 .* from=redis "
+                             r"override=x10 until \S+Z by ron: a night sale$")
+            self.assertRegex(explained[-1], r"^also open:evil: limit override.deny level=0 capacity=0 .* "
+                             r"from=action decides=DENY override=deny until \S+Z by ron: a night sale$")
+            self.assertNotIn("decides", explained[-3])
+        done = subprocess.run([os.environ["DRIPGATE"], "-s", gate.path, "explain", "user:evil", "--json"],
+                              check=True, capture_output=True, text=True, timeout=harness.PATIENCE)
+        self.assertRegex(json.loads(done.stdout)["also"][1]["override"], "^deny until .*: a night sale$")
+
     def test_a_limit_that_is_multiplied_keeps_its_bucket(self):
         gate = self.follower()
         gate.ask("CONSUME login:1 2")

@@ -62,7 +62,7 @@ class WhyTest(StatusCase):
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stdout, r"^user:7 is denied by limit daily of daily:7, whose bucket is full "
                          r"\(2 of 2 drops\), until .*; denied since .*; dripgate reset daily:7 lifts it\.\n")
-        self.assertIn("\nalso daily:7: limit daily\n", result.stdout)
+        self.assertRegex(result.stdout, r"\nalso daily:7: limit daily level=2 .* decides=DENY\n")
         _, found = self.tool_json(daemon, "why", "user:7")
         self.assertEqual((found["key"], found["decider"], found["limit"]), ("user:7", "daily:7", "daily"))
 

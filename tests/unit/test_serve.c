@@ -213,7 +213,7 @@ START_TEST(responses_come_in_order_in_the_form_of_the_protocol)
 }
 END_TEST
 
-START_TEST(explain_peeks_with_no_drops_and_names_the_key)
+START_TEST(explain_peeks_with_one_drop_and_names_the_key)
 {
 	const char *text = serve("consume login:1 5\nexplain login:1\n");
 
@@ -529,7 +529,7 @@ serve_suite(void)
 	    tcase, each_verb_is_served_in_each_protocol, 0, VERB_COUNT);
 	tcase_add_test(
 	    tcase, responses_come_in_order_in_the_form_of_the_protocol);
-	tcase_add_test(tcase, explain_peeks_with_no_drops_and_names_the_key);
+	tcase_add_test(tcase, explain_peeks_with_one_drop_and_names_the_key);
 	tcase_add_test(tcase, expensive_requests_are_told_from_decisions);
 	tcase_add_test(
 	    tcase, request_that_is_cut_is_responded_to_as_the_protocol_does);

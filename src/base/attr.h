@@ -10,6 +10,10 @@
 /** Argument ${fmt} is a printf format for the arguments from ${args} on. */
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
+/** Of a large local variable all of which is set before it is read, though the
+ * compiler cannot see that: it is not zeroed, which takes long. */
+#define UNINITIALIZED __attribute__((uninitialized))
+
 /** Number of elements of an array, which must not be a pointer. */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

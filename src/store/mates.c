@@ -38,7 +38,7 @@ mates_take_back(
 void
 mates_decide(struct query *first, struct mate_bucket *buckets)
 {
-	struct bucket before[MATES_MAX];
+	struct bucket before[MATES_MAX] UNINITIALIZED;
 	bool allowed = true;
 	unsigned i = 0;
 

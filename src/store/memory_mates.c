@@ -8,7 +8,6 @@
 #include "store/memory_internal.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 /* The buckets of ${first} and its mates, in the same order. */
 struct memory_mates {
@@ -24,28 +23,27 @@ struct memory_mates {
 	unsigned locked_count;
 };
 
-static int
-memory_by_place(const void *a, const void *b)
+/* Put ${stripe} among those to be locked, of which there are few. */
+static void
+memory_add_stripe(struct memory_mates *mates, struct stripe *stripe)
 {
-	const struct stripe *const *i = a, *const *k = b;
+	unsigned at = mates->locked_count;
 
-	return (*i > *k) - (*i < *k);
+	while (at > 0 && mates->locked[at - 1] > stripe)
+		at--;
+	if (at > 0 && mates->locked[at - 1] == stripe)
+		return;
+	for (unsigned i = mates->locked_count++; i > at; i--)
+		mates->locked[i] = mates->locked[i - 1];
+	mates->locked[at] = stripe;
 }
 
 static void
 memory_lock_stripes(struct memory_mates *mates)
 {
-	unsigned count = 0;
-
 	for (unsigned i = 0; i < mates->count; i++)
-		mates->locked[i] = mates->stripes[i];
-	qsort(mates->locked, mates->count, sizeof(mates->locked[0]),
-	    memory_by_place);
-	for (unsigned i = 0; i < mates->count; i++)
-		if (i == 0 || mates->locked[i] != mates->locked[count - 1])
-			mates->locked[count++] = mates->locked[i];
-	mates->locked_count = count;
-	for (unsigned i = 0; i < count; i++)
+		memory_add_stripe(mates, mates->stripes[i]);
+	for (unsigned i = 0; i < mates->locked_count; i++)
 		pthread_mutex_lock(&mates->locked[i]->lock);
 }
 
@@ -90,6 +88,7 @@ memory_read_mates(struct memory_mates *mates)
 		at->now_us = memory_time(
 		    mates->stripes[i], query->limit->algorithm, query->now_us);
 		at->bucket = memory_read_mate(mates, i);
+		at->changed = false;
 		mates->before[i] = at->bucket;
 	}
 }
@@ -172,9 +171,12 @@ void
 memory_decide_mates(
     struct memory *memory, struct query *first, bool only_allows)
 {
-	struct memory_mates mates = {.memory = memory, .first = first};
+	struct memory_mates mates UNINITIALIZED;
 	unsigned i = 0;
 
+	mates.memory = memory;
+	mates.first = first;
+	mates.count = mates.locked_count = 0;
 	memory_find_mates(&mates);
 	memory_lock_stripes(&mates);
 	memory_read_mates(&mates);

@@ -320,6 +320,18 @@ check_is_spread(const struct check *check)
 	return check->joint && joint_is_spread(check->joint);
 }
 
+bool
+check_may_be_spread(const struct check *check)
+{
+	return check->joint && store_has_places(check->gate->store);
+}
+
+unsigned
+check_query_count(const struct check *check)
+{
+	return check->joint ? joint_query_count(check->joint) : 1;
+}
+
 size_t
 check_bytes(const struct check *check)
 {
@@ -366,17 +378,28 @@ check_prepare(struct check *check)
 }
 
 void
-check_prefetch(const struct check *check)
+check_prefetch_query(const struct check *check, const struct query *query)
 {
 	const struct gate *gate = check->gate;
-	const struct query *query = &check->query;
 
-	if (check->state != CHECK_READY || !query->limit ||
-	    query->limit->normalize || query->limit->action != ACTION_NONE)
+	if (!query->limit || query->limit->action != ACTION_NONE)
 		return;
 	if (gate->deny_cache)
 		deny_cache_prefetch(gate->deny_cache, query);
 	store_prefetch(gate->store, query);
+}
+
+void
+check_prefetch(const struct check *check)
+{
+	const struct limit *limit = check->query.limit;
+
+	if (check->state != CHECK_READY)
+		return;
+	if (check->joint)
+		joint_prefetch(check->joint);
+	else if (limit && !limit->normalize)
+		check_prefetch_query(check, &check->query);
 }
 
 bool

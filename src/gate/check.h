@@ -184,6 +184,12 @@ void check_add_keys(struct check *check, enum op op,
  * come one after the other. */
 bool check_is_spread(const struct check *check);
 
+/** Whether that may be so, once its limits are found. */
+bool check_may_be_spread(const struct check *check);
+
+/** How many queries it has then. */
+unsigned check_query_count(const struct check *check);
+
 /** Memory that it holds beside itself, once its limits are found. */
 size_t check_bytes(const struct check *check);
 

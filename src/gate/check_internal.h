@@ -19,6 +19,10 @@ void check_init_query(struct check *check, struct query *query, enum op op,
 /** Turn the result of its query into the decision for the client. */
 void check_conclude(struct check *check);
 
+/** Have the processor fetch where the bucket of ${query} is, which has its key
+ * as the store gets it. */
+void check_prefetch_query(const struct check *check, const struct query *query);
+
 /** The decision, or the outcome without one, is known. */
 void check_decided(struct check *check);
 

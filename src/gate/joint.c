@@ -16,6 +16,19 @@ joint_is_spread(const struct joint *joint)
 	return joint->is_spread;
 }
 
+unsigned
+joint_query_count(const struct joint *joint)
+{
+	return joint->count;
+}
+
+void
+joint_prefetch(const struct joint *joint)
+{
+	for (unsigned i = 0; i < joint->count; i++)
+		check_prefetch_query(joint->check, &joint->queries[i]);
+}
+
 const struct query *
 joint_decider(const struct joint *joint)
 {
@@ -138,15 +151,16 @@ joint_ask_deny_cache(struct joint *joint)
 static bool
 joint_remember(struct joint *joint, const struct joint_groups *groups)
 {
-	const struct query *query = groups->firsts[0];
+	const struct query *query;
 
+	if (groups->count == 0)
+		return true;
 	if (groups->count > 1)
 		joint->check->outcome = OUTCOME_SPREADID;
-	for (; query; query = query->mate)
+	for (query = groups->firsts[0]; query; query = query->mate)
 		if (query->limit->algorithm->has_log)
 			joint->check->outcome = OUTCOME_NOIDS;
-	if (groups->count > 0)
-		groups->firsts[0]->once = &joint->once;
+	groups->firsts[0]->once = &joint->once;
 	return joint->check->outcome == OUTCOME_DECISION;
 }
 
@@ -156,8 +170,9 @@ joint_ask_store(struct joint *joint)
 {
 	struct store *store = joint->check->gate->store;
 	bool each = joint->check->charges_each;
-	struct joint_groups groups = {0};
+	struct joint_groups groups UNINITIALIZED;
 
+	groups.count = 0;
 	for (unsigned i = 0; i < joint->count; i++) {
 		struct query *query = &joint->queries[i];
 

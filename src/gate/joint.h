@@ -33,6 +33,12 @@ size_t joint_bytes(const struct joint *joint);
  * each of them (check_show_each()) has its one query then, and is not joint. */
 void joint_prepare(struct check *check);
 
+/** As check_query_count(). */
+unsigned joint_query_count(const struct joint *joint);
+
+/** As check_prefetch(). */
+void joint_prefetch(const struct joint *joint);
+
 /** As check_start(), of a prepared check. */
 bool joint_start(struct joint *joint) MUST_USE;
 

@@ -25,6 +25,17 @@ joint_size(const struct check_key *keys, unsigned count)
 	return size;
 }
 
+/* Without its queries.  The id is not cleared, as most have none. */
+static void
+joint_init(struct joint *joint, struct check *check, unsigned count)
+{
+	joint->check = check;
+	joint->is_spread = joint->gives_back = false;
+	joint->decider = joint->waiting = 0;
+	joint->once = (struct once){0};
+	joint->asked = joint->count = count;
+}
+
 struct joint *
 joint_new(struct check *check, enum op op, const struct check_key *keys,
     unsigned count)
@@ -35,8 +46,8 @@ joint_new(struct check *check, enum op op, const struct check_key *keys,
 
 	if (!joint)
 		return NULL;
-	*joint = (struct joint){
-	    .check = check, .bytes = size, .asked = count, .count = count};
+	joint_init(joint, check, count);
+	joint->bytes = size;
 	bytes = (char *)&joint->queries[count];
 	for (unsigned i = 0; i < count; i++) {
 		struct query *query = &joint->queries[i];
@@ -166,7 +177,8 @@ joint_find_limits(struct joint *joint)
 	for (unsigned i = 0; i < count; i++) {
 		bool stays;
 
-		joint->queries[kept] = joint->queries[i];
+		if (kept < i)
+			joint->queries[kept] = joint->queries[i];
 		stays = joint_find_limit(joint, kept) ||
 			(kept == 0 && i == count - 1);
 		joint->query_of[i] =
@@ -230,26 +242,39 @@ joint_key_of(const struct query *query)
 	return key;
 }
 
-static enum check_outcome
-joint_gather(struct joint_keys *keys, const struct check *check,
-    struct query *queries, unsigned count)
+/* Find the limits of the queries.  Return whether one charges other keys. */
+static bool
+joint_charges_more(
+    const struct check *check, struct query *queries, unsigned count)
 {
 	struct rules_scratch *scratch = check->gate->scratch;
+	bool charges_more = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		struct query *query = &queries[i];
+
+		if (!query->limit)
+			query->limit =
+			    rules_match(query->rules, &query->key, scratch);
+		charges_more |= query->limit && query->limit->also;
+	}
+	return charges_more;
+}
+
+static enum check_outcome
+joint_gather(struct joint_keys *keys, const struct check *check,
+    const struct query *queries, unsigned count)
+{
 	enum check_outcome outcome = OUTCOME_DECISION;
 
 	keys->asked = count;
 	keys->count = 0;
 	for (unsigned i = 0; i < count; i++)
 		keys->keys[keys->count++] = joint_key_of(&queries[i]);
-	for (unsigned i = 0; i < count && outcome == OUTCOME_DECISION; i++) {
-		struct query *query = &queries[i];
-
-		if (!query->limit)
-			query->limit =
-			    rules_match(query->rules, &query->key, scratch);
-		if (query->limit && query->limit->also)
-			outcome = joint_add_also(keys, query, scratch);
-	}
+	for (unsigned i = 0; i < count && outcome == OUTCOME_DECISION; i++)
+		if (queries[i].limit && queries[i].limit->also)
+			outcome = joint_add_also(
+			    keys, &queries[i], check->gate->scratch);
 	return outcome;
 }
 
@@ -296,20 +321,31 @@ check_set_id(struct check *check, const char *id, size_t len)
 		check_lack_memory(check);
 }
 
+/* Add the keys of also.  Return what is wrong. */
+static enum check_outcome
+joint_charge_more(
+    struct check *check, const struct query *queries, unsigned count)
+{
+	struct joint_keys keys UNINITIALIZED;
+	enum check_outcome outcome = joint_gather(&keys, check, queries, count);
+
+	if (outcome != OUTCOME_DECISION)
+		return outcome;
+	return queries->op == OP_TAKE || op_names_lease(queries->op)
+		   ? OUTCOME_TAKEALSO
+		   : joint_replace(check, &keys);
+}
+
 void
 joint_prepare(struct check *check)
 {
 	struct joint *joint = check->joint;
 	struct query *queries = joint ? joint->queries : &check->query;
 	unsigned count = joint ? joint->count : 1;
-	struct joint_keys keys;
 
-	check->outcome = joint_gather(&keys, check, queries, count);
-	if (check->outcome == OUTCOME_DECISION && keys.count > count)
-		check->outcome =
-		    queries->op == OP_TAKE || op_names_lease(queries->op)
-			? OUTCOME_TAKEALSO
-			: joint_replace(check, &keys);
+	check->outcome = joint_charges_more(check, queries, count)
+			     ? joint_charge_more(check, queries, count)
+			     : OUTCOME_DECISION;
 	if (check->outcome != OUTCOME_DECISION) {
 		if (!check->shows_each)
 			check_set_state(check, CHECK_DECIDED);

@@ -97,9 +97,9 @@ enum verb_family {
 	    "may amount drops (1) go in? -N gives back")                       \
 	X(PEEK, "peek", KEY_AMOUNT, OP_PEEK, CHEAP, DRIPGATE,                  \
 	    "the same question; nothing changes")                              \
-	X(MCONSUME, "mconsume", KEYS_ID, OP_CONSUME, EXPENSIVE, DRIPGATE,      \
+	X(MCONSUME, "mconsume", KEYS_ID, OP_CONSUME, CHEAP, DRIPGATE,          \
 	    "may all of them go in? else none does")                           \
-	X(MPEEK, "mpeek", KEYS, OP_PEEK, EXPENSIVE, DRIPGATE,                  \
+	X(MPEEK, "mpeek", KEYS, OP_PEEK, CHEAP, DRIPGATE,                      \
 	    "the same question; nothing changes")                              \
 	X(CHARGE, "charge", KEY_DROPS_ID, OP_CHARGE, CHEAP, DRIPGATE,          \
 	    "amount drops go in, up to the debt of the limit")                 \

@@ -48,10 +48,13 @@ slot_defer_check(struct slot *slot)
 	check_prepare(&slot->check);
 	if (check_has_bytes(&slot->check))
 		slot_hold(slot, check_bytes(&slot->check));
-	if (queue->deferred)
-		return;
-	queue->deferred = slot;
-	check_prefetch(&slot->check);
+	queue->begun += check_query_count(&slot->check);
+	if (!queue->deferred) {
+		queue->deferred = slot;
+		check_prefetch(&slot->check);
+	}
+	if (check_may_be_spread(&slot->check))
+		queue_start(queue);
 }
 
 /* Those of the others are fetched in a row.  So the processor looks at the page

@@ -152,9 +152,11 @@ struct queue {
 	size_t count;
 	size_t held;           /* bytes, by its slots */
 	struct slot *deferred; /* the first whose check is; NULL: none */
-	struct slot *blocker;  /* must end before the next request begins;
-				* NULL: none */
-	bool in_pieces;        /* the first response is written in part */
+	unsigned begun; /* queries of checks, since server/serve.c set it to 0
+			 */
+	struct slot *blocker; /* must end before the next request begins;
+			       * NULL: none */
+	bool in_pieces;       /* the first response is written in part */
 };
 
 /** Start empty.  ${ready} is called when the first response in order becomes
@@ -188,8 +190,10 @@ slot_start_check(struct slot *slot)
 		slot->queue->blocker = slot;
 }
 
-/** The same, but leave it to queue_start().  So the processor has time to fetch
- * the buckets of several. */
+/** The same, but leave it to queue_start(), unless it may be spread, and come
+ * in between others.  So the processor has time to fetch the buckets of
+ * several.
+ */
 void slot_defer_check(struct slot *slot);
 
 /** Start the checks that were deferred, in order. */

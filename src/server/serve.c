@@ -100,8 +100,6 @@ serve_check(struct slot *slot, const struct request *request)
 	if (request->id_len > 0)
 		check_set_id(&slot->check, request->id, request->id_len);
 	slot_defer_check(slot);
-	if (slot->check.joint)
-		queue_start(slot->queue);
 	return 0;
 }
 
@@ -111,8 +109,6 @@ serve_wait(struct slot *slot, const struct request *request)
 	check_add_wait(&slot->check, request->key, request->key_len,
 	    request->amount, request->wait_us);
 	slot_defer_check(slot);
-	if (slot->check.joint)
-		queue_start(slot->queue);
 	return 0;
 }
 
@@ -300,11 +296,12 @@ serve_other(
 }
 
 /* Whether the request's key is among the bytes it was read from.  Elsewhere it
- * is gone when the next request is read. */
+ * is gone when the next request is read.  Several keys are server/keys.c's. */
 static bool
 serve_key_stays(const struct request *request, const char *bytes, size_t len)
 {
-	return request->key >= bytes && request->key < bytes + len;
+	return !request->key ||
+	       (request->key >= bytes && request->key < bytes + len);
 }
 
 /* The same as serve_next() for one request, whose check may be deferred. */
@@ -312,7 +309,7 @@ static enum serve_result
 serve_one(struct session *session, struct queue *queue, const char *bytes,
     size_t len, size_t *used)
 {
-	struct request request;
+	struct request request UNINITIALIZED; /* until request_init() */
 	enum read_result read =
 	    session_read(session, bytes, len, used, &request);
 	enum serve_result result;
@@ -339,6 +336,7 @@ serve_next(struct session *session, struct queue *queue, const char *bytes,
 	unsigned count = 0;
 
 	*used = 0;
+	queue->begun = 0;
 	do {
 		size_t step;
 
@@ -347,9 +345,11 @@ serve_next(struct session *session, struct queue *queue, const char *bytes,
 		*used += step;
 		count++;
 	} while (result == SERVED && count < SERVE_BATCH && *used < len &&
-		 !session->last && !session->login.pause && !queue->blocker);
+		 !session->last && !session->login.pause && !queue->blocker &&
+		 queue->begun < SERVE_BATCH);
 	queue_start(queue);
-	return result;
+	return result == SERVED && queue->begun > count ? SERVED_EXPENSIVE
+							: result;
 }
 
 bool

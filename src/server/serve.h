@@ -25,7 +25,8 @@ enum serve_result {
 
 /** Take requests off the front of ${len} bytes of a client, or one that the
  * protocol has queued (session_has_queued()), and begin them in order: up to
- * SERVE_BATCH of them, and none behind one that costs more than a decision.
+ * SERVE_BATCH of them or of their queries, and none behind one that costs more
+ * than a decision.
  * ${used} is set to the number of bytes done with; after SERVE_MORE, hand in
  * the others again with what follows.  If session->last is set then, no more
  * may be taken. */

@@ -148,6 +148,13 @@ store_place(struct store *store, const struct query *query)
 	return store->ops->place ? store->ops->place(store, query) : 0;
 }
 
+/** Whether there are several places, or may be. */
+static inline bool
+store_has_places(const struct store *store)
+{
+	return store->ops->place != NULL;
+}
+
 /** ${query}, which has its limit and its key, will be asked soon: have the
  * processor fetch the memory that holds its bucket.  Changes nothing. */
 static inline void

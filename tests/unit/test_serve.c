@@ -316,6 +316,10 @@ START_TEST(buckets_are_fetched_before_the_first_is_decided)
 	ck_assert_str_eq(calls_for("consume login:1\nnonsense\nconsume none\n"
 				   "consume login:2\n"),
 	    "p1p2q1q2");
+	/* Several keys are fetched, and decided together. */
+	ck_assert_str_eq(calls_for("consume login:1\nmconsume login:2 1 "
+				   "login:3 1\nmpeek login:4 1\n"),
+	    "p1p2p3p4q1q2q4");
 	/* Requests that were cut are not waited for. */
 	ck_assert_str_eq(calls_for("consume login:1\nconsume login:2"), "p1q1");
 }
@@ -355,6 +359,25 @@ START_TEST(so_many_are_read_together)
 	ck_assert_uint_eq(used, len);
 	ck_assert_uint_eq(queue.count, SERVE_BATCH + 1);
 	ck_assert(queue.tail->ready);
+}
+END_TEST
+
+START_TEST(each_key_of_several_counts_as_a_request)
+{
+	static const char line[] = "mpeek login:1 1 login:2 1 login:3 1 "
+				   "login:4 1 login:5 1 login:6 1\n";
+	char text[4 * sizeof(line)] = "";
+	size_t len = sizeof(line) - 1, used;
+
+	for (unsigned i = 0; i < 4; i++)
+		strcat(text, line);
+	ck_assert_int_eq(
+	    serve_next(&session, &queue, text, strlen(text), &used),
+	    SERVED_EXPENSIVE);
+	ck_assert_uint_eq(used, 3 * len);
+	ck_assert_uint_eq(queue.count, 3);
+	ck_assert_int_eq(
+	    serve_next(&session, &queue, text, len, &used), SERVED_EXPENSIVE);
 }
 END_TEST
 
@@ -537,6 +560,7 @@ serve_suite(void)
 	tcase_add_test(
 	    tcase, other_verbs_are_begun_when_all_before_are_decided);
 	tcase_add_test(tcase, so_many_are_read_together);
+	tcase_add_test(tcase, each_key_of_several_counts_as_a_request);
 	tcase_add_test(tcase, key_that_does_not_stay_is_decided_at_once);
 	tcase_add_test(tcase, pieces_in_which_lines_come_make_no_difference);
 	tcase_add_test(tcase, pieces_in_which_commands_come_make_no_difference);

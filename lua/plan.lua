@@ -23,6 +23,8 @@
 --         AMOUNT@STAMP  give back what has not leaked of AMOUNT drops, which were
 --                       put in when the bucket's first number became STAMP
 --         AMOUNT=STAMP  the same, if no more were put in since
+--       A step that consumes the same AMOUNT of buckets with numbers in a row, from
+--       FIRST to LAST, may be "AMOUNT:FIRST-LAST".
 -- Reply: as of a batch; behind the buckets, for each step that has an id, its memo,
 --       or nil if the step was taken.  A step about a bucket that is none is left
 --       out.
@@ -85,9 +87,12 @@ local function open_buckets(k, at)
 			a[count] = false
 		else
 			local held, block, foreign = open(text)
-			a[count], b[count], is_foreign[count] = held or false, block, foreign
+			a[count], b[count] = held or false, block
+			held_a[count], held_b[count] = held or false, block
+			if foreign then
+				is_foreign[count] = true
+			end
 		end
-		held_a[count], held_b[count] = a[count], b[count]
 		reply[count + 2] = text
 	end
 	return k + 1 + h, field + n + m * n
@@ -140,6 +145,26 @@ local function try_parts(step)
 	return n, denied
 end
 
+-- The same of a step that consumes ${amount} of the buckets from ${first} to ${last}.
+local function try_range(amount, first, last)
+	local n, denied, k, consume = 0, false, 0, nil
+	for i = first, last do
+		if not a[i] then
+			return nil
+		end
+		if hash_of[i] ~= k then
+			k = hash_of[i]
+			consume = prepared(k).consume
+		end
+		n = n + 1
+		local fill, block, passed, touched_by = consume(a[i], b[i], amount, 1, '')
+		part[n], new_a[n], new_b[n], passes[n], touches[n] =
+			i, fill, block, passed, touched_by
+		denied = denied or not passed
+	end
+	return n, denied
+end
+
 local function put_parts(n, denied)
 	for p = 1, n do
 		if not denied or not passes[p] then
@@ -151,7 +176,13 @@ local function put_parts(n, denied)
 end
 
 local function take_step(step)
-	local n, denied = try_parts(step)
+	local amount, first, last = match(step, '^(%d+):(%d+)%-(%d+)$')
+	local n, denied
+	if amount then
+		n, denied = try_range(amount + 0, first + 0, last + 0)
+	else
+		n, denied = try_parts(step)
+	end
 	if n then
 		put_parts(n, denied)
 	end

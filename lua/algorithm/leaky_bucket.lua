@@ -189,6 +189,12 @@ end
 -- what the bucket is then, whether all of them passed, whether its text must be of
 -- this recharge, and, if it is '~', how many went in.
 local function consume(fill, block, amount, count, kind, most)
+	if block == 0 and kind == '' and count == 1 and amount > 0 and amount <= capacity then
+		local more = fill + amount * recharge
+		if more <= full then -- as most
+			return more, 0, true, true
+		end
+	end
 	local top, is_free = full, false
 	local left = block -- of the block
 	if growth and block > 0 then

@@ -105,6 +105,27 @@ random_part(struct query *query, unsigned bucket, bool is_alone)
 		random_take_out(query);
 }
 
+/* A step that consumes the same of buckets in a row.  Return how many. */
+static unsigned
+random_range(struct query parts[PARTS_MAX])
+{
+	unsigned count = 2 + pick_below(PARTS_MAX - 1);
+	unsigned first = pick_below(BUCKETS - count + 1);
+	int64_t amount = random_amount(limit_of(first));
+
+	for (unsigned i = 0; i < count; i++) {
+		parts[i] = (struct query){
+		    .limit = limit_of(first + i),
+		    .entry = (uint16_t)(first + i),
+		    .op = OP_CONSUME,
+		    .amount = amount < 0 ? -amount : amount,
+		};
+		if (i > 0)
+			parts[i - 1].mate = &parts[i];
+	}
+	return count;
+}
+
 /* A step about 1 to PARTS_MAX different buckets.  Return how many. */
 static unsigned
 random_step(struct query parts[PARTS_MAX])
@@ -112,12 +133,30 @@ random_step(struct query parts[PARTS_MAX])
 	unsigned count = pick_below(3) ? 1 + pick_below(PARTS_MAX) : 1;
 	unsigned first = pick_below(BUCKETS);
 
+	if (pick_below(4) == 0)
+		return random_range(parts);
 	for (unsigned i = 0; i < count; i++) {
 		random_part(&parts[i], (first + i * 7) % BUCKETS, count == 1);
 		if (i > 0)
 			parts[i - 1].mate = &parts[i];
 	}
 	return count;
+}
+
+/* Whether the step is about buckets in a row, of which it consumes the same. */
+static bool
+is_range(const struct query *first)
+{
+	const struct query *query = first;
+
+	for (; query->mate && query->mate->entry == query->entry + 1;
+	     query = query->mate)
+		if (query->limit->shadow || query->op != OP_CONSUME ||
+		    query->mate->op != OP_CONSUME ||
+		    query->mate->amount != first->amount)
+			return false;
+	return first->mate && !query->mate && !query->limit->shadow &&
+	       !first->once && first->amount >= 0;
 }
 
 /* As the script reads it. */
@@ -127,6 +166,11 @@ add_step(struct args *args, const struct query *first)
 	char text[STEP_TEXT], suffix[32];
 	size_t len = 0;
 
+	if (is_range(first)) {
+		args_add(args, "%" PRId64 ":%u-%u", first->amount,
+		    first->entry + 1, first->entry + mates_count(first));
+		return;
+	}
 	if (first->once)
 		len = (size_t)snprintf(text, sizeof(text), "=2 3600000");
 	for (const struct query *query = first; query; query = query->mate) {

@@ -94,6 +94,41 @@ plan_write_id(char *to, const struct query *query, unsigned names)
 	return len + num_write_int(to + len, query->limit->id_memory_us / 1000);
 }
 
+/* Whether the step consumes the same amount of buckets with ${numbers} in a
+ * row, as it mostly does where its keys have one limit.  ${last} is set to the
+ * last. */
+static bool
+plan_is_range(
+    const struct query *first, const uint16_t *numbers, unsigned *last)
+{
+	*last = numbers[first->entry];
+	if (!first->mate || first->once || first->amount < 0)
+		return false;
+	for (const struct query *query = first; query;
+	     query = query->mate, ++*last)
+		if (query->op != OP_CONSUME || query->limit->shadow ||
+		    query->amount != first->amount ||
+		    numbers[query->entry] != *last)
+			return false;
+	--*last;
+	return true;
+}
+
+/* "AMOUNT:FIRST-LAST". */
+static void
+plan_write_range(
+    int64_t amount, unsigned first, unsigned last, struct command *command)
+{
+	char text[3 * NUM_MAX_LEN + 2];
+	size_t len = num_write_int(text, amount);
+
+	text[len++] = ':';
+	len += num_write_int(text + len, first);
+	text[len++] = '-';
+	len += num_write_int(text + len, last);
+	command_add(command, text, len);
+}
+
 /* ${numbers} has the number, from 1, that each entry has in the call; a memo
  * has ${names}. */
 static void
@@ -103,7 +138,13 @@ plan_write_step(const struct query *query, int64_t count, unsigned names,
 	char text[2 * NUM_MAX_LEN + 2 +
 		  MATES_MAX * (NUM_MAX_LEN + OP_TEXT_MAX + 3)];
 	size_t len = query->once ? plan_write_id(text, query, names) : 0;
+	unsigned last;
 
+	if (plan_is_range(query, numbers, &last)) {
+		plan_write_range(
+		    query->amount, numbers[query->entry], last, command);
+		return;
+	}
 	for (; query; query = query->mate) {
 		if (len > 0)
 			text[len++] = ' ';

@@ -6,8 +6,10 @@
  */
 #include "server/relay.h"
 
+#include "base/clock.h"
 #include "gate/gate.h"
 #include "server/clients.h"
+#include "upstream/upstream_headers.h"
 #include "upstream/upstreams.h"
 
 #include <stdio.h>
@@ -94,6 +96,14 @@ relay_look_up(
 		       : REUSE_NOT;
 }
 
+static bool
+relay_has_it(const struct slot *slot, struct headers request,
+    const struct stored_response *stored)
+{
+	return client_has_it(request, stored->fields, stored->status,
+	    gate_now(slot->cache->gate) + clock_shift_us());
+}
+
 /* Respond with what is stored. */
 static void
 relay_use(struct slot *slot, const struct ask_request *request,
@@ -103,8 +113,7 @@ relay_use(struct slot *slot, const struct ask_request *request,
 
 	relay->stored = stored;
 	relay->cache = cache;
-	relay->is_unchanged =
-	    client_has_it(request->fields, stored->fields, stored->status);
+	relay->is_unchanged = relay_has_it(slot, request->fields, stored);
 	slot->ready = true;
 }
 
@@ -124,6 +133,20 @@ relay_refresh(struct slot *slot, struct upstream *upstream,
 
 	if (ask)
 		ask_start_refresh(ask, relay_inbox(slot));
+}
+
+/* Keep what the client has, for when there is a response. */
+static int
+relay_note_conditions(struct slot *slot, const struct ask_request *request)
+{
+	struct buf lines = {0};
+	int result =
+	    upstream_headers_pick(&lines, request->fields, ASK_CONDITIONS, "");
+
+	if (result == 0 && buf_len(&lines) > 0)
+		result = slot_copy(slot, buf_data(&lines), buf_len(&lines));
+	buf_free(&lines);
+	return result;
 }
 
 /* Ask the upstream; what is ${stored} may be of use yet. */
@@ -168,6 +191,8 @@ relay_begin_cached(struct slot *slot, struct upstream *upstream,
 	cache_count(upstream->cache, CACHE_misses);
 	if (slot->cache->wanted.control.only_if_cached)
 		slot->relay.fault = UPSTREAM_FAULT_NOTCACHED;
+	else if (relay_note_conditions(slot, request) == -1)
+		slot->relay.fault = UPSTREAM_FAULT_MEMORY;
 	else
 		relay_ask(slot, upstream, request, stored);
 	response_unref(stored);
@@ -218,7 +243,7 @@ relay_put_fields(
 	if (part->retry_us > 0)
 		len = (size_t)snprintf(to, FIELDS_MAX, "Retry-After: %lld\r\n",
 		    (long long)((part->retry_us + SECOND - 1) / SECOND));
-	if (slot->bytes) /* the methods */
+	if (part->fault == UPSTREAM_FAULT_METHOD)
 		len = (size_t)snprintf(
 		    to, FIELDS_MAX, "Allow: %s\r\n", slot->bytes);
 	return len;
@@ -322,6 +347,8 @@ relay_write(struct slot *slot, struct buf *out)
 	if (part.whole) {
 		relay->stored = part.whole;
 		relay->cache = part.cache;
+		relay->is_unchanged = relay_has_it(
+		    slot, (struct headers){slot->bytes, slot->len}, part.whole);
 	}
 	if (relay->stored)
 		return relay_write_stored(slot, out);

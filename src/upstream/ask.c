@@ -19,10 +19,6 @@ const struct upstream_fault_row upstream_faults[] = {
 #undef X
 };
 
-/* Headers that ask whether what is stored has changed: that is for the cache.
- */
-#define ASK_CONDITIONS "if-none-match if-modified-since"
-
 const char *
 ask_cache_name(enum ask_cache cache)
 {

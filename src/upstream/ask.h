@@ -28,6 +28,10 @@
 /** Bytes of a body that wait for its client. */
 #define ASK_ROOM 16384
 
+/** Headers of a client that ask whether what it has is changed: of a request
+ * that may be answered by the cache, they do not go out. */
+#define ASK_CONDITIONS "if-none-match if-modified-since"
+
 /** Longest name of a method. */
 #define ASK_METHOD_MAX 15
 

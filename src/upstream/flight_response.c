@@ -7,6 +7,7 @@
 #include "upstream/flight_internal.h"
 
 #include "base/clock.h"
+#include "upstream/upstream_location.h"
 
 /* A list of headers is not to keep these from the cache. */
 #define FLIGHT_CACHE_FIELDS "cache-control date etag expires last-modified vary"
@@ -177,24 +178,42 @@ flight_has_target(const struct flight *flight, struct part target)
 	       memcmp(ask_target(ask), target.bytes, target.len) == 0;
 }
 
-/* What is stored, and what is under way, which may be as it was before. */
+/* What is stored of it, and what is under way, which may be as it was before.
+ */
 static void
-flight_forget(struct flight *flight, const struct ask *ask)
+flight_forget(struct flight *flight, struct part target)
 {
 	const struct upstream_options *options = &flight->upstream->options;
 	struct flight *other;
 
 	TAILQ_FOREACH (other, &flight->flights->all, all) {
 		if (other->upstream != flight->upstream ||
-		    !flight_has_target(other, flight_target(ask)))
+		    !flight_has_target(other, target))
 			continue;
 		flight_close(other);
 		other->is_outdated = true;
 	}
-	cache_remove(flight->upstream->cache, flight_target(ask));
+	cache_remove(flight->upstream->cache, target);
 	if (options->cache == UPSTREAM_CACHE_REDIS && flight->flights->redis)
 		cache_redis_remove(
-		    flight->flights->redis, options->name, flight_target(ask));
+		    flight->flights->redis, options->name, target);
+}
+
+/* What of the upstream a header of the response names, if it does. */
+static void
+flight_forget_named(
+    struct flight *flight, const struct ask *ask, const char *name)
+{
+	struct buf target = {0};
+	struct part value;
+
+	if (headers_find(
+		upstream_headers_of(&flight->transfer.head), name, &value) &&
+	    upstream_location_read(&target, flight->upstream->options.url,
+		flight_target(ask), value))
+		flight_forget(flight,
+		    (struct part){buf_data(&target), buf_len(&target) - 1});
+	buf_free(&target);
 }
 
 /* The response may change what is stored: forget that before anyone hears of
@@ -202,10 +221,13 @@ flight_forget(struct flight *flight, const struct ask *ask)
 static void
 flight_invalidate(struct flight *flight, const struct ask *ask)
 {
-	if (flight->upstream->cache &&
-	    method_invalidates(
+	if (!flight->upstream->cache ||
+	    !method_invalidates(
 		ask->method, strlen(ask->method), flight->transfer.head.status))
-		flight_forget(flight, ask);
+		return;
+	flight_forget(flight, flight_target(ask));
+	flight_forget_named(flight, ask, "location");
+	flight_forget_named(flight, ask, "content-location");
 }
 
 static int

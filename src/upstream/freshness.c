@@ -16,7 +16,7 @@
 /* What Cache-Control of a response says; -1: it does not say. */
 struct response_control {
 	bool no_store, no_cache, is_private, is_public;
-	bool must_revalidate, must_understand;
+	bool must_revalidate, proxy_revalidate, must_understand;
 	int64_t max_age_us, s_maxage_us;
 	int64_t stale_while_revalidate_us, stale_if_error_us;
 };
@@ -43,7 +43,7 @@ freshness_take_directive(
 	    {"private", &control->is_private, NULL},
 	    {"public", &control->is_public, NULL},
 	    {"must-revalidate", &control->must_revalidate, NULL},
-	    {"proxy-revalidate", &control->must_revalidate, NULL},
+	    {"proxy-revalidate", &control->proxy_revalidate, NULL},
 	    {"must-understand", &control->must_understand, NULL},
 	    {"max-age", NULL, &control->max_age_us},
 	    {"s-maxage", NULL, &control->s_maxage_us},
@@ -84,6 +84,14 @@ freshness_read_control(struct headers fields)
 		}
 	}
 	return control;
+}
+
+/* Whether it may not be sent once it is stale. */
+static bool
+freshness_forbids_stale(const struct response_control *control)
+{
+	return control->must_revalidate || control->proxy_revalidate ||
+	       control->no_cache;
 }
 
 /* The statuses whose meaning is known, and that may be stored. */
@@ -233,7 +241,7 @@ static int64_t
 freshness_grace(
     const struct response_control *control, int64_t said_us, int64_t rule_us)
 {
-	if (control->must_revalidate || control->no_cache)
+	if (freshness_forbids_stale(control))
 		return 0;
 	if (said_us >= 0)
 		return said_us;
@@ -262,8 +270,8 @@ freshness_of(struct freshness *freshness, const struct freshness_rules *rules,
 		return false;
 	f->received_us = now_us;
 	f->age_us = freshness_age_then(received);
-	f->must_validate = control.must_revalidate || control.no_cache ||
-			   control.s_maxage_us >= 0;
+	f->must_validate =
+	    freshness_forbids_stale(&control) || control.s_maxage_us >= 0;
 	f->has_validator = freshness_has_validator(received->fields);
 	f->fresh_until_us =
 	    now_us + (control.no_cache

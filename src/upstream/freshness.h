@@ -122,8 +122,10 @@ int64_t freshness_age_s(const struct freshness *freshness, int64_t now_us);
 int validators_add(struct buf *to, struct headers stored) MUST_USE;
 
 /** Whether a client that sent ${request} has the stored response already
- * (If-None-Match, or else If-Modified-Since): it gets 304 without a body. */
-bool client_has_it(struct headers request, struct headers stored, int status);
+ * (If-None-Match, or else If-Modified-Since): it gets 304 without a body.
+ * ${wall_us} is now by the wall clock. */
+bool client_has_it(
+    struct headers request, struct headers stored, int status, int64_t wall_us);
 
 /** Append what of ${request} selects a response with ${response}: the fields
  * that Vary names, in its order, names in lower case, values normalised.  Of

@@ -144,7 +144,8 @@ request_control_has_tag(struct headers request, struct part etag, bool *asks)
 }
 
 bool
-client_has_it(struct headers request, struct headers stored, int status)
+client_has_it(
+    struct headers request, struct headers stored, int status, int64_t wall_us)
 {
 	struct part etag = {0};
 	struct part since, modified;
@@ -160,7 +161,7 @@ client_has_it(struct headers request, struct headers stored, int status)
 	return headers_find(request, "if-modified-since", &since) &&
 	       (headers_find(stored, "last-modified", &modified) ||
 		   headers_find(stored, "date", &modified)) &&
-	       part_read_date(since, 0, &since_us) &&
-	       part_read_date(modified, 0, &modified_us) &&
+	       part_read_date(since, wall_us, &since_us) &&
+	       part_read_date(modified, wall_us, &modified_us) &&
 	       modified_us <= since_us;
 }

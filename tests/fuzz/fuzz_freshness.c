@@ -28,7 +28,7 @@ try_store(struct headers request, struct headers fields)
 	struct buf merged = {0}, asked = {0};
 
 	request_control_read(&control, &rules, request);
-	client_has_it(request, fields, 200);
+	client_has_it(request, fields, 200, 0);
 	if (!freshness_of(&freshness, &rules, &control, &received))
 		return;
 	check(freshness.fresh_until_us <= NOW + rules.most_us);

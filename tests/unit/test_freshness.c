@@ -689,6 +689,7 @@ static const struct {
     {"If-Modified-Since: {-2000}", "Last-Modified: {-3000}", true},
     {"If-Modified-Since: {-4000}", "Last-Modified: {-3000}", false},
     {"If-Modified-Since: {0}", "Date: {-1}", true},
+    {"If-Modified-Since: Tuesday, 08-Nov-33 08:49:37 GMT", "Date: {0}", true},
     {"If-Modified-Since: yesterday", "Last-Modified: {-3000}", false},
     {"If-Modified-Since: {0}", "ETag: \"y\"", false},
 };
@@ -701,8 +702,9 @@ START_TEST(client_that_has_it_is_known)
 	struct headers held =
 	    headers_of(stored, sizeof(stored), conditions[_i].stored);
 
-	ck_assert_int_eq(client_has_it(asked, held, 200), conditions[_i].has);
-	ck_assert(!client_has_it(asked, held, 404));
+	ck_assert_int_eq(
+	    client_has_it(asked, held, 200, WALL), conditions[_i].has);
+	ck_assert(!client_has_it(asked, held, 404, WALL));
 }
 END_TEST
 

@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "upstream/address.h"
 #include "upstream/credentials.h"
+#include "upstream/upstream_location.h"
 #include "upstream/upstream_path.h"
 
 #include <arpa/inet.h>
@@ -72,6 +73,94 @@ START_TEST(path_has_one_form_or_is_refused)
 	ck_assert_str_eq(to, paths[_i].path);
 	ck_assert(upstream_path_normalize(again, to, strlen(to)));
 	ck_assert_str_eq(again, to);
+}
+END_TEST
+
+/*
+ * Locations.
+ */
+
+#define BASE "http://a.example:80/v1"
+
+static const struct {
+	const char *url, *location;
+	const char *target; /* NULL: it does not lead there */
+} locations[] = {
+    {BASE, BASE, "/"},
+    {BASE, BASE "/", "/"},
+    {BASE, BASE "?q=1", "/?q=1"},
+    {BASE, BASE "/x?y=http://b.example/#z", "/x?y=http://b.example/"},
+    {BASE, "HTTP://A.Example:80/v1/%78", "/x"},
+    {BASE, "/v1/x", "/x"},
+    {BASE, "/v1", "/"},
+    {BASE, "/v1/./x//y", "/x//y"},
+    {BASE, "y", "/d/y"},
+    {BASE, "./y", "/d/y"},
+    {BASE, "y/z:80?a#b", "/d/y/z:80?a"},
+    {BASE, "?y", "/d/x?y"},
+    {"http://a.example", "/", "/"},
+    {"http://a.example", "http://a.example/x", "/x"},
+    {"http://a.example", "http://a.example", "/"},
+    {"http://a.example", "http://a.example//b.example/x", "//b.example/x"},
+    /* Elsewhere. */
+    {BASE, "", NULL},
+    {BASE, "#z", NULL},
+    {BASE, "/", NULL},
+    {BASE, "/v2/x", NULL},
+    {BASE, "/v1x", NULL},
+    {BASE, "/v1;x", NULL},
+    {BASE, "/V1/x", NULL},
+    {BASE, "/x/v1/y", NULL},
+    {BASE, "https://a.example:80/v1/x", NULL},
+    {BASE, "http://b.example:80/v1/x", NULL},
+    {BASE, "http://a.example/v1/x", NULL},
+    {BASE, "http://a.example:8080/v1/x", NULL},
+    {BASE, "http://a.example:80.b.example/v1/x", NULL},
+    {BASE, "http://a.example:80@b.example/v1/x", NULL},
+    {BASE, "http://u:p@a.example:80/v1/x", NULL},
+    {BASE, "http:/v1/x", NULL},
+    {BASE, "http:x", NULL},
+    {BASE, "file:///v1/x", NULL},
+    {BASE, "javascript:x", NULL},
+    {BASE, "//a.example:80/v1/x", NULL},
+    {BASE, "///v1/x", NULL},
+    {"http://a.example", "http://a.example.b.example/x", NULL},
+    {"http://a.example", "http://a.example@b.example/x", NULL},
+    {"http://a.example", "http://a.example:1/x", NULL},
+    {"http://a.example", "http://a.example\\@b.example/x", NULL},
+    {"http://a.example", "//b.example/x", NULL},
+    {"http://a.example", "/\\b.example/x", NULL},
+    {"http://a.example", "\\\\b.example/x", NULL},
+    /* Out of it. */
+    {BASE, "..", NULL},
+    {BASE, "../x", NULL},
+    {BASE, "/v1/../x", NULL},
+    {BASE, "/v1/%2e%2e/x", NULL},
+    {BASE, "/v1/..;/x", NULL},
+    {BASE, BASE "/../x", NULL},
+    {BASE, "/v1/x%2fy", NULL},
+    {BASE, "/v1/x%5c..", NULL},
+    {BASE, "/v1/x y", NULL},
+    {BASE, "/v1/x\ty", NULL},
+    {BASE, "/v1/x%0d%0aX:1", NULL},
+    {BASE, "/v1/\xc3\xa9", NULL},
+    {"a.example", "/x", NULL},
+};
+
+START_TEST(location_leads_to_what_is_below_the_url_or_nowhere)
+{
+	const char *location = locations[_i].location;
+	const struct part target = {"/d/x?z/y", 8};
+	struct buf to = {0};
+	bool leads = upstream_location_read(&to, locations[_i].url, target,
+	    (struct part){location, strlen(location)});
+
+	ck_assert_int_eq(leads, locations[_i].target != NULL);
+	if (leads)
+		ck_assert_str_eq(buf_data(&to), locations[_i].target);
+	ck_assert_uint_eq(
+	    buf_len(&to), leads ? strlen(locations[_i].target) + 1 : 0);
+	buf_free(&to);
 }
 END_TEST
 
@@ -352,6 +441,9 @@ upstream_suite(void)
 
 	tcase_add_loop_test(
 	    paths_case, path_has_one_form_or_is_refused, 0, COUNT(paths));
+	tcase_add_loop_test(paths_case,
+	    location_leads_to_what_is_below_the_url_or_nowhere, 0,
+	    COUNT(locations));
 	tcase_add_loop_test(paths_case,
 	    addresses_of_this_machine_and_link_are_near, 0, COUNT(addresses));
 	tcase_add_test(paths_case, what_is_no_address_of_ip_is_near);

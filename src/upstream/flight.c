@@ -88,6 +88,7 @@ flight_end(struct flight *flight)
 	transfer_close(&flight->transfer, flight->flights->curl);
 	check_end(&flight->check);
 	response_abandon(&flight->builder);
+	buf_free(&flight->target);
 	flight->flights->gathered -= flight->gathered;
 	response_unref(flight->stored);
 	flight_let_go(flight);
@@ -179,7 +180,8 @@ flight_has_failed(const struct flight *flight, enum transfer_end end)
 	const struct upstream_head *head = &flight->transfer.head;
 
 	/* A client that is slow makes it slow. */
-	if (flight->is_unwanted || (end == TRANSFER_CUT && flight->was_paused))
+	if (flight->is_unwanted || flight->use == FLIGHT_FOLLOWS ||
+	    (end == TRANSFER_CUT && flight->was_paused))
 		return false;
 	return end != TRANSFER_FINE ||
 	       (head->status >= 500 && flight_block_us(head) == 0);
@@ -292,8 +294,10 @@ flight_charge(struct flight *flight)
 static void
 flight_send(struct flight *flight)
 {
-	const struct transfer_order order = {.ask = flight_first(flight),
-	    .stored = flight->stored,
+	const struct ask *ask = flight_first(flight);
+	const struct transfer_order order = {.ask = ask,
+	    .target = flight_asked_target(flight, ask).bytes,
+	    .stored = flight->redirects == 0 ? flight->stored : NULL,
 	    .events = &flight_events,
 	    .arg = flight};
 
@@ -306,6 +310,20 @@ flight_send(struct flight *flight)
 	}
 	UPSTREAM_COUNT(flight->upstream, sent);
 	timer_set(&flight->timer, flight->upstream->options.timeout_us);
+}
+
+void
+flight_follow(struct flight *flight)
+{
+	if (!flight_first(flight)) {
+		flight_end(flight);
+		return;
+	}
+	flight->use = FLIGHT_STREAMS;
+	flight->tries = 0;
+	flight->until_us = gate_now(flight->flights->gate) +
+			   flight->upstream->options.max_wait_us;
+	flight_charge(flight);
 }
 
 /* Whether it may be sent once more: nothing of the response has come, and the
@@ -346,7 +364,7 @@ flight_on_transferred(void *arg, CURLcode result, void *unused)
 		flight_pause(flight);
 		return;
 	}
-	if (end == TRANSFER_FINE) {
+	if (end == TRANSFER_FINE || flight->use == FLIGHT_FOLLOWS) {
 		flight_deliver(flight);
 		return;
 	}

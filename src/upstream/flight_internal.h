@@ -25,7 +25,7 @@
 	X(LOOKING, TO(QUEUED))             /* in Redis */                      \
 	X(QUEUED, TO(CHARGING))            /* max_connections are out */       \
 	X(CHARGING, TO(SENT) | TO(PAUSED)) /* asks its limits */               \
-	X(SENT, TO(PAUSED))                /* a transfer of libcurl */         \
+	X(SENT, TO(PAUSED) | TO(CHARGING)) /* a transfer of libcurl */         \
 	X(PAUSED, TO(CHARGING))            /* until it is tried again */
 
 enum flight_state {
@@ -40,6 +40,7 @@ enum flight_use {
 	FLIGHT_GATHERS, /* it may be stored */
 	FLIGHT_RENEWS,  /* what is stored is still valid */
 	FLIGHT_COVERS,  /* it is an error: what is stored is better */
+	FLIGHT_FOLLOWS, /* it leads to another target, which is asked next */
 };
 
 struct flight {
@@ -60,7 +61,12 @@ struct flight {
 	bool has_place;             /* counted in upstream->active */
 	bool is_probe; /* the breaker waits for what becomes of it */
 	int64_t tries;
-	int64_t until_us; /* it waits for its limit no longer */
+	int64_t until_us;         /* it waits for its limit no longer */
+	int64_t redirects;        /* that it followed */
+	struct buf target;        /* where these led; empty: the ask's */
+	struct freshness through; /* the least fresh of them */
+	bool is_single;           /* one of them was for one client only */
+	size_t skipped;           /* bytes of their bodies */
 	struct check check;
 	struct timer timer; /* of the state it is in */
 	struct transfer transfer;
@@ -81,6 +87,16 @@ static inline struct ask *
 flight_first(const struct flight *flight)
 {
 	return flight->refresh ? flight->refresh : TAILQ_FIRST(&flight->riders);
+}
+
+/** The target that it asks for now, with a NUL behind it. */
+static inline struct part
+flight_asked_target(const struct flight *flight, const struct ask *ask)
+{
+	return buf_len(&flight->target) > 0
+		   ? (struct part){buf_data(&flight->target),
+			 buf_len(&flight->target) - 1}
+		   : (struct part){ask_target(ask), ask->target_len};
 }
 
 /** Make one that asks nothing yet; NULL: out of memory. */
@@ -109,6 +125,9 @@ void flight_fail(
 
 /** Ask its limits, and send it; it has a place among those that are out. */
 void flight_charge(struct flight *flight);
+
+/** Ask for the target that a redirect led to, as for a first one. */
+void flight_follow(struct flight *flight);
 
 /** The head has come: note when the upstream wants to be asked again. */
 void flight_note_block(struct flight *flight);

@@ -110,9 +110,12 @@ flight_may_gather(struct flight *flight, const struct ask *ask, int64_t length)
 	if (most > FLIGHT_GATHER_MAX)
 		most = FLIGHT_GATHER_MAX;
 	if (!part_is((struct part){ask->method, strlen(ask->method)}, "GET") ||
-	    length > (int64_t)most ||
+	    flight->is_single || length > (int64_t)most ||
 	    !freshness_of(
 		&freshness, &upstream->rules, &ask->control, &received))
+		return false;
+	if (flight->redirects > 0 &&
+	    !freshness_bound(&freshness, &flight->through))
 		return false;
 	if (upstream_headers_filter(
 		&passing, all, flight_list(flight), FLIGHT_CACHE_FIELDS) == 0) {
@@ -125,14 +128,69 @@ flight_may_gather(struct flight *flight, const struct ask *ask, int64_t length)
 	return flight->builder.status != 0 && !flight->builder.failed;
 }
 
+/* Whether it was asked to compare what is stored: not where a redirect led,
+ * where the same tag may be another's. */
+static bool
+flight_compares(const struct flight *flight)
+{
+	return flight->stored && flight->stored->freshness.has_validator &&
+	       flight->redirects == 0;
+}
+
+/* Whether the response leads to another target, to be asked next. */
+static bool
+flight_is_led(struct flight *flight, const struct ask *ask)
+{
+	const struct upstream_options *options = &flight->upstream->options;
+	const struct headers all = upstream_headers_of(&flight->transfer.head);
+	struct buf target = {0};
+	struct part location;
+
+	if (flight->redirects >= options->redirects || !ask_is_safe(ask) ||
+	    !status_is_redirect(flight->transfer.head.status) ||
+	    !headers_find(all, "location", &location))
+		return false;
+	if (!upstream_location_read(&target, options->url,
+		flight_asked_target(flight, ask), location)) {
+		buf_free(&target);
+		return false;
+	}
+	buf_free(&flight->target);
+	flight->target = target;
+	return true;
+}
+
+/* What is stored of a response is used no longer than each redirect on the way
+ * to it would be.  One that varies is not worth more than that it works. */
+static void
+flight_pass_through(struct flight *flight, const struct ask *ask)
+{
+	const struct received received =
+	    flight_received(flight, flight->transfer.head.status,
+		upstream_headers_of(&flight->transfer.head));
+	struct freshness freshness = {0};
+	struct part vary;
+
+	flight->is_single |= !freshness_of(&freshness, &flight->upstream->rules,
+				 &ask->control, &received) ||
+			     headers_find(received.fields, "vary", &vary);
+	if (flight->redirects++ == 0)
+		flight->through = freshness;
+	else
+		flight->is_single |=
+		    !freshness_bound(&flight->through, &freshness);
+}
+
 static enum flight_use
 flight_choose(struct flight *flight, const struct ask *ask, int64_t length)
 {
 	int status = flight->transfer.head.status;
 
+	if (flight_is_led(flight, ask))
+		return FLIGHT_FOLLOWS;
 	if (!ask->is_cached)
 		return FLIGHT_STREAMS;
-	if (flight->stored && status == 304)
+	if (flight_compares(flight) && status == 304)
 		return FLIGHT_RENEWS;
 	if (flight->stored && (status_is_error(status) || status == 429) &&
 	    freshness_covers_error(
@@ -249,6 +307,9 @@ flight_on_head(void *arg, int64_t length)
 	case FLIGHT_RENEWS:
 		flight_renew(flight, ask);
 		break;
+	case FLIGHT_FOLLOWS:
+		flight_pass_through(flight, ask);
+		break;
 	case FLIGHT_GATHERS:
 	case FLIGHT_COVERS:
 		break;
@@ -305,6 +366,11 @@ flight_on_body(void *arg, const char *bytes, size_t len)
 
 	if (flight->use == FLIGHT_RENEWS || flight->use == FLIGHT_COVERS)
 		return 1;
+	if (flight->use == FLIGHT_FOLLOWS) {
+		/* A short one leaves the connection for what comes next. */
+		flight->skipped += len;
+		return flight->skipped > ASK_ROOM ? -1 : 1;
+	}
 	if (flight->use == FLIGHT_GATHERS) {
 		result = flight_gather(flight, bytes, len);
 		if (result != 0)
@@ -367,6 +433,9 @@ flight_deliver(struct flight *flight)
 		cache_count(flight->upstream->cache, CACHE_stale);
 		flight_give(flight, flight->stored, ASK_STALE);
 		break;
+	case FLIGHT_FOLLOWS:
+		flight_follow(flight);
+		return;
 	case FLIGHT_STREAMS:
 		if (ask && !flight->refresh)
 			ask_finish((struct ask *)(uintptr_t)ask, false);

@@ -294,6 +294,21 @@ freshness_of(struct freshness *freshness, const struct freshness_rules *rules,
 	return f->kept_until_us > now_us;
 }
 
+bool
+freshness_bound(struct freshness *f, const struct freshness *by)
+{
+	f->fresh_until_us =
+	    freshness_least(f->fresh_until_us, by->fresh_until_us);
+	f->stale_until_us =
+	    freshness_least(f->stale_until_us, by->stale_until_us);
+	f->error_until_us =
+	    freshness_least(f->error_until_us, by->error_until_us);
+	f->kept_until_us = freshness_most(f->stale_until_us, f->error_until_us);
+	f->must_validate |= by->must_validate;
+	f->has_validator = false;
+	return f->kept_until_us > f->received_us;
+}
+
 /* Whether a list of that field's, or of a directive of it, has ${name}. */
 static bool
 freshness_lists(struct part list, struct part name)
@@ -391,6 +406,13 @@ bool
 status_is_error(int status)
 {
 	return status == 500 || (status >= 502 && status <= 504);
+}
+
+bool
+status_is_redirect(int status)
+{
+	return status == 301 || status == 302 || status == 303 ||
+	       status == 307 || status == 308;
 }
 
 int64_t

@@ -89,6 +89,11 @@ bool freshness_of(struct freshness *freshness,
     const struct freshness_rules *rules, const struct request_control *control,
     const struct received *received);
 
+/** Have ${freshness} end no later than ${by}: the response came by way of that
+ * one.  It cannot be compared, as that may lead elsewhere by then.  Return
+ * whether it may still be stored. */
+bool freshness_bound(struct freshness *freshness, const struct freshness *by);
+
 /** Whether a field may be stored, and sent again from the cache: not those of a
  * connection, those that Connection or no-cache="..." lists, Age. */
 bool header_may_be_stored(struct headers headers, struct part name);
@@ -112,6 +117,10 @@ bool freshness_covers_error(const struct freshness *freshness,
 
 /** Whether a response of that status is such a failure. */
 bool status_is_error(int status);
+
+/** Whether a response of that status has a Location to be asked in place of it,
+ * by GET and HEAD alike. */
+bool status_is_redirect(int status);
 
 /** Seconds to send as Age. */
 int64_t freshness_age_s(const struct freshness *freshness, int64_t now_us);

@@ -128,7 +128,8 @@ transfer_set_headers(struct transfer *transfer, const struct ask *ask,
 		transfer, ask_fields(ask), ask->fields_len, "\r\n") == -1 ||
 	    transfer_add_fields(transfer, added, strlen(added), "\n") == -1)
 		return -1;
-	if (stored && transfer_add_validators(transfer, stored) == -1)
+	if (stored && stored->freshness.has_validator &&
+	    transfer_add_validators(transfer, stored) == -1)
 		return -1;
 	/* Without them libcurl would add its own. */
 	return transfer_add_fields(
@@ -198,7 +199,7 @@ transfer_set_up(struct transfer *transfer, const struct transfer_order *order)
 	CURLcode result;
 
 	if (asprintf(&url, "%s%s", transfer->upstream->options.url,
-		ask_target(ask)) == -1)
+		order->target) == -1)
 		return -1;
 	result = curl_easy_setopt(easy, CURLOPT_URL, url);
 	free(url);

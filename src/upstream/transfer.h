@@ -27,6 +27,7 @@ struct transfer_events {
 /** What to send; borrowed while it is opened. */
 struct transfer_order {
 	const struct ask *ask;
+	const char *target;                   /* "/PATH?QUERY" */
 	const struct stored_response *stored; /* ask whether it has changed;
 					       * or NULL */
 	const struct transfer_events *events;

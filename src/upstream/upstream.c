@@ -200,11 +200,12 @@ upstream_describe(struct upstream *upstream)
 	UPSTREAM_TEXTS(X)
 #undef X
 	result |= buf_printf(&text,
-	    "%lld %lld %lld %lld %lld %lld %lld %lld\n%s",
+	    "%lld %lld %lld %lld %lld %lld %lld %lld %lld\n%s",
 	    (long long)o->max_body, (long long)o->max_wait_us,
 	    (long long)o->max_connections, (long long)o->timeout_us,
 	    (long long)o->max_time_us, (long long)o->retries,
-	    (long long)o->failures, (long long)o->pause_us, upstream->fields);
+	    (long long)o->redirects, (long long)o->failures,
+	    (long long)o->pause_us, upstream->fields);
 	result |= buf_printf(&text, "%d %lld %lld %lld %lld %lld %lld %d %d",
 	    (int)o->cache, (long long)o->cache_entries,
 	    (long long)o->cache_bytes, (long long)o->cache_ttl_us,

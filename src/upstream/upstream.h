@@ -68,6 +68,8 @@ struct upstream_options {
 	int64_t stale_if_error_us, stale_while_revalidate_us;
 	bool cache_private, cache_client_control;
 
+	int64_t redirects; /* that are followed for one GET or HEAD */
+
 	/* when it fails */
 	int64_t failures; /* in a row, until it is left alone; 0: never */
 	int64_t pause_us; /* for so long */

@@ -816,6 +816,9 @@ static const struct {
     {"[upstream:a]\nheader.X = a ; b\n",
 	"test.ini:2: [upstream:a] header.X: a ; after a blank begins a "
 	"comment: put the value in quotes"},
+    {"[upstream:a]\nredirects = 11\n",
+	"test.ini:2: [upstream:a] redirects: 11 is not a whole number from 0 "
+	"to 10"},
     {"[upstream:a]\nretries = 11\n",
 	"test.ini:2: [upstream:a] retries: 11 is not a whole number from 0 to "
 	"10"},

@@ -8,9 +8,9 @@
 #include "gate/gate.h"
 #include "limit/glob.h"
 #include "server/clients.h"
+#include "server/relay.h"
 #include "upstream/cache.h"
 #include "upstream/upstream.h"
-#include "upstream/upstream_path.h"
 #include "upstream/upstreams.h"
 
 #include <stdlib.h>
@@ -121,68 +121,88 @@ cache_commands_is_fresh(struct slot *slot, const struct stored_response *stored)
 		   gate_now(slot->cache->gate)) == REUSE_FRESH;
 }
 
-/* Find what is stored under the key, NAME:TARGET; NULL: nothing fresh. */
-static struct stored_response *
-cache_commands_find(struct slot *slot, const struct request *request)
+/* The upstream that the key, NAME:TARGET, names; ${request} is made one for
+ * that target. */
+static struct upstream *
+cache_commands_find(
+    struct slot *slot, const struct request *key, struct ask_request *request)
 {
-	const char *end = request->key + request->key_len;
-	const char *colon = memchr(request->key, ':', request->key_len);
-	char target[KEY_MAX + 3];
-	struct stored_response *stored;
+	const char *end = key->key + key->key_len;
+	const char *colon = memchr(key->key, ':', key->key_len);
 	struct upstream *upstream;
 
 	if (!colon)
 		return NULL;
-	upstream = upstream_set_find(slot->cache->upstreams, request->key,
-	    (size_t)(colon - request->key));
-	if (!upstream || !upstream->cache ||
-	    !upstream_path_normalize(
-		target, colon + 1, (size_t)(end - colon - 1)))
-		return NULL;
-	stored = cache_find(upstream->cache,
-	    (struct part){target, strlen(target)}, (struct headers){0});
-	if (stored && cache_commands_is_fresh(slot, stored)) {
-		cache_count(upstream->cache, CACHE_hits);
-		return stored;
-	}
-	cache_count(upstream->cache, CACHE_misses);
-	response_unref(stored);
-	return NULL;
+	*request = (struct ask_request){.method = {"GET", 3},
+	    .target = {colon + 1, (size_t)(end - colon - 1)}};
+	upstream = upstream_set_find(
+	    slot->cache->upstreams, key->key, (size_t)(colon - key->key));
+	return upstream && upstream->cache &&
+		       ask_want(&slot->cache->wanted, upstream, request) ==
+			   UPSTREAM_FINE
+		   ? upstream
+		   : NULL;
 }
 
 int
-cache_commands_begin_get(struct slot *slot, const struct request *request)
+cache_commands_begin_get(struct slot *slot, const struct request *key)
 {
-	slot->got =
-	    (struct slot_got){.stored = cache_commands_find(slot, request)};
+	struct ask_wanted *wanted = &slot->cache->wanted;
+	struct ask_request request;
+	struct upstream *upstream = cache_commands_find(slot, key, &request);
+	struct stored_response *stored;
+
+	slot->relay = (struct slot_relay){0};
+	if (!upstream)
+		return 0;
+	stored = cache_find(
+	    upstream->cache, ask_wanted_target(wanted), (struct headers){0});
+	if (stored && cache_commands_is_fresh(slot, stored)) {
+		cache_count(upstream->cache, CACHE_hits);
+		slot->relay.stored = stored;
+		return 0;
+	}
+	response_unref(stored);
+	cache_count(upstream->cache, CACHE_misses);
+	wanted->control.only_if_cached = true;
+	if (upstream->options.cache == UPSTREAM_CACHE_REDIS)
+		relay_ask(slot, upstream, &request, NULL);
 	return 0;
+}
+
+/* Take what was found in Redis. */
+static void
+cache_commands_take(struct slot_relay *relay)
+{
+	struct ask_part part;
+
+	if (!relay->ask || relay->stored)
+		return;
+	ask_take(relay->ask, &part);
+	relay->stored = part.whole;
+	buf_free(&part.head);
+	buf_free(&part.body);
 }
 
 int
 cache_commands_write_get(struct slot *slot, struct buf *out)
 {
-	struct slot_got *got = &slot->got;
-	struct passed passed = {.first = got->done == 0, .last = true};
+	struct slot_relay *relay = &slot->relay;
+	struct passed passed = {.first = relay->done == 0, .last = true};
 	size_t left;
 
-	if (!got->stored) {
+	cache_commands_take(relay);
+	if (!relay->stored) {
 		passed.code = "nil";
 		slot->written = true;
 		return slot->protocol->passed(out, slot->encoding, &passed);
 	}
-	left = got->stored->body.len - got->done;
+	left = relay->stored->body.len - relay->done;
 	passed.len = left < PIECE_LEN ? left : PIECE_LEN;
 	passed.last = slot->written = passed.len == left;
-	passed.status = got->stored->status;
-	passed.length = (int64_t)got->stored->body.len;
-	passed.bytes = got->stored->body.bytes + got->done;
-	got->done += passed.len;
+	passed.status = relay->stored->status;
+	passed.length = (int64_t)relay->stored->body.len;
+	passed.bytes = relay->stored->body.bytes + relay->done;
+	relay->done += passed.len;
 	return slot->protocol->passed(out, slot->encoding, &passed);
-}
-
-void
-cache_commands_end_get(struct slot *slot)
-{
-	response_unref(slot->got.stored);
-	slot->got.stored = NULL;
 }

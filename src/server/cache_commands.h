@@ -16,9 +16,9 @@ extern const struct report purge_report;
 int cache_commands_begin_purge(
     struct slot *slot, const struct request *request);
 
-/** GET NAME:TARGET: the body of a response that is fresh in memory, or nil. */
+/** GET NAME:TARGET: the body of a response that is fresh in memory, or in Redis
+ * behind that, or nil.  The slot is one of relay.h, but for what it writes. */
 int cache_commands_begin_get(struct slot *slot, const struct request *request);
 slot_write cache_commands_write_get;
-void cache_commands_end_get(struct slot *slot);
 
 #endif

@@ -101,7 +101,8 @@ struct slot_report {
 	enum request_verdict verdict;
 };
 
-/** A request that is with an upstream (server/relay.h). */
+/** A request that is with an upstream (server/relay.h), or for what is stored
+ * of one (server/cache_commands.h). */
 struct slot_relay {
 	struct ask *ask;                /* NULL: there is none */
 	struct stored_response *stored; /* the response; or NULL; held */
@@ -109,12 +110,6 @@ struct slot_relay {
 	enum ask_cache cache;           /* where that is from */
 	bool is_unchanged;              /* its client has it already */
 	enum upstream_fault fault;      /* why there is neither */
-};
-
-/** A stored response that is on its way (server/cache_commands.h). */
-struct slot_got {
-	struct stored_response *stored; /* held; NULL: there is none */
-	size_t done;                    /* bytes of its body that are written */
 };
 
 /** One request. */
@@ -140,7 +135,6 @@ struct slot {
 		struct slot_keys keys;
 		struct slot_report report;
 		struct slot_relay relay;
-		struct slot_got got;
 	};
 };
 

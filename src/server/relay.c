@@ -149,8 +149,7 @@ relay_note_conditions(struct slot *slot, const struct ask_request *request)
 	return result;
 }
 
-/* Ask the upstream; what is ${stored} may be of use yet. */
-static void
+void
 relay_ask(struct slot *slot, struct upstream *upstream,
     const struct ask_request *request, struct stored_response *stored)
 {
@@ -189,7 +188,8 @@ relay_begin_cached(struct slot *slot, struct upstream *upstream,
 		break;
 	}
 	cache_count(upstream->cache, CACHE_misses);
-	if (slot->cache->wanted.control.only_if_cached)
+	if (slot->cache->wanted.control.only_if_cached &&
+	    upstream->options.cache != UPSTREAM_CACHE_REDIS)
 		slot->relay.fault = UPSTREAM_FAULT_NOTCACHED;
 	else if (relay_note_conditions(slot, request) == -1)
 		slot->relay.fault = UPSTREAM_FAULT_MEMORY;

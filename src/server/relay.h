@@ -15,6 +15,11 @@ void relay_update(struct slot_cache *cache);
 /** Begin to ask the upstream that the request names. */
 int relay_begin(struct slot *slot, const struct request *request);
 
+/** Have the upstream thread bring what slot->cache->wanted says, of ${request};
+ * what is ${stored}, or NULL, may be of use yet. */
+void relay_ask(struct slot *slot, struct upstream *upstream,
+    const struct ask_request *request, struct stored_response *stored);
+
 /** Write what has come; the last piece sets slot->written. */
 slot_write relay_write;
 

@@ -104,6 +104,7 @@ flight_is_covered(const struct flight *flight, enum upstream_fault fault)
 {
 	return flight->stored && flight_first(flight) &&
 	       fault != UPSTREAM_FAULT_ENDING &&
+	       fault != UPSTREAM_FAULT_NOTCACHED &&
 	       freshness_covers_error(&flight->stored->freshness,
 		   &flight_first(flight)->control, clock_us());
 }

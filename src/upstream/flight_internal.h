@@ -1,7 +1,7 @@
 /**
  * flight_internal: the inside of a flight, for flight.c, which sends it,
- * flight_response.c, which takes what comes back, and flights.c, which has all
- * of them.
+ * flight_response.c, which takes what comes back, flight_look.c, which looks in
+ * Redis before that, and flights.c, which has all of them.
  */
 #ifndef UPSTREAM_FLIGHT_INTERNAL_H
 #define UPSTREAM_FLIGHT_INTERNAL_H
@@ -89,6 +89,18 @@ flight_first(const struct flight *flight)
 	return flight->refresh ? flight->refresh : TAILQ_FIRST(&flight->riders);
 }
 
+static inline struct headers
+flight_fields(const struct ask *ask)
+{
+	return (struct headers){ask_fields(ask), ask->fields_len};
+}
+
+static inline struct part
+flight_target(const struct ask *ask)
+{
+	return (struct part){ask_target(ask), ask->target_len};
+}
+
 /** The target that it asks for now, with a NUL behind it. */
 static inline struct part
 flight_asked_target(const struct flight *flight, const struct ask *ask)
@@ -96,7 +108,7 @@ flight_asked_target(const struct flight *flight, const struct ask *ask)
 	return buf_len(&flight->target) > 0
 		   ? (struct part){buf_data(&flight->target),
 			 buf_len(&flight->target) - 1}
-		   : (struct part){ask_target(ask), ask->target_len};
+		   : flight_target(ask);
 }
 
 /** Make one that asks nothing yet; NULL: out of memory. */
@@ -104,7 +116,7 @@ struct flight *flight_new(
     struct flights *flights, struct upstream *upstream) MUST_USE;
 
 /** Look in Redis for what it asks for, if it may be there; then as
- * flight_queue(). */
+ * flight_queue(), unless only what is stored is wanted. */
 void flight_look(struct flight *flight);
 
 /** Have it go out when there is a place for it. */

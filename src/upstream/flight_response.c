@@ -18,18 +18,6 @@ flight_list(const struct flight *flight)
 	return flight->upstream->options.response_headers;
 }
 
-static struct headers
-flight_fields(const struct ask *ask)
-{
-	return (struct headers){ask_fields(ask), ask->fields_len};
-}
-
-static struct part
-flight_target(const struct ask *ask)
-{
-	return (struct part){ask_target(ask), ask->target_len};
-}
-
 /*
  * What to do with it.
  */
@@ -442,53 +430,4 @@ flight_deliver(struct flight *flight)
 		break;
 	}
 	flight_end(flight);
-}
-
-/*
- * What Redis has.
- */
-
-/* Use what was found, if it is of use. */
-static void
-flight_on_found(struct cache_lookup *lookup, struct stored_response *response)
-{
-	struct flight *flight = CONTAINER_OF(lookup, struct flight, lookup);
-	const struct ask *ask = flight_first(flight);
-	struct cache *cache = flight->upstream->cache;
-
-	if (!response) {
-		flight_queue(flight);
-		return;
-	}
-	cache_put(cache, flight_target(ask), response);
-	response_unref(flight->stored);
-	flight->stored = response;
-	if (freshness_reuse(&response->freshness, &ask->control, clock_us()) !=
-	    REUSE_FRESH) {
-		flight_queue(flight);
-		return;
-	}
-	cache_count(cache, CACHE_redis_hits);
-	flight_give(flight, response, ASK_HIT);
-	flight_end(flight);
-}
-
-void
-flight_look(struct flight *flight)
-{
-	const struct ask *ask = flight_first(flight);
-	const struct upstream *upstream = flight->upstream;
-
-	flight->lookup = (struct cache_lookup){
-	    .name = upstream->options.name,
-	    .target = flight_target(ask),
-	    .request = flight_fields(ask),
-	    .most = FLIGHT_GATHER_MAX + UPSTREAM_HEAD_MAX,
-	    .done = flight_on_found,
-	};
-	if (!ask->is_cached ||
-	    upstream->options.cache != UPSTREAM_CACHE_REDIS ||
-	    !flight->flights->redis ||
-	    cache_redis_find(flight->flights->redis, &flight->lookup) == -1)
-		flight_queue(flight);
 }

@@ -22,7 +22,7 @@ flights_init(struct flights *flights, struct loop *loop, struct gate *gate)
 static bool
 flights_may_join(const struct ask *ask)
 {
-	return ask->is_cached && !ask->is_alone;
+	return ask->is_cached && !ask->is_alone && !ask->control.only_if_cached;
 }
 
 static struct flight_chain *

@@ -173,7 +173,7 @@ DIRECTIVES = [
 # A tenth of the time since Last-Modified.
 HEURISTIC = [
     *[(f"of {age} seconds", f"Last-Modified: <-{age}> | Date: <0>", "hit")
-      for age in (600, 1800, 3600, 43200, 86400)],
+      for age in (3600, 43200, 86400, 864000)],
     ("of no time", "Last-Modified: <0> | Date: <0>", "valid"),
     ("of a future time", "Last-Modified: <9999> | Date: <0>", "valid"),
     ("of no date", "Last-Modified: then | Date: <0>", "valid"),
@@ -324,21 +324,21 @@ REQUESTS = [
 
 # (name, response, second request, whether it is used in place of an error)
 ERRORS = [
-    ("stale-if-error", "Cache-Control: max-age=2, stale-if-error=60 | Age: 9", "", True),
+    ("stale-if-error", "Cache-Control: max-age=2, stale-if-error=6000 | Age: 9", "", True),
     ("stale-if-error that is over", "Cache-Control: max-age=2, stale-if-error=5 | Age: 9", "",
      False),
     ("nothing says so", 'Cache-Control: max-age=2 | Age: 9 | ETag: "a"', "", False),
     ("must-revalidate",
-     'Cache-Control: max-age=2, must-revalidate, stale-if-error=60 | Age: 9 | ETag: "a"', "",
+     'Cache-Control: max-age=2, must-revalidate, stale-if-error=6000 | Age: 9 | ETag: "a"', "",
      False),
     ("proxy-revalidate",
-     'Cache-Control: max-age=2, proxy-revalidate, stale-if-error=60 | Age: 9 | ETag: "a"', "",
+     'Cache-Control: max-age=2, proxy-revalidate, stale-if-error=6000 | Age: 9 | ETag: "a"', "",
      False),
-    ("no-cache", 'Cache-Control: max-age=2, no-cache, stale-if-error=60 | ETag: "a"', "",
+    ("no-cache", 'Cache-Control: max-age=2, no-cache, stale-if-error=6000 | ETag: "a"', "",
      False),
     ("s-maxage", 'Cache-Control: max-age=2, s-maxage=2 | Age: 9 | ETag: "a"', "", False),
     ("max-stale", 'Cache-Control: max-age=2 | Age: 9 | ETag: "a"', "Cache-Control: max-stale",
      True),
-    ("no-cache of the client", "Cache-Control: max-age=2, stale-if-error=60 | Age: 9",
+    ("no-cache of the client", "Cache-Control: max-age=2, stale-if-error=6000 | Age: 9",
      "Cache-Control: no-cache", False),
 ]

@@ -105,6 +105,45 @@ class RedisTest(StoredCase):
         self.assertEqual(self.seen(self.gates[1], "/fresh"), ("hit", b"1"))
         self.assertIn(" hits=1 ", self.lines(self.gates[1], "cache")[0])
 
+    def test_get_over_resp_finds_what_another_stored(self):
+        self.seen(self.gates[0], "/fresh")
+        self.seen(self.gates[0], "/short")
+        self.wait_until_stored(2)
+        with RedisClient(self.gates[1].path) as client:
+            # Many at once, and each in its turn.
+            for _ in range(50):
+                client.send("GET", "api:/fresh")
+                client.send("GET", "api:/no")
+            self.assertEqual([client.read() for _ in range(100)], [b"1", None] * 50)
+            self.assertIsNone(client.ask("GET", "api:/short"))
+            self.assertEqual(client.ask("GET", "api:/fresh"), b"1")
+            # In Redis there is nothing to be found any more, and no waiting for it.
+            self.store.kill()
+            self.assertEqual(client.ask("GET", "api:/fresh"), b"1")
+            self.assertIsNone(client.ask("GET", "api:/other"))
+        self.assertEqual(len(self.server.asked), 2)
+
+    def test_client_that_wants_only_what_is_stored_gets_it_from_redis(self):
+        self.seen(self.gates[0], "/fresh")
+        self.seen(self.gates[0], "/tagged")
+        self.wait_until_stored(2)
+        only = {"Cache_Control": "only-if-cached"}
+        self.assertEqual(self.seen(self.gates[1], "/fresh", **only), ("hit", b"1"))
+        for path in "/tagged", "/other":
+            response = self.ask(self.connection(self.gates[1].http_port),
+                                f"/upstream/api{path}", **only)
+            self.assertEqual(response.status, 504)
+        self.assertEqual(len(self.server.asked), 2)
+
+    def test_get_over_resp_ends_with_its_client(self):
+        with self.store.connect() as client:
+            client.ask("CLIENT", "PAUSE", "300")
+            for _ in range(20):
+                one = RedisClient(self.gates[1].path)
+                one.send("GET", "api:/fresh")
+                one.close()
+        self.assertEqual(self.seen(self.gates[1], "/fresh")[0], "miss")
+
     def test_what_is_stale_in_redis_is_compared(self):
         self.assertEqual(self.seen(self.gates[0], "/tagged"), ("miss", b"1"))
         self.wait_until_stored()

@@ -7,7 +7,6 @@
 #include "upstream/cache_redis_internal.h"
 
 #include "base/clock.h"
-#include "base/secret_hash.h"
 #include "redis/reply.h"
 #include "upstream/cache.h"
 #include "upstream/response_value.h"
@@ -19,9 +18,6 @@
 /* Most bytes of all that is under way: what Redis does not take as fast as
  * upstreams respond is not stored there. */
 #define BYTES_MAX (32u << 20)
-
-/* Longest reply: a response, or what Vary names. */
-#define REPLY_MAX (INT64_C(64) << 20)
 
 struct cache_call {
 	struct script_call call;
@@ -76,7 +72,8 @@ cache_redis_new_call(
 	call->server = cache_redis_server(redis, partition);
 	if (cache_redis_write_set(redis, name, partition, &call->hash) == 0) {
 		call->set_len = buf_len(&call->hash);
-		if (buf_add(&call->hash, target.bytes, target.len) == 0)
+		if (cache_seal_add(redis->seal, cache_redis_about_target,
+			target, &call->hash) == 0)
 			return call;
 	}
 	cache_redis_free_call(call);
@@ -116,21 +113,23 @@ cache_redis_begin(
 	    buf_len(&call->hash) - call->set_len);
 }
 
+static struct part
+cache_redis_part(const struct buf *buf)
+{
+	return (struct part){buf_data(buf), buf_len(buf)};
+}
+
 /* What selects it may be a client's secret: its digest is the field. */
 static void
-cache_redis_add_field(struct command *command, const struct buf *selecting)
+cache_redis_add_field(struct command *command, const struct cache_call *call)
 {
-	unsigned char digest[SECRET_HASH_LEN];
-	char hex[2 * SECRET_HASH_LEN + 1];
+	char name[CACHE_SEAL_NAME_SIZE] = "";
 
-	if (buf_len(selecting) == 0) {
-		command_add_text(command, "");
-		return;
-	}
-	secret_digest(digest, buf_data(selecting), buf_len(selecting));
-	for (size_t i = 0; i < SECRET_HASH_LEN; i++)
-		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-	command_add_text(command, hex);
+	if (buf_len(&call->selecting) > 0 &&
+	    cache_seal_name(call->server->redis->seal,
+		cache_redis_part(&call->selecting), name) == -1)
+		command->failed = true;
+	command_add_text(command, name);
 }
 
 /*
@@ -146,15 +145,11 @@ cache_redis_write_find(struct script_call *script, struct command *command)
 	if (!call->lookup)
 		return false;
 	cache_redis_begin(command, script, 2);
-	cache_redis_add_field(command, &call->selecting);
-	command_add_int(command, (int64_t)call->lookup->most);
+	cache_redis_add_field(command, call);
+	command_add_int(
+	    command, (int64_t)call->lookup->most +
+			 (call->server->redis->seal ? CACHE_SEAL_LEN : 0));
 	return true;
-}
-
-static struct part
-cache_redis_part(const struct buf *buf)
-{
-	return (struct part){buf_data(buf), buf_len(buf)};
 }
 
 /* There are variants: look up the one for this request.  Return whether that is
@@ -173,29 +168,47 @@ cache_redis_find_variant(struct cache_call *call, const redisReply *names)
 	return script_call(&call->server->calls, &call->call) == 0;
 }
 
+static struct stored_response *
+cache_redis_read(const struct cache_call *call, const redisReply *reply)
+{
+	const struct response_reading reading = {
+	    .selecting = cache_redis_part(&call->selecting),
+	    .most = call->lookup->most,
+	    .now_us = clock_us(),
+	    .shift_us = clock_shift_us(),
+	};
+	struct cache_seal *seal = call->server->redis->seal;
+	struct part value = {reply->str, reply->len};
+	struct stored_response *response = NULL;
+	struct buf opened = {0};
+
+	if (!seal)
+		return response_value_read(value, &reading);
+	if (cache_seal_open(
+		seal, cache_redis_part(&call->hash), value, &opened) == 0)
+		response =
+		    response_value_read(cache_redis_part(&opened), &reading);
+	buf_free(&opened);
+	return response;
+}
+
 static void
 cache_redis_on_found(struct script_call *script, const redisReply *reply)
 {
 	struct cache_call *call = CONTAINER_OF(script, struct cache_call, call);
 	struct cache_lookup *lookup = call->lookup;
+	struct cache_server *server = call->server;
 	struct stored_response *response = NULL;
 
 	if (lookup && reply && reply->type == REDIS_REPLY_ARRAY &&
 	    reply->elements == 1 &&
 	    reply->element[0]->type == REDIS_REPLY_STRING &&
 	    cache_redis_find_variant(call, reply->element[0])) {
-		link_flush(call->server->link);
+		link_flush(server->link);
 		return;
 	}
 	if (lookup && reply && reply->type == REDIS_REPLY_STRING)
-		response =
-		    response_value_read((struct part){reply->str, reply->len},
-			&(struct response_reading){
-			    .selecting = cache_redis_part(&call->selecting),
-			    .most = lookup->most,
-			    .now_us = clock_us(),
-			    .shift_us = clock_shift_us(),
-			});
+		response = cache_redis_read(call, reply);
 	cache_redis_free_call(call);
 	if (lookup)
 		lookup->done(lookup, response);
@@ -244,7 +257,7 @@ cache_redis_write_put(struct script_call *script, struct command *command)
 	    CONTAINER_OF(script, struct cache_call, call);
 
 	cache_redis_begin(command, script, 7);
-	cache_redis_add_field(command, &call->selecting);
+	cache_redis_add_field(command, call);
 	command_add(command, buf_data(&call->names), buf_len(&call->names));
 	command_add(command, buf_data(&call->value), buf_len(&call->value));
 	command_add_int(command, call->life_ms);
@@ -258,9 +271,10 @@ static void
 cache_redis_on_put(struct script_call *script, const redisReply *reply)
 {
 	struct cache_call *call = CONTAINER_OF(script, struct cache_call, call);
+	struct cache_server *server = call->server;
 
 	if (!reply || reply->type == REDIS_REPLY_ERROR)
-		call->server->redis->failed++;
+		server->redis->failed++;
 	cache_redis_free_call(call);
 }
 
@@ -268,13 +282,18 @@ static int
 cache_redis_fill(
     struct cache_call *call, const struct stored_response *response)
 {
-	const struct part selecting = response->selecting;
+	struct buf value = {0};
+	int result = response_value_write(&value, response, clock_shift_us());
 
-	if (response_value_write(&call->value, response, clock_shift_us()) ==
-		-1 ||
-	    vary_names(&call->names, selecting) == -1)
+	if (result == 0)
+		result = cache_seal_add(call->server->redis->seal,
+		    cache_redis_part(&call->hash), cache_redis_part(&value),
+		    &call->value);
+	buf_free(&value);
+	if (result == -1 || vary_names(&call->names, response->selecting) == -1)
 		return -1;
-	return buf_add(&call->selecting, selecting.bytes, selecting.len);
+	return buf_add(&call->selecting, response->selecting.bytes,
+	    response->selecting.len);
 }
 
 void
@@ -339,140 +358,4 @@ cache_redis_remove(
 	    .done = cache_redis_on_put,
 	};
 	(void)!cache_redis_call(call);
-}
-
-/*
- * The servers.
- */
-
-static void
-cache_redis_on_up(void *arg)
-{
-	struct cache_server *server = arg;
-
-	link_proven(server->link);
-}
-
-static void
-cache_redis_on_down(void *arg)
-{
-	(void)arg; /* what is asked meanwhile is a miss */
-}
-
-static int
-cache_redis_open_server(
-    struct cache_redis *redis, struct dialer *dialer, size_t place)
-{
-	static const struct link_events events = {
-	    cache_redis_on_up, cache_redis_on_down, NULL};
-	struct cache_server *server = &redis->servers[place];
-
-	server->redis = redis;
-	server->link_options = shard_link_options(redis->options, place);
-	server->link_options.reply_max_bytes = REPLY_MAX;
-	server->link = link_new(
-	    redis->loop, dialer, &server->link_options, &events, server);
-	if (!server->link)
-		return -1;
-	script_calls_init(
-	    &server->calls, server->link, server->link_options.script);
-	return 0;
-}
-
-static void
-cache_redis_on_subscribed(void *arg)
-{
-	struct cache_redis *redis = arg;
-
-	if (redis->was_lost)
-		redis->events->purged(redis->arg, NULL, NULL);
-	redis->was_lost = false;
-}
-
-static void
-cache_redis_on_lost(void *arg)
-{
-	struct cache_redis *redis = arg;
-
-	redis->was_lost = true;
-}
-
-static void
-cache_redis_on_message(const char *bytes, size_t len, void *arg)
-{
-	cache_redis_hear(arg, bytes, len);
-}
-
-static int
-cache_redis_open(struct cache_redis *redis, struct dialer *dialer)
-{
-	static const struct subscription_events events = {
-	    cache_redis_on_subscribed, cache_redis_on_lost,
-	    cache_redis_on_message};
-	const size_t count = redis->options->topology->server_count;
-
-	redis->servers = calloc(count, sizeof(*redis->servers));
-	for (size_t i = 0; i < count; i++)
-		if (!redis->servers ||
-		    cache_redis_open_server(redis, dialer, i) == -1)
-			return -1;
-	redis->subscription = subscription_new(redis->loop, dialer,
-	    &(struct subscription_options){
-		&redis->servers[0].link_options, redis->channel},
-	    &events, redis);
-	return redis->subscription ? 0 : -1;
-}
-
-struct cache_redis *
-cache_redis_new(struct loop *loop, struct dialer *dialer,
-    const struct shard_options *options,
-    const struct cache_redis_events *events, void *arg)
-{
-	struct cache_redis *redis = calloc(1, sizeof(*redis));
-
-	if (!redis)
-		return NULL;
-	redis->loop = loop;
-	redis->options = options;
-	redis->events = events;
-	redis->arg = arg;
-	TAILQ_INIT(&redis->purges);
-	snprintf(redis->channel, sizeof(redis->channel), "%scache:purge",
-	    options->prefix);
-	if (cache_redis_open(redis, dialer) == 0)
-		return redis;
-	cache_redis_free(redis);
-	return NULL;
-}
-
-void
-cache_redis_free(struct cache_redis *redis)
-{
-	if (!redis)
-		return;
-	redis->ending = true;
-	subscription_free(redis->subscription);
-	for (size_t i = 0;
-	     redis->servers && i < redis->options->topology->server_count;
-	     i++) {
-		link_free(redis->servers[i].link);
-		script_calls_free(&redis->servers[i].calls);
-	}
-	cache_redis_end_purges(redis);
-	free(redis->servers);
-	command_free(&redis->command);
-	free(redis);
-}
-
-void
-cache_redis_flush(struct cache_redis *redis)
-{
-	for (size_t i = 0; i < redis->options->topology->server_count; i++)
-		link_flush(redis->servers[i].link);
-}
-
-uint64_t
-cache_redis_failed(const struct cache_redis *redis)
-{
-	return redis->failed;
 }

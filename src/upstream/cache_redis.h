@@ -6,6 +6,9 @@
  *   <prefix>cache:NAME:{T}:              a sorted set: these, by last use
  *   <prefix>cache:purge                  a channel: what was purged
  *
+ * With key_secrets, targets, responses, digests and messages are sealed
+ * (cache_seal.h); the name of the upstream, and what Vary names, are not.
+ *
  * {T}: is the tag of the target's partition (partition.h), none if there is but
  * one.  The field of a response is "", or a digest of what selects it if there
  * are variants; then the field "vary" has the names that Vary has.  Each server

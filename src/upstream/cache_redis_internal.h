@@ -1,5 +1,6 @@
 /**
- * cache_redis_internal: what cache_redis.c and cache_redis_purge.c share.
+ * cache_redis_internal: what cache_redis.c, cache_redis_open.c and
+ * cache_redis_purge.c share.
  */
 #ifndef UPSTREAM_CACHE_REDIS_INTERNAL_H
 #define UPSTREAM_CACHE_REDIS_INTERNAL_H
@@ -9,6 +10,7 @@
 #include "redis/subscription.h"
 #include "store/redis/field.h"
 #include "upstream/cache_redis.h"
+#include "upstream/cache_seal.h"
 
 /** Within which Redis replies to what no client waits for. */
 #define CACHE_REDIS_CHORE_US INT64_C(2000000)
@@ -31,6 +33,7 @@ struct cache_redis {
 	void *arg;
 	struct cache_server *servers; /* by their place in the topology */
 	struct command command;       /* reused, for its memory */
+	struct cache_seal *seal;      /* NULL: nothing is hidden */
 
 	/* what purges are heard of by */
 	char channel[FIELD_PREFIX_MAX + 16];
@@ -55,6 +58,9 @@ cache_redis_server(struct cache_redis *redis, unsigned partition)
  * memory. */
 int cache_redis_write_set(const struct cache_redis *redis, const char *name,
     unsigned partition, struct buf *to) MUST_USE;
+
+/** What a target is called in a set is sealed about that. */
+static const struct part cache_redis_about_target = {"target", 6};
 
 /** End those under way. */
 void cache_redis_end_purges(struct cache_redis *redis);

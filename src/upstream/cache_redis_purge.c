@@ -16,6 +16,8 @@
 /* Targets that one ZSCAN looks at. */
 #define SCAN_COUNT 200
 
+static const struct part cache_redis_purge_about = {"purge", 5};
+
 struct cache_purge {
 	TAILQ_ENTRY(cache_purge) all;
 	struct cache_redis *redis;
@@ -48,6 +50,20 @@ cache_redis_purge_on_published(const redisReply *reply, void *arg)
 	(void)arg;
 }
 
+static int
+cache_redis_purge_write_message(const struct cache_purge *purge, struct buf *to)
+{
+	struct buf text = {0};
+	int result = buf_printf(&text, "%s %s", purge->name, purge->glob);
+
+	if (result == 0)
+		result =
+		    cache_seal_add(purge->redis->seal, cache_redis_purge_about,
+			(struct part){buf_data(&text), buf_len(&text)}, to);
+	buf_free(&text);
+	return result;
+}
+
 /* All daemons drop it from memory, this one too. */
 static void
 cache_redis_purge_publish(const struct cache_purge *purge)
@@ -56,7 +72,7 @@ cache_redis_purge_publish(const struct cache_purge *purge)
 	struct link *link = redis->servers[0].link;
 	struct buf text = {0};
 
-	if (buf_printf(&text, "%s %s", purge->name, purge->glob) == 0) {
+	if (cache_redis_purge_write_message(purge, &text) == 0) {
 		command_start(&redis->command, 3);
 		command_add_text(&redis->command, "PUBLISH");
 		command_add_text(&redis->command, redis->channel);
@@ -83,13 +99,29 @@ cache_redis_purge_fail(struct cache_purge *purge)
 	cache_redis_purge_free(purge);
 }
 
-/* Note a target that matches. */
+/* Whether a target is to go: if it matches, or is named by a secret that is no
+ * more, by which no one finds it. */
+static bool
+cache_redis_purge_takes(
+    const struct cache_purge *purge, const redisReply *member)
+{
+	struct buf target = {0};
+	bool takes =
+	    cache_seal_open(purge->redis->seal, cache_redis_about_target,
+		(struct part){member->str, member->len}, &target) == -1 ||
+	    glob_matches(purge->glob, buf_data(&target), buf_len(&target));
+
+	buf_free(&target);
+	return takes;
+}
+
+/* Note a target that is to go. */
 static int
 cache_redis_purge_note(struct cache_purge *purge, const redisReply *member)
 {
 	const size_t len = member->len;
 
-	if (!glob_matches(purge->glob, member->str, len))
+	if (!cache_redis_purge_takes(purge, member))
 		return 0;
 	purge->count++;
 	if (buf_add(&purge->targets, &len, sizeof(len)) == -1)
@@ -261,13 +293,23 @@ cache_redis_end_purges(struct cache_redis *redis)
 void
 cache_redis_hear(struct cache_redis *redis, const char *bytes, size_t len)
 {
-	char *text = strndup(bytes, len);
-	char *blank = text ? strchr(text, ' ') : NULL;
+	struct buf text = {0};
+	char *name, *blank;
 
+	if (cache_seal_open(redis->seal, cache_redis_purge_about,
+		(struct part){bytes, len}, &text) == -1) {
+		/* No secret opens it: it may have been anything. */
+		redis->events->purged(redis->arg, NULL, NULL);
+		buf_free(&text);
+		return;
+	}
+	name = strndup(buf_data(&text), buf_len(&text));
+	blank = name ? strchr(name, ' ') : NULL;
 	if (blank) {
 		*blank = '\0';
 		if (!glob_fault(blank + 1))
-			redis->events->purged(redis->arg, text, blank + 1);
+			redis->events->purged(redis->arg, name, blank + 1);
 	}
-	free(text);
+	free(name);
+	buf_free(&text);
 }

@@ -28,6 +28,10 @@ class CacheHandler(Handler):
         else:
             self.count(Cache_Control="max-age=0, stale-if-error=1000")
 
+    def do_echo_long(self):
+        self.count(200, b"secretbody " * 500, Cache_Control="max-age=1000",
+                   Content_Location=self.path)
+
     def do_never(self):
         self.count(Cache_Control="no-store")
 

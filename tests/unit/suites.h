@@ -16,6 +16,7 @@
 	X(bucket_file)                                                         \
 	X(buf)                                                                 \
 	X(cache)                                                               \
+	X(cache_seal)                                                          \
 	X(calendar)                                                            \
 	X(choice)                                                              \
 	X(check)                                                               \

@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +137,55 @@ key_secrets_take(struct key_secrets *secrets, struct key_secrets *from)
 }
 
 /*
+ * Other keys.
+ */
+
+unsigned
+key_secrets_version(const struct key_secrets *secrets)
+{
+	return atomic_load_explicit(&secrets->version, memory_order_relaxed);
+}
+
+/* HMAC-SHA256 of the purpose with a NUL, and of a byte that is another one for
+ * each half: no name of a field or limit begins like that, as no limit is named
+ * with a blank. */
+static bool
+key_secrets_derive_one(const struct key_secret *secret, const char *purpose,
+    struct key_derived *to)
+{
+	unsigned char text[64];
+	unsigned len;
+	int size =
+	    snprintf((char *)text, sizeof(text) - 1, "key of %s", purpose);
+
+	for (unsigned half = 0; half < 2; half++) {
+		text[size + 1] = (unsigned char)half;
+		if (!HMAC(EVP_sha256(), secret->bytes, (int)secret->len, text,
+			(size_t)size + 2, to->bytes + half * HASH_SIZE, &len))
+			return false;
+	}
+	return true;
+}
+
+unsigned
+key_secrets_derive(struct key_secrets *secrets, const char *purpose,
+    struct key_derived to[KEY_SECRETS_MAX], unsigned *version)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&secrets->lock);
+	*version = secrets->version;
+	while (
+	    count < secrets->count &&
+	    key_secrets_derive_one(&secrets->all[count], purpose, &to[count]))
+		count++;
+	if (count < secrets->count)
+		count = 0;
+	pthread_mutex_unlock(&secrets->lock);
+	return count;
+}
+
+/*
  * Names.
  */
 
@@ -213,8 +264,7 @@ key_names_renew(struct key_names *names)
 {
 	struct key_names *renewed;
 
-	if (atomic_load_explicit(&names->secrets->version,
-		memory_order_relaxed) == names->version)
+	if (key_secrets_version(names->secrets) == names->version)
 		return names->version;
 	renewed = key_names_new(names->secrets);
 	if (renewed) { /* else out of memory: the former ones, for now */

@@ -49,6 +49,19 @@ void key_secrets_free(struct key_secrets *secrets);
 /** Change ${secrets} to those of ${from}. */
 void key_secrets_take(struct key_secrets *secrets, struct key_secrets *from);
 
+/** A number that is another one after a change; from any thread. */
+unsigned key_secrets_version(const struct key_secrets *secrets);
+
+/** A key for something else that is to be hidden, made of a secret. */
+struct key_derived {
+	unsigned char bytes[64];
+};
+
+/** Derive one of each secret for ${purpose}, and set ${version}.  Return how
+ * many there are; 0: OpenSSL failed. */
+unsigned key_secrets_derive(struct key_secrets *secrets, const char *purpose,
+    struct key_derived to[KEY_SECRETS_MAX], unsigned *version) MUST_USE;
+
 /** One thread's maker of names. */
 struct key_names;
 

@@ -212,6 +212,7 @@ cache_redis_on_found(struct script_call *script, const redisReply *reply)
 	cache_redis_free_call(call);
 	if (lookup)
 		lookup->done(lookup, response);
+	cache_redis_heed(server, reply);
 }
 
 int
@@ -276,6 +277,7 @@ cache_redis_on_put(struct script_call *script, const redisReply *reply)
 	if (!reply || reply->type == REDIS_REPLY_ERROR)
 		server->redis->failed++;
 	cache_redis_free_call(call);
+	cache_redis_heed(server, reply);
 }
 
 static int

@@ -62,6 +62,10 @@ int cache_redis_write_set(const struct cache_redis *redis, const char *name,
 /** What a target is called in a set is sealed about that. */
 static const struct part cache_redis_about_target = {"target", 6};
 
+/** Take note of what a reply shows of its server, NULL: nothing.  The calls in
+ * flight may get NULL, from within. */
+void cache_redis_heed(struct cache_server *server, const redisReply *reply);
+
 /** End those under way. */
 void cache_redis_end_purges(struct cache_redis *redis);
 

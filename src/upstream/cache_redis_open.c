@@ -1,8 +1,11 @@
 /*
  * Job: connects to the servers of the cache, and to the channel.
- * The heart: cache_redis_new().
+ * Invariant: a server that says that it is the wrong one is looked for again.
+ * The heart: cache_redis_new(), cache_redis_heed().
  */
 #include "upstream/cache_redis_internal.h"
+
+#include "redis/reply.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +16,7 @@
 static void
 cache_redis_open_on_up(void *arg)
 {
-	struct cache_server *server = arg;
-
-	link_proven(server->link);
+	(void)arg; /* its first reply shows that it is the right one */
 }
 
 static void
@@ -138,6 +139,17 @@ cache_redis_flush(struct cache_redis *redis)
 {
 	for (size_t i = 0; i < redis->options->topology->server_count; i++)
 		link_flush(redis->servers[i].link);
+}
+
+void
+cache_redis_heed(struct cache_server *server, const redisReply *reply)
+{
+	if (!reply)
+		return;
+	if (reply_is_wrong_server(reply))
+		link_drop(server->link, reply->str);
+	else
+		link_proven(server->link);
 }
 
 uint64_t

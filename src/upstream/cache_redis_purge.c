@@ -170,11 +170,14 @@ cache_redis_purge_on_done(struct script_call *call, const redisReply *reply)
 {
 	struct cache_purge *purge =
 	    CONTAINER_OF(call, struct cache_purge, call);
+	struct cache_server *server =
+	    cache_redis_server(purge->redis, purge->partition);
 
 	if (!reply || reply->type == REDIS_REPLY_ERROR)
 		cache_redis_purge_fail(purge);
 	else
 		cache_redis_purge_step(purge);
+	cache_redis_heed(server, reply);
 }
 
 static bool
@@ -198,6 +201,7 @@ cache_redis_purge_on_scanned(const redisReply *reply, void *arg)
 
 	if (!cache_redis_purge_is_scan(reply)) {
 		cache_redis_purge_fail(purge);
+		cache_redis_heed(server, reply);
 		return;
 	}
 	strcpy(purge->cursor, reply->element[0]->str);

@@ -170,6 +170,46 @@ class ClusterTest(test_cluster.Case, SeveralCase):
         self.start_in_cluster()
         self.check_sharing()
 
+    def slot_of(self, path):
+        """The slot and the master that have what is stored of it."""
+        [(name, node)] = [(name, node) for node in self.masters_but()
+                          for name in node.ask("KEYS", f"*:{path}")]
+        return node.ask("CLUSTER", "KEYSLOT", name), node
+
+    def check_again(self, path):
+        """What is stored is found, and can be purged."""
+        third = self.start_daemon(self.settings)
+        self.wait_until_found(third, path, b"1")
+        paths = []
+
+        def are_shared():
+            # What a daemon hears that its server is the wrong one by is not stored.
+            paths.append(f"{path}&{len(paths)}")
+            self.seen(self.gates[0], paths[-1])
+            return len(paths) > 20 and all(
+                self.seen(self.gates[1], path, Cache_Control="only-if-cached")[0] == "hit"
+                for path in paths[-20:-1])
+        wait_until(are_shared, "what is new")
+        self.lines(self.gates[0], "forget api")
+        wait_until(lambda: not any(node.ask("KEYS", "drip:cache:api:*")
+                                   for node in self.masters_but()), "the purge")
+
+    def test_slot_that_moves_is_followed(self):
+        self.start_in_cluster()
+        self.wait_for(self.gates[1], "/fresh?1")
+        slot, old = self.slot_of("/fresh?1")
+        self.move(slot, self.masters_but(old)[0])
+        self.check_again("/fresh?1")
+
+    def test_master_that_is_replaced_is_followed(self):
+        self.start_in_cluster()
+        self.wait_for(self.gates[1], "/fresh?1")
+        _, old = self.slot_of("/fresh?1")
+        self.assertEqual(old.ask("WAIT", "1", "0"), 1)
+        self.promote(self.replica_of(old))
+        wait_until(lambda: old.ask("ROLE")[0] == b"slave", "the former master")
+        self.check_again("/fresh?1")
+
 
 if __name__ == "__main__":
     harness.main()

@@ -291,6 +291,32 @@ START_TEST(lost_connection_is_a_miss)
 }
 END_TEST
 
+START_TEST(server_that_is_the_wrong_one_is_left_for_the_right_one)
+{
+	static const char *const replies[] = {
+	    "-READONLY You can't write against a read only replica.\r\n",
+	    "-MOVED 7 a:1\r\n",
+	    "-LOADING Redis is loading\r\n",
+	};
+	struct cache_lookup lookup = lookup_of("/a", "");
+	struct cache_lookup next = lookup_of("/b", "");
+
+	start(1);
+	look_up(&lookup);
+	look_up(&next);
+	peer_commands(server);
+	peer_say(server, "%s", replies[_i]);
+	ck_assert_str_eq(noted(), "up: none up: none");
+	peer_free(server);
+	fake_pass(SECOND);
+	server = peer_accept("/redis");
+	peer_greet(server);
+	look_up(&lookup);
+	ck_assert_ptr_nonnull(strstr(peer_commands(server), " /a "));
+	cache_lookup_cancel(&lookup);
+}
+END_TEST
+
 START_TEST(end_tells_who_waits)
 {
 	struct cache_lookup lookup = lookup_of("/a", "");
@@ -386,6 +412,8 @@ cache_redis_suite(void)
 	tcase_add_test(tcase, partitions_have_their_own_sets);
 	tcase_add_test(tcase, cancelled_lookup_is_not_told);
 	tcase_add_test(tcase, lost_connection_is_a_miss);
+	tcase_add_loop_test(tcase,
+	    server_that_is_the_wrong_one_is_left_for_the_right_one, 0, 3);
 	tcase_add_test(tcase, end_tells_who_waits);
 	tcase_add_test(tcase, full_redis_is_counted);
 	tcase_add_test(tcase, purge_walks_the_set_and_tells_all);

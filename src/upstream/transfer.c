@@ -76,6 +76,23 @@ transfer_on_socket(
 	    address->protocol);
 }
 
+/* libcurl would send a request once more, of any method, where a connection
+ * that it had kept turns out to be closed.  Each that goes out is to be
+ * charged, and what is no GET is sent once: the flight says what follows. */
+static int
+transfer_on_request(void *arg, char *to, char *from, int to_port, int from_port)
+{
+	struct transfer *transfer = arg;
+
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	transfer->is_again = transfer->is_out;
+	transfer->is_out = true;
+	return transfer->is_again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 /* Append each line of ${lines} to the headers. */
 static int
 transfer_add_fields(
@@ -214,6 +231,8 @@ transfer_set_up(struct transfer *transfer, const struct transfer_order *order)
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, transfer_on_socket);
 	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, transfer_on_request);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
 	transfer_set_limits(transfer);
 	transfer_set_body(transfer, ask);
 	return 0;
@@ -274,6 +293,10 @@ transfer_say(const struct transfer *transfer, const struct upstream *upstream,
 		    "upstream %s: its name has an address of this machine or "
 		    "link, which is not asked: write the address in its url, "
 		    "if that is meant",
+		    upstream->options.name);
+	else if (transfer->is_again)
+		log_limited(&limiter, LOG_LEVEL_WARNING,
+		    "upstream %s: it closed a connection that it had kept open",
 		    upstream->options.name);
 	else if (result != CURLE_OK)
 		log_limited(&limiter, LOG_LEVEL_WARNING, "upstream %s: %s",

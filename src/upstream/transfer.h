@@ -44,6 +44,8 @@ struct transfer {
 	struct upstream_head head;
 	int64_t sent_us;   /* when it went out */
 	bool is_forbidden; /* the name has an address that it may not have */
+	bool is_out;       /* it was sent, or is about to be */
+	bool is_again;     /* libcurl was about to send it once more */
 	char error[CURL_ERROR_SIZE];
 };
 

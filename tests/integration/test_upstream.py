@@ -327,6 +327,17 @@ class MisbehavingTest(UpstreamCase):
             with self.subTest(path):
                 self.assertEqual(self.code(path), (502, "badgateway"))
 
+    def test_request_is_not_sent_again_behind_our_back(self):
+        """As libcurl does, where a connection that was kept is closed."""
+        self.serve({"methods": "GET POST", "retries": "0", "failures": "0"})
+        for options in {}, {"body": b"x"}, {"method": "POST", "body": b""}:
+            self.assertEqual(self.get("/x", **options).status, 200)
+            self.server.asked.clear()
+            self.assertEqual(self.code("/reset", **options), (502, "badgateway"))
+            self.assertEqual(len(self.server.asked), 1)
+        wait_until(lambda: "closed a connection that it had kept" in self.gate.log(),
+                   "a warning")
+
     def test_response_that_breaks_off_closes_the_connection(self):
         self.serve({"failures": "0"})
         for path in "/short", "/bad-chunk":

@@ -13,10 +13,19 @@
 /* Room for a number. */
 #define READ_URL_NUMBER 24
 
+static bool
+read_url_has_sentinels(const struct url *url)
+{
+	return *url->hosts != '\0';
+}
+
+/* Where the sentinels say which server it is, host and port mean nothing. */
 static const char *
 read_url_host(const struct url *url, char *number)
 {
 	(void)number;
+	if (read_url_has_sentinels(url))
+		return NULL;
 	return *url->path ? setting_find("redis", "host")->fallback : url->host;
 }
 
@@ -24,7 +33,7 @@ static const char *
 read_url_port(const struct url *url, char *number)
 {
 	snprintf(number, READ_URL_NUMBER, "%lld", (long long)url->port);
-	return number;
+	return read_url_has_sentinels(url) ? NULL : number;
 }
 
 static const char *
@@ -39,6 +48,33 @@ read_url_tls(const struct url *url, char *number)
 {
 	(void)number;
 	return url->tls ? "yes" : "no";
+}
+
+static const char *
+read_url_topology(const struct url *url, char *number)
+{
+	(void)number;
+	return read_url_has_sentinels(url) ? "sentinel" : NULL;
+}
+
+static const char *
+read_url_hosts(const struct url *url, char *number)
+{
+	(void)number;
+	return read_url_has_sentinels(url) ? url->hosts : NULL;
+}
+
+static const char *
+read_url_master(const struct url *url, char *number)
+{
+	(void)number;
+	return *url->master ? url->master : NULL;
+}
+
+static const char *
+read_url_sentinel_tls(const struct url *url, char *number)
+{
+	return read_url_has_sentinels(url) ? read_url_tls(url, number) : NULL;
 }
 
 static const char *
@@ -74,6 +110,10 @@ static const struct {
     {"db", read_url_db},
     {"username", read_url_user},
     {"password", read_url_password},
+    {"topology", read_url_topology},
+    {"hosts", read_url_hosts},
+    {"master_name", read_url_master},
+    {"sentinel_tls", read_url_sentinel_tls},
 };
 
 /* Report what is wrong with the URL, where it is from. */
@@ -112,29 +152,37 @@ read_url_set(
 		read_url_blame(reading, "out of memory");
 }
 
+/* Read the URL.  One of a server goes with no topology that has hosts. */
+static const char *
+read_url_take_apart(const struct config_reading *reading, struct url *url)
+{
+	const struct config *config = reading->config;
+	const char *reason = url_read(url, config->redis_url);
+
+	if (!reason && !read_url_has_sentinels(url) &&
+	    config->redis_topology != REDIS_SINGLE)
+		reason = "and this topology exclude each other: set hosts";
+	return reason;
+}
+
 void
 reading_take_url(struct config_reading *reading)
 {
 	struct config *config = reading->config;
-	const char *text = config->redis_url;
 	char number[READ_URL_NUMBER];
 	const char *value, *reason;
 	struct url url;
 
-	if (!*text)
+	if (!*config->redis_url)
 		return;
-	reason = config->redis_topology == REDIS_SINGLE
-		     ? url_read(&url, text)
-		     : "and this topology exclude each other: set hosts";
-	if (reason) {
-		read_url_blame(reading, reason);
-		return;
-	}
-	for (size_t i = 0; i < COUNT(url_settings); i++)
+	reason = read_url_take_apart(reading, &url);
+	for (size_t i = 0; !reason && i < COUNT(url_settings); i++)
 		if ((value = url_settings[i].get(&url, number)))
 			read_url_set(reading, url_settings[i].name, value);
 	explicit_bzero(&url, sizeof(url));
-	if (value_set(&config->texts, setting_find("redis", "url"),
-		&config->redis_url, "") == -1)
+	if (reason)
+		read_url_blame(reading, reason);
+	else if (value_set(&config->texts, setting_find("redis", "url"),
+		     &config->redis_url, "") == -1)
 		read_url_blame(reading, "out of memory");
 }

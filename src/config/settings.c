@@ -276,7 +276,8 @@ const struct setting settings[] = {
 		"end only"},
 
     {"redis", "url", CONFIG(redis_url), SECRET(INI_LINE_MAX),
-	.help = "the server as a URL: redis://, rediss:// or unix://"},
+	.help = "the server as a URL: redis://, rediss://, unix:// or "
+		"redis+sentinel://"},
     {"redis", "host", REDIS(endpoint.host), .type = SETTING_HOST, FROM(1, 255),
 	.fallback = "127.0.0.1",
 	.help = "name or address of the server, without a port"},

@@ -1,15 +1,19 @@
 /*
- * url: takes a URL apart from left to right: scheme, user and password, place,
- * database.  What it writes is as long as the struct has room for, and has no
- * control characters.  The heart is url_read().
+ * url: takes a URL apart from left to right: scheme, user and password, place
+ * or places, name of the master, database.  What it writes is as long as the
+ * struct has room for, and has no control characters.  The heart is url_read().
  */
 #include "config/url.h"
 
+#include "base/host_port.h"
 #include "base/num.h"
+#include "net/endpoint.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define PORT_DEFAULT 6379
+#define PORT_DEFAULT          6379
+#define SENTINEL_PORT_DEFAULT 26379
 
 /* Part of the text. */
 struct url_part {
@@ -60,7 +64,8 @@ url_decode(const struct url_part *part, char *to, size_t size)
 		if (byte < 0x20 || byte == 0x7f)
 			return "it holds a control character";
 		if (len + 1 == size)
-			return "its user, password, host or path is too long";
+			return "its user, password, host, master or path is "
+			       "too long";
 		to[len++] = (char)byte;
 	}
 	to[len] = '\0';
@@ -103,6 +108,7 @@ url_find_port(const struct url_part *place)
 	return colon && (!bracket || colon > bracket) ? colon : NULL;
 }
 
+/* HOST or HOST:PORT. */
 static const char *
 url_read_place(struct url *url, const struct url_part *place)
 {
@@ -179,6 +185,79 @@ url_read_socket(struct url *url, const struct url_part *place, const char *rest)
 	return reason ? reason : url_read_query(url, rest + path.len);
 }
 
+/*
+ * Sentinels: HOST[:PORT],HOST[:PORT].../MASTER/DB.
+ */
+
+/* Add the place that was read last to the list. */
+static const char *
+url_add_host(struct url *url)
+{
+	const struct endpoint at = {"", url->host, url->port};
+	char name[ENDPOINT_NAME_MAX];
+	size_t used = strlen(url->hosts);
+	int len;
+
+	endpoint_name(&at, name);
+	len = snprintf(url->hosts + used, sizeof(url->hosts) - used, "%s%s",
+	    used > 0 ? " " : "", name);
+	return (size_t)len < sizeof(url->hosts) - used
+		   ? NULL
+		   : "it names too many hosts";
+}
+
+static const char *
+url_read_hosts(struct url *url, const struct url_part *places)
+{
+	const char *at = places->start, *end = at + places->len;
+	const char *reason = NULL;
+
+	for (const char *comma = at; !reason && comma < end; at = comma + 1) {
+		struct url_part place = {at, 0};
+
+		comma = memchr(at, ',', (size_t)(end - at));
+		if (!comma)
+			comma = end;
+		place.len = (size_t)(comma - at);
+		url->port = SENTINEL_PORT_DEFAULT;
+		reason = url_read_place(url, &place);
+		if (!reason)
+			reason = url_add_host(url);
+	}
+	if (!reason && !*url->hosts)
+		reason = "it names no host";
+	if (!reason && !host_port_is_list(url->hosts))
+		reason = "it names a host twice, or more than 1000";
+	return reason;
+}
+
+/* "/MASTER", or "/", or nothing, before the rest. */
+static const char *
+url_read_master(struct url *url, const char **rest)
+{
+	struct url_part name = {*rest + 1, 0};
+
+	if (**rest != '/')
+		return NULL;
+	name.len = strcspn(name.start, "/?");
+	*rest = name.start + name.len;
+	if (name.len == 0 && **rest == '/')
+		return "it names no master before its database, as in "
+		       "/mymaster/3";
+	return url_decode(&name, url->master, sizeof(url->master));
+}
+
+static const char *
+url_read_sentinels(
+    struct url *url, const struct url_part *places, const char *rest)
+{
+	const char *reason = url_read_hosts(url, places);
+
+	if (!reason)
+		reason = url_read_master(url, &rest);
+	return reason ? reason : url_read_database(url, rest);
+}
+
 static const struct url_scheme {
 	const char *name;
 	bool tls;
@@ -188,6 +267,8 @@ static const struct url_scheme {
     {"redis://", false, url_read_server},
     {"rediss://", true, url_read_server},
     {"unix://", false, url_read_socket},
+    {"redis+sentinel://", false, url_read_sentinels},
+    {"rediss+sentinel://", true, url_read_sentinels},
 };
 
 static const struct url_scheme *
@@ -203,11 +284,12 @@ url_find_scheme(const char *text)
 static const char *
 url_explain_scheme(const char *text)
 {
-	if (strncasecmp(text, "redis+sentinel:", 15) == 0 ||
-	    strncasecmp(text, "rediss+sentinel:", 16) == 0)
-		return "for sentinels set topology = sentinel, hosts and "
-		       "master_name instead";
-	return "it begins with none of redis://, rediss:// and unix://";
+	if (strncasecmp(text, "redis-sentinel:", 15) == 0 ||
+	    strncasecmp(text, "rediss-sentinel:", 16) == 0)
+		return "for sentinels write redis+sentinel://HOST,HOST/MASTER "
+		       "or rediss+sentinel://";
+	return "it begins with none of redis://, rediss://, unix:// and "
+	       "redis+sentinel://";
 }
 
 /* A / ? or # ends the place, an @ before that the login; so one of these in a

@@ -1,7 +1,8 @@
 /*
- * Any bytes as a URL: what is accepted has a place, and texts without control
- * characters, each within its room.
+ * Any bytes as a URL: what is accepted has a place or a list of them, and texts
+ * without control characters, each within its room.
  */
+#include "base/host_port.h"
 #include "config/url.h"
 #include "fuzz.h"
 
@@ -30,6 +31,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_text(url.host, sizeof(url.host));
 		check_text(url.user, sizeof(url.user));
 		check_text(url.password, sizeof(url.password));
+		check_text(url.hosts, sizeof(url.hosts));
+		check_text(url.master, sizeof(url.master));
+		check(!*url.hosts || host_port_is_list(url.hosts));
+		check(!*url.master || *url.hosts);
 		check(!*url.path != !*url.host);
 		check(url.port >= 1 && url.port <= 65535);
 		check(url.db >= -1 && url.db <= URL_DB_MAX);

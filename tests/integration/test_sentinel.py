@@ -229,6 +229,54 @@ class SentinelTest(Case):
         self.assertIn("from=fallback", gate.ask("consume login:1"))
 
 
+class UrlTest(Case):
+    """The sentinels, the master and its login in one line."""
+
+    PASSWORD, ESCAPED = "a,b@c/d%e", "a%2Cb%40c%2Fd%25e"
+
+    def setUp(self):
+        super().setUp()
+        for server in (self.master, self.replica):
+            server.ask("ACL", "SETUSER", "gate", "on", ">" + self.PASSWORD, "~*", "&*", "+@all")
+
+    def url(self, rest):
+        hosts = self.hosts.replace(" ", ",")
+        return f"redis+sentinel://gate:{self.ESCAPED}@{hosts}/{rest}"
+
+    def by_url(self, url=None, variable=None, **redis):
+        settings = {"connect_timeout": "2s", "socket_timeout": "500ms", **redis}
+        if url:
+            settings["url"] = url
+        return self.daemon(LIMITS, {"store": {"type": "redis"}, "redis": settings},
+                           env={"DRIPGATE_REDIS_URL": variable} if variable else None)
+
+    def fields_in(self, server, database):
+        with server.connect() as link:
+            link.ask("SELECT", database)
+            return link.ask("HKEYS", "drip:login")
+
+    def test_the_master_is_found_and_followed(self):
+        gate = self.by_url(self.url("mymaster/3"))
+        self.redis_level(gate)
+        self.assertEqual(self.fields_in(self.master, 3), [b"login:1"])
+        self.assertIn("user=gate", self.master.ask("CLIENT", "LIST").decode())
+        self.master.kill()
+        self.wait_for_promotion()
+        self.redis_level(gate, "login:2")
+        self.assertIn(b"login:2", self.fields_in(self.replica, 3))
+        self.assertNotIn(self.PASSWORD, gate.log())
+        self.assertNotIn(self.ESCAPED, gate.log())
+
+    def test_the_environment_and_a_name_that_stands_beside_it(self):
+        self.redis_level(self.by_url(variable=self.url("mymaster"), topology="sharded",
+                                     hosts="192.0.2.1:1", db=2))
+        self.assertEqual(len(self.fields_in(self.master, 2)), 1)
+        self.redis_level(self.by_url(self.url("?db=4"), master_name="mymaster"))
+        self.assertEqual(len(self.fields_in(self.master, 4)), 1)
+        gate = self.by_url(self.url("other"))
+        wait_until(lambda: "redis other: no sentinel knows the master" in gate.log(), "the log")
+
+
 class CheckTest(harness.Case):
     def check_refused(self, reason, *lines):
         path = os.path.join(self.folder, "check.ini")
@@ -251,6 +299,12 @@ class CheckTest(harness.Case):
                            "topology = sentinel", "hosts = a:1", "sentinel_tls = yes")
         self.check_refused("check.ini:4: [redis] unix_socket_path: and hosts exclude each other",
                            "topology = sentinel", "hosts = a:1", "unix_socket_path = /x")
+        self.check_refused("check.ini:2: [redis] url: for sentinels write redis+sentinel://",
+                           "url = redis-sentinel://a:1/0?sentinelMasterId=main")
+        self.check_refused("check.ini:2: [redis] url: it names no master before its database",
+                           "url = redis+sentinel://a:1//0")
+        self.check_refused("check.ini:3: [redis] hosts: url says it, too",
+                           "url = redis+sentinel://a:1/main", "hosts = a:1")
 
 
 if __name__ == "__main__":

@@ -442,6 +442,35 @@ START_TEST(url_is_taken_apart)
 }
 END_TEST
 
+START_TEST(url_of_sentinels_is_taken_apart)
+{
+	struct config *config = config_of(
+	    "[redis]\nurl = rediss+sentinel://me:a%40b@x:1,[::1]/m%2F1/2\n"
+	    "sentinel_username = watcher\n");
+	const struct link_options *link = &config->gate.redis.link;
+	struct config *plain = config_of(
+	    "[redis]\nurl = redis+sentinel://x\nmaster_name = n\ndb = 3\n");
+
+	ck_assert_str_eq(link->sentinel.hosts, "x:1 [::1]:26379");
+	ck_assert_str_eq(link->sentinel.master_name, "m/1");
+	ck_assert_str_eq(link->sentinel.username, "watcher");
+	ck_assert_str_eq(link->sentinel.password, "");
+	ck_assert_int_eq(link->sentinel.tls, 1);
+	ck_assert_int_eq(link->tls.on, 1);
+	ck_assert_int_eq(link->db, 2);
+	ck_assert_str_eq(link->username, "me");
+	ck_assert_str_eq(link->password, "a@b");
+	ck_assert_str_eq(config->gate.redis.where.kind, "single");
+	link = &plain->gate.redis.link;
+	ck_assert_str_eq(link->sentinel.hosts, "x:26379");
+	ck_assert_str_eq(link->sentinel.master_name, "n");
+	ck_assert_int_eq(link->sentinel.tls, 0);
+	ck_assert_int_eq(link->db, 3);
+	config_free(plain);
+	config_free(config);
+}
+END_TEST
+
 START_TEST(first_of_several_hosts_has_what_is_no_bucket)
 {
 	struct config *config =
@@ -711,8 +740,8 @@ static const struct {
     {"[redis]\nhost =\n",
 	"test.ini:2: [redis] host:  is not 1 to 255 characters"},
     {"[redis]\nurl = http://x\n",
-	"test.ini:2: [redis] url: it begins with none of redis://, rediss:// "
-	"and unix://"},
+	"test.ini:2: [redis] url: it begins with none of redis://, rediss://, "
+	"unix:// and redis+sentinel://"},
     {"[redis]\nurl = redis://u:p@ss@h\n",
 	"test.ini:2: [redis] url: in its user or password @ is written %40, / "
 	"%2F, ? %3F and # %23"},
@@ -733,6 +762,18 @@ static const struct {
     {"[redis]\nurl = redis://x\ntopology = sentinel\nhosts = a:1\n",
 	"test.ini:2: [redis] url: and this topology exclude each other: set "
 	"hosts"},
+    {"[redis]\nurl = redis+sentinel://a\ntopology = sentinel\n",
+	"test.ini:3: [redis] topology: url says it, too: remove one of them"},
+    {"[redis]\nurl = redis+sentinel://a\nhosts = a:1\n",
+	"test.ini:3: [redis] hosts: url says it, too: remove one of them"},
+    {"[redis]\nurl = redis+sentinel://a/b\nmaster_name = b\n",
+	"test.ini:3: [redis] master_name: url says it, too: remove one of "
+	"them"},
+    {"[redis]\nurl = rediss+sentinel://a\nsentinel_tls = no\n",
+	"test.ini:3: [redis] sentinel_tls: url says it, too: remove one of "
+	"them"},
+    {"[redis]\nurl = redis+sentinel://a,b,a/c\n",
+	"test.ini:2: [redis] url: it names a host twice, or more than 1000"},
     {"[redis]\ntopology = sharded\npartitions = 8\n",
 	"test.ini:2: [redis] topology: needs hosts, which are missing"},
     {"[redis]\ntopology = sharded\nhosts = a:1 b:1\n",
@@ -1309,10 +1350,14 @@ START_TEST(variable_counts_instead_of_the_url_of_the_file)
 	ck_assert_str_eq(host_with_variable(given, "redis://b"), "b");
 	ck_assert_str_eq(host_with_variable("", "redis://b"), "b");
 	ck_assert_str_eq(host_with_variable("", "redis:b"),
-	    "DRIPGATE_REDIS_URL: it begins with none of redis://, rediss:// "
-	    "and unix://");
+	    "DRIPGATE_REDIS_URL: it begins with none of redis://, rediss://, "
+	    "unix:// and redis+sentinel://");
 	ck_assert_str_eq(
 	    host_with_variable("[redis]\nhost = c\n", "redis://b"), "b");
+	ck_assert_str_eq(host_with_variable("[redis]\ntopology = sharded\n"
+					    "hosts = c:1\n",
+			     "redis+sentinel://b"),
+	    "127.0.0.1");
 }
 END_TEST
 
@@ -1382,6 +1427,7 @@ config_suite(void)
 	tcase_add_test(texts, all_errors_are_told_at_once);
 	tcase_add_test(texts, errors_of_all_servers_are_told_at_once);
 	tcase_add_test(texts, url_is_taken_apart);
+	tcase_add_test(texts, url_of_sentinels_is_taken_apart);
 	tcase_add_test(texts, first_of_several_hosts_has_what_is_no_bucket);
 	tcase_add_loop_test(texts, password_is_never_cut, 0, COUNT(passwords));
 	tcase_add_test(texts, password_has_at_most_4096_characters);

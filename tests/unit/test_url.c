@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The URL as "tls user password host port path db". */
+/* The URL as "tls user password host port path db", or with hosts and master
+ * instead of host and port. */
 static const struct {
 	const char *text, *read;
 } good[] = {
@@ -29,22 +30,46 @@ static const struct {
     {"unix://u:p@/a%3Fb@c?db=2", NULL},
     {"unix:///a%3Fb@c?db=2", "0 [] [] [] 6379 [/a?b@c] 2"},
     {"unix://u:p@/a?db=2", "0 [u] [p] [] 6379 [/a] 2"},
+    {"redis+sentinel://a", "0 [] [] [a:26379] [] [] -1"},
+    {"redis+sentinel://a/", "0 [] [] [a:26379] [] [] -1"},
+    {"Redis+Sentinel://a:1/main", "0 [] [] [a:1] [main] [] -1"},
+    {"redis+sentinel://a:1,b,[::1],[fe80::1%25e]:2/main/3",
+	"0 [] [] [a:1 b:26379 [::1]:26379 [fe80::1%e]:2] [main] [] 3"},
+    {"redis+sentinel://a:1,a:2/main?db=4", "0 [] [] [a:1 a:2] [main] [] 4"},
+    {"redis+sentinel://a?db=4", "0 [] [] [a:26379] [] [] 4"},
+    {"redis+sentinel://a/m%2Fn%3f %40x/0", "0 [] [] [a:26379] [m/n? @x] [] 0"},
+    {"rediss+sentinel://u:a%2Cb@a,b/7", "1 [u] [a,b] [a:26379 b:26379] [7] "
+					"[] -1"},
 };
+
+static void
+describe(const struct url *url, char *to, size_t size)
+{
+	int len = snprintf(
+	    to, size, "%d [%s] [%s] ", url->tls, url->user, url->password);
+
+	if (*url->hosts)
+		len += snprintf(to + len, size - (size_t)len, "[%s] [%s]",
+		    url->hosts, url->master);
+	else
+		len += snprintf(to + len, size - (size_t)len, "[%s] %d",
+		    url->host, (int)url->port);
+	snprintf(
+	    to + len, size - (size_t)len, " [%s] %d", url->path, (int)url->db);
+}
 
 START_TEST(url_is_read)
 {
 	struct url url;
 	const char *reason = url_read(&url, good[_i].text);
-	char read[5000];
+	char read[50000];
 
 	if (!good[_i].read) {
 		ck_assert_ptr_nonnull(reason);
 		return;
 	}
 	ck_assert_ptr_null(reason);
-	snprintf(read, sizeof(read), "%d [%s] [%s] [%s] %d [%s] %d", url.tls,
-	    url.user, url.password, url.host, (int)url.port, url.path,
-	    (int)url.db);
+	describe(&url, read, sizeof(read));
 	ck_assert_str_eq(read, good[_i].read);
 }
 END_TEST
@@ -63,7 +88,30 @@ static const struct {
     {"redis:h", SCHEMES},
     {"http://h", SCHEMES},
     {"tcp://h:1", SCHEMES},
-    {"redis+sentinel://a:1,b:2/main", "set topology = sentinel, hosts"},
+    {"redis-sentinel://a:1,b:2/0?sentinelMasterId=main",
+	"write redis+sentinel://HOST,HOST/MASTER"},
+    {"rediss-sentinel://a", "write redis+sentinel://HOST,HOST/MASTER"},
+    {"redis+sentinels://a", SCHEMES},
+    {"redis+sentinel://", "names no host"},
+    {"redis+sentinel:///main", "names no host"},
+    {"redis+sentinel://u:p@/main", "names no host"},
+    {"redis+sentinel://,a/main", "names no host"},
+    {"redis+sentinel://a,/main", "names no host"},
+    {"redis+sentinel://a,,b/main", "names no host"},
+    {"redis+sentinel://a:0,b/main", PORT},
+    {"redis+sentinel://a,b:x/main", PORT},
+    {"redis+sentinel://a b/main", "no name and no address"},
+    {"redis+sentinel://a;b/main", "no name and no address"},
+    {"redis+sentinel://main@a,b@c/", ESCAPES},
+    {"redis+sentinel://a,b,A:26379/main", "a host twice"},
+    {"redis+sentinel://a//3", "names no master before its database"},
+    {"redis+sentinel://a/main/x", DATABASE},
+    {"redis+sentinel://a/main/1/2", DATABASE},
+    {"redis+sentinel://a/main/1?db=2", "names the database twice"},
+    {"redis+sentinel://a/main?sentinelMasterId=b",
+	"a parameter that is not db"},
+    {"redis+sentinel://a/ma%0Ain", "a control character"},
+    {"redis+sentinel://a/ma%in", "a % in it is written %25"},
     {"redis://", "names no host"},
     {"redis://:p@", "names no host"},
     {"redis://:1", "names no host"},
@@ -132,6 +180,8 @@ START_TEST(each_part_has_room_or_is_refused)
 	    {"redis://", "@h", URL_USER_MAX},
 	    {"redis://", "", HOST_MAX},
 	    {"unix:///", "", URL_PATH_MAX - 1},
+	    {"redis+sentinel://b,", "", HOST_MAX},
+	    {"redis+sentinel://b/", "/1", URL_MASTER_MAX},
 	};
 
 	for (size_t i = 0; i < COUNT(parts); i++) {
@@ -145,6 +195,34 @@ START_TEST(each_part_has_room_or_is_refused)
 }
 END_TEST
 
+/* "a0,a1,a2..." */
+static const char *
+read_hosts(int count, const char *name)
+{
+	static struct url url;
+	static char text[200000];
+	int len = snprintf(text, sizeof(text), "redis+sentinel://");
+
+	for (int i = 0; i < count; i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len,
+		    "%s%s%d", i > 0 ? "," : "", name, i);
+	return url_read(&url, text);
+}
+
+START_TEST(there_may_be_1000_sentinels_within_their_room)
+{
+	char name[101];
+
+	memset(name, 'a', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	ck_assert_ptr_null(read_hosts(1000, "a"));
+	ck_assert_ptr_nonnull(
+	    strstr(read_hosts(1001, "a"), "or more than 1000"));
+	ck_assert_ptr_nonnull(
+	    strstr(read_hosts(1000, name), "names too many hosts"));
+}
+END_TEST
+
 Suite *
 url_suite(void)
 {
@@ -154,6 +232,7 @@ url_suite(void)
 	tcase_add_loop_test(tcase, url_is_read, 0, COUNT(good));
 	tcase_add_loop_test(tcase, what_is_none_is_explained, 0, COUNT(bad));
 	tcase_add_test(tcase, each_part_has_room_or_is_refused);
+	tcase_add_test(tcase, there_may_be_1000_sentinels_within_their_room);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

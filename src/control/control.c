@@ -26,7 +26,7 @@ struct control {
 	struct subscriber *subscriber;      /* NULL: limits come from a file */
 	struct distributor *distributor;    /* NULL: nothing is distributed */
 	struct topology_follower *topology; /* NULL: no buckets are in Redis */
-	_Atomic bool reload_wanted, leave_wanted, stop_wanted;
+	_Atomic bool reload_wanted, topology_wanted, leave_wanted, stop_wanted;
 
 	/* the end */
 	bool leaving;
@@ -82,6 +82,8 @@ control_on_woken(void *arg)
 
 	if (atomic_exchange(&control->reload_wanted, false))
 		control_do_reload(control);
+	if (atomic_exchange(&control->topology_wanted, false))
+		topology_follower_read(control->topology);
 	if (control->leave_wanted || control->stop_wanted)
 		control_do_leave(control);
 	control_finish(control);
@@ -110,7 +112,7 @@ control_open_parts(struct control *control,
 	if (options->topology) {
 		control->topology =
 		    topology_follower_new(control->loop, control->dialer,
-			options->topology, options->topology_changed, arg);
+			options->topology, options->topology_events, arg);
 		if (!control->topology)
 			return -1;
 	}
@@ -179,6 +181,13 @@ void
 control_reload(struct control *control)
 {
 	control->reload_wanted = true;
+	loop_wake(control->loop);
+}
+
+void
+control_read_topology(struct control *control)
+{
+	control->topology_wanted = true;
 	loop_wake(control->loop);
 }
 

@@ -23,7 +23,7 @@ struct control_options {
 	const struct subscriber_options *subscriber;
 	const struct distributor_options *distributor;
 	const struct topology_follower_options *topology;
-	topology_follower_changed *topology_changed; /* on the thread */
+	const struct topology_follower_events *topology_events; /* there */
 };
 
 /** Start the thread.  ${options} are borrowed.  The thread calls ${set_rules}
@@ -46,6 +46,9 @@ bool control_is_alive(const struct control *control);
 /** Load the limits now, and bring the distributor's targets up to date.  Any
  * thread. */
 void control_reload(struct control *control);
+
+/** Have the follower, which must be one, read the topology now.  Any thread. */
+void control_read_topology(struct control *control);
 
 /** Say that this node stops; it goes on until control_stop().  Any thread. */
 void control_leave(struct control *control);

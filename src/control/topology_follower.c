@@ -37,10 +37,12 @@ struct followed {
 	struct link_options options;
 	struct link *link;
 	struct command command;
-	bool is_out;    /* a call */
-	bool writes;    /* that call does */
-	bool may_write; /* it has not been refused since the link came up */
-	bool is_heard;  /* it has replied once, or was not there */
+	bool is_out;      /* a call */
+	int64_t asked_us; /* when that was made */
+	bool again;       /* make another one when its reply is there */
+	bool writes;      /* that call does */
+	bool may_write;   /* it has not been refused since the link came up */
+	bool is_heard;    /* it has replied once, or was not there */
 	enum says says;
 };
 
@@ -48,7 +50,7 @@ struct topology_follower {
 	struct loop *loop;
 	struct dialer *dialer;
 	const struct topology_follower_options *options;
-	topology_follower_changed *changed;
+	const struct topology_follower_events *events;
 	void *arg;
 
 	/* in use */
@@ -95,7 +97,7 @@ topology_follower_take(struct topology_follower *follower,
 		return; /* it would not be another one */
 	where = topology_record_apply(&record, settings, &first);
 	text = topology_record_write(&where);
-	if (!text || follower->changed(&where, follower->arg) == -1) {
+	if (!text || follower->events->changed(&where, follower->arg) == -1) {
 		log_limited(&follower->limiter, LOG_LEVEL_ERROR,
 		    "the topology that stands in redis %s is not used: %m",
 		    link_name(server->link));
@@ -174,7 +176,9 @@ topology_follower_judge(struct followed *server, const redisReply *reply)
 	if (!topology_follower_counts(follower, server))
 		return;
 	follower->is_read = follower->is_read || server->says == SAYS_SAME;
-	if (server->says == SAYS_OTHER && !timer_is_set(&follower->restart))
+	if (server->says != SAYS_OTHER)
+		follower->events->seen(server->asked_us, follower->arg);
+	else if (!timer_is_set(&follower->restart))
 		topology_follower_take(follower, server, reply);
 }
 
@@ -200,32 +204,62 @@ topology_follower_ask(struct followed *server)
 		command_add_text(command, "NX");
 		command_add_text(command, "GET");
 	}
-	if (link_call(server->link, command, clock_us() + REPLY_US,
+	server->asked_us = clock_us();
+	if (link_call(server->link, command, server->asked_us + REPLY_US,
 		topology_follower_on_reply, server) == -1)
 		return;
 	server->is_out = true;
 	link_flush(server->link);
 }
 
+/* Whether the reply says nothing of the record: the slot is on its way to
+ * another node, and the key may be there; or a script runs for too long. */
+static bool
+topology_follower_must_ask_later(const redisReply *reply)
+{
+	return reply_is_error(reply, "ASK") ||
+	       reply_is_error(reply, "TRYAGAIN") ||
+	       reply_is_error(reply, "BUSY");
+}
+
+static void
+topology_follower_take_reply(struct followed *server, const redisReply *reply)
+{
+	if (reply_is_wrong_server(reply)) {
+		link_drop(server->link, reply->str);
+	} else if (topology_follower_must_ask_later(reply)) {
+		return;
+	} else if (reply->type == REDIS_REPLY_ERROR && server->writes) {
+		server->may_write = false;
+		topology_follower_ask(server);
+	} else {
+		topology_follower_judge(server, reply);
+		topology_follower_settle(server);
+	}
+}
+
 static void
 topology_follower_on_reply(const redisReply *reply, void *arg)
 {
 	struct followed *server = arg;
+	bool again = server->again;
 
-	server->is_out = false;
+	server->is_out = server->again = false;
 	if (!reply)
 		return; /* topology_follower_on_down() follows */
-	if (reply_is_wrong_server(reply)) {
-		link_drop(server->link, reply->str);
-		return;
-	}
-	if (reply->type == REDIS_REPLY_ERROR && server->writes) {
-		server->may_write = false;
+	topology_follower_take_reply(server, reply);
+	if (again)
 		topology_follower_ask(server);
-		return;
+}
+
+void
+topology_follower_read(struct topology_follower *follower)
+{
+	for (size_t i = 0; follower->servers && i < follower->server_count;
+	     i++) {
+		follower->servers[i].again = follower->servers[i].is_out;
+		topology_follower_ask(&follower->servers[i]);
 	}
-	topology_follower_judge(server, reply);
-	topology_follower_settle(server);
 }
 
 static void
@@ -311,7 +345,7 @@ topology_follower_on_restart(void *arg)
 struct topology_follower *
 topology_follower_new(struct loop *loop, struct dialer *dialer,
     const struct topology_follower_options *options,
-    topology_follower_changed *changed, void *arg)
+    const struct topology_follower_events *events, void *arg)
 {
 	struct topology_follower *follower = calloc(1, sizeof(*follower));
 
@@ -320,7 +354,7 @@ topology_follower_new(struct loop *loop, struct dialer *dialer,
 	follower->loop = loop;
 	follower->dialer = dialer;
 	follower->options = options;
-	follower->changed = changed;
+	follower->events = events;
 	follower->arg = arg;
 	follower->where = options->where;
 	timer_init(&follower->poll, loop, topology_follower_on_poll, follower);

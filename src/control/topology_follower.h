@@ -26,16 +26,24 @@ struct topology_follower_options {
 
 struct topology_follower;
 
-/** Another topology is in use from now on; it is borrowed.  Return 0, or -1
- * with errno: it is not. */
-typedef int topology_follower_changed(
-    const struct topology_options *where, void *arg);
+struct topology_follower_events {
+	/** Another topology is in use from now on; it is borrowed.  Return 0,
+	 * or -1 with errno: it is not. */
+	int (*changed)(const struct topology_options *where, void *arg);
+
+	/** The topology in use stood in Redis when it was asked for, at
+	 * ${asked_us}, or it is not for us to know. */
+	void (*seen)(int64_t asked_us, void *arg);
+};
 
 /** Start.  ${options} are borrowed.  Nothing is called from within.  NULL: out
  * of memory. */
 struct topology_follower *topology_follower_new(struct loop *loop,
     struct dialer *dialer, const struct topology_follower_options *options,
-    topology_follower_changed *changed, void *arg) MUST_USE;
+    const struct topology_follower_events *events, void *arg) MUST_USE;
+
+/** Ask now, and not only at the next poll. */
+void topology_follower_read(struct topology_follower *follower);
 
 /** Whether each server has replied once, or is not there.  Any thread. */
 bool topology_follower_is_settled(const struct topology_follower *follower);

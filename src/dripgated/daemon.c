@@ -317,10 +317,27 @@ daemon_on_topology(const struct topology_options *where, void *arg)
 	return pool_set_topology(daemon->pool, where);
 }
 
+static void
+daemon_on_topology_seen(int64_t asked_us, void *arg)
+{
+	struct daemon *daemon = arg;
+
+	pool_note_topology(daemon->pool, asked_us);
+}
+
+/* A worker needs to know which topology stands in Redis. */
+static void
+daemon_on_topology_wanted(void *arg)
+{
+	control_read_topology(arg);
+}
+
 static int
 daemon_start_control(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
+	static const struct topology_follower_events topology_events = {
+	    daemon_on_topology, daemon_on_topology_seen};
 	struct control_options options = {0};
 	const char *const addresses[] = {
 	    config->listeners.line, config->listeners.unix_path};
@@ -338,11 +355,14 @@ daemon_start_control(struct daemon *daemon)
 	if (daemon->pool && config->gate.store == STORE_REDIS) {
 		daemon->topology = config_topology(config);
 		options.topology = &daemon->topology;
-		options.topology_changed = daemon_on_topology;
+		options.topology_events = &topology_events;
 	}
 	if (!options.subscriber && !options.distributor && !options.topology)
 		return 0;
 	daemon->control = control_start(&options, daemon_on_rules, daemon);
+	if (daemon->control && options.topology)
+		pool_set_topology_reader(
+		    daemon->pool, daemon_on_topology_wanted, daemon->control);
 	return daemon->control ? 0 : -1;
 }
 
@@ -410,6 +430,8 @@ daemon_stop(struct daemon *daemon)
 	bool hangs;
 
 	listeners_close(daemon->listeners);
+	if (daemon->pool)
+		pool_set_topology_reader(daemon->pool, NULL, NULL);
 	control_stop(daemon->control);
 	if (!keeper_free(daemon->keeper))
 		return true; /* its thread still reads the buckets */

@@ -41,12 +41,18 @@ gateway_set_topology(
 	struct placing *placing;
 
 	settings.servers = gateway->servers;
-	placing = placing_new(&settings, where);
+	placing = placing_new(&settings, where, &gateway->topology_reader);
 	if (!placing)
 		return -1;
 	placing->older = gateway->placing;
 	gateway->placing = placing;
 	return 0;
+}
+
+void
+gateway_note_topology(struct gateway *gateway, int64_t asked_us)
+{
+	topology_seen_note(&gateway->placing->seen, asked_us);
 }
 
 static int
@@ -73,6 +79,7 @@ gateway_init(struct gateway *gateway, const struct gateway_options *options,
 	    .loaded_us = clock_us(),
 	};
 	pthread_mutex_init(&gateway->lock, NULL);
+	topology_reader_init(&gateway->topology_reader);
 	gateway->limit_stats = limit_stats_new(rules, gateway->gates, NULL);
 	gateway->memory = memory_new(&options->memory);
 	gateway->deny_marks = deny_marks_new();
@@ -103,6 +110,7 @@ gateway_clear(struct gateway *gateway)
 	memory_free(gateway->memory);
 	limit_stats_unref(gateway->limit_stats);
 	rules_unref(gateway->rules);
+	topology_reader_clear(&gateway->topology_reader);
 	pthread_mutex_destroy(&gateway->lock);
 }
 

@@ -82,7 +82,8 @@ struct gateway {
 	struct memory *memory;         /* the memory store, and the fallback */
 	struct deny_marks *deny_marks; /* Redis store */
 	struct servers *servers;
-	_Atomic(struct placing *) placing; /* Redis store; else NULL */
+	_Atomic(struct placing *) placing;      /* Redis store; else NULL */
+	struct topology_reader topology_reader; /* of its record */
 
 	/* the limits in force */
 	_Atomic int unmatched; /* enum unmatched */
@@ -121,6 +122,10 @@ void gateway_set_rules(struct gateway *gateway, struct rules *rules,
  * turn of each worker on.  One thread.  Return 0, or -1 with errno. */
 int gateway_set_topology(
     struct gateway *gateway, const struct topology_options *where) MUST_USE;
+
+/** What gateway_set_topology() was last told, or the settings say, stood in
+ * Redis when it was asked for, at ${asked_us}.  Its thread. */
+void gateway_note_topology(struct gateway *gateway, int64_t asked_us);
 
 /** Count a reload that was refused, and remember why; or, with "", that the
  * last one was not.  Any thread. */

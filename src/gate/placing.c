@@ -31,6 +31,8 @@ placing_open(struct placing *placing, const struct topology_options *where)
 	    redis->prefix);
 	placing->record = (struct link_record){placing->key, placing->text};
 	redis->record = &placing->record;
+	if (topology_slot_key(&placing->topology, 0))
+		redis->seen = &placing->seen;
 	redis->topology = &placing->topology;
 	redis->link.endpoint = placing->topology.servers[0];
 	if (topology_shares_hosts(where->kind))
@@ -40,8 +42,8 @@ placing_open(struct placing *placing, const struct topology_options *where)
 }
 
 struct placing *
-placing_new(
-    const struct shard_options *settings, const struct topology_options *where)
+placing_new(const struct shard_options *settings,
+    const struct topology_options *where, struct topology_reader *reader)
 {
 	struct placing *placing = calloc(1, sizeof(*placing));
 	int error;
@@ -50,6 +52,7 @@ placing_new(
 		return NULL;
 	placing->redis = *settings;
 	placing->redis.where = *where;
+	placing->seen.reader = reader;
 	if (placing_open(placing, where) == 0)
 		return placing;
 	error = errno;

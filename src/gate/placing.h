@@ -25,14 +25,17 @@ struct placing {
 	char key[FIELD_PREFIX_MAX + sizeof(TOPOLOGY_RECORD_KEY)];
 	char *text;
 	struct link_record record; /* these two */
+	struct topology_seen seen; /* what is known of it on a cluster */
 
 	char *host, *hosts; /* of the topology; owned */
 };
 
 /** Make one of ${where}, whose strings it copies, with settings that are
- * borrowed.  NULL with errno: ENOMEM, EINVAL (no such topology). */
+ * borrowed.  The record is read by ${reader}, borrowed.  NULL with errno:
+ * ENOMEM, EINVAL (no such topology). */
 struct placing *placing_new(const struct shard_options *settings,
-    const struct topology_options *where) MUST_USE;
+    const struct topology_options *where,
+    struct topology_reader *reader) MUST_USE;
 
 /** Free it, and those before it; NULL: no-op. */
 void placing_free(struct placing *placing);

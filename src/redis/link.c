@@ -431,8 +431,8 @@ link_free(struct link *link)
 
 /* A call sent over a connection that the server has closed is lost, and it is
  * not known whether it ran.  So look before the first call after a while. */
-static void
-link_look_before_call(struct link *link)
+void
+link_look(struct link *link)
 {
 	int64_t now_us = clock_us();
 	bool after_a_while = now_us - link->called_us >= IDLE_MIN_US;
@@ -449,7 +449,7 @@ link_call(struct link *link, const struct command *command, int64_t deadline_us,
 {
 	const struct call call = {NULL, deadline_us, done, arg};
 
-	link_look_before_call(link);
+	link_look(link);
 	if (link->state == LINK_UP)
 		return pipeline_call(&link->pipeline, command, &call);
 	if (link->resuming)
@@ -462,6 +462,12 @@ bool
 link_is_up(const struct link *link)
 {
 	return link->state == LINK_UP;
+}
+
+int64_t
+link_up_since_us(const struct link *link)
+{
+	return link->up_since_us;
 }
 
 void

@@ -117,6 +117,14 @@ int link_call(struct link *link, const struct command *command,
  */
 bool link_is_up(const struct link *link);
 
+/** If no call was made for a while, look whether the server has closed the
+ * connection, which is made again then.  So does each call, which waits for
+ * that. */
+void link_look(struct link *link);
+
+/** When the connection came up, if it is. */
+int64_t link_up_since_us(const struct link *link);
+
 /** Send what was queued. */
 void link_flush(struct link *link);
 

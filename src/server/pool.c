@@ -212,6 +212,18 @@ pool_set_topology(struct pool *pool, const struct topology_options *where)
 }
 
 void
+pool_note_topology(struct pool *pool, int64_t asked_us)
+{
+	gateway_note_topology(&pool->gateway, asked_us);
+}
+
+void
+pool_set_topology_reader(struct pool *pool, void (*read)(void *arg), void *arg)
+{
+	topology_reader_set(&pool->gateway.topology_reader, read, arg);
+}
+
+void
 pool_set_users(struct pool *pool, struct users *users)
 {
 	struct clients *clients = &pool->clients;

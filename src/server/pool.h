@@ -63,6 +63,15 @@ void pool_set_rules(
 int pool_set_topology(
     struct pool *pool, const struct topology_options *where) MUST_USE;
 
+/** That topology stood in Redis when it was asked for, at ${asked_us}.  The
+ * same thread. */
+void pool_note_topology(struct pool *pool, int64_t asked_us);
+
+/** Have ${read} called when a worker needs to know at once which topology
+ * stands in Redis (topology_reader_set()).  Any thread. */
+void pool_set_topology_reader(
+    struct pool *pool, void (*read)(void *arg), void *arg);
+
 /** Put ${users}, whose reference it takes over, in force: workers use them from
  * their next turn on. */
 void pool_set_users(struct pool *pool, struct users *users);

@@ -1,4 +1,5 @@
 #include "base/attr.h"
+#include "base/clock.h"
 #include "control/topology_follower.h"
 #include "fake/fake.h"
 #include "fake/note.h"
@@ -27,7 +28,8 @@ static struct dialer *dialer;
 static struct topology_follower_options options;
 static struct topology_follower *follower;
 static struct peer *a, *b;
-static bool refuses; /* what is to change */
+static bool refuses;    /* what is to change */
+static int64_t seen_us; /* when what was seen was asked for; 0: not seen */
 
 static int
 on_changed(const struct topology_options *where, void *arg)
@@ -41,8 +43,28 @@ on_changed(const struct topology_options *where, void *arg)
 }
 
 static void
+on_seen(int64_t asked_us, void *arg)
+{
+	(void)arg;
+	seen_us = asked_us;
+}
+
+/* Whether it was seen since the last look, asked for since ${since_us}. */
+static bool
+is_seen_since(int64_t since_us)
+{
+	bool is_seen = seen_us != 0 && seen_us >= since_us;
+
+	seen_us = 0;
+	return is_seen;
+}
+
+static void
 set_up(void)
 {
+	static const struct topology_follower_events events = {
+	    on_changed, on_seen};
+
 	fake_start();
 	noted();
 	loop = loop_new(&no_events, NULL);
@@ -56,11 +78,11 @@ set_up(void)
 		    .partitions = 4,
 		    .endpoint = {"", "", 0}},
 		.key = "drip:topology"};
-	follower =
-	    topology_follower_new(loop, dialer, &options, on_changed, NULL);
+	follower = topology_follower_new(loop, dialer, &options, &events, NULL);
 	ck_assert_ptr_nonnull(follower);
 	a = b = NULL;
 	refuses = false;
+	seen_us = 0;
 }
 
 static void
@@ -269,6 +291,85 @@ START_TEST(follower_may_end_at_any_time)
 }
 END_TEST
 
+START_TEST(it_is_seen_when_what_stands_there_is_in_use)
+{
+	int64_t start_us = clock_us();
+
+	a = accept_server(A);
+	b = accept_server(B);
+	say_record(b, "partitions=4 " BOTH);
+	ck_assert(is_seen_since(start_us));
+	say_record(a, "partitions=8 " BOTH);
+	ck_assert(!is_seen_since(start_us));
+	peer_free(a);
+	peer_free(b);
+	a = accept_server(A);
+	b = accept_server(B);
+	peer_commands(a);
+	say_record(a, "partitions=8 " BOTH);
+	ck_assert(is_seen_since(start_us));
+}
+END_TEST
+
+START_TEST(it_is_seen_by_when_it_was_asked_for)
+{
+	int64_t start_us = clock_us();
+
+	a = accept_server(A);
+	peer_commands(a);
+	fake_pass(SECOND / 2);
+	peer_say(a, NOTHING);
+	ck_assert(!is_seen_since(start_us + 1));
+	topology_follower_read(follower);
+	ck_assert_str_eq(
+	    peer_commands(a), WRITES "partitions=4 " BOTH " NX GET");
+	say_record(a, "partitions=4 " BOTH);
+	ck_assert(is_seen_since(start_us + SECOND / 2));
+}
+END_TEST
+
+/* What was asked before does not tell. */
+START_TEST(wish_behind_a_call_is_another_call)
+{
+	a = accept_server(A);
+	peer_commands(a);
+	topology_follower_read(follower);
+	ck_assert_str_eq(peer_commands(a), "");
+	peer_say(a, NOTHING);
+	ck_assert_str_eq(
+	    peer_commands(a), WRITES "partitions=4 " BOTH " NX GET");
+	say_record(a, "partitions=4 " BOTH);
+	ck_assert_str_eq(peer_commands(a), "");
+}
+END_TEST
+
+START_TEST(slot_on_its_way_tells_nothing)
+{
+	static const char *const replies[] = {
+	    "-ASK 1 b.example:2\r\n", "-TRYAGAIN x\r\n", "-BUSY x\r\n"};
+
+	options.where.hosts = A;
+	topology_follower_free(follower);
+	follower = topology_follower_new(loop, dialer, &options,
+	    &(const struct topology_follower_events){on_changed, on_seen},
+	    NULL);
+	a = accept_server(A);
+	peer_commands(a);
+	for (size_t i = 0; i < COUNT(replies); i++) {
+		peer_say(a, "%s", replies[i]);
+		ck_assert(!topology_follower_is_settled(follower));
+		ck_assert(!is_seen_since(0));
+		ck_assert_str_eq(peer_commands(a), "");
+		fake_pass(POLL);
+		ck_assert_str_eq(
+		    peer_commands(a), WRITES "partitions=4 hosts=" A " NX GET");
+	}
+	say_record(a, "partitions=8 hosts=" A);
+	ck_assert_str_eq(noted(), "partitions=8 hosts=" A);
+	ck_assert(topology_follower_is_settled(follower));
+}
+END_TEST
+
 Suite *
 topology_follower_suite(void)
 {
@@ -287,6 +388,10 @@ topology_follower_suite(void)
 	tcase_add_test(tcase, change_that_cannot_be_made_is_tried_again);
 	tcase_add_test(tcase, server_that_lets_no_one_know_is_logged_once);
 	tcase_add_test(tcase, follower_may_end_at_any_time);
+	tcase_add_test(tcase, it_is_seen_when_what_stands_there_is_in_use);
+	tcase_add_test(tcase, it_is_seen_by_when_it_was_asked_for);
+	tcase_add_test(tcase, wish_behind_a_call_is_another_call);
+	tcase_add_test(tcase, slot_on_its_way_tells_nothing);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -3,6 +3,7 @@
  * elsewhere.
  */
 #include "base/attr.h"
+#include "base/clock.h"
 #include "fake/fake.h"
 #include "fake/peer.h"
 #include "serving.h"
@@ -43,12 +44,31 @@ greet(const char *name)
 	return peer;
 }
 
+static unsigned reads; /* of the topology, that were wanted */
+
 static void
-set_up(void)
+on_read(void *arg)
+{
+	(void)arg;
+	reads++;
+}
+
+/* The topology stands in Redis. */
+static void
+topology_is_seen(void)
+{
+	pool_note_topology(pool, clock_us());
+	fake_pass(5 * MS);
+}
+
+static void
+set_up_unseen(void)
 {
 	fake_start();
+	reads = 0;
 	store = sweeper = other = NULL;
 	serve(SETTINGS, LIMITS);
+	pool_set_topology_reader(pool, on_read, NULL);
 	for (size_t i = 0; i < COUNT(nodes); i++) {
 		nodes[i] = greet("node.example:1");
 		ck_assert_str_eq(peer_commands(nodes[i]), "CLUSTER SHARDS");
@@ -66,6 +86,13 @@ set_up(void)
 		}
 	}
 	client = client_comes();
+}
+
+static void
+set_up(void)
+{
+	set_up_unseen();
+	topology_is_seen();
 }
 
 static void
@@ -253,6 +280,93 @@ START_TEST(server_that_is_asked_no_more_is_left)
 }
 END_TEST
 
+START_TEST(server_is_not_used_until_the_topology_was_seen)
+{
+	ck_assert_uint_eq(reads, 1);
+	peer_say(client, "CONSUME key:1\n");
+	ck_heard("from=fallback");
+	ck_assert_ptr_null(peer_command(store));
+	pool_note_topology(pool, clock_us() - 1); /* before it was up */
+	fake_pass(5 * MS);
+	peer_say(client, "CONSUME key:1\n");
+	ck_heard("from=fallback");
+	topology_is_seen();
+	peer_say(client, "CONSUME key:1\n");
+	ck_asked(store, "EVALSHA", "key:1");
+	peer_say(store, DECIDED);
+	ck_heard("from=redis");
+}
+END_TEST
+
+START_TEST(topology_is_wanted_again_and_a_line_says_so)
+{
+	fake_pass(240 * MS);
+	ck_assert_uint_eq(reads, 3);
+	ck_assert_str_eq(fake_log(), "");
+	fake_pass(10 * MS);
+	ck_assert_ptr_nonnull(strstr(fake_log(),
+	    "redis old.example:3: not used until it is known which topology "
+	    "stands in the cluster"));
+	fake_pass(200 * MS);
+	ck_assert_ptr_null(strstr(fake_log(), "not used"));
+}
+END_TEST
+
+/* What came over the link that the server closes while it is idle: it asks the
+ * node, and is up again. */
+static void
+close_while_idle(void)
+{
+	fake_pass(600 * MS);
+	peer_close(store);
+	fake_run();
+	peer_free(store);
+	for (size_t i = 0; i < COUNT(nodes); i++)
+		if (peer_coming(nodes[i]))
+			peer_say(nodes[i], SHARDS);
+	store = greet("old.example:3");
+}
+
+START_TEST(link_that_was_closed_while_idle_waits_for_the_topology)
+{
+	for (size_t i = 0; i < COUNT(nodes); i++)
+		peer_commands(nodes[i]);
+	close_while_idle();
+	reads = 0;
+	peer_say(client, "CONSUME key:1\n");
+	ck_assert_ptr_null(peer_command(store));
+	ck_assert_uint_eq(reads, 1);
+	ck_assert_str_eq(peer_heard(client), "");
+	topology_is_seen();
+	ck_asked(store, "EVALSHA", "key:1");
+	peer_say(store, DECIDED);
+	ck_heard("from=redis");
+	ck_assert_int_eq(stat_of("fallback"), 0);
+}
+END_TEST
+
+START_TEST(server_that_was_away_waits_for_the_topology_again)
+{
+	peer_close(store);
+	peer_free(store);
+	peer_say(client, "CONSUME key:1\n");
+	ck_heard("from=fallback");
+	fake_pass(50 * MS); /* the longest back-off */
+	for (size_t i = 0; i < COUNT(nodes); i++)
+		if (peer_coming(nodes[i])) {
+			ck_asked(nodes[i], "CLUSTER SHARDS", "");
+			peer_say(nodes[i], SHARDS);
+		}
+	store = greet("old.example:3");
+	peer_say(client, "CONSUME key:1\n");
+	ck_heard("from=fallback");
+	ck_assert_ptr_null(peer_command(store));
+	topology_is_seen();
+	peer_say(client, "CONSUME key:1\n");
+	ck_asked(store, "EVALSHA", "key:1");
+}
+END_TEST
+
 Suite *
 worker_cluster_suite(void)
 {
@@ -268,6 +382,15 @@ worker_cluster_suite(void)
 	tcase_add_test(tcase, one_batch_is_asked_about_at_a_time);
 	tcase_add_test(tcase, only_what_was_asked_about_falls_back);
 	tcase_add_test(tcase, server_that_is_asked_no_more_is_left);
+	tcase_add_test(
+	    tcase, server_that_was_away_waits_for_the_topology_again);
+	tcase_add_test(
+	    tcase, link_that_was_closed_while_idle_waits_for_the_topology);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("topology");
+	tcase_add_checked_fixture(tcase, set_up_unseen, tear_down);
+	tcase_add_test(tcase, server_is_not_used_until_the_topology_was_seen);
+	tcase_add_test(tcase, topology_is_wanted_again_and_a_line_says_so);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -13,6 +13,7 @@
 #include "redis/reply.h"
 #include "store/mates.h"
 #include "store/redis/batches.h"
+#include "store/redis/presence.h"
 #include "store/redis/redirects.h"
 #include "store/redis/server_clock.h"
 #include "store/redis/window.h"
@@ -25,11 +26,8 @@ struct shard {
 	size_t place;                     /* of its server in the topology */
 	struct link_options link_options; /* the common ones, for its server */
 	struct link *link;
-	struct server *server; /* what is counted of it */
-	bool was_up;
+	struct presence presence;
 	struct script_calls calls;
-	bool ready; /* the link is up */
-	bool settled;
 
 	struct batches batches;
 	unsigned inflight;
@@ -92,8 +90,8 @@ shard_on_deadline(void *arg)
 		if (batch->deadline_us > now_us)
 			break;
 		if (batch->queries > 0)
-			server_count(
-			    &shard->server->errors[SERVER_ERROR_TIMEOUT]);
+			server_count(&shard->presence.server
+					  ->errors[SERVER_ERROR_TIMEOUT]);
 		shard_abandon(shard, batch, UNAVAILABLE_TIMEOUT);
 	}
 	if (batch)
@@ -112,56 +110,12 @@ shard_warn(struct shard *shard, const struct batch *batch, const char *what,
 }
 
 static void
-shard_settle(struct shard *shard)
-{
-	if (shard->settled)
-		return;
-	shard->settled = true;
-	shard->common->events->settled(shard->common->arg);
-}
-
-/* The server can be asked: it may be another one than before. */
-static void
-shard_note_up(struct shard *shard)
-{
-	const struct shard_common *common = shard->common;
-	struct servers *servers = common->options->servers;
-	int64_t now_us = clock_us();
-
-	shard->server = servers_attach(
-	    servers, shard->server, link_name(shard->link), now_us);
-	if (shard->was_up)
-		server_count(&shard->server->reconnects);
-	shard->was_up = true;
-	if (servers_note_up(servers, shard->server, now_us))
-		common->events->outage(common->arg, true);
-}
-
-/* The server cannot be asked any more, or still not. */
-static void
-shard_note_down(struct shard *shard)
-{
-	const struct shard_common *common = shard->common;
-
-	if (servers_note_down(common->options->servers, shard->server,
-		shard->ready, clock_us()))
-		common->events->outage(common->arg, false);
-}
-
-static void
 shard_on_up(void *arg)
 {
 	struct shard *shard = arg;
 
-	if (shard->ready) { /* it followed the slot */
-		servers_detach(
-		    shard->common->options->servers, shard->server, true);
-		shard->server = NULL;
-	}
-	shard->ready = true;
-	shard_note_up(shard);
 	memset(shard->proofs.proven, 0, sizeof(shard->proofs.proven));
-	shard_settle(shard);
+	presence_up(&shard->presence);
 }
 
 static void
@@ -169,11 +123,9 @@ shard_on_down(void *arg)
 {
 	struct shard *shard = arg;
 
-	shard_note_down(shard);
-	shard->ready = false;
+	presence_down(&shard->presence);
 	shard->redirects.moved_to.port = 0;
 	shard_give_up_all(shard);
-	shard_settle(shard);
 }
 
 /* Whether the batch went to this server, and not where that sent it. */
@@ -187,7 +139,7 @@ static void
 shard_on_refused(
     struct shard *shard, struct batch *batch, const redisReply *reply)
 {
-	server_count(&shard->server->errors[SERVER_ERROR_REFUSED]);
+	server_count(&shard->presence.server->errors[SERVER_ERROR_REFUSED]);
 	shard_warn(shard, batch, "", reply->str);
 	shard_give_up(shard, batch, UNAVAILABLE_REFUSED);
 	if (shard_is_own(shard, batch) && reply_is_wrong_server(reply))
@@ -240,7 +192,8 @@ shard_on_results(
 	strange = batch_take_reply(batch, reply, &foreign);
 	shard->pending -= queries - batch->queries;
 	if (strange == -1) {
-		server_count(&shard->server->errors[SERVER_ERROR_FOREIGN]);
+		server_count(
+		    &shard->presence.server->errors[SERVER_ERROR_FOREIGN]);
 		shard_give_up(shard, batch, UNAVAILABLE_REFUSED);
 		link_drop(shard->link, "sent a reply not of our script");
 		return;
@@ -324,7 +277,8 @@ shard_on_reply(struct script_call *call, const redisReply *reply)
 	shard->inflight--;
 	shard->proofs.proving[batches_kind_of(batch)] = false;
 	if (reply)
-		server_time_call(shard->server, clock_us() - batch->sent_us);
+		server_time_call(
+		    shard->presence.server, clock_us() - batch->sent_us);
 	if (!reply || (!shard_redirect(shard, batch, reply) &&
 			  !shard_is_outside(shard, batch, reply)))
 		shard_take(shard, batch, reply);
@@ -360,7 +314,7 @@ shard_send(struct shard *shard, struct batch *batch)
 		shard_give_up(shard, batch, UNAVAILABLE_DOWN);
 		return;
 	}
-	server_count(&shard->server->calls);
+	server_count(&shard->presence.server->calls);
 	shard->inflight++;
 	shard->proofs.proving[batches_kind_of(batch)] = true;
 	PROBE3(
@@ -376,12 +330,13 @@ shard_flush(struct shard *shard)
 
 	/* While the link reconnects, batches wait here, where those without
 	 * queries can be dropped. */
-	if (!shard->ready || !link_is_up(shard->link) ||
+	if (!shard->presence.is_here || !link_is_up(shard->link) ||
 	    redirects_wait(&shard->redirects))
 		return;
 	while (
 	    shard->inflight < most && (batch = batches_next(&shard->batches))) {
-		if (batches_must_wait(&shard->proofs, batches_kind_of(batch))) {
+		if (batches_must_wait(&shard->proofs, batches_kind_of(batch)) ||
+		    !presence_may_send(&shard->presence)) {
 			batches_push_back(&shard->batches, batch);
 			break;
 		}
@@ -419,7 +374,7 @@ shard_query(struct shard *shard, struct query *query)
 	struct batch *batch;
 	size_t kind;
 
-	if (!shard->ready)
+	if (!shard->presence.is_here)
 		return shard_is_unavailable(query);
 	kind = batches_choose(&shard->batches, query);
 	batch = shard->batches.open[kind];
@@ -440,7 +395,7 @@ shard_has_room(const struct shard *shard)
 bool
 shard_is_ready(const struct shard *shard)
 {
-	return shard->ready;
+	return shard->presence.is_here;
 }
 
 size_t
@@ -456,8 +411,7 @@ shard_free(struct shard *shard)
 		return;
 	link_free(shard->link);
 	redirects_close(&shard->redirects);
-	servers_detach(
-	    shard->common->options->servers, shard->server, shard->ready);
+	presence_end(&shard->presence);
 	shard_give_up_all(shard);
 	timer_stop(&shard->timer);
 	batch_clear_spares(&shard->batches.spares);
@@ -489,8 +443,7 @@ shard_new(const struct shard_common *common, size_t place)
 		free(shard);
 		return NULL;
 	}
-	shard->server = servers_attach(
-	    common->options->servers, NULL, link_name(shard->link), clock_us());
+	presence_start(&shard->presence, common, shard->link);
 	script_calls_init(
 	    &shard->calls, shard->link, shard->link_options.script);
 	return shard;

@@ -11,7 +11,8 @@
  * decisions from that (limit/algorithm.h), so that each query gets its own
  * exact result.
  *
- * A query gets RESULT_UNAVAILABLE at once while the link is down, and otherwise
+ * A query gets RESULT_UNAVAILABLE at once while the link is down, or it is not
+ * known whether the topology is in force (hold.h), and otherwise
  * when it is as old as socket_timeout.  The link stays up then: the server has
  * that long to reply from when the call was sent, so that many queries at once
  * do not bring the link down.
@@ -22,6 +23,7 @@
 #include "base/attr.h"
 #include "redis/link.h"
 #include "redis/topology.h"
+#include "redis/topology_seen.h"
 #include "stats/servers.h"
 #include "store/store.h"
 
@@ -43,6 +45,7 @@ struct shard_options {
 	struct topology_options where;    /* without its endpoint */
 	const struct topology *topology;  /* of that, of the whole process */
 	const struct link_record *record; /* of it; NULL: none is needed */
+	const struct topology_seen *seen; /* instead of that, on a cluster */
 };
 
 /** How to connect to the server at ${place} in the topology. */
@@ -54,7 +57,7 @@ shard_link_options(const struct shard_options *options, size_t place)
 	link.endpoint = options->topology->servers[place];
 	link.sentinel.cluster_key = topology_slot_key(options->topology, place);
 	link.kind = LINK_TO_MASTER;
-	if (!link.sentinel.cluster_key) /* there it has a slot of its own */
+	if (!link.sentinel.cluster_key) /* there it is on one master only */
 		link.record = options->record;
 	return link;
 }

@@ -248,6 +248,7 @@ check-long: $(test_programs)
 	$(test_env) SECONDS_EXACT=60 python3 tests/integration/test_exact.py
 	$(test_env) LONG=1 python3 tests/integration/test_sentinel.py
 	$(test_env) LONG=1 python3 tests/integration/test_cluster.py
+	$(test_env) LONG=1 python3 tests/integration/test_cluster_record.py
 
 # Each call that may fail does so once: malloc, read, write, connect...  EVERY=50 for
 # each fiftieth (make check has those), TORTURE='daemon' for one scenario.

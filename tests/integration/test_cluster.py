@@ -69,6 +69,12 @@ class Case(harness.Case):
         role = node.ask("ROLE")
         return role[2] if role[0] == b"master" else role[3] == b"connected"
 
+    @staticmethod
+    def has_replica(node):
+        """Whether it is a master, with one."""
+        role = node.ask("ROLE")
+        return role[0] == b"master" and role[2]
+
     def gate(self, hosts=None, **redis):
         return self.daemon(LIMITS, {"store": {"type": "redis"}, "redis": {
             "topology": "cluster", "partitions": PARTITIONS,
@@ -252,6 +258,7 @@ class ChangesTest(Case):
         self.assertEqual(self.redis_level(gate, "login:1"), 1)
         name, slot = self.hash_of("login:1")
         for i in range(TIMES):
+            wait_until(lambda: self.has_replica(self.node_of(slot)[0]), "the master's replica")
             master = self.node_of(slot)[0]
             replica = self.replica_of(master)
             bucket = master.ask("HGET", name, "login:1")

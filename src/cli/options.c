@@ -16,12 +16,14 @@
 /* Many programs take this for -V. */
 #define VERSION_ALIAS 'v'
 
-#define DAY_US INT64_C(86400000000)
+#define DAY_US   INT64_C(86400000000)
+#define DAYS_MAX 366 /* of a long time */
 
 #define TO(id, field) OPTION_##id, offsetof(struct tool, field)
 #define FLAG(field)   TO(FLAG, field)
 #define TEXT(field)   TO(TEXT, field)
 #define TIME(field)   TO(TIME, field)
+#define LONG(field)   TO(LONG, field)
 #define NUMBER(field) TO(NUMBER, field)
 #define LIST(field)   TO(LIST, field)
 
@@ -91,22 +93,22 @@ const struct option_row option_rows[OPTION_ROWS] = {
     [OPTION_NODES] = {"nodes", 0, "LIST",
 	"several dripgated, addresses as for --socket, with commas between",
 	TEXT(nodes)},
-    [OPTION_FOR] = {"for", 0, "TIME", "how long it lasts: 2h", TIME(for_us)},
+    [OPTION_FOR] = {"for", 0, "TIME", "how long it lasts: 2h", LONG(for_us)},
     [OPTION_REASON] = {"reason", 0, "TEXT", "why, for people who ask",
 	TEXT(reason)},
     [OPTION_ID] = {"id", 0, "ID",
 	"the same ID again is charged once, and told the same", TEXT(id)},
 };
 
-/* A time of at most a day; a plain number is seconds. */
+/* A time of at most so many days; a plain number is seconds. */
 static int
-options_read_time(const char *name, const char *text, int64_t *us)
+options_read_time(const char *name, const char *text, int days, int64_t *us)
 {
 	if (num_read_seconds(text, strlen(text), us) == 0 && *us > 0 &&
-	    *us <= DAY_US)
+	    *us <= days * DAY_US)
 		return 0;
-	tool_error("--%s: %s is not a time from 1us to 1d, as 60, 60s or 5m",
-	    name, text);
+	tool_error("--%s: %s is not a time from 1us to %dd, as 60, 60s or 5m",
+	    name, text, days);
 	return -1;
 }
 
@@ -147,7 +149,9 @@ options_set_option(
 		*(const char **)to = argument;
 		break;
 	case OPTION_TIME:
-		return options_read_time(row->name, argument, to);
+		return options_read_time(row->name, argument, 1, to);
+	case OPTION_LONG:
+		return options_read_time(row->name, argument, DAYS_MAX, to);
 	case OPTION_NUMBER:
 		return options_read_number(row->name, argument, to);
 	case OPTION_LIST:

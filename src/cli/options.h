@@ -57,7 +57,8 @@ enum option_kind {
 	OPTION_NONE, /* it is acted upon elsewhere */
 	OPTION_FLAG, /* bool */
 	OPTION_TEXT, /* const char * */
-	OPTION_TIME, /* int64_t, microseconds */
+	OPTION_TIME, /* int64_t, microseconds, up to a day */
+	OPTION_LONG, /* the same, up to a year */
 	OPTION_NUMBER,
 	OPTION_LIST, /* of headers */
 };

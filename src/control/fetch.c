@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "limit/override.h"
-#include "limit/word.h"
 #include "redis/reply.h"
 #include "redis/script_call.h"
 
@@ -25,6 +24,7 @@ struct fetch {
 	char known[2 * FETCH_DIGEST_LEN + 1]; /* the digest, and the mark */
 	char mark[FETCH_DIGEST_LEN + 1];      /* of the overrides that were
 					       * read last; "": none */
+	struct override_line overrides[OVERRIDES_MAX]; /* of that reply */
 	struct script_calls calls;
 	struct script_call call;
 };
@@ -126,88 +126,73 @@ fetch_members(const redisReply *reply)
 	return lines;
 }
 
-/* Number ${i} of the overrides; NULL with ${error}: it is none. */
-static struct limit *
-fetch_read_override(const redisReply *list, size_t i, struct limit_error *error)
+/* Read number ${i} of the overrides as it is in Redis. */
+static void
+fetch_read_override(
+    const redisReply *list, size_t i, struct override_line *line)
 {
 	redisReply *const *parts = &list->element[3 * i + 1];
-	int64_t left_us;
 
-	word_fail(error, "is no text");
+	*line = (struct override_line){.pattern = "", .left_us = -1};
 	for (size_t k = 0; k < 3; k++)
 		if (parts[k]->type != REDIS_REPLY_STRING)
-			return NULL;
+			return;
+	line->pattern = parts[0]->str;
+	line->pattern_len = parts[0]->len;
+	line->value = parts[1]->str;
+	line->len = parts[1]->len;
 	if (num_read_int(parts[2]->str, parts[2]->len, 0, LIMIT_SPAN_MAX,
-		&left_us) == -1) {
-		word_fail(error, "its end is too far");
-		return NULL;
-	}
-	return override_read(parts[0]->str, parts[0]->len, parts[1]->str,
-	    parts[1]->len, clock_us() + left_us, error);
+		&line->left_us) == -1)
+		line->left_us = -1;
 }
 
-/* Add it to the set of them; if it is none, leave it out, and say so. */
-static int
-fetch_add_override(const redisReply *list, size_t i, struct rules *overrides,
-    struct reasons *reasons)
+/* Take note of which they are. */
+static void
+fetch_take_overrides(
+    struct fetch *fetch, const redisReply *list, struct fetched *fetched)
 {
-	struct limit_error error;
-	struct limit *limit = fetch_read_override(list, i, &error);
-	const redisReply *pattern = list->element[3 * i + 1];
+	size_t count = list ? list->elements / 3 : 0;
 
-	if (!limit) {
-		reasons_add(reasons, "override '%.90s' is left out: %s",
-		    pattern->type == REDIS_REPLY_STRING ? pattern->str : "",
-		    error.reason);
-		return 0;
-	}
-	if (rules_add(overrides, limit) == 0)
-		return 0;
-	limit_free(limit);
-	return -1;
+	if (count > OVERRIDES_MAX)
+		count = OVERRIDES_MAX;
+	for (size_t i = 0; i < count; i++)
+		fetch_read_override(list, i, &fetch->overrides[i]);
+	fetched->overrides = fetch->overrides;
+	fetched->override_count = count;
+	fetched->mark = "none";
+	if (list && list->element[0]->type == REDIS_REPLY_STRING)
+		fetched->mark = list->element[0]->str;
 }
 
-/* The set of all overrides; NULL: out of memory. */
-static struct rules *
-fetch_read_overrides(const redisReply *list, struct reasons *reasons)
+/* Put the overrides in front of the set.  Without memory for them, they are
+ * read again at the next poll. */
+static void
+fetch_override(struct fetch *fetch, const redisReply *list,
+    struct fetched *fetched, struct reasons *reasons)
 {
-	struct rules *overrides = rules_new();
-
-	for (size_t i = 0; overrides && i < list->elements / 3; i++)
-		if (fetch_add_override(list, i, overrides, reasons) == -1) {
-			rules_unref(overrides);
-			return NULL;
-		}
-	if (overrides && rules_finish(overrides) == 0)
-		return overrides;
-	rules_unref(overrides);
-	return NULL;
-}
-
-/* Put the overrides in front of the set, and take note of which they are.
- * Return the set, or that without them where there is no memory for them. */
-static struct rules *
-fetch_override(struct fetch *fetch, const redisReply *reply,
-    struct rules *rules, struct reasons *reasons)
-{
-	const redisReply *list = fetch_overrides(reply);
-	struct rules *overrides, *both;
-
+	fetch_take_overrides(fetch, list, fetched);
+	fetched->rules = rules_override_lines(fetched->rules,
+	    fetched->overrides, fetched->override_count, reasons);
 	fetch->mark[0] = '\0';
-	if (!list)
-		return rules;
-	overrides = fetch_read_overrides(list, reasons);
-	both = overrides ? rules_override(rules, overrides) : NULL;
-	rules_unref(overrides);
-	if (!both) {
-		reasons_add(reasons, "overrides: out of memory");
-		return rules;
-	}
-	rules_unref(rules);
-	if (list->element[0]->type == REDIS_REPLY_STRING)
-		snprintf(fetch->mark, sizeof(fetch->mark), "%s",
-		    list->element[0]->str);
-	return both;
+	if (list && rules_has_overrides(fetched->rules))
+		snprintf(fetch->mark, sizeof(fetch->mark), "%s", fetched->mark);
+}
+
+static void
+fetch_give(struct fetch *fetch, const redisReply *reply, struct rules *rules,
+    const struct rules_line *lines, struct reasons *reasons)
+{
+	struct fetched fetched = {.result = FETCH_SET,
+	    .digest = reply->element[0]->str,
+	    .rules = rules,
+	    .lines = lines,
+	    .count = fetch_count(reply),
+	    .number = fetch_number(reply),
+	    .reasons = reasons};
+
+	fetch_override(fetch, fetch_overrides(reply), &fetched, reasons);
+	rules_set_digest(fetched.rules, fetched.digest);
+	fetch_finish(fetch, &fetched);
 }
 
 static void
@@ -235,10 +220,7 @@ fetch_read_set(struct fetch *fetch, const redisReply *reply,
 		fetch_reject(fetch, digest, &reasons);
 		return;
 	}
-	rules = fetch_override(fetch, reply, rules, &reasons);
-	rules_set_digest(rules, digest);
-	fetch_finish(fetch, &(struct fetched){FETCH_SET, digest, rules, lines,
-				count, fetch_number(reply), &reasons});
+	fetch_give(fetch, reply, rules, lines, &reasons);
 }
 
 static bool

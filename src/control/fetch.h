@@ -9,6 +9,7 @@
 
 #include "base/attr.h"
 #include "control/subscriber.h"
+#include "limit/override.h"
 #include "limit/rules_text.h"
 
 #include <stddef.h>
@@ -31,6 +32,13 @@ struct fetched {
 	const struct rules_line *lines; /* SET: its members */
 	size_t count;
 	int64_t number; /* SET: its number in the history; 0: not known */
+
+	/* SET: the overrides in front of them, and what tells them from
+	 * others; "none" */
+	const struct override_line *overrides;
+	size_t override_count;
+	const char *mark;
+
 	const struct reasons *reasons; /* WRONG: all that is; SET: what may
 					* be a mistake */
 };

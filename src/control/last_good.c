@@ -1,13 +1,15 @@
 /*
- * Job: holds the text of a file until it is on disk, and reads that file.
- * Invariant: the file is never half old and half new.
+ * Job: holds the texts of two files until they are on disk, and reads them.
+ * Invariant: a file is never half old and half new.
  * Heart: last_good_save().
  */
 #include "control/last_good.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "control/saved_overrides.h"
 #include "limit/turnstile.h"
 
 #include <errno.h>
@@ -20,14 +22,20 @@
 #define PATH_LEN   4200
 #define DIGEST_LEN 48
 
-struct last_good {
-	const char *dir;
+/* One of the files. */
+struct saved_file {
+	const char *name; /* in the folder; says what it has, too */
 	char saved_digest[DIGEST_LEN];
 
-	struct buf unsaved; /* the file's new text, if it holds one */
+	struct buf unsaved; /* its new text, if it holds one; "": no file */
 	char digest[DIGEST_LEN];
 	bool holds;
 	bool failed; /* the last attempt did */
+};
+
+struct last_good {
+	const char *dir;
+	struct saved_file limits, overrides;
 };
 
 static void
@@ -68,14 +76,15 @@ last_good_sync_folder(const char *dir)
 
 /* Return 0, or -1 with errno. */
 static int
-last_good_save(const struct last_good *last_good)
+last_good_replace(const struct last_good *last_good,
+    const struct saved_file *file, const char *path)
 {
-	char path[PATH_LEN], new_path[PATH_LEN];
+	char name[100], new_path[PATH_LEN];
 	int error;
 
-	last_good_path_of(path, last_good->dir, "limits");
-	last_good_path_of(new_path, last_good->dir, "limits.new");
-	if (last_good_write_file(new_path, &last_good->unsaved) == 0 &&
+	snprintf(name, sizeof(name), "%s.new", file->name);
+	last_good_path_of(new_path, last_good->dir, name);
+	if (last_good_write_file(new_path, &file->unsaved) == 0 &&
 	    rename(new_path, path) == 0)
 		return last_good_sync_folder(last_good->dir);
 	error = errno;
@@ -84,11 +93,53 @@ last_good_save(const struct last_good *last_good)
 	return -1;
 }
 
-static void
-last_good_release(struct last_good *last_good)
+static int
+last_good_remove(const struct last_good *last_good, const char *path)
 {
-	buf_free(&last_good->unsaved);
-	last_good->holds = false;
+	if (unlink(path) == 0)
+		return last_good_sync_folder(last_good->dir);
+	return errno == ENOENT ? 0 : -1;
+}
+
+/* The same. */
+static int
+last_good_save(const struct last_good *last_good, const struct saved_file *file)
+{
+	char path[PATH_LEN];
+
+	last_good_path_of(path, last_good->dir, file->name);
+	return buf_len(&file->unsaved) == 0 && file == &last_good->overrides
+		   ? last_good_remove(last_good, path)
+		   : last_good_replace(last_good, file, path);
+}
+
+static void
+last_good_release(struct saved_file *file)
+{
+	buf_free(&file->unsaved);
+	file->holds = false;
+}
+
+/* Hold a new text, unless that of this digest is saved.  Return its buffer, or
+ * NULL. */
+static struct buf *
+last_good_hold(struct saved_file *file, const char *digest)
+{
+	last_good_release(file);
+	if (strcmp(file->saved_digest, digest) == 0)
+		return NULL;
+	snprintf(file->digest, sizeof(file->digest), "%s", digest);
+	file->holds = true;
+	return &file->unsaved;
+}
+
+static void
+last_good_lack_memory(
+    const struct last_good *last_good, struct saved_file *file)
+{
+	log_warning(
+	    "%s not saved in %s: out of memory", file->name, last_good->dir);
+	last_good_release(file);
 }
 
 /* Append a limit as a line.  What Turnstile writes is no line, and is saved as
@@ -112,41 +163,55 @@ void
 last_good_set(struct last_good *last_good, const char *digest,
     const struct rules_line *lines, size_t count)
 {
-	struct buf *text = &last_good->unsaved;
+	struct buf *text = last_good_hold(&last_good->limits, digest);
 
-	last_good_release(last_good);
-	if (strcmp(last_good->saved_digest, digest) == 0)
-		return;
-	snprintf(last_good->digest, sizeof(last_good->digest), "%s", digest);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; text && i < count; i++)
 		if (last_good_add(text, &lines[i]) == -1) {
-			log_warning("limits not saved in %s: out of memory",
-			    last_good->dir);
-			last_good_release(last_good);
+			last_good_lack_memory(last_good, &last_good->limits);
 			return;
 		}
-	last_good->holds = true;
+}
+
+void
+last_good_set_overrides(struct last_good *last_good, const char *mark,
+    const struct override_line *lines, size_t count)
+{
+	struct buf *text = last_good_hold(&last_good->overrides, mark);
+
+	if (text && count > 0 &&
+	    saved_overrides_write(
+		text, clock_us() + clock_shift_us(), lines, count) == -1)
+		last_good_lack_memory(last_good, &last_good->overrides);
+}
+
+static bool
+last_good_flush_file(const struct last_good *last_good, struct saved_file *file)
+{
+	if (!file->holds)
+		return true;
+	if (last_good_save(last_good, file) == -1) {
+		if (!file->failed)
+			log_warning("%s not saved in %s: %m; retrying at "
+				    "each poll",
+			    file->name, last_good->dir);
+		file->failed = true;
+		return false;
+	}
+	if (file->failed)
+		log_info("%s saved in %s", file->name, last_good->dir);
+	file->failed = false;
+	strcpy(file->saved_digest, file->digest);
+	last_good_release(file);
+	return true;
 }
 
 bool
 last_good_flush(struct last_good *last_good)
 {
-	if (!last_good->holds)
-		return true;
-	if (last_good_save(last_good) == -1) {
-		if (!last_good->failed)
-			log_warning("limits not saved in %s: %m; retrying at "
-				    "each poll",
-			    last_good->dir);
-		last_good->failed = true;
-		return false;
-	}
-	if (last_good->failed)
-		log_info("limits saved in %s", last_good->dir);
-	last_good->failed = false;
-	strcpy(last_good->saved_digest, last_good->digest);
-	last_good_release(last_good);
-	return true;
+	bool limits = last_good_flush_file(last_good, &last_good->limits);
+	bool overrides = last_good_flush_file(last_good, &last_good->overrides);
+
+	return limits && overrides;
 }
 
 struct last_good *
@@ -154,8 +219,11 @@ last_good_new(const char *dir)
 {
 	struct last_good *last_good = calloc(1, sizeof(*last_good));
 
-	if (last_good)
-		last_good->dir = dir;
+	if (!last_good)
+		return NULL;
+	last_good->dir = dir;
+	last_good->limits = (struct saved_file){.name = "limits"};
+	last_good->overrides = (struct saved_file){.name = "overrides"};
 	return last_good;
 }
 
@@ -164,7 +232,8 @@ last_good_free(struct last_good *last_good)
 {
 	if (!last_good)
 		return;
-	buf_free(&last_good->unsaved);
+	last_good_release(&last_good->limits);
+	last_good_release(&last_good->overrides);
 	free(last_good);
 }
 
@@ -204,6 +273,30 @@ last_good_load(const char *dir, struct reasons *reasons)
 	else
 		reasons_set(reasons, "%.300s: %s", path, file_error(errno));
 	free(lines);
+	free(text);
+	return rules;
+}
+
+struct rules *
+last_good_override(
+    const char *dir, struct rules *rules, struct reasons *reasons)
+{
+	struct override_line lines[OVERRIDES_MAX];
+	char path[PATH_LEN];
+	size_t len, count;
+	char *text;
+
+	last_good_path_of(path, dir, "overrides");
+	text = file_read(path, &len);
+	if (!text && errno == ENOENT)
+		return rules;
+	if (!text)
+		reasons_add(reasons, "%.300s: %s", path, file_error(errno));
+	else if (saved_overrides_read(text, len, clock_us() + clock_shift_us(),
+		     lines, &count) == -1)
+		reasons_add(reasons, "%.300s: not what was saved", path);
+	else
+		rules = rules_override_lines(rules, lines, count, reasons);
 	free(text);
 	return rules;
 }

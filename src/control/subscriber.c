@@ -138,9 +138,12 @@ subscriber_take_set(
 	subscriber->set_rules(fetched->rules, &changes, subscriber->arg);
 	reasons_log_warnings(fetched->reasons);
 	subscriber_log_set(subscriber, fetched, &changes);
-	if (subscriber->last_good)
-		last_good_set(subscriber->last_good, fetched->digest,
-		    fetched->lines, fetched->count);
+	if (!subscriber->last_good)
+		return;
+	last_good_set(subscriber->last_good, fetched->digest, fetched->lines,
+	    fetched->count);
+	last_good_set_overrides(subscriber->last_good, fetched->mark,
+	    fetched->overrides, fetched->override_count);
 }
 
 static void

@@ -54,7 +54,14 @@ limits_source_start_saved(const struct config *config, struct reasons *reasons)
 		if (!rules)
 			log_info("no saved limits: %s", reasons_first(reasons));
 	}
-	return rules ? rules : rules_from_lines("none", NULL, 0, reasons);
+	if (!rules)
+		rules = rules_from_lines("none", NULL, 0, reasons);
+	if (*dir && rules)
+		rules = last_good_override(dir, rules, reasons);
+	if (rules && rules_has_overrides(rules))
+		log_info("saved overrides in force: %zu",
+		    rules_override_count(rules));
+	return rules;
 }
 
 struct rules *

@@ -5,6 +5,7 @@
  */
 #include "limit/override.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "limit/word.h"
@@ -89,6 +90,16 @@ override_write_note(
 	    "%s until %s by %s: %s", parts->action, until, author, reason);
 }
 
+/* Or another byte that would break a line in a report. */
+static bool
+override_has_blank(const char *pattern, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)pattern[i] <= ' ' || pattern[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static int
 override_set_pattern(struct limit *limit, const char *pattern, size_t len,
     struct limit_error *error)
@@ -96,9 +107,10 @@ override_set_pattern(struct limit *limit, const char *pattern, size_t len,
 	char text[OVERRIDE_PATTERN_MAX + 1];
 
 	if (len == 0 || len > OVERRIDE_PATTERN_MAX || *pattern == '~' ||
-	    memchr(pattern, '\0', len))
-		return word_fail(error, "must be for a key or a glob of 1 to "
-					"255 bytes that does not start with ~");
+	    override_has_blank(pattern, len))
+		return word_fail(error,
+		    "must be for a key or a glob of 1 to 255 bytes without "
+		    "blanks that does not start with ~");
 	memcpy(text, pattern, len);
 	text[len] = '\0';
 	return limit_set(limit, "match", text, error);
@@ -121,7 +133,8 @@ override_finish(struct limit *limit, const struct override_parts *parts,
 		    OVERRIDE_TIMES_MAX, parts->action);
 	if (limit_finish(limit, error) == -1)
 		return -1;
-	snprintf(limit->name, sizeof(limit->name), "override.%s", action);
+	snprintf(
+	    limit->name, sizeof(limit->name), "override.%s", parts->action);
 	return 0;
 }
 
@@ -150,6 +163,14 @@ override_read(const char *pattern, size_t pattern_len, const char *value,
 	}
 	limit_free(limit);
 	return NULL;
+}
+
+int64_t
+override_left_us(const struct override *override)
+{
+	int64_t left_us = override->ends_us - clock_us();
+
+	return left_us > 0 ? left_us : 0;
 }
 
 static int64_t

@@ -30,6 +30,13 @@ struct override {
 	char note[OVERRIDE_NOTE_MAX]; /* "x10 until TIME by AUTHOR: REASON" */
 };
 
+/** One as it is in Redis, or was saved; borrowed. */
+struct override_line {
+	const char *pattern, *value;
+	size_t pattern_len, len;
+	int64_t left_us; /* until its end; below 0: that cannot be read */
+};
+
 /** Read an override as it is in Redis: its pattern, a key or a glob, and
  * "ACTION END AUTHOR\nREASON", END being seconds since the epoch.  It ends at
  * ${ends_us}.  Return it as a finished limit; NULL: it is none, with ${error}
@@ -37,6 +44,9 @@ struct override {
 struct limit *override_read(const char *pattern, size_t pattern_len,
     const char *value, size_t len, int64_t ends_us,
     struct limit_error *error) MUST_USE;
+
+/** How long it will be in force; 0: it has ended. */
+int64_t override_left_us(const struct override *override);
 
 /** Make ${to} what ${limit} is under an override: with ${times} the capacity,
  * at ${times} the rate, and the same buckets.  It owns nothing. */

@@ -13,6 +13,7 @@
 #define LIMIT_RULES_H
 
 #include "base/attr.h"
+#include "base/reasons.h"
 #include "limit/key.h"
 #include "limit/limit.h"
 #include "limit/routes.h"
@@ -30,8 +31,20 @@ struct rules *rules_new(void) MUST_USE;
 struct rules *rules_override(
     struct rules *base, struct rules *overrides) MUST_USE;
 
-/** How many overrides the set has. */
+/** The same, of ${count} overrides as text; takes the reference to ${base}.
+ * What is none is left out, with one of ${reasons}; without memory, all are. */
+struct override_line;
+struct rules *rules_override_lines(struct rules *base,
+    const struct override_line *lines, size_t count,
+    struct reasons *reasons) MUST_USE;
+
+/** Whether overrides are in front of it, were it none. */
+bool rules_has_overrides(const struct rules *rules);
+
+/** How many overrides the set has, and the one at place ${i}, in their order;
+ * some may have ended. */
 size_t rules_override_count(const struct rules *rules);
+const struct limit *rules_override_at(const struct rules *rules, size_t i);
 
 /** Append a limit, which the set takes over; the caller may still set words of
  * it.  Return 0, or -1 (out of memory: the limit stays the caller's). */
@@ -95,6 +108,10 @@ const char *rules_scratch_group(
 
 /** The override in force for ${key}, or NULL. */
 const struct limit *rules_find_override(const struct rules *rules,
+    const struct key *key, struct rules_scratch *scratch);
+
+/** The limit that ${key} would have without overrides, or NULL. */
+const struct limit *rules_match_limit(const struct rules *rules,
     const struct key *key, struct rules_scratch *scratch);
 
 /** The first limit that matches ${key}, or NULL. */

@@ -41,8 +41,4 @@ struct rules {
 /** Free a set that has a base: all but what is the base's. */
 void rules_free_overrides(struct rules *rules);
 
-/** The first limit that matches, without overrides; or NULL. */
-const struct limit *rules_match_limit(const struct rules *rules,
-    const struct key *key, struct rules_scratch *scratch);
-
 #endif

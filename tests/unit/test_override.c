@@ -41,6 +41,7 @@ START_TEST(an_override_is_a_limit_with_a_note)
 	ck_assert_str_eq(denies->override->note,
 	    "deny until 2025-11-27T13:26:40Z by ron@host: a night sale");
 	ck_assert_int_eq(times->override->times, 10);
+	ck_assert_str_eq(times->name, "override.x10");
 	limit_free(denies);
 	limit_free(times);
 }
@@ -52,7 +53,8 @@ START_TEST(what_is_no_override_is_refused)
 	    "deny x y\n", "deny -1 y\n", "deny 99999999999999 y\n",
 	    "maybe 1 y\n", "x0 1 y\n", "x1 1 y\n", "x1001 1 y\n", "x 1 y\n",
 	    "x2a 1 y\n", "allowallow 1 y\n", " 1 y\n"};
-	static const char *const patterns[] = {"", "~a"};
+	static const char *const patterns[] = {
+	    "", "~a", "a b", "a\nEND", "\x7f"};
 	struct limit_error error;
 	char large[OVERRIDE_VALUE_MAX + 2] = "deny 1 x\n";
 
@@ -166,6 +168,28 @@ START_TEST(an_override_that_ended_is_in_force_no_longer)
 }
 END_TEST
 
+START_TEST(behind_one_that_ended_another_one_counts)
+{
+	static const struct override_line lines[] = {
+	    {"login:ron", VALUE("allow"), 9, sizeof(VALUE("allow")) - 1, 0},
+	    {"mail:*", VALUE("deny"), 6, sizeof(VALUE("deny")) - 1, 1000000000},
+	    {"login:*", VALUE("deny"), 7, sizeof(VALUE("deny")) - 1,
+		1000000000}};
+	struct reasons reasons;
+	struct rules *rules;
+
+	reasons_clear(&reasons);
+	rules = rules_override_lines(
+	    base_of("[login]\nmatch = login:*\ncapacity = 5\nrate = 1/s\n"),
+	    lines, COUNT(lines), &reasons);
+	ck_assert_uint_eq(reasons.count, 0);
+	ck_assert_uint_eq(rules_override_count(rules), 3);
+	ck_assert_str_eq(match(rules, "login:ron")->name, "override.deny");
+	ck_assert_ptr_null(match(rules, "other:ron"));
+	rules_unref(rules);
+}
+END_TEST
+
 Suite *
 override_suite(void)
 {
@@ -176,6 +200,7 @@ override_suite(void)
 	tcase_add_test(tcase, what_is_no_override_is_refused);
 	tcase_add_test(tcase, overrides_are_in_front_of_all_limits);
 	tcase_add_test(tcase, an_override_that_ended_is_in_force_no_longer);
+	tcase_add_test(tcase, behind_one_that_ended_another_one_counts);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -36,6 +36,7 @@ enum needed_of {
 	OF_SCRIPT,   /* and its number of keys */
 	OF_BUCKETS,
 	OF_LIMITS,
+	OF_OVERRIDES,
 	OF_FLEET,
 	OF_ERRORS,
 	OF_CHANNEL,
@@ -72,10 +73,12 @@ static const struct needed of_fleet[] = {{"hset", OF_FLEET}, {"hdel", OF_FLEET},
     {"srem", OF_ERRORS}, {"subscribe", OF_CHANNEL},
     {"publish", OF_ERRORS_CHANNEL}, {"publish", OF_PONGS}, {0}};
 static const struct needed of_master[] = {{"ping", OF_OPTIONAL},
-    {"zrange", OF_LIMITS}, {"subscribe", OF_CHANNEL}, {0}};
+    {"zrange", OF_LIMITS}, {"hgetall", OF_OVERRIDES}, {"subscribe", OF_CHANNEL},
+    {0}};
 static const struct needed of_target[] = {{"ping", OF_OPTIONAL},
     {"watch", OF_LIMITS}, {"unwatch", OF_NOTHING}, {"zrange", OF_LIMITS},
     {"multi", OF_NOTHING}, {"zrem", OF_LIMITS}, {"zadd", OF_LIMITS},
+    {"hgetall", OF_OVERRIDES}, {"del", OF_OPTIONAL}, {"hset", OF_OVERRIDES},
     {"publish", OF_CHANNEL}, {"exec", OF_NOTHING}, {0}};
 static const struct needed of_planner[] = {{"get", OF_LIMITS},
     {"set", OF_LIMITS}, {"scan", OF_NOTHING}, {"hlen", OF_LIMITS},
@@ -381,11 +384,18 @@ rights_add_distributor(
     struct rights *rights, const struct distributor_options *options)
 {
 	struct rights_user *user = rights_take_daemon(rights, &options->master);
-	const struct names names = {{[OF_LIMITS] = options->limits_key,
-	    [OF_CHANNEL] = options->channel}};
+	char overrides[300];
+	const struct names names = {{
+	    [OF_LIMITS] = options->limits_key,
+	    [OF_OVERRIDES] = overrides,
+	    [OF_CHANNEL] = options->channel,
+	}};
 
+	snprintf(
+	    overrides, sizeof(overrides), "%s:overrides", options->limits_key);
 	rights_add_names(rights, user, "&", options->channel, "");
 	rights_add_names(rights, user, READ, options->limits_key, "");
+	rights_add_names(rights, user, READ, options->limits_key, ":overrides");
 	rights_add_database(rights, user, &options->master);
 	rights_add_commands(rights, user, of_master, &names);
 	for (size_t i = 0; i < options->target_count; i++) {
@@ -394,6 +404,8 @@ rights_add_distributor(
 		user = rights_take_daemon(rights, link);
 		rights_add_names(rights, user, "&", options->channel, "");
 		rights_add_names(rights, user, BOTH, options->limits_key, "");
+		rights_add_names(
+		    rights, user, BOTH, options->limits_key, ":overrides");
 		rights_add_database(rights, user, link);
 		rights_add_commands(rights, user, of_target, &names);
 	}

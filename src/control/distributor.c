@@ -1,9 +1,9 @@
 /*
  * Job: reads the master after each message, poll and reconnect, and hands its
- * members, with the strongest notice, to every target.
+ * members and overrides, with the strongest notice, to every target.
  * Invariant: a read starts after every event that may have changed the key; a
  * notice is forgotten only when a read that started after it succeeded.
- * Heart: distributor_read_master() and distributor_on_read().
+ * Heart: distributor_read_master() and distributor_finish_read().
  */
 #include "control/distributor.h"
 
@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "control/message.h"
+#include "limit/override.h"
 #include "redis/subscription.h"
 #include "net/timer.h"
 #include "redis/reply.h"
@@ -21,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define KEY_SIZE 300
+
 /*
  *   DOWN --> IDLE <--> READING
  *    ^________|___________|
@@ -28,7 +31,7 @@
 #define DISTRIBUTOR_STATES(X)                                                  \
 	X(DOWN) /* the link to the master is */                                \
 	X(IDLE)                                                                \
-	X(READING) /* ZRANGE is in flight */
+	X(READING) /* ZRANGE, or then HGETALL, is in flight */
 
 enum distributor_state {
 #define X(name) DISTRIBUTOR_##name,
@@ -55,11 +58,15 @@ struct distributor {
 	bool reread;           /* read it, once that is possible */
 	struct notice pending; /* of the messages since the last read began */
 	struct notice reading; /* of those before it */
-	struct log_limiter limiter;         /* of warnings about its limits */
-	struct log_limiter message_limiter; /* of warnings about messages */
+	struct members *found; /* just now; NULL: none that is to be copied */
+	struct log_limiter limiter;           /* of warnings about its limits */
+	struct log_limiter overrides_limiter; /* about its overrides */
+	struct log_limiter message_limiter;   /* of warnings about messages */
 
 	/* the targets */
-	struct members *members; /* as last read; NULL: never */
+	struct members *members;   /* as last read; NULL: never */
+	struct members *overrides; /* the same */
+	char overrides_key[KEY_SIZE];
 	struct target **targets;
 };
 
@@ -81,8 +88,8 @@ distributor_update_targets(
 	if (!distributor->members)
 		return;
 	for (size_t i = 0; i < distributor->options->target_count; i++)
-		target_update(
-		    distributor->targets[i], distributor->members, notice);
+		target_update(distributor->targets[i], distributor->members,
+		    distributor->overrides, notice);
 }
 
 static void
@@ -142,23 +149,111 @@ distributor_restore_notice(struct distributor *distributor)
 
 static void distributor_read_master(struct distributor *distributor);
 
+/* Put what was read, or NULL, in the place of what was known; takes the
+ * reference. */
 static void
-distributor_on_read(const redisReply *reply, void *arg)
+distributor_replace(struct members **known, struct members *found)
+{
+	if (!found)
+		return;
+	members_unref(*known);
+	*known = found;
+}
+
+/* The members were read, and the overrides, or NULL: the targets keep theirs.
+ */
+static void
+distributor_finish_read(
+    struct distributor *distributor, struct members *overrides)
+{
+	distributor_set_state(distributor, DISTRIBUTOR_IDLE);
+	distributor_replace(&distributor->members, distributor->found);
+	distributor_replace(&distributor->overrides, overrides);
+	distributor->found = NULL;
+	distributor_update_targets(distributor, &distributor->reading);
+}
+
+static void
+distributor_warn_overrides(struct distributor *distributor, const char *reason)
+{
+	char text[160];
+
+	log_limited(&distributor->overrides_limiter, LOG_LEVEL_WARNING,
+	    "master: overrides not copied: key '%s': %s; the targets keep "
+	    "theirs",
+	    distributor->overrides_key,
+	    log_escape(text, sizeof(text), reason, strlen(reason)));
+}
+
+/* Make a list of the master's overrides, or NULL: they must not be copied. */
+static struct members *
+distributor_take_overrides(
+    struct distributor *distributor, const redisReply *reply)
+{
+	struct members *overrides = NULL;
+
+	if (reply->type == REDIS_REPLY_ERROR)
+		distributor_warn_overrides(distributor, reply->str);
+	else if (reply->elements > 2 * OVERRIDES_MAX)
+		distributor_warn_overrides(distributor, "too many");
+	else if (!(overrides = members_new(reply)))
+		distributor_warn_overrides(distributor, strerror(errno));
+	return overrides;
+}
+
+static void
+distributor_on_overrides(const redisReply *reply, void *arg)
 {
 	struct distributor *distributor = arg;
-	struct members *members;
 
 	if (!reply)
 		return; /* distributor_on_down() follows */
-	distributor_set_state(distributor, DISTRIBUTOR_IDLE);
-	members = distributor_take_members(distributor, reply);
-	if (members) {
-		members_unref(distributor->members);
-		distributor->members = members;
-	} else {
-		distributor_restore_notice(distributor);
+	distributor_finish_read(
+	    distributor, distributor_take_overrides(distributor, reply));
+	if (distributor->reread)
+		distributor_read_master(distributor);
+}
+
+/* Queue the command.  If it cannot be, the link goes down. */
+static void
+distributor_call(struct distributor *distributor, link_done *done)
+{
+	const struct link_options *options = &distributor->options->master;
+
+	if (link_call(distributor->link, &distributor->command,
+		clock_us() + options->socket_timeout_us, done,
+		distributor) == 0)
+		link_flush(distributor->link);
+	else
+		link_drop(distributor->link, strerror(ENOMEM));
+}
+
+/* Only once the limits have come: were the overrides too large a reply, the
+ * link would go down. */
+static void
+distributor_read_overrides(struct distributor *distributor)
+{
+	command_start(&distributor->command, 2);
+	command_add_text(&distributor->command, "HGETALL");
+	command_add_text(&distributor->command, distributor->overrides_key);
+	distributor_call(distributor, distributor_on_overrides);
+}
+
+/* Where an accident emptied the master, its overrides are not copied either. */
+static void
+distributor_on_members(const redisReply *reply, void *arg)
+{
+	struct distributor *distributor = arg;
+
+	if (!reply)
+		return; /* distributor_on_down() follows */
+	distributor->found = distributor_take_members(distributor, reply);
+	if (distributor->found) {
+		distributor_read_overrides(distributor);
+		return;
 	}
-	distributor_update_targets(distributor, &distributor->reading);
+	distributor_restore_notice(distributor);
+	distributor_finish_read(distributor, NULL);
 	if (reply_is_wrong_server(reply))
 		link_drop(distributor->link, reply->str);
 	else if (distributor->reread)
@@ -170,28 +265,20 @@ distributor_on_read(const redisReply *reply, void *arg)
 static void
 distributor_read_master(struct distributor *distributor)
 {
-	struct command *command = &distributor->command;
-	const struct link_options *options = &distributor->options->master;
-
 	distributor->reread = true;
 	if (distributor->state != DISTRIBUTOR_IDLE)
 		return;
-	command_start(command, 4);
-	command_add_text(command, "ZRANGE");
-	command_add_text(command, distributor->options->limits_key);
-	command_add_text(command, "0");
-	command_add_text(command, "-1");
-	if (link_call(distributor->link, command,
-		clock_us() + options->socket_timeout_us, distributor_on_read,
-		distributor) == -1) {
-		link_drop(distributor->link, strerror(ENOMEM));
-		return;
-	}
 	distributor->reread = false;
 	distributor_set_state(distributor, DISTRIBUTOR_READING);
 	distributor->reading = distributor->pending;
 	distributor->pending = (struct notice){0};
-	link_flush(distributor->link);
+	command_start(&distributor->command, 4);
+	command_add_text(&distributor->command, "ZRANGE");
+	command_add_text(
+	    &distributor->command, distributor->options->limits_key);
+	command_add_text(&distributor->command, "0");
+	command_add_text(&distributor->command, "-1");
+	distributor_call(distributor, distributor_on_members);
 }
 
 static void
@@ -208,7 +295,11 @@ distributor_on_down(void *arg)
 {
 	struct distributor *distributor = arg;
 
-	if (distributor->state == DISTRIBUTOR_READING) {
+	if (distributor->found) {
+		distributor_warn_overrides(
+		    distributor, "no reply, or one too large");
+		distributor_finish_read(distributor, NULL);
+	} else if (distributor->state == DISTRIBUTOR_READING) {
 		distributor_warn(
 		    distributor, "was not read: no reply, or one too large");
 		distributor_restore_notice(distributor);
@@ -358,11 +449,14 @@ distributor_new(struct loop *loop, struct dialer *dialer,
 	if (!distributor)
 		return NULL;
 	distributor->options = options;
+	snprintf(distributor->overrides_key, sizeof(distributor->overrides_key),
+	    "%s:overrides", options->limits_key);
 	distributor->common = (struct target_common){
 	    .loop = loop,
 	    .dialer = dialer,
 	    .channel = options->channel,
 	    .limits_key = options->limits_key,
+	    .overrides_key = distributor->overrides_key,
 	    .plain = notice_plain(options->reload_spread_us),
 	};
 	timer_init(&distributor->poll, loop, distributor_on_poll, distributor);
@@ -397,6 +491,8 @@ distributor_free(struct distributor *distributor)
 	}
 	free(distributor->targets);
 	members_unref(distributor->members);
+	members_unref(distributor->overrides);
+	members_unref(distributor->found);
 	command_free(&distributor->command);
 	free(distributor);
 }

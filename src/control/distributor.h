@@ -1,17 +1,19 @@
 /**
- * distributor: copies the limits of one server, the master, to others, the
- * targets, and forwards control messages.
+ * distributor: copies the limits and the overrides of one server, the master,
+ * to others, the targets, and forwards control messages.
  *
  * Subscribes to the master's control channel.  After a reload message it copies
- * the key of limits to every target, in a transaction that watches the key, and
+ * the keys of both to every target, in a transaction that watches them, and
  * publishes the reload message there, with its spread.  It copies at once even
  * if the reload has a spread, which is for the daemons that follow the target.
  * It forwards any other message.  The meaning of the members does not matter
  * here.  A target that is down does not delay the others; it gets the current
  * set when it is back.
  *
- * A key that is empty or missing is not copied: an accident on one server must
- * not spread to all.
+ * Limits that are empty or missing are not copied, and then no overrides are:
+ * an accident on one server must not spread to all.  Overrides that cannot be
+ * read keep no limits back.  Those that are copied end by the clock of their
+ * server.
  */
 #ifndef CONTROL_DISTRIBUTOR_H
 #define CONTROL_DISTRIBUTOR_H

@@ -168,3 +168,25 @@ members_equal(const struct members *members, const redisReply *reply)
 	}
 	return true;
 }
+
+/* Whether the hash has this field with this value. */
+static bool
+members_has_field(const struct members *hash, const struct member pair[2])
+{
+	for (size_t i = 0; i + 1 < hash->count; i += 2)
+		if (members_compare(&hash->items[i], &pair[0]) == 0)
+			return members_compare(&hash->items[i + 1], &pair[1]) ==
+			       0;
+	return false;
+}
+
+bool
+members_equal_hash(const struct members *a, const struct members *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i + 1 < a->count; i += 2)
+		if (!members_has_field(b, &a->items[i]))
+			return false;
+	return true;
+}

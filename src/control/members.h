@@ -1,6 +1,6 @@
 /**
  * members: the members of a sorted set of limits, as bytes, in the order of
- * their scores.
+ * their scores; or the fields and values of a hash, of overrides.
  *
  * Their meaning does not matter here.  A list is immutable, so that all targets
  * share the master's.  One thread.  Does no I/O.
@@ -30,7 +30,8 @@ struct member {
 
 struct members;
 
-/** Make a list, with one reference, of a reply to ZRANGE without scores.  NULL
+/** Make a list, with one reference, of a reply to ZRANGE without scores, or to
+ * HGETALL.  NULL
  * with errno: EINVAL (not such a reply), EFBIG, ENOMEM. */
 struct members *members_new(const redisReply *reply) MUST_USE;
 
@@ -51,5 +52,9 @@ bool members_is_reply(const redisReply *reply);
 /** Whether such a reply lists exactly these members, in this order, with the
  * scores 10, 20, 30... */
 bool members_equal(const struct members *members, const redisReply *reply);
+
+/** Whether two lists, each of a hash, have the same fields with the same
+ * values, in whatever order. */
+bool members_equal_hash(const struct members *a, const struct members *b);
 
 #endif

@@ -1,13 +1,12 @@
 /*
- * Job: makes one server have the members: WATCH, ZRANGE, and MULTI to EXEC.
+ * Job: makes one server have the members, and the overrides: WATCH, HGETALL,
+ * ZRANGE, and MULTI to EXEC.
  * Invariant: a notice is forgotten only after the server has acknowledged it,
- * or one at least as strong. Heart: target_copy().
+ * or one at least as strong. Heart: target_on_read().
  */
-#include "control/target.h"
+#include "control/target_internal.h"
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "control/forwards.h"
 #include "redis/reply.h"
 
 #include <errno.h>
@@ -15,67 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Another client may write to the key during a copy: so many times in a row the
- * target tries again at once, then only at the next update. */
+/* Another client may write to the keys during a copy: so many times in a row
+ * the target tries again at once, then only at the next update. */
 #define CONFLICTS_MAX 10
-
-/*
- *   DOWN --> IDLE <--> READING --> COPYING --> IDLE
- *    ^________|___________|___________|
- */
-#define TARGET_STATES(X)                                                       \
-	X(DOWN)                                                                \
-	X(IDLE)                                                                \
-	X(READING) /* WATCH and ZRANGE are in flight */                        \
-	X(COPYING) /* MULTI to EXEC are in flight */
-
-enum target_state {
-#define X(name) TARGET_##name,
-	TARGET_STATES(X)
-#undef X
-};
 
 static const char *const target_state_names[] = {
 #define X(name) #name,
     TARGET_STATES(X)
 #undef X
-};
-
-struct target_counts {
-	uint64_t copies;
-	uint64_t unchanged; /* times that it had the members already */
-	uint64_t failures;
-	uint64_t forwarded; /* messages, other than reloads (forwards.h) */
-	uint64_t lost;
-};
-
-struct target {
-	const struct target_common *common;
-	const struct target_options *options;
-	struct link *link;
-	struct command command; /* reused, for its memory */
-	enum target_state state;
-
-	/* what the server is to have, and to publish */
-	struct members *members; /* NULL: not known yet */
-	struct notice pending;
-	bool must_announce; /* even if the members are no news */
-
-	/* what it has published for its members */
-	struct notice announcing;   /* not acknowledged yet */
-	int64_t announced_until_us; /* when all daemons will have reloaded */
-
-	/* what is in flight */
-	bool reread;             /* read once more after the copy */
-	size_t adding, removing; /* members, by the copy */
-	char error[160];         /* of several replies, the first, or "" */
-	bool wrong_server;       /* that error says so */
-	unsigned conflicts;      /* in a row */
-
-	struct forwards forwards;
-	struct target_counts counts, reported;
-	struct log_limiter limiter; /* of failures in the log */
-	bool behind;                /* failed, and not up to date since */
 };
 
 static void
@@ -104,9 +50,7 @@ target_postpone(struct target *target)
 	target->must_announce |= !notice_is_none(&target->pending);
 }
 
-/* Start a command of ${count} arguments: its verb, and a key, channel or
- * NULL. */
-static struct command *
+struct command *
 target_start(
     struct target *target, size_t count, const char *verb, const char *name)
 {
@@ -117,8 +61,7 @@ target_start(
 	return &target->command;
 }
 
-/* Queue the command.  Return 0, or -1: the link is down. */
-static int
+int
 target_call(struct target *target, link_done *done)
 {
 	int64_t deadline_us =
@@ -151,9 +94,7 @@ target_on_step(const redisReply *reply, void *arg)
 		target_note_error(arg, reply);
 }
 
-/* Queue one command of several.  If that fails, the last command's reply or
- * target_on_down() shows it. */
-static void
+void
 target_step(struct target *target)
 {
 	if (target_call(target, target_on_step) == -1)
@@ -187,8 +128,7 @@ target_on_announced(const redisReply *reply, void *arg)
 		target_fail(target, "PUBLISH failed");
 }
 
-/* Start to PUBLISH the pending notice, or the plain one. */
-static void
+void
 target_start_publish(struct target *target)
 {
 	const struct notice *notice = notice_is_none(&target->pending)
@@ -225,6 +165,18 @@ target_finish(struct target *target)
 static void target_read(struct target *target);
 
 static void
+target_log_copy(const struct target *target)
+{
+	if (target->adding > 0)
+		log_info("target %s: copied %zu limits, removed %zu",
+		    target->options->name, target->adding, target->removing);
+	if (target->copies_overrides)
+		log_info("target %s: copied %zu overrides",
+		    target->options->name,
+		    members_count(target->overrides) / 2);
+}
+
+static void
 target_on_copied(const redisReply *reply, void *arg)
 {
 	struct target *target = arg;
@@ -241,8 +193,7 @@ target_on_copied(const redisReply *reply, void *arg)
 	} else if (reply->type == REDIS_REPLY_ARRAY) {
 		target->counts.copies++;
 		target->announcing = (struct notice){0};
-		log_info("target %s: copied %zu limits, removed %zu",
-		    target->options->name, target->adding, target->removing);
+		target_log_copy(target);
 		target_finish(target);
 	} else if (++target->conflicts == CONFLICTS_MAX) {
 		target_give_up(target, "another client keeps changing the key");
@@ -253,68 +204,6 @@ target_on_copied(const redisReply *reply, void *arg)
 	}
 	if (reread)
 		target_read(target);
-}
-
-static void
-target_add_removal(struct target *target, const redisReply *found)
-{
-	target_start(
-	    target, 2 + target->removing, "ZREM", target->common->limits_key);
-	for (size_t i = 0; i < found->elements; i += 2) {
-		const redisReply *member = found->element[i];
-
-		if (!members_has(target->members, member->str, member->len))
-			command_add(&target->command, member->str, member->len);
-	}
-	target_step(target);
-}
-
-static void
-target_add_members(struct target *target)
-{
-	target_start(
-	    target, 2 + 2 * target->adding, "ZADD", target->common->limits_key);
-	for (size_t i = 0; i < target->adding; i++) {
-		const struct member *member = members_at(target->members, i);
-
-		command_add_int(
-		    &target->command, (int64_t)(i + 1) * MEMBERS_SCORE_STEP);
-		command_add(&target->command, member->bytes, member->len);
-	}
-	target_step(target);
-}
-
-static size_t
-target_count_unwanted(const struct target *target, const redisReply *found)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < found->elements; i += 2)
-		count += !members_has(target->members, found->element[i]->str,
-		    found->element[i]->len);
-	return count;
-}
-
-/* In one transaction, replace the members that the server has by those that it
- * is to have, and publish the notice: a daemon that receives it finds the new
- * set. */
-static void
-target_copy(struct target *target, const redisReply *found)
-{
-	target->adding = members_count(target->members);
-	target->removing = target_count_unwanted(target, found);
-	target_set_state(target, TARGET_COPYING);
-
-	target_start(target, 1, "MULTI", NULL);
-	target_step(target);
-	if (target->removing > 0)
-		target_add_removal(target, found);
-	target_add_members(target);
-	target_start_publish(target);
-	target_step(target);
-	target_start(target, 1, "EXEC", NULL);
-	if (target_call(target, target_on_copied) == 0)
-		link_flush(target->link);
 }
 
 /* Whether the pending notice would have daemons reload before those did that
@@ -344,6 +233,55 @@ target_on_unchanged(struct target *target)
 }
 
 static void
+target_forget_found(struct target *target)
+{
+	members_unref(target->found);
+	target->found = NULL;
+}
+
+/* Overrides that cannot be read must not keep limits from the server. */
+static void
+target_on_overrides(const redisReply *found, void *arg)
+{
+	struct target *target = arg;
+	char error[160];
+
+	if (!found)
+		return;
+	target->found = members_new(found);
+	if (target->found || !target->overrides)
+		return;
+	log_limited(&target->overrides_limiter, LOG_LEVEL_WARNING,
+	    "target %s: overrides not copied: %s", target->options->name,
+	    found->type == REDIS_REPLY_ERROR
+		? log_escape(error, sizeof(error), found->str, found->len)
+		: strerror(errno));
+}
+
+/* What is wrong, the reply to the next command shows. */
+static void
+target_on_overrides_watched(const redisReply *reply, void *arg)
+{
+	(void)reply;
+	(void)arg;
+}
+
+static void
+target_read_overrides(struct target *target)
+{
+	const char *key = target->common->overrides_key;
+
+	target_forget_found(target);
+	target_start(target, 2, "WATCH", key);
+	if (target_call(target, target_on_overrides_watched) == -1)
+		return;
+	target_start(target, 2, "HGETALL", key);
+	if (target_call(target, target_on_overrides) == -1)
+		log_debug("target %s: a command was not queued",
+		    target->options->name);
+}
+
+static void
 target_on_read(const redisReply *found, void *arg)
 {
 	struct target *target = arg;
@@ -352,8 +290,9 @@ target_on_read(const redisReply *found, void *arg)
 		return; /* target_on_down() follows */
 	target_note_error(target, found);
 	if (!*target->error && members_is_reply(found) &&
-	    !members_equal(target->members, found)) {
-		target_copy(target, found);
+	    target_copy_is_due(target, found)) {
+		target_set_state(target, TARGET_COPYING);
+		target_copy(target, found, target_on_copied);
 		return;
 	}
 	target_start(target, 1, "UNWATCH", NULL);
@@ -381,6 +320,7 @@ target_read(struct target *target)
 
 	target_start(target, 2, "WATCH", target->common->limits_key);
 	target_step(target);
+	target_read_overrides(target);
 	target_start(target, 5, "ZRANGE", target->common->limits_key);
 	command_add_text(&target->command, "0");
 	command_add_text(&target->command, "-1");
@@ -444,18 +384,24 @@ target_free(struct target *target)
 		return;
 	link_free(target->link);
 	members_unref(target->members);
+	members_unref(target->overrides);
+	members_unref(target->found);
 	forwards_free(&target->forwards);
 	command_free(&target->command);
 	free(target);
 }
 
 void
-target_update(
-    struct target *target, struct members *members, const struct notice *notice)
+target_update(struct target *target, struct members *members,
+    struct members *overrides, const struct notice *notice)
 {
 	members_ref(members);
 	members_unref(target->members);
 	target->members = members;
+	if (overrides)
+		members_ref(overrides);
+	members_unref(target->overrides);
+	target->overrides = overrides;
 	notice_add(&target->pending, notice);
 	/* A read in flight is compared with the new members. */
 	target->reread = target->state == TARGET_COPYING;

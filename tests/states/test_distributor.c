@@ -21,7 +21,13 @@
 #define SECOND_TARGET "[slave:two]\nhost = two\n"
 
 /* What a target reads, and by what it forgets that it did. */
-#define READS "WATCH limits, ZRANGE limits 0 -1 WITHSCORES"
+#define READS                                                                  \
+	"WATCH limits, WATCH limits:overrides, HGETALL limits:overrides, "     \
+	"ZRANGE limits 0 -1 WITHSCORES"
+
+/* And the master. */
+#define READS_LIMITS    "ZRANGE limits 0 -1"
+#define READS_OVERRIDES "HGETALL limits:overrides"
 
 static const struct loop_events no_events;
 static struct config *config;
@@ -71,11 +77,11 @@ publish(const char *message)
 	    strlen(message), message);
 }
 
-/* Reply with a list of words. */
+/* Write a list of words. */
 static void
-say_list(struct peer *peer, const char *words)
+write_list(struct peer *peer, const char *words)
 {
-	char text[1000], head[20];
+	char text[4000], head[20];
 	size_t len = 0;
 	int count = 0;
 
@@ -90,24 +96,51 @@ say_list(struct peer *peer, const char *words)
 	text[len] = '\0';
 	sprintf(head, "*%d\r\n", count);
 	peer_write(peer, head, strlen(head));
-	peer_say(peer, "%s", text);
+	peer_write(peer, text, len);
 }
 
-/* The master has these members. */
+/* The master has these members, and these overrides and their values. */
+static void
+master_has_both(const char *members, const char *overrides)
+{
+	ck_assert_str_eq(peer_commands(master), READS_LIMITS);
+	write_list(master, members);
+	fake_run();
+	if (*members == '\0')
+		return; /* it is not asked for overrides then */
+	ck_assert_str_eq(peer_commands(master), READS_OVERRIDES);
+	write_list(master, overrides);
+	fake_run();
+}
+
 static void
 master_has(const char *members)
 {
-	ck_assert_str_eq(peer_commands(master), "ZRANGE limits 0 -1");
-	say_list(master, members);
+	master_has_both(members, "");
 }
 
-/* The target looks, and has these members with their scores. */
+/* The target replies: it has these members with their scores, and these
+ * overrides. */
+static void
+target_says(struct peer *target, const char *members, const char *overrides)
+{
+	peer_write(target, "+OK\r\n+OK\r\n", 10);
+	write_list(target, overrides);
+	write_list(target, members);
+	fake_run();
+}
+
+static void
+target_has_both(struct peer *target, const char *members, const char *overrides)
+{
+	ck_assert_str_eq(peer_commands(target), READS);
+	target_says(target, members, overrides);
+}
+
 static void
 target_has(struct peer *target, const char *members)
 {
-	ck_assert_str_eq(peer_commands(target), READS);
-	peer_write(target, "+OK\r\n", 5);
-	say_list(target, members);
+	target_has_both(target, members, "");
 }
 
 /* Reply to a transaction of ${count} commands, which is carried out. */
@@ -379,8 +412,7 @@ START_TEST(reload_during_a_read_makes_another)
 	ck_assert_str_eq(peer_commands(one), READS);
 	master_has("a d");
 	/* What it has is compared with the newest. */
-	peer_write(one, "+OK\r\n", 5);
-	say_list(one, "a 10 b 20");
+	target_says(one, "a 10 b 20", "");
 	ck_assert_str_eq(peer_commands(one),
 	    "MULTI, ZREM limits b, ZADD limits 10 a 20 d, "
 	    "PUBLISH control reload:spread:5, EXEC");
@@ -562,7 +594,7 @@ START_TEST(key_that_is_no_sorted_set_is_left_alone)
 {
 	connect_all("a");
 	ck_assert_str_eq(peer_commands(one), READS);
-	peer_say(one, "+OK\r\n-WRONGTYPE no\r\n");
+	peer_say(one, "+OK\r\n+OK\r\n*0\r\n-WRONGTYPE no\r\n");
 	ck_assert_str_eq(peer_commands(one), "UNWATCH");
 	ck_assert(!peer_is_left(one));
 }
@@ -837,7 +869,7 @@ START_TEST(reload_survives_the_loss_of_the_master)
 {
 	connect_equal();
 	publish("reload:spread:7");
-	ck_assert_str_eq(peer_commands(master), "ZRANGE limits 0 -1");
+	ck_assert_str_eq(peer_commands(master), READS_LIMITS);
 	peer_close(master);
 	fake_pass(25 * MS);
 	accept_master();
@@ -879,6 +911,153 @@ START_TEST(caller_may_have_the_master_read)
 	master_has("c");
 	target_has(one, "c 10");
 	ck_assert_str_eq(peer_commands(one), "UNWATCH");
+}
+END_TEST
+
+/*
+ * Overrides.
+ */
+
+/* Both have the limit "a", and the target has these overrides. */
+static void
+read_overrides(const char *masters, const char *targets)
+{
+	publish("reload:immediate");
+	master_has_both("a b", masters);
+	target_has_both(one, "a 10 b 20", targets);
+}
+
+START_TEST(overrides_are_copied_without_the_limits)
+{
+	connect_equal();
+	read_overrides("x deny y x10", "");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, DEL limits:overrides, HSET limits:overrides x deny y x10, "
+	    "PUBLISH control reload:immediate, EXEC");
+	execute(one, 3);
+	ck_assert_ptr_nonnull(
+	    strstr(fake_log(), "target one: copied 2 overrides\n"));
+	read_overrides("y x10", "x deny y x10");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, DEL limits:overrides, HSET limits:overrides y x10, "
+	    "PUBLISH control reload:immediate, EXEC");
+	execute(one, 3);
+	read_overrides("", "y x10");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, DEL limits:overrides, PUBLISH control reload:immediate, "
+	    "EXEC");
+	execute(one, 2);
+}
+END_TEST
+
+START_TEST(overrides_are_copied_with_the_limits)
+{
+	connect_equal();
+	publish("reload");
+	master_has_both("c", "x deny");
+	target_has_both(one, "a 10", "y deny");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, ZREM limits a, ZADD limits 10 c, DEL limits:overrides, "
+	    "HSET limits:overrides x deny, PUBLISH control reload, EXEC");
+}
+END_TEST
+
+/* A hash has no order. */
+START_TEST(equal_overrides_are_left_alone)
+{
+	connect_equal();
+	pass(30 * SECOND);
+	master_has_both("a b", "x deny y allow");
+	target_has_both(one, "a 10 b 20", "y allow x deny");
+	ck_assert_str_eq(peer_commands(one), "UNWATCH");
+	peer_say(one, "+OK\r\n");
+	pass(30 * SECOND);
+	master_has_both("a b", "x deny y allow");
+	target_has_both(one, "a 10 b 20", "y deny x allow");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, DEL limits:overrides, HSET limits:overrides x deny y "
+	    "allow, "
+	    "PUBLISH control reload, EXEC");
+}
+END_TEST
+
+START_TEST(overrides_of_an_empty_master_are_not_copied)
+{
+	connect_equal();
+	pass(30 * SECOND);
+	master_has_both("a b", "x deny");
+	target_has_both(one, "a 10 b 20", "x deny");
+	ck_assert_str_eq(peer_commands(one), "UNWATCH");
+	peer_say(one, "+OK\r\n");
+	pass(30 * SECOND);
+	master_has_both("", "");
+	target_has_both(one, "a 10 b 20", "x deny");
+	ck_assert_str_eq(peer_commands(one), "UNWATCH");
+}
+END_TEST
+
+/* The master has the limit "c" only; and its overrides are this reply. */
+static void
+master_says_of_overrides(const char *reply)
+{
+	ck_assert_str_eq(peer_commands(master), READS_LIMITS);
+	write_list(master, "c");
+	fake_run();
+	ck_assert_str_eq(peer_commands(master), READS_OVERRIDES);
+	peer_say(master, "%s", reply);
+}
+
+/* The key is no hash, or this user may not read it, or there are too many. */
+START_TEST(overrides_that_cannot_be_read_keep_no_limits_back)
+{
+	static char many[2 * 202 + 1];
+
+	for (int i = 0; i < 202; i++)
+		strcat(many, "x ");
+	connect_equal();
+	read_overrides("x deny", "x deny");
+	peer_commands(one);
+	peer_say(one, "+OK\r\n:1\r\n");
+	publish("reload");
+	master_says_of_overrides("-WRONGTYPE no\r\n");
+	target_has_both(one, "a 10", "x deny");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, ZREM limits a, ZADD limits 10 c, PUBLISH control reload, "
+	    "EXEC");
+	execute(one, 3);
+	publish("reload");
+	master_has_both("d", many);
+	target_has_both(one, "c 10", "x deny");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, ZREM limits c, ZADD limits 10 d, PUBLISH control reload, "
+	    "EXEC");
+}
+END_TEST
+
+START_TEST(limits_are_copied_where_overrides_are_too_large_a_reply)
+{
+	connect_equal();
+	publish("reload:spread:7");
+	master_says_of_overrides("*99999999\r\n");
+	ck_assert(peer_is_left(master));
+	target_has(one, "a 10 b 20");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, ZREM limits a b, ZADD limits 10 c, "
+	    "PUBLISH control reload:spread:7, EXEC");
+}
+END_TEST
+
+START_TEST(target_that_refuses_overrides_gets_the_limits)
+{
+	connect_equal();
+	publish("reload");
+	master_has_both("c", "x deny");
+	ck_assert_str_eq(peer_commands(one), READS);
+	peer_say(one, "+OK\r\n-NOPERM no\r\n-NOPERM no\r\n*0\r\n");
+	ck_assert_str_eq(peer_commands(one),
+	    "MULTI, ZADD limits 10 c, PUBLISH control reload, EXEC");
+	ck_assert_ptr_nonnull(strstr(
+	    fake_log(), "target one: overrides not copied: NOPERM no\n"));
 }
 END_TEST
 
@@ -945,6 +1124,15 @@ distributor_suite(void)
 	    tcase, master_is_read_after_each_reconnect_of_the_channel);
 	tcase_add_test(tcase, master_that_is_not_the_one_is_left);
 	tcase_add_test(tcase, caller_may_have_the_master_read);
+	tcase_add_test(tcase, overrides_are_copied_without_the_limits);
+	tcase_add_test(tcase, overrides_are_copied_with_the_limits);
+	tcase_add_test(tcase, equal_overrides_are_left_alone);
+	tcase_add_test(tcase, overrides_of_an_empty_master_are_not_copied);
+	tcase_add_test(
+	    tcase, overrides_that_cannot_be_read_keep_no_limits_back);
+	tcase_add_test(
+	    tcase, limits_are_copied_where_overrides_are_too_large_a_reply);
+	tcase_add_test(tcase, target_that_refuses_overrides_gets_the_limits);
 	tcase_add_test(tcase, ends_at_any_time);
 	suite_add_tcase(suite, tcase);
 	return suite;

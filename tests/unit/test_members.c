@@ -201,6 +201,37 @@ START_TEST(more_than_there_is_room_for_is_refused)
 }
 END_TEST
 
+START_TEST(hashes_are_equal_in_any_order)
+{
+	static const struct {
+		const char *texts[4];
+		size_t count;
+		bool equal;
+	} cases[] = {
+	    {{"a", "1", "b", "2"}, 4, true},
+	    {{"b", "2", "a", "1"}, 4, true},
+	    {{"a", "2", "b", "1"}, 4, false},
+	    {{"1", "a", "2", "b"}, 4, false},
+	    {{"a", "1", "c", "2"}, 4, false},
+	    {{"a", "1"}, 2, false},
+	    {{""}, 0, false},
+	};
+	struct members *hash = members_of_texts(cases[0].texts, 4);
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct members *other =
+		    members_of_texts(cases[i].texts, cases[i].count);
+
+		ck_assert_int_eq(
+		    members_equal_hash(hash, other), cases[i].equal);
+		ck_assert_int_eq(
+		    members_equal_hash(other, hash), cases[i].equal);
+		members_unref(other);
+	}
+	members_unref(hash);
+}
+END_TEST
+
 Suite *
 members_suite(void)
 {
@@ -216,6 +247,7 @@ members_suite(void)
 	    0, COUNT(strange));
 	tcase_add_test(tcase, member_without_a_score_is_no_answer);
 	tcase_add_test(tcase, more_than_there_is_room_for_is_refused);
+	tcase_add_test(tcase, hashes_are_equal_in_any_order);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

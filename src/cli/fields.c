@@ -21,6 +21,12 @@ fields_is_last(const struct field *field)
 }
 
 bool
+fields_is_override(const char *row)
+{
+	return strncmp(row, "override.", strlen("override.")) == 0;
+}
+
+bool
 fields_next(const char **at, struct field *field)
 {
 	const char *text = *at;

@@ -18,6 +18,9 @@ struct field {
 	size_t value_len;
 };
 
+/** Whether a row of LIMITS is of an override: those come before the limits. */
+bool fields_is_override(const char *row);
+
 /** Take the next field off the text at ${at}, which moves on; false: there is
  * none.  "match" and "override" are the last ones: their value goes on to the
  * end.

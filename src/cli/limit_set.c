@@ -398,6 +398,8 @@ limit_set_take_line(const char *line, void *arg)
 	struct limit *limit;
 	struct field field;
 
+	if (fields_is_override(line))
+		return;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(line, " "), line);
 	limit = limit_new(name, &why);
 	if (!limit || rules_add(listing->rules, limit) == -1) {

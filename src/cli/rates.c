@@ -55,10 +55,13 @@ rates_take_count(
 int
 rates_add(struct rates *rates, const char *line)
 {
-	struct rate_row *row = rates_add_row(rates);
 	size_t len = strcspn(line, " ");
+	struct rate_row *row;
 	struct field field;
 
+	if (fields_is_override(line))
+		return 0;
+	row = rates_add_row(rates);
 	if (!row)
 		return -1;
 	snprintf(row->name, sizeof(row->name), "%.*s", (int)len, line);

@@ -35,7 +35,7 @@ struct summary {
 
 /* A line without its first word, and the field that goes on to its end. */
 struct status_line {
-	char fields[1000];
+	char fields[2500];
 	const char *tail_name, *tail; /* NULL: none */
 };
 
@@ -122,6 +122,15 @@ status_refused(const struct status_line *line)
 }
 
 static void
+status_override(const struct status_line *line)
+{
+	char pattern[VALUE_LEN];
+
+	status_find(line, "pattern", pattern);
+	text_line("override  %s: %s", pattern, line->tail ? line->tail : "?");
+}
+
+static void
 status_server(const struct status_line *line)
 {
 	char up[VALUE_LEN], since[VALUE_LEN], calls[VALUE_LEN];
@@ -180,6 +189,7 @@ static const struct {
     {"daemon", NULL, NULL, status_daemon},
     {"limits", " changes=", NULL, status_limits},
     {"refused", " reason=", NULL, status_refused},
+    {"override", " note=", "overrides", status_override},
     {"server", " name=", "servers", status_server},
     {"upstream", " name=", "upstreams", status_upstream},
     {"requests", NULL, NULL, status_requests},

@@ -30,7 +30,9 @@ struct verdict {
 				  * limit charges too */
 	char decision[LINE_LEN]; /* "DENY limit=login level=5 ..." */
 	char denied[LINE_LEN];   /* "limit=login rate=...", or "" */
-	char sentence[1200];
+	char
+	    override[LINE_LEN]; /* "deny until TIME by AUTHOR: REASON", or "" */
+	char sentence[3200];
 };
 
 static bool
@@ -107,12 +109,19 @@ why_take_decider(struct verdict *verdict)
 	return field != NULL;
 }
 
-/* TOP has the key as its limit normalizes it. */
+/* TOP has the key as its limit normalizes it; and an override may change what
+ * its limit says. */
 static void
-why_take_normalized(const char *line, void *arg)
+why_take_explained(const char *line, void *arg)
 {
+	static const char mark[] = "), override ";
 	struct verdict *verdict = arg;
+	const char *override =
+	    strncmp(line, "limit ", 6) == 0 ? strstr(line, mark) : NULL;
 
+	if (override)
+		snprintf(verdict->override, sizeof(verdict->override), "%s",
+		    override + strlen(mark));
 	if (strncmp(line, "normalized ", 11) == 0)
 		snprintf(verdict->decider, sizeof(verdict->decider), "%s",
 		    line + 11);
@@ -134,7 +143,7 @@ why_ask(struct verdict *verdict)
 		    verdict->tool, "TOP 1000", why_take_top, verdict);
 	snprintf(request, sizeof(request), "EXPLAIN %s", verdict->key);
 	status =
-	    client_lines(verdict->tool, request, why_take_normalized, verdict);
+	    client_lines(verdict->tool, request, why_take_explained, verdict);
 	if (status != STATUS_FINE)
 		return status;
 	return client_lines(verdict->tool, "TOP 1000", why_take_top, verdict);
@@ -163,7 +172,8 @@ why_write_denial(FILE *to, const struct verdict *verdict, const char *fields)
 
 	why_find(fields, "from", from, sizeof(from));
 	if (strcmp(from, "action") == 0) {
-		fputs(", whose action is deny", to);
+		if (!*verdict->override)
+			fputs(", whose action is deny", to);
 		return;
 	}
 	fputs(blocked > 0 ? ", which blocks it" : ", whose bucket is full", to);
@@ -196,6 +206,14 @@ why_write_fallback(FILE *to, const char *fields)
 		fputs(", as on_error says, since Redis does not respond", to);
 }
 
+/* By whom, until when, and why. */
+static void
+why_write_override(FILE *to, const struct verdict *verdict)
+{
+	if (*verdict->override)
+		fprintf(to, "; an override is in force: %s", verdict->override);
+}
+
 static void
 why_write_verdict(FILE *to, const struct verdict *verdict)
 {
@@ -219,6 +237,7 @@ why_write_verdict(FILE *to, const struct verdict *verdict)
 		else
 			why_write_level(to, fields);
 		why_write_fallback(to, fields);
+		why_write_override(to, verdict);
 	}
 	fputc('.', to);
 }
@@ -235,6 +254,8 @@ why_write_members(struct json *json, void *arg)
 	json_raw(json, "allowed", why_is_denied(verdict) ? "false" : "true");
 	json_text(json, "verdict", verdict->sentence);
 	fields_write(json, why_fields(verdict));
+	if (*verdict->override)
+		json_text(json, "override", verdict->override);
 	if (*verdict->denied) {
 		json_open(json, "denied", '{');
 		fields_write(json, verdict->denied);

@@ -22,12 +22,30 @@ check_cell_of(const struct check *check, const struct query *query)
 			counter_add(&(cell)->name, 1);                         \
 	} while (0)
 
+/* The one that the key of ${query} would have had; NULL: none. */
+static const struct limit *
+check_find_overridden(const struct check *check, const struct query *query)
+{
+	return query->limit->override ? rules_match_limit(query->rules,
+					    &query->key, check->gate->scratch)
+				      : query->limit;
+}
+
 void
 check_count_override(const struct check *check, const struct query *query)
 {
-	if (query->limit &&
-	    (query->limit->override || query->limit->is_overridden))
-		counter_add(&check->gate->counters->overridden, 1);
+	const struct limit_stats *stats = check->snapshot->limit_stats;
+	const struct gate *gate = check->gate;
+	const struct limit *limit = query->limit;
+
+	if (!limit || (!limit->override && !limit->is_overridden))
+		return;
+	counter_add(&gate->counters->overridden, 1);
+	limit = check_find_overridden(check, query);
+	if (limit && stats)
+		counter_add(&limit_stats_cell(stats, limit->order, gate->worker)
+				 ->overridden,
+		    1);
 }
 
 void

@@ -49,26 +49,16 @@ metrics_sample(struct metrics *metrics, const char *labels, int64_t value)
  * By limit.
  */
 
-/* Whether there are samples of number ${i}: of a limit, or of those that have
- * none of their own. */
-static bool
-metrics_has_limit(const struct metrics *metrics, size_t i)
-{
-	const struct rules_snapshot *snapshot = metrics->snapshot;
-
-	return snapshot->limit_stats && i < rules_count(snapshot->rules) &&
-	       i <= METRICS_LIMITS_MAX;
-}
-
-/* Look at number ${i}, or return false: there is none. */
+/* Look at number ${i}: a limit, or those that have no samples of their own; or
+ * return false: there is none. */
 static bool
 metrics_find_limit(struct metrics *metrics, size_t i)
 {
 	const struct rules_snapshot *snapshot = metrics->snapshot;
-	size_t end =
-	    i < METRICS_LIMITS_MAX ? i + 1 : rules_count(snapshot->rules);
+	size_t count = snapshot->limit_stats ? rules_count(snapshot->rules) : 0;
+	size_t end = i < METRICS_LIMITS_MAX ? i + 1 : count;
 
-	if (!metrics_has_limit(metrics, i))
+	if (i >= count || i > METRICS_LIMITS_MAX)
 		return false;
 	metrics->limit = i < METRICS_LIMITS_MAX
 			     ? rules_at(snapshot->rules, i)->name
@@ -109,6 +99,12 @@ static void
 metrics_write_shadow(struct metrics *metrics)
 {
 	metrics_write_limit(metrics, NULL, NULL, LIMIT_COUNT_shadow_denied);
+}
+
+static void
+metrics_write_overridden(struct metrics *metrics)
+{
+	metrics_write_limit(metrics, NULL, NULL, LIMIT_COUNT_overridden);
 }
 
 static void
@@ -362,6 +358,9 @@ static const struct family {
     FAMILY("limit_shadow_denied", COUNTER, NONE,
 	"requests that the limit, in shadow, would have denied", limit,
 	metrics_write_shadow),
+    FAMILY("limit_overridden", COUNTER, NONE,
+	"requests that an override of the limit changed", limit,
+	metrics_write_overridden),
     FAMILY("limit_fallback_decisions", COUNTER, NONE,
 	"requests that on_error decided, by limit and by why Redis did not",
 	limit, metrics_write_fallbacks),

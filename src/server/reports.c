@@ -8,6 +8,7 @@
 #include "gate/gate.h"
 #include "limit/algorithm.h"
 #include "server/clients.h"
+#include "server/override_text.h"
 #include "store/redis/redis_store.h"
 
 /*
@@ -57,16 +58,18 @@ reports_share(struct buf *out, const struct limit *limit)
 					     (long long)limit->max_buckets);
 }
 
+/* Overrides come first, as they do where a key is looked up. */
 static size_t
 reports_limits_count(const struct slot *slot)
 {
-	return rules_count(slot->report.snapshot->rules);
+	const struct rules *rules = slot->report.snapshot->rules;
+
+	return rules_override_count(rules) + rules_count(rules);
 }
 
 static int
-reports_limits_row(struct slot *slot, size_t i, struct buf *out)
+reports_limit(struct buf *out, const struct rules_snapshot *snapshot, size_t i)
 {
-	const struct rules_snapshot *snapshot = slot->report.snapshot;
 	const struct limit *limit = rules_at(snapshot->rules, i);
 
 	if (buf_printf(out, "%s algorithm=%s capacity=%lld ", limit->name,
@@ -81,6 +84,17 @@ reports_limits_row(struct slot *slot, size_t i, struct buf *out)
 		return -1;
 	return buf_printf(out, "%s match=%s\n",
 	    limit->segments ? " segments=yes" : "", limit->match);
+}
+
+static int
+reports_limits_row(struct slot *slot, size_t i, struct buf *out)
+{
+	const struct rules_snapshot *snapshot = slot->report.snapshot;
+	size_t overrides = rules_override_count(snapshot->rules);
+
+	return i < overrides ? override_text_add(out, NULL,
+				   rules_override_at(snapshot->rules, i))
+			     : reports_limit(out, snapshot, i - overrides);
 }
 
 const struct report reports_limits = {
@@ -116,6 +130,12 @@ static uint64_t
 reports_get_limits(const struct slot *slot)
 {
 	return rules_count(slot->cache->gate->snapshot->rules);
+}
+
+static uint64_t
+reports_get_overrides(const struct slot *slot)
+{
+	return override_text_count(slot->cache->gate->snapshot->rules);
 }
 
 static uint64_t

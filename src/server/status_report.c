@@ -8,6 +8,8 @@
 
 #include "base/num.h"
 #include "gate/gate.h"
+#include "limit/override.h"
+#include "server/override_text.h"
 #include "server/reports.h"
 #include "upstream/upstream.h"
 
@@ -66,6 +68,21 @@ status_report_limits(const struct status *status)
 		    gateway->refused.text);
 	pthread_mutex_unlock(&gateway->lock);
 	return result;
+}
+
+static int
+status_report_overrides(const struct status *status)
+{
+	const struct rules *rules = status->slot->cache->gate->snapshot->rules;
+
+	for (size_t i = 0; i < rules_override_count(rules); i++) {
+		const struct limit *limit = rules_override_at(rules, i);
+
+		if (override_left_us(limit->override) > 0 &&
+		    override_text_add(status->out, "override", limit) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -166,6 +183,7 @@ status_report_text(struct slot *slot, struct buf *out)
 
 	if (status_report_state(&status) == -1 ||
 	    status_report_limits(&status) == -1 ||
+	    status_report_overrides(&status) == -1 ||
 	    status_report_servers(&status) == -1 ||
 	    status_report_upstreams(&status) == -1)
 		return -1;

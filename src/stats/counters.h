@@ -21,6 +21,7 @@
 	X(workers, GAUGE, NONE, "threads that serve clients")                  \
 	X(clients, GAUGE, NONE, "clients that are connected")                  \
 	X(limits, GAUGE, NONE, "limits in force")                              \
+	X(overrides, GAUGE, NONE, "overrides in force")                        \
 	X(redis_ready, GAUGE, NONE, "1 if Redis decides, 0 if it does not")    \
 	X(memory_buckets, GAUGE, NONE, "buckets in memory")                    \
 	X(memory_full, COUNTER, NONE, "requests for which memory had no room") \

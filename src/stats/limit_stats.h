@@ -22,7 +22,8 @@
 	X(denied)                                                              \
 	X(shadow_denied)                                                       \
 	X(fallback)                                                            \
-	X(denycache)
+	X(denycache)                                                           \
+	X(overridden)
 
 /** X(name): requests that fell back, by why, in the order of enum unavailable
  * (store/store.h); not shown in LIMITS. */

@@ -2,8 +2,10 @@
 
 import json
 import os
+import struct
 import subprocess
 import time
+import unittest
 
 import harness
 from harness import PATIENT, fields, wait_until
@@ -12,25 +14,28 @@ MEMBERS = ["login match=login:* capacity=2 rate=1/h", "open match=open:* action=
 
 
 class Overrides(harness.Case):
+    """What all have in common."""
+
     def setUp(self):
         super().setUp()
         self.server = self.redis()
         for place, member in enumerate(MEMBERS):
             self.server.ask("ZADD", "limits", place, member)
 
-    def follower(self, **settings):
-        gate = self.redis_daemon(self.server, settings={
-            "limits": {"source": "redis"},
-            "control": {"unix_socket_path": self.server.path, "poll": "1h"},
-            **PATIENT, **settings})
-        wait_until(lambda: " info: limits reloaded: " in gate.log(), "limits")
+    def follower(self, server=None, loaded=True, env=None, **settings):
+        """A daemon that takes its limits and overrides from that server."""
+        server = server or self.server
+        merged = {"limits": {"source": "redis"},
+                  "control": {"unix_socket_path": server.path, "poll": "1h"}, **PATIENT}
+        for section, values in settings.items():
+            merged[section] = {**merged.get(section, {}), **values}
+        gate = self.redis_daemon(server, settings=merged, env=env)
+        if loaded:
+            wait_until(lambda: " info: limits reloaded: " in gate.log(), "limits")
         return gate
 
     def override(self, gate, *words, status=0):
-        done = subprocess.run([os.environ["DRIPGATE"], "-c", gate.config_path, "override",
-                               *words], check=False, capture_output=True, text=True,
-                              timeout=harness.PATIENCE)
-        self.assertEqual(done.returncode, status, done)
+        done = self.tool(gate, "override", *words, status=status)
         return done.stdout + done.stderr
 
     def put(self, gate, pattern, action, length="1h", status=0):
@@ -40,6 +45,26 @@ class Overrides(harness.Case):
     def wait_for(self, gate, request, start):
         wait_until(lambda: gate.ask(request).startswith(start), f"{start}; {gate.log()}")
 
+    def tool(self, gate, *words, status=0):
+        done = subprocess.run([os.environ["DRIPGATE"], "-c", gate.config_path, *words],
+                              check=False, capture_output=True, text=True,
+                              timeout=harness.PATIENCE)
+        self.assertEqual(done.returncode, status, done)
+        return done
+
+    def explained(self, gate, key):
+        with gate.connect() as client:
+            return "\n".join(client.ask_many(f"EXPLAIN {key}"))
+
+    def rows(self, gate):
+        with gate.connect() as client:
+            return client.ask_many("LIMITS")
+
+    def row(self, gate, name):
+        return next(row for row in self.rows(gate) if row.startswith(name + " "))
+
+
+class Single(Overrides):
     def test_keys_are_allowed_and_denied_on_all_daemons(self):
         gates = [self.follower() for _ in range(2)]
         self.put(gates[0], "login:42", "allow")
@@ -52,9 +77,7 @@ class Overrides(harness.Case):
             self.assertTrue(gate.ask("CONSUME login:7").startswith("ALLOW limit=login "))
             self.assertGreaterEqual(gate.stats()["overridden"], 3)
             self.assertIn("2 in force, 2 overrides, ", gate.log())
-        with gates[1].connect() as client:
-            explained = client.ask_many("EXPLAIN open:1")
-        self.assertRegex("\n".join(explained),
+        self.assertRegex(self.explained(gates[1], "open:1"),
                          r"limit override.deny: match \(prefix open:\*\), override deny until "
                          r"\S+Z by ron: a night sale")
         self.override(gates[0], "remove", "open:*")
@@ -100,6 +123,135 @@ class Overrides(harness.Case):
         self.wait_for(gate, "CONSUME login:1", "DENY limit=override.deny ")
         self.server.kill()
         self.wait_for(gate, "PEEK login:1", "ALLOW limit=login ")
+        self.assertEqual(gate.stats()["overrides"], 0)
+
+    def test_a_daemon_that_starts_without_redis_has_those_that_have_not_ended(self):
+        state = os.path.join(self.folder, "state")
+        os.mkdir(state)
+        saves = {"control": {"state_dir": state}}
+        gate = self.follower(**saves)
+        self.put(gate, "open:*", "deny")
+        self.put(gate, "login:*", "x3")
+        self.put(gate, "login:9", "deny", "1s")
+        self.wait_for(gate, "PEEK login:1", "ALLOW limit=login level=0 capacity=6 ")
+        gate.stop()
+        self.server.kill()
+        # By the clock of the daemon: its folder has when that was.
+        wait_until(lambda: time.time() > os.stat(os.path.join(state, "overrides")).st_mtime + 1,
+                   "the end of the third")
+        gate = self.follower(loaded=False, **saves)
+        self.assertIn("saved overrides in force: 2", gate.log())
+        self.assertTrue(gate.ask("CONSUME open:1").startswith("DENY limit=override.deny "))
+        self.assertIn(" capacity=6 ", gate.ask("PEEK login:9"))
+        explained = self.explained(gate, "open:1")
+        self.assertRegex(explained, "override deny until .* by ron: a night sale")
+        self.assertEqual(gate.stats()["overrides"], 2)
+
+    def test_what_was_removed_is_not_saved(self):
+        state = os.path.join(self.folder, "state")
+        os.mkdir(state)
+        saves = {"control": {"state_dir": state}}
+        gate = self.follower(**saves)
+        self.put(gate, "open:*", "deny")
+        wait_until(lambda: os.path.exists(os.path.join(state, "overrides")), "the file")
+        self.override(gate, "remove", "open:*")
+        wait_until(lambda: not os.path.exists(os.path.join(state, "overrides")), "its end")
+        gate.stop()
+        self.server.kill()
+        gate = self.follower(loaded=False, **saves)
+        self.assertTrue(gate.ask("CONSUME open:1").startswith("ALLOW limit=open "))
+
+    @unittest.skipIf("-address" in os.environ["DRIPGATED"], "nothing goes before ASan")
+    def test_the_clock_of_redis_ends_an_override(self):
+        """That of the daemon is a day behind."""
+        server, clock = self.redis_by_a_clock()
+        own = self.make_clock()
+        self.set_clock(own, -86400)
+        gate = self.follower(server, env=self.goes_by(own))
+        self.put(gate, "open:*", "deny", "30d")
+        self.wait_for(gate, "CONSUME open:1", "DENY limit=override.deny ")
+        self.set_clock(clock, 30 * 86400 - 60)
+        server.ask("PUBLISH", "control", "reload:immediate")
+        wait_until(lambda: gate.log().count("limits reloaded") >= 3, "a reload")
+        self.wait_for(gate, "CONSUME open:1", "DENY limit=override.deny ")
+        self.assertRegex(self.row(gate, "override.deny"), r" left=\d\d\.\d+ ")
+        self.set_clock(clock, 30 * 86400)
+        server.ask("PUBLISH", "control", "reload:immediate")
+        self.wait_for(gate, "CONSUME open:1", "ALLOW limit=open ")
+
+    def make_clock(self):
+        path = os.path.join(self.folder, f"clock-{len(os.listdir(self.folder))}")
+        self.set_clock(path, 0)
+        return path
+
+    def set_clock(self, path, seconds):
+        """It is so many seconds ahead of ours."""
+        with open(path, "r+b" if os.path.exists(path) else "wb") as file:
+            file.write(struct.pack("=q", seconds * 1000000))
+
+    def goes_by(self, clock):
+        return {"LD_PRELOAD": os.environ["SET_CLOCK_SO"], "SET_CLOCK": clock}
+
+    def redis_by_a_clock(self):
+        clock = self.make_clock()
+        server = self.redis(env=self.goes_by(clock))
+        for place, member in enumerate(MEMBERS):
+            server.ask("ZADD", "limits", place, member)
+        return server, clock
+
+    def test_a_year_at_most(self):
+        gate = self.follower()
+        self.put(gate, "open:*", "deny", "366d")
+        self.wait_for(gate, "CONSUME open:1", "DENY limit=override.deny ")
+        self.assertIn("is not a time from 1us to 366d",
+                      self.put(gate, "open:*", "deny", "367d", status=2))
+
+    def test_they_are_listed_explained_and_counted(self):
+        gate = self.follower()
+        self.put(gate, "login:vip", "x10")
+        self.put(gate, "login:bad", "deny")
+        self.put(gate, "other:*", "allow")
+        for key, start in (("login:bad", "DENY"), ("other:1", "ALLOW"),
+                           ("login:vip", "ALLOW limit=login level=1 capacity=20 ")):
+            self.wait_for(gate, f"CONSUME {key}", start)
+        gate.ask("CONSUME login:vip", "CONSUME login:bad", "MCONSUME login:bad 1 login:1 1")
+        self.assertRegex(self.row(gate, "override.deny"),
+                         r"^override.deny left=3\d+\.\d+ pattern=login:bad note=deny until "
+                         r"\S+Z by ron: a night sale$")
+        names = [row.split(" ")[0] for row in self.rows(gate)]
+        self.assertEqual(sorted(names[:3]), ["override.allow", "override.deny", "override.x10"])
+        self.assertEqual(names[3:], ["login", "open"])
+        self.assertRegex(self.row(gate, "login"), " overridden=[5-9]")
+        self.assertIn(" overridden=0 ", self.row(gate, "open"))
+        status = self.tool(gate, "status", "--json")
+        self.assertEqual({(one["pattern"], one["note"].split(" ")[0]) for one in
+                          json.loads(status.stdout)["overrides"]},
+                         {("login:vip", "x10"), ("login:bad", "deny"), ("other:*", "allow")})
+        self.assertIn("override  login:bad: deny until ", self.tool(gate, "status").stdout)
+
+    def test_why_says_who_did_it_and_why(self):
+        gate = self.follower()
+        self.put(gate, "login:vip", "x10")
+        self.put(gate, "login:bad", "deny")
+        self.wait_for(gate, "CONSUME login:bad", "DENY limit=override.deny ")
+        said = self.tool(gate, "why", "login:bad", status=1).stdout
+        self.assertRegex(said, r"^login:bad is denied by limit override.deny; an override is in "
+                               r"force: deny until \S+Z by ron: a night sale\.\n")
+        said = self.tool(gate, "why", "login:vip").stdout
+        self.assertRegex(said, r"^login:vip is allowed by limit login \(0 of 20 drops\); an "
+                               r"override is in force: x10 until \S+Z by ron: a night sale\.\n")
+        found = json.loads(self.tool(gate, "why", "login:bad", "--json", status=1).stdout)
+        self.assertRegex(found["override"], r"^deny until \S+Z by ron: a night sale$")
+        self.assertNotIn("override", json.loads(
+            self.tool(gate, "why", "login:x", "--json").stdout))
+
+    def test_the_tool_knows_limits_from_overrides(self):
+        gate = self.follower()
+        self.put(gate, "login:bad", "deny")
+        self.wait_for(gate, "CONSUME login:bad", "DENY limit=override.deny ")
+        shown = self.tool(gate, "limits", "list").stdout
+        self.assertNotIn("override", shown)
+        self.assertIn("login", shown)
 
     def test_overrides_are_kept_over_a_restart_and_expire_in_redis(self):
         gate = self.follower()
@@ -166,6 +318,97 @@ class Overrides(harness.Case):
         mine = next(one for one in listed if one["pattern"] == "k7")
         self.assertIn("by ron: a night sale", mine["override"])
         self.assertTrue(3500 < mine["seconds_left"] <= 3600)
+
+
+class Multiplied(Overrides):
+    """A limit that is multiplied keeps its bucket, whatever its algorithm."""
+
+    LIMITS = ("window match=window:* algorithm=fixed_window capacity=2 window=366d",
+              "month match=month:* algorithm=fixed_window capacity=2 window=year",
+              "log match=log:* algorithm=sliding_window capacity=2 window=366d",
+              "lease match=lease:* algorithm=concurrent capacity=2 lease=1d",
+              "debt match=debt:* capacity=2 recharge=1d debt=1",
+              "queue match=queue:* capacity=2 recharge=1d queue=1d",
+              "block match=block:* capacity=2 recharge=1d block=1ms")
+
+    def check(self, gate):
+        names = [limit.split(" ")[0] for limit in self.LIMITS]
+        for name in names:
+            self.assertTrue(gate.ask(f"CONSUME {name}:1 2").startswith("ALLOW"), name)
+            self.assertTrue(gate.ask(f"CONSUME {name}:1").startswith("DENY"), name)
+        self.put(gate, "*", "x2")
+        for name in names:
+            self.wait_for(gate, f"PEEK {name}:1", f"ALLOW limit={name} level=2 capacity=4 ")
+            self.wait_for(gate, f"CONSUME {name}:1 2", f"ALLOW limit={name} level=4 capacity=4 ")
+            self.assertTrue(gate.ask(f"CONSUME {name}:1").startswith("DENY"), name)
+            self.assertIn("bucket level=4 capacity=4 ", self.explained(gate, f"{name}:1"))
+        self.override(gate, "remove", "*")
+        for name in names:
+            # What is in its debt still counts as well.
+            level = 3 if name == "debt" else 2
+            self.wait_for(gate, f"PEEK {name}:1 1", f"DENY limit={name} level={level} capacity=2 ")
+
+    def setUp(self):
+        super().setUp()
+        for place, member in enumerate(self.LIMITS):
+            self.server.ask("ZADD", "limits", 10 + place, member)
+
+    def test_in_redis(self):
+        self.check(self.follower())
+
+    def test_in_memory(self):
+        self.check(self.follower(store={"type": "memory"}))
+
+
+class Distributed(Overrides):
+    """Daemons of other Redis servers than those to which they are said."""
+
+    def start(self):
+        self.others = [self.redis() for _ in range(2)]
+        text = f"[config]\npoll = 1h\n[master]\nunix_socket_path = {self.server.path}\n"
+        for i, other in enumerate(self.others):
+            text += f"[slave:{i}]\nunix_socket_path = {other.path}\n"
+        path = os.path.join(self.folder, "distributor.ini")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        distributor = self.started(harness.Process(
+            self.folder, "distributor", [harness.DRIPGATED, "--distribute-only", "-c", path]))
+        for i in range(2):
+            wait_until(lambda i=i: f"target {i}: copied 2 limits" in distributor.log(), "limits")
+        wait_until(lambda: self.server.ask("PUBSUB", "NUMSUB", "control")[1], "the subscription")
+        return [self.follower(other) for other in self.others]
+
+    def test_they_are_in_force_everywhere_and_so_is_their_removal(self):
+        gates = self.start()
+        at_master = self.follower()
+        self.put(at_master, "open:*", "deny")
+        self.put(at_master, "login:*", "x10")
+        for gate in [at_master, *gates]:
+            self.wait_for(gate, "CONSUME open:1", "DENY limit=override.deny ")
+            self.wait_for(gate, "PEEK login:1", "ALLOW limit=login level=0 capacity=20 ")
+        self.assertEqual(self.others[0].ask("HGET", "limits:overrides", "open:*"),
+                         self.server.ask("HGET", "limits:overrides", "open:*"))
+        self.override(at_master, "remove", "login:*")
+        self.override(at_master, "remove", "open:*")
+        for gate in [at_master, *gates]:
+            self.wait_for(gate, "CONSUME open:1", "ALLOW limit=open ")
+            self.wait_for(gate, "PEEK login:1", "ALLOW limit=login level=0 capacity=2 ")
+        self.assertEqual([other.ask("EXISTS", "limits:overrides") for other in self.others],
+                         [0, 0])
+
+    def test_a_master_that_lost_all_takes_none_away(self):
+        gates = self.start()
+        at_master = self.follower()
+        self.put(at_master, "open:*", "deny")
+        for gate in gates:
+            self.wait_for(gate, "CONSUME open:1", "DENY limit=override.deny ")
+        self.server.ask("FLUSHALL")
+        self.server.ask("PUBLISH", "control", "reload:immediate")
+        self.put(at_master, "login:*", "deny")
+        self.server.ask("ZADD", "limits", 1, MEMBERS[0])
+        self.server.ask("PUBLISH", "control", "reload:immediate")
+        for gate in gates:
+            self.wait_for(gate, "CONSUME login:1", "DENY limit=override.deny ")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ recharge = 1d
 shadow = yes
 """
 
-COUNTS = " allowed=0 denied=0 shadow_denied=0 fallback=0 denycache=0"
+COUNTS = " allowed=0 denied=0 shadow_denied=0 fallback=0 denycache=0 overridden=0"
 
 LIMITS_ANSWER = [
     "login algorithm=leaky_bucket capacity=5 recharge=86400.000000 block=0"

@@ -73,7 +73,8 @@ allow(const struct limit_stats *limit_stats, unsigned order, size_t worker,
 }
 
 #define ALLOWED(n)                                                             \
-	"allowed=" #n " denied=0 shadow_denied=0 fallback=0 denycache=0 "
+	"allowed=" #n " denied=0 shadow_denied=0 fallback=0 denycache=0 "      \
+	"overridden=0 "
 
 START_TEST(what_the_workers_count_is_added_up)
 {
@@ -91,7 +92,7 @@ START_TEST(what_the_workers_count_is_added_up)
 	check(limit_stats, 0, ALLOWED(0));
 	check(limit_stats, 1,
 	    "allowed=3 denied=30 shadow_denied=300 fallback=3000 "
-	    "denycache=30000 ");
+	    "denycache=30000 overridden=0 ");
 	limit_stats_unref(limit_stats);
 }
 END_TEST

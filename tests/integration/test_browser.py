@@ -179,6 +179,28 @@ class PageTest(HttpCase):
             with open(os.path.join(os.environ["SCREENSHOTS"], "fleet.png"), "wb") as file:
                 file.write(browser.screenshot())
 
+    def test_overrides_are_shown(self):
+        redis = self.redis()
+        redis.ask("ZADD", "limits", 10, "login match=login:* capacity=5 recharge=1h")
+        redis.ask("HSET", "limits:overrides", "login:*",
+                  f"x10 {int(time.time()) + 7000} ron\n{EVIL} sale")
+        self.start("", {
+            "limits": {"source": "redis"}, "control": {"unix_socket_path": redis.path}})
+        browser = self.browser()
+        browser.open(f"http://127.0.0.1:{self.admin_port}/")
+        cells = ("return [...document.querySelectorAll('#overrides tr')].map("
+                 "row => [...row.cells].map(cell => cell.textContent))")
+        wait_until(lambda: len(browser.run(cells)[0]) == 3, "the override")
+        [(pattern, note, left)] = browser.run(cells)
+        self.assertEqual((pattern, left), ("login:*", "1 h"))
+        self.assertRegex(note, "^x10 until .*Z by ron: ")
+        self.assertTrue(note.endswith(EVIL + " sale"), note)
+        self.assertEqual(browser.run("return document.images.length"), 0)
+        redis.ask("DEL", "limits:overrides")
+        redis.ask("PUBLISH", "control", "reload:immediate")
+        wait_until(lambda: browser.run(cells) == [["none: limits are in force as they are"]],
+                   "its end")
+
     def test_upstreams_are_shown(self):
         self.start(LIMITS, {"upstream:api": {
             "url": f"http://127.0.0.1:{free_port()}", "failures": "1", "retries": "0"}})

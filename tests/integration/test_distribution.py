@@ -962,9 +962,12 @@ class TestUsers(Case):
             self.folder, "[master]\nhost = x\n[slave:a]\nhost = y\n")
 
     def start(self, on_master, on_slave):
-        """The one slave, which has a member too many, and the distributor."""
+        """The one slave, which has a member too many and lacks an override, and the
+        distributor."""
         slave = self.slaves.get("a") or self.add_slaves("a")[0]
         self.write([b"old"], slave)
+        slave.ask("DEL", "limits:overrides")
+        self.master.ask("HSET", "limits:overrides", "x", "deny 99999999999 me\nwhy")
         for redis, rights in ((self.master, on_master), (slave, on_slave)):
             redis.ask("ACL", "LOG", "RESET")
             redis.ask("ACL", "SETUSER", "dripgate", "reset", "on", ">secret",

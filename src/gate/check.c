@@ -137,7 +137,8 @@ check_take_result(struct check *check, struct query *query)
 		check_count_fallback(check, query);
 		fallback_decide(gate, query);
 	}
-	if (query->op == OP_WAIT && wait_begin(check))
+	if (query->op == OP_WAIT && query->decision.allowed &&
+	    wait_begin(check, query->decision.retry_us))
 		return false;
 	check_conclude(check);
 	return true;
@@ -295,6 +296,13 @@ check_add_wait(struct check *check, const char *key, size_t key_len,
 }
 
 void
+check_set_wait(struct check *check, int64_t wait_us)
+{
+	check->query.op = OP_WAIT;
+	check->query.wait_us = wait_us;
+}
+
+void
 check_add_keys(struct check *check, enum op op, const struct check_key *keys,
     unsigned count)
 {
@@ -335,9 +343,8 @@ check_query_count(const struct check *check)
 size_t
 check_bytes(const struct check *check)
 {
-	return check->query.op == OP_WAIT && !check->joint
-		   ? wait_bytes(check)
-		   : joint_bytes(check->joint);
+	return joint_bytes(check->joint) +
+	       (check->query.op == OP_WAIT ? wait_bytes(check) : 0);
 }
 
 void
@@ -368,13 +375,13 @@ check_prepare(struct check *check)
 	if (!query->limit)
 		query->limit =
 		    rules_match(query->rules, &query->key, gate->scratch);
-	if (query->op == OP_WAIT)
-		wait_prepare(check);
 	if (op_names_lease(query->op) && check_lacks_leases(check))
 		return;
 	if (query->limit && query->limit->also && !check->is_alone &&
 	    query->op != OP_RESET)
 		joint_prepare(check);
+	else if (query->op == OP_WAIT)
+		wait_prepare(check, query);
 }
 
 void

@@ -118,11 +118,18 @@ void check_add(struct check *check, enum op op, const char *key, size_t key_len,
 void check_add_wait(struct check *check, const char *key, size_t key_len,
     int64_t amount, int64_t wait_us);
 
+/** The same of a check with check_add_keys() and OP_CONSUME, before it is
+ * prepared: each of its drops will have room within ${wait_us}, or what the
+ * limit of its key has as its queue, or at once, if that has none.  If one will
+ * not, none goes in.  It is decided once all have. */
+void check_set_wait(struct check *check, int64_t wait_us);
+
 /** Its client waits no more: unless its time has come, the check is denied
  * soon, by a call of done, never from within.  It gives its turn back if none
  * came behind it; else the turn is lost.  No-op if it does not wait, and will
  * not. */
 void check_stop_waiting(struct check *check);
+
 /** Its query, OP_HOLD or OP_RELEASE, is about the lease of this lease_name().
  */
 static inline void
@@ -180,8 +187,8 @@ struct check_key {
 void check_add_keys(struct check *check, enum op op,
     const struct check_key *keys, unsigned count);
 
-/** Whether a check that was started asks more than one place: its changes may
- * come one after the other. */
+/** Whether a check that was started, and will not wait, asks more than one
+ * place: its changes may come one after the other. */
 bool check_is_spread(const struct check *check);
 
 /** Whether that may be so, once its limits are found. */

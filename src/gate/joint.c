@@ -13,7 +13,8 @@
 bool
 joint_is_spread(const struct joint *joint)
 {
-	return joint->is_spread;
+	/* A wait is not what others wait for. */
+	return joint->is_spread && !joint->check->wait;
 }
 
 unsigned
@@ -324,6 +325,8 @@ joint_fall_back(struct joint *joint)
 		if (query->result != RESULT_UNAVAILABLE)
 			continue;
 		check_count_fallback(joint->check, query);
+		if (query->op == OP_WAIT)
+			query->op = OP_CONSUME; /* nothing waits for a guess */
 		if (joint->check->charges_each) {
 			fallback_decide(joint->check->gate, query);
 			continue;
@@ -363,7 +366,8 @@ joint_give_back(struct joint *joint)
 
 		if (!query->charged || query->amount <= 0)
 			continue;
-		query->op = OP_GIVE_BACK;
+		/* Where there is a line, others may be behind. */
+		query->op = query->op == OP_WAIT ? OP_LEAVE : OP_GIVE_BACK;
 		query->mate = NULL;
 		if (gate->deny_cache)
 			deny_cache_decide(gate->deny_cache, query);
@@ -372,7 +376,65 @@ joint_give_back(struct joint *joint)
 	return joint->waiting == 0;
 }
 
-/* All have their results.  Return whether nothing has to be given back. */
+/* Until when the last of its parts has room; 0: now, or one denies. */
+static int64_t
+joint_wait_us(const struct joint *joint)
+{
+	int64_t us = 0;
+
+	for (unsigned i = 0; i < joint->count; i++) {
+		const struct query *query = &joint->queries[i];
+
+		if (joint_denies(query))
+			return 0;
+		if (query->op == OP_WAIT && query->decision.retry_us > us)
+			us = query->decision.retry_us;
+	}
+	return us;
+}
+
+static bool
+joint_begin_wait(struct joint *joint)
+{
+	struct check *check = joint->check;
+
+	return check->wait && wait_begin(check, joint_wait_us(joint));
+}
+
+void
+joint_end_wait(struct joint *joint, bool passed)
+{
+	for (unsigned i = 0; i < joint->count; i++) {
+		struct query *query = &joint->queries[i];
+
+		if (query->op != OP_WAIT && query->op != OP_LEAVE)
+			continue;
+		query->op = OP_WAIT; /* which is counted */
+		query->decision.allowed = passed;
+		if (passed)
+			query->decision.retry_us = 0;
+	}
+	joint_choose_decider(joint);
+	joint_tell(joint);
+	check_decided(joint->check);
+}
+
+bool
+joint_leave(struct joint *joint, int64_t waited_us)
+{
+	for (unsigned i = 0; i < joint->count; i++) {
+		struct query *query = &joint->queries[i];
+		int64_t left_us = query->decision.retry_us - waited_us;
+
+		query->now_us = gate_now(joint->check->gate);
+		query->decision.retry_us = left_us > 0 ? left_us : 0;
+	}
+	joint->leaves = true;
+	return joint_give_back(joint);
+}
+
+/* All have their results.  Return whether it is decided, and nothing has to be
+ * given back. */
 static bool
 joint_conclude(struct joint *joint)
 {
@@ -384,6 +446,8 @@ joint_conclude(struct joint *joint)
 		return true;
 	joint_learn(joint);
 	joint_fall_back(joint);
+	if (joint_begin_wait(joint))
+		return false;
 	joint_choose_decider(joint);
 	joint_tell(joint);
 	return check->decision.allowed || check->charges_each ||
@@ -400,9 +464,12 @@ joint_on_result(struct query *query)
 		deny_cache_learn(check->gate->deny_cache, query);
 	if (--joint->waiting > 0)
 		return;
-	if (!joint->gives_back && !joint_conclude(joint))
+	if (joint->leaves)
+		joint_end_wait(joint, false);
+	else if (joint->gives_back || joint_conclude(joint))
+		check_decided(check);
+	else
 		return;
-	check_decided(check);
 	check->done(check);
 }
 
@@ -415,6 +482,10 @@ joint_start(struct joint *joint)
 		check_conclude_unmatched(check);
 		return true;
 	}
+	if (check->query.op == OP_WAIT && wait_open(check) == -1) {
+		check_lack_memory(check);
+		return true;
+	}
 	if (joint_ask_deny_cache(joint)) {
 		joint_tell(joint);
 		check_decided(check);
@@ -424,6 +495,7 @@ joint_start(struct joint *joint)
 		check_decided(check);
 		return true;
 	}
-	check_set_state(check, CHECK_ASKED);
+	if (check->state != CHECK_WAITING)
+		check_set_state(check, CHECK_ASKED);
 	return false;
 }

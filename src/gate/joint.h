@@ -42,6 +42,15 @@ void joint_prefetch(const struct joint *joint);
 /** As check_start(), of a prepared check. */
 bool joint_start(struct joint *joint) MUST_USE;
 
+/** It waited: all has room now, or it gave its turn back. */
+void joint_end_wait(struct joint *joint, bool passed);
+
+/** It waits no more, after ${waited_us}: have each part give its turn back, if
+ * it is the last in its line, and what it took at once, as far as that has not
+ * leaked.  Return whether that is done; else joint_end_wait() and the check's
+ * done follow. */
+bool joint_leave(struct joint *joint, int64_t waited_us) MUST_USE;
+
 /** As check_is_spread(). */
 bool joint_is_spread(const struct joint *joint);
 

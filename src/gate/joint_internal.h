@@ -20,6 +20,7 @@ struct joint {
 	size_t bytes;     /* that it has */
 	bool is_spread;   /* over several places */
 	bool gives_back;  /* that is what is waited for */
+	bool leaves;      /* after it has waited */
 	unsigned decider; /* the query that decides; before, 0, or one that has
 			   * no limit, which decides then */
 	unsigned waiting;

@@ -336,6 +336,26 @@ joint_charge_more(
 		   : joint_replace(check, &keys);
 }
 
+/* Each may wait as long as its limit and the request say; if none may, the
+ * check does not. */
+static void
+joint_prepare_wait(struct check *check)
+{
+	struct joint *joint = check->joint;
+	bool waits = false;
+
+	for (unsigned i = 0; i < joint->count; i++) {
+		struct query *query = &joint->queries[i];
+
+		query->op = OP_WAIT;
+		query->wait_us = check->query.wait_us;
+		wait_prepare(check, query);
+		waits |= query->op == OP_WAIT;
+	}
+	if (!waits)
+		check->query.op = OP_CONSUME;
+}
+
 void
 joint_prepare(struct check *check)
 {
@@ -353,4 +373,6 @@ joint_prepare(struct check *check)
 	}
 	assert(check->joint); /* it had several, or has some of also now */
 	joint_find_limits(check->joint);
+	if (check->query.op == OP_WAIT)
+		joint_prepare_wait(check);
 }

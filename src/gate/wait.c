@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "gate/check_internal.h"
+#include "gate/joint.h"
 #include "stats/counters.h"
 
 #include <assert.h>
@@ -18,6 +19,7 @@
 
 struct wait {
 	struct check *check;
+	int64_t us;     /* how long it is to wait */
 	int64_t due_us; /* when it may go ahead, by our clock; of one that
 			 * leaves, below 0, and less if it came later */
 	size_t place;   /* in the heap, from 1; 0: it is not there */
@@ -120,22 +122,31 @@ wait_reserve(struct waits *waits)
  */
 
 static void
-wait_end(struct check *check)
+wait_end(struct check *check, bool passed)
 {
-	check_conclude(check);
+	struct decision *decision = &check->query.decision;
+
+	if (check->joint) {
+		joint_end_wait(check->joint, passed);
+	} else {
+		decision->allowed = passed;
+		if (passed)
+			decision->retry_us = 0;
+		check_conclude(check);
+	}
 	check->done(check);
 }
 
 /* Its drops have room now. */
 static void
-wait_pass(struct check *check)
+wait_pass(struct wait *wait)
 {
+	struct check *check = wait->check;
 	struct counters *counters = check->gate->counters;
 
 	counter_add(&counters->waits_allowed, 1);
-	histogram_add(&counters->waited, check->query.decision.retry_us, 1);
-	check->query.decision.retry_us = 0;
-	wait_end(check);
+	histogram_add(&counters->waited, wait->us, 1);
+	wait_end(check, true);
 }
 
 /* It has given its turn back, or lost it.  The store has said when as many
@@ -149,28 +160,38 @@ wait_on_left(struct query *query)
 	if (gate->deny_cache)
 		deny_cache_learn(gate->deny_cache, query);
 	query->op = OP_WAIT; /* which is counted */
-	query->decision.allowed = false;
-	wait_end(check);
+	wait_end(check, false);
+}
+
+static void
+wait_leave_alone(struct check *check, int64_t left_us)
+{
+	struct gate *gate = check->gate;
+	struct query *query = &check->query;
+
+	query->op = OP_LEAVE;
+	query->done = wait_on_left;
+	query->now_us = gate_now(gate);
+	if (left_us > 0)
+		query->decision.retry_us = left_us;
+	if (gate->deny_cache)
+		deny_cache_decide(gate->deny_cache, query);
+	if (store_query(gate->store, query))
+		wait_on_left(query);
 }
 
 static void
 wait_leave(struct wait *wait)
 {
 	struct check *check = wait->check;
-	struct gate *gate = check->gate;
-	struct query *query = &check->query;
+	int64_t left_us = -wait->due_us - gate_now(check->gate);
 
-	counter_add(&gate->counters->waits_ended, 1);
+	counter_add(&check->gate->counters->waits_ended, 1);
 	check_set_state(check, CHECK_ASKED);
-	query->op = OP_LEAVE;
-	query->done = wait_on_left;
-	query->now_us = gate_now(gate);
-	if (-wait->due_us > query->now_us)
-		query->decision.retry_us = -wait->due_us - query->now_us;
-	if (gate->deny_cache)
-		deny_cache_decide(gate->deny_cache, query);
-	if (store_query(gate->store, query))
-		wait_on_left(query);
+	if (!check->joint)
+		wait_leave_alone(check, left_us);
+	else if (joint_leave(check->joint, wait->us - left_us))
+		wait_end(check, false);
 }
 
 static void
@@ -185,7 +206,7 @@ wait_on_timer(void *arg)
 		if (wait->leaves)
 			wait_leave(wait);
 		else
-			wait_pass(wait->check);
+			wait_pass(wait);
 	}
 	wait_set_timer(waits);
 }
@@ -235,18 +256,13 @@ void
 waits_abandon(struct waits *waits)
 {
 	waits->closed = true;
-	while (waits->count > 0) {
-		struct check *check = wait_take(waits)->check;
-
-		check->query.decision.allowed = false;
-		wait_end(check);
-	}
+	while (waits->count > 0)
+		wait_end(wait_take(waits)->check, false);
 }
 
 void
-wait_prepare(struct check *check)
+wait_prepare(struct check *check, struct query *query)
 {
-	struct query *query = &check->query;
 	const struct limit *limit = query->limit;
 
 	if (!limit || limit->shadow || check->gate->waits.closed)
@@ -260,7 +276,7 @@ wait_prepare(struct check *check)
 size_t
 wait_bytes(const struct check *check)
 {
-	return sizeof(struct wait) + check->query.key.len;
+	return sizeof(struct wait) + (check->joint ? 0 : check->query.key.len);
 }
 
 int
@@ -272,29 +288,31 @@ wait_open(struct check *check)
 
 	if (wait_reserve(waits) == -1)
 		return -1;
-	wait = malloc(sizeof(*wait) + key->len);
+	wait = malloc(wait_bytes(check));
 	if (!wait)
 		return -1;
 	*wait = (struct wait){.check = check};
-	memcpy(wait->key, key->bytes, key->len);
-	key->bytes = wait->key;
+	if (!check->joint) {
+		memcpy(wait->key, key->bytes, key->len);
+		key->bytes = wait->key;
+	}
 	check->wait = wait;
 	waits->open++;
 	return 0;
 }
 
 bool
-wait_begin(struct check *check)
+wait_begin(struct check *check, int64_t us)
 {
 	struct waits *waits = &check->gate->waits;
-	const struct decision *decision = &check->query.decision;
 	struct wait *wait = check->wait;
 
-	if (!decision->allowed || decision->retry_us == 0)
+	if (us == 0)
 		return false;
 	check_set_state(check, CHECK_WAITING);
 	/* Later than when the store decided: it never goes ahead too early. */
-	wait->due_us = clock_us() + decision->retry_us;
+	wait->us = us;
+	wait->due_us = clock_us() + us;
 	if (wait->leaves || waits->closed)
 		wait_turn_away(wait);
 	wait_add(waits, wait);

@@ -17,6 +17,7 @@
 
 struct check;
 struct counters;
+struct query;
 struct wait;
 
 /** All of a gate. */
@@ -47,19 +48,20 @@ void waits_stop(struct waits *waits);
 void waits_abandon(struct waits *waits);
 
 /*
- * For gate/check.c, of a check with OP_WAIT.
+ * For gate/check.c and gate/joint.c, of a check with OP_WAIT.
  */
 
-/** Its limit is found: say how long it may wait.  Not at all: it becomes
- * OP_CONSUME. */
-void wait_prepare(struct check *check);
+/** The limit of its ${query}, with OP_WAIT, is found: say how long that may
+ * wait.  Not at all: it becomes OP_CONSUME. */
+void wait_prepare(struct check *check, struct query *query);
 
-/** It is about to be asked: keep its key.  Return 0, or -1 (out of memory). */
+/** It is about to be asked: keep the key of its query, unless it is joint.
+ * Return 0, or -1 (out of memory). */
 int wait_open(struct check *check) MUST_USE;
 
-/** The store has decided.  Return whether it is to wait: its done is called
+/** It is allowed, in ${us}.  Return whether it is to wait: its done is called
  * later then. */
-bool wait_begin(struct check *check);
+bool wait_begin(struct check *check, int64_t us);
 
 /** Memory that it will hold beside itself. */
 size_t wait_bytes(const struct check *check);

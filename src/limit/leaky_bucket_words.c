@@ -183,10 +183,6 @@ leaky_bucket_check_queue(const struct limit *limit, struct limit_error *error)
 {
 	const int64_t full = limit->capacity * leaky_bucket_recharge(limit);
 
-	if (limit->queue_us > 0 && limit->also)
-		return word_fail(error,
-		    "queue is not for a limit that has also: there is one "
-		    "queue a bucket, and no place in several");
 	if (limit->queue_us > (SPAN_MAX - full) / leaky_bucket_ticks(limit))
 		return word_fail(error, "capacity times recharge, and queue, "
 					"must stay below 2^52us (52124d)");

@@ -27,8 +27,12 @@ keys_start(struct slot *slot)
 int
 keys_begin(struct slot *slot, const struct request *request)
 {
-	keys_ask(slot, request->op, request->keys, request->key_count,
-	    request->charges_each);
+	bool waits = request->op == OP_WAIT;
+
+	keys_ask(slot, waits ? OP_CONSUME : request->op, request->keys,
+	    request->key_count, request->charges_each);
+	if (waits)
+		check_set_wait(&slot->check, request->wait_us);
 	if (request->id_len > 0)
 		check_set_id(&slot->check, request->id, request->id_len);
 	keys_start(slot);

@@ -31,8 +31,7 @@ mates_take_back(
 		return;
 	at->bucket = *before;
 	at->changed = false;
-	decide(query->limit, OP_PEEK, mates_peek_amount(query), at->now_us,
-	    &at->bucket, &query->decision);
+	mates_peek(query, at->now_us, &at->bucket);
 }
 
 void

@@ -26,6 +26,17 @@ mates_peek_amount(const struct query *query)
 	return query->op == OP_CHARGE ? 0 : query->amount;
 }
 
+/** Have ${query} say how its ${bucket} is, since another one denies.  What may
+ * wait for its room keeps none from passing. */
+static inline void
+mates_peek(struct query *query, int64_t now_us, struct bucket *bucket)
+{
+	decide(query->limit, OP_PEEK, mates_peek_amount(query), now_us, bucket,
+	    &query->decision);
+	if (query->op == OP_WAIT)
+		query->decision.allowed = true;
+}
+
 /** Decide ${query}, which is no OP_GIVE_BACK and no OP_LEAVE, by its limit.
  * Return whether the bucket changed. */
 static inline bool

@@ -137,9 +137,8 @@ memory_undo_mates(
 		if (query->limit->algorithm->has_log)
 			mates->before[i] = memory_read_mate(mates, i);
 		if (query != full)
-			decide(query->limit, OP_PEEK, mates_peek_amount(query),
-			    mates->buckets[i].now_us, &mates->before[i],
-			    &query->decision);
+			mates_peek(
+			    query, mates->buckets[i].now_us, &mates->before[i]);
 	}
 }
 

@@ -47,7 +47,7 @@ trace_request(const struct request *request)
 		    buf_printf(&trace, " %.*s %lld", (int)request->key_len,
 			request->key, (long long)request->amount),
 		    0);
-	if (request->verb == VERB_WAIT)
+	if (request->op == OP_WAIT)
 		ck_assert_int_eq(buf_printf(&trace, " within %lldus",
 				     (long long)request->wait_us),
 		    0);
@@ -355,7 +355,9 @@ static const struct {
     {GET("/consume?key=a&wait=1&wait=1"), "400 badquery\n"},
     {GET("/consume?key=a&wait=1&amount=-1"), "400 badamount\n"},
     {GET("/consume?key=a&amount=-1&wait=1"), "400 badamount\n"},
-    {GET("/consume?key=a&wait=1&key=b"), "400 badwait\n"},
+    {GET("/consume?key=a&wait=1&key=b"), "mconsume within 1000000us a 1 b 1\n"},
+    {GET("/consume?key=a&amount=-1&key=b&wait=1"), "400 badamount\n"},
+    {GET("/consume?key=a&wait=1&key=b&amount=-1"), "400 badamount\n"},
     {GET("/consume?wait=1"), "400 nokey\n"},
     {GET("/peek?key=a&wait=1"), "400 badwait\n"},
     {GET("/take?key=a&amount=1&wait=1"), "400 badwait\n"},
@@ -382,8 +384,10 @@ static const struct {
     {JSON(35) "\t{ \"amount\" : -2 ,\n\"key\" : \"a\" } \r\n",
 	"consume a -2\n"},
     {JSON(22) "{\"key\":\"a\",\"wait\":0.5}", "wait a 1 within 500000us\n"},
-    {JSON(32) "{\"all\":[{\"key\":\"a\"}],\"wait\":0.5}", "400 badwait\n"},
-    {JSON(32) "{\"wait\":0.5,\"all\":[{\"key\":\"a\"}]}", "400 badwait\n"},
+    {JSON(32) "{\"all\":[{\"key\":\"a\"}],\"wait\":0.5}",
+	"mconsume within 500000us a 1\n"},
+    {JSON(32) "{\"wait\":0.5,\"all\":[{\"key\":\"a\"}]}",
+	"mconsume within 500000us a 1\n"},
     {JSON(31) "{\"each\":[{\"key\":\"a\",\"wait\":1}]}", "400 badquery\n"},
     {JSON(31) "{\"each\":[{\"key\":\"a\"}],\"wait\":1}", "400 badjson\n"},
     {JSON(22) "{\"key\":\"a\",\"deny\":403}", "consume a 1 deny=403\n"},

@@ -300,9 +300,6 @@ static const struct {
 	"recharge must stay below 407d where the block grows"},
     {{{"match=a", "capacity=1", "recharge=1s", "block=5m", "block_memory=1d"}},
 	"block_memory is for a block that grows, as in 5m x3 max 1d"},
-    {{{"match=a", "capacity=1", "recharge=1s", "queue=1s", "also=b"}},
-	"queue is not for a limit that has also: there is one queue a bucket, "
-	"and no place in several"},
     {{{"match=a", "capacity=1", "recharge=30000d", "queue=30000d"}},
 	"capacity times recharge, and queue, must stay below 2^52us (52124d)"},
     {{{"match=a", "capacity=1", "rate=30000/s", "queue=60d"}},

@@ -234,6 +234,17 @@ http_ask_end_one(const struct http_ask *ask)
 	return NULL;
 }
 
+/* Only what goes in may wait. */
+static bool
+http_ask_waits_to_give_back(const struct http_ask *ask)
+{
+	bool gives_back = false;
+
+	for (unsigned i = 0; i < ask->key_count; i++)
+		gives_back |= ask->keys->keys[i].amount < 0;
+	return gives_back && ask->request->verb == VERB_WAIT;
+}
+
 const struct http_problem *
 http_ask_end(struct http_ask *ask)
 {
@@ -247,12 +258,12 @@ http_ask_end(struct http_ask *ask)
 		return HTTP_PROBLEM(BADWAIT);
 	if (ask->key_count == 0)
 		return http_ask_end_one(ask);
-	if (ask->request->verb == VERB_WAIT)
-		return HTTP_PROBLEM(BADWAIT);
 	if (ask->is_json && ask->given & (GIVEN_KEY | GIVEN_AMOUNT))
 		return HTTP_PROBLEM(BADJSON);
 	if (!ask->is_json)
 		problem = http_ask_add_key(ask, ask->request);
+	if (!problem && http_ask_waits_to_give_back(ask))
+		problem = http_problem_of(ERROR_BADDROPS);
 	if (!problem)
 		http_ask_all(ask);
 	return problem;

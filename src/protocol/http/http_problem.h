@@ -31,7 +31,7 @@
 	    "once; of several keys, each has its amount behind it")            \
 	X(BADDENY, 400, "baddeny", "deny must be a status from 400 to 599")    \
 	X(BADWAIT, 400, "badwait",                                             \
-	    "wait is a time, as 2s or 0.5, for one key that is consumed")      \
+	    "wait is a time, as 2s or 0.5, for what is consumed, without id")  \
 	X(BADJSON, 400, "badjson",                                             \
 	    "the body must be a JSON object with key and amount, all or each") \
 	X(BADREQUEST, 400, "badjson",                                          \

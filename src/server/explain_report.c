@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "gate/gate.h"
+#include "limit/algorithm.h"
 #include "limit/also.h"
 #include "limit/normalize.h"
 #include "limit/override.h"
@@ -95,11 +96,12 @@ explain_figures(struct buf *out, const struct query *query)
 	char empty[NUM_MAX_LEN + 1], blocked[NUM_MAX_LEN + 1];
 
 	if (buf_printf(out,
-		" level=%lld capacity=%lld empty=%s blocked=%s from=%s",
+		" level=%lld capacity=%lld empty=%s blocked=%s from=%s ",
 		(long long)decision->level, (long long)limit->capacity,
 		num_seconds(empty, decision->empty_us),
 		num_seconds(blocked, decision->blocked_us),
-		decided_by_name(query->decided_by)) == -1)
+		decided_by_name(query->decided_by)) == -1 ||
+	    limit->algorithm->describe(limit, out) == -1)
 		return -1;
 	return reports_write_debt(out, limit);
 }

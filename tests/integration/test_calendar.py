@@ -127,6 +127,8 @@ class Words(harness.Case):
         with gate.connect() as client:
             self.assertIn(" window=month timezone=Europe/Berlin",
                           client.ask_many("LIMITS")[0])
+            self.assertRegex(client.ask_many("EXPLAIN a:1")[-1],
+                             "^bucket .* window=month timezone=Europe/Berlin$")
             left = float(fields(client.ask("CONSUME a:1"))["next"])
         now = datetime.datetime.now(BERLIN)
         first = now.replace(year=now.year + now.month // 12, month=now.month % 12 + 1,

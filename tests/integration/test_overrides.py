@@ -386,6 +386,8 @@ class Distributed(Overrides):
         for gate in [at_master, *gates]:
             self.wait_for(gate, "CONSUME open:1", "DENY limit=override.deny ")
             self.wait_for(gate, "PEEK login:1", "ALLOW limit=login level=0 capacity=20 ")
+            self.assertRegex(self.explained(gate, "login:1"),
+                             "bucket level=0 capacity=20 .* recharge=360.000000 block=0")
         self.assertEqual(self.others[0].ask("HGET", "limits:overrides", "open:*"),
                          self.server.ask("HGET", "limits:overrides", "open:*"))
         self.override(at_master, "remove", "login:*")

@@ -58,6 +58,10 @@ LIMITS_ANSWER = [
 PATTERNS = {"login": "prefix login:*", "lock": "prefix lock:*",
             "window": "glob win?:*", "quiet": "regex ~^quiet:[0-9]+:"}
 
+# What EXPLAIN says of their buckets, masked.
+WORDS = {"login": "recharge=T block=0", "lock": "recharge=T block=T",
+         "window": "window=T", "quiet": "recharge=T block=0"}
+
 UNMATCHED = "limit=- level=0 capacity=0 next=0 retry=0 blocked=0 from=none"
 
 # The code words are stable: clients look at them.
@@ -282,12 +286,13 @@ class VerbsTest(ProtocolCase):
                 "not lock: no match (prefix lock:*)",
                 "limit window: match (glob win?:*)",
                 "store memory",
-                "bucket level=3 capacity=4 empty=T blocked=0 from=memory"])
+                "bucket level=3 capacity=4 empty=T blocked=0 from=memory window=T"])
             self.assertEqual(client.ask_many("EXPLAIN login:never-seen"), [
                 "key login:never-seen",
                 "limit login: match (prefix login:*)",
                 "store memory",
-                "bucket level=0 capacity=5 empty=0 blocked=0 from=memory"])
+                "bucket level=0 capacity=5 empty=0 blocked=0 from=memory "
+                "recharge=86400.000000 block=0"])
 
     def test_limits_are_listed_in_their_order(self):
         for client in self.each_way(self.start()):
@@ -615,7 +620,8 @@ class Bucket:
                f"{place}\n",
                f"bucket level={self.level} capacity={self.capacity}"
                f" empty={'T' if self.level else 0}"
-               f" blocked={'T' if self.blocked else 0} from={self.store}\n",
+               f" blocked={'T' if self.blocked else 0} from={self.store}"
+               f" {WORDS[self.limit]}\n",
                "END\n"])
 
 

@@ -245,7 +245,7 @@ class AskTest(ToolCase):
                 {"limit": "login", "why": "no match (prefix login:*)"}],
             "store": "memory",
             "bucket": {"level": 0, "capacity": 4, "empty": 0, "blocked": 0,
-                       "from": "memory"}})
+                       "from": "memory", "recharge": 30, "block": 300}})
         unmatched = self.tool_json(daemon, "explain", "other")
         self.assertIsNone(unmatched["limit"])
         self.assertEqual(len(unmatched["passed_over"]), 5)

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import selectors
 import time
 
 import harness
@@ -20,6 +21,19 @@ match = soon:*
 capacity = 100
 recharge = 1d
 also = line:$1 slow:$1
+
+[fast]
+match = fast:*
+capacity = 1
+rate = 100/s
+queue = 1m
+
+[slower]
+match = slower:*
+capacity = 1
+rate = 25/s
+queue = 1m
+also = fast:$1
 
 [line]
 match = line:*
@@ -203,6 +217,40 @@ class InMemory(EitherStore, harness.InMemory, harness.Case):
 
 
 class InRedis(EitherStore, harness.InRedis, harness.Case):
+    def test_a_fleet_serves_first_who_came_first_and_nobody_early(self):
+        """Over four daemons: 100 a second of one key, of which each second asks for
+        another one as well, 25 a second."""
+        gates = [self.gate] + [self.redis_daemon(self.server, self.LIMITS, self.SETTINGS)
+                               for _ in range(3)]
+        look = self.server.connect()
+        self.addCleanup(look.close)
+        def now():
+            seconds, micros = look.ask("TIME")
+            return int(seconds) * 1000000 + int(micros)
+        clients = [gates[i % 4].connect() for i in range(80)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.ask("PEEK fast:0")
+        start, went = now(), {"WAIT fast:1": [], "WAIT slower:1": []}
+        with selectors.DefaultSelector() as selector:
+            for i, client in enumerate(clients):
+                line = list(went)[i % 2]
+                selector.register(client.socket, selectors.EVENT_READ, (client, line))
+                client.send(line + "\n")
+            while selector.get_map():
+                for entry, _ in selector.select(harness.PATIENCE):
+                    client, line = entry.data
+                    self.assertEqual(fields(client.line())["verdict"], "ALLOW")
+                    selector.unregister(entry.fileobj)
+                    went[line].append(now())
+        # Of those of one key no more than had a place, of the others no more than had
+        # both, at any time.
+        for place, at in enumerate(went["WAIT slower:1"]):
+            self.assertGreaterEqual(at, start + place * 40000, f"place {place}")
+        for place, at in enumerate(sorted(sum(went.values(), []))):
+            self.assertGreaterEqual(at, start + place * 10000, f"place {place}")
+        self.assertEqual(sum(gate.stats()["waits_allowed"] for gate in gates), 79)
+
     def test_what_on_error_decides_waits_for_nothing(self):
         self.ask("WAIT pair:1", "ALLOW", **{"from": "redis"})
         self.server.kill()

@@ -25,6 +25,7 @@ struct fetch {
 	char mark[FETCH_DIGEST_LEN + 1];      /* of the overrides that were
 					       * read last; "": none */
 	struct override_line overrides[OVERRIDES_MAX]; /* of that reply */
+	struct rules *base; /* the last valid set, without them; or NULL */
 	struct script_calls calls;
 	struct script_call call;
 };
@@ -48,15 +49,6 @@ fetch_lose_server(struct fetch *fetch, const char *reason)
 	link_drop(fetch->link, reason);
 }
 
-static void
-fetch_reject(
-    struct fetch *fetch, const char *digest, const struct reasons *reasons)
-{
-	fetch_finish(fetch,
-	    &(struct fetched){
-		.result = FETCH_WRONG, .digest = digest, .reasons = reasons});
-}
-
 /* The script ran into an error.  Leave out where in the script. */
 static void
 fetch_reject_error(struct fetch *fetch, const redisReply *reply)
@@ -67,7 +59,9 @@ fetch_reject_error(struct fetch *fetch, const redisReply *reply)
 
 	reasons_set(&reasons, "key '%s': %.*s", fetch->options->limits_key,
 	    (int)(len < REASON_SIZE ? len : REASON_SIZE), reply->str);
-	fetch_reject(fetch, "", &reasons);
+	fetch_finish(fetch,
+	    &(struct fetched){
+		.result = FETCH_WRONG, .digest = "", .reasons = &reasons});
 }
 
 /* The number in the history, which the script may leave out; 0: it did. */
@@ -190,8 +184,32 @@ fetch_give(struct fetch *fetch, const redisReply *reply, struct rules *rules,
 	    .number = fetch_number(reply),
 	    .reasons = reasons};
 
+	rules_set_digest(rules, fetched.digest);
+	rules_unref(fetch->base);
+	fetch->base = rules_ref(rules);
 	fetch_override(fetch, fetch_overrides(reply), &fetched, reasons);
-	rules_set_digest(fetched.rules, fetched.digest);
+	fetch_finish(fetch, &fetched);
+}
+
+/* The key has no valid set.  Overrides need none: they are in front of the one
+ * before. */
+static void
+fetch_reject_set(
+    struct fetch *fetch, const redisReply *reply, const struct reasons *reasons)
+{
+	const redisReply *list = fetch_overrides(reply);
+	struct fetched fetched = {.result = FETCH_WRONG,
+	    .digest = reply->element[0]->str,
+	    .reasons = reasons};
+	struct reasons others;
+
+	fetch_take_overrides(fetch, list, &fetched);
+	if (fetch->base && strcmp(list ? fetched.mark : "", fetch->mark) != 0) {
+		reasons_clear(&others);
+		fetched.rules = rules_ref(fetch->base);
+		fetch_override(fetch, list, &fetched, &others);
+		reasons_log_warnings(&others);
+	}
 	fetch_finish(fetch, &fetched);
 }
 
@@ -199,7 +217,6 @@ static void
 fetch_read_set(struct fetch *fetch, const redisReply *reply,
     const struct rules_line *lines)
 {
-	const char *digest = reply->element[0]->str;
 	size_t count = fetch_count(reply);
 	const char *key = fetch->options->limits_key;
 	struct rules *rules = NULL;
@@ -217,7 +234,7 @@ fetch_read_set(struct fetch *fetch, const redisReply *reply,
 		    &reasons, "key '%s' has no limit that is read", key);
 	}
 	if (!rules) {
-		fetch_reject(fetch, digest, &reasons);
+		fetch_reject_set(fetch, reply, &reasons);
 		return;
 	}
 	fetch_give(fetch, reply, rules, lines, &reasons);
@@ -327,5 +344,6 @@ fetch_free(struct fetch *fetch)
 	if (!fetch)
 		return;
 	script_calls_free(&fetch->calls);
+	rules_unref(fetch->base);
 	free(fetch);
 }

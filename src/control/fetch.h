@@ -27,13 +27,15 @@ enum fetch_result {
 /** The outcome, valid during the callback. */
 struct fetched {
 	enum fetch_result result;
-	const char *digest;             /* of the key; "": it has none */
-	struct rules *rules;            /* SET: a reference, the callee's */
+	const char *digest;  /* of the key; "": it has none */
+	struct rules *rules; /* SET: a reference, the callee's; WRONG: the
+			      * valid set before, with the overrides that are
+			      * there now, if these have changed; or NULL */
 	const struct rules_line *lines; /* SET: its members */
 	size_t count;
 	int64_t number; /* SET: its number in the history; 0: not known */
 
-	/* SET: the overrides in front of them, and what tells them from
+	/* with rules: the overrides in front of them, and what tells them from
 	 * others; "none" */
 	const struct override_line *overrides;
 	size_t override_count;

@@ -159,6 +159,23 @@ subscriber_log_rejected(
 	reasons_log(reasons, "limits not reloaded", follows);
 }
 
+/* The limits in Redis are wrong, but the overrides in front of them are others
+ * now: they count all the same. */
+static void
+subscriber_take_overrides(
+    struct subscriber *subscriber, const struct fetched *fetched)
+{
+	struct rules_changes changes = {""};
+
+	subscriber->overrides = rules_override_count(fetched->rules);
+	subscriber->set_rules(fetched->rules, &changes, subscriber->arg);
+	log_info("overrides reloaded: %zu, in front of the limits in force",
+	    subscriber->overrides);
+	if (subscriber->last_good)
+		last_good_set_overrides(subscriber->last_good, fetched->mark,
+		    fetched->overrides, fetched->override_count);
+}
+
 /* A poll that finds the same key as before logs nothing. */
 static void
 subscriber_reject(struct subscriber *subscriber, const struct fetched *fetched)
@@ -167,9 +184,11 @@ subscriber_reject(struct subscriber *subscriber, const struct fetched *fetched)
 	struct rules_changes why;
 
 	reasons_summarize(fetched->reasons, reason, sizeof(reason));
-	if (!subscriber->reload.loading_full &&
-	    strcmp(subscriber->read_digest, fetched->digest) == 0 &&
-	    strcmp(subscriber->reason, reason) == 0)
+	if (fetched->rules)
+		subscriber_take_overrides(subscriber, fetched);
+	else if (!subscriber->reload.loading_full &&
+		 strcmp(subscriber->read_digest, fetched->digest) == 0 &&
+		 strcmp(subscriber->reason, reason) == 0)
 		return;
 	strcpy(subscriber->reason, reason);
 	subscriber_set_state(subscriber, SUBSCRIBER_REJECTED);

@@ -147,6 +147,22 @@ class Single(Overrides):
         self.assertRegex(explained, "override deny until .* by ron: a night sale")
         self.assertEqual(gate.stats()["overrides"], 2)
 
+    def test_they_need_no_valid_limits_in_redis(self):
+        gate = self.follower()
+        self.server.ask("ZADD", "limits", 10, "wrong capacity=none")
+        self.put(gate, "open:*", "deny")
+        self.wait_for(gate, "CONSUME open:1", "DENY limit=override.deny ")
+        self.assertTrue(gate.ask("CONSUME login:1").startswith("ALLOW limit=login "))
+        self.assertIn("overrides reloaded: 1, in front of the limits in force", gate.log())
+        self.assertIn("limits not reloaded", gate.log())
+        self.assertIn("refused   ", self.tool(gate, "status", status=1).stdout)
+        self.override(gate, "remove", "open:*")
+        self.wait_for(gate, "CONSUME open:1", "ALLOW limit=open ")
+        self.server.ask("ZREM", "limits", "wrong capacity=none")
+        self.put(gate, "login:*", "x10")
+        self.wait_for(gate, "PEEK login:2", "ALLOW limit=login level=0 capacity=20 ")
+        self.assertEqual(gate.stats()["limits"], 2)
+
     def test_what_was_removed_is_not_saved(self):
         state = os.path.join(self.folder, "state")
         os.mkdir(state)

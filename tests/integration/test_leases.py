@@ -132,6 +132,8 @@ class SemaphoreTest(harness.Case):
 class Either:
     """What holds in both stores."""
 
+    LIMITS = LIMITS
+
     def test_hold_again_renews_and_release_gives_back(self):
         with self.gate.connect() as client:
             first = [fields(line) for line in client.ask(
@@ -235,12 +237,7 @@ class Either:
                                 for line in client.ask_many("LIMITS")))
 
 
-class InRedis(Either, harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.server = self.redis()
-        self.gate = self.redis_daemon(self.server, LIMITS, PATIENT)
-
+class InRedis(Either, harness.InRedis, harness.Case):
     def test_release_that_finds_no_redis_says_so(self):
         gate = self.redis_daemon(self.server, LIMITS, {"redis": {"socket_timeout": "100ms"}})
         self.redis_level(gate)
@@ -251,10 +248,8 @@ class InRedis(Either, harness.Case):
         self.assertTrue(gate.ask("hold job:1 a").startswith("DENY"))
 
 
-class InMemory(Either, harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.gate = self.daemon(LIMITS)
+class InMemory(Either, harness.InMemory, harness.Case):
+    pass
 
 
 if __name__ == "__main__":

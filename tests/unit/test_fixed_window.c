@@ -1,4 +1,5 @@
 #include "limit/algorithm.h"
+#include "decision.h"
 #include "suites.h"
 
 #include "base/attr.h"
@@ -35,30 +36,20 @@ peek(int64_t amount, int64_t now_us, struct bucket *bucket)
 	return decision;
 }
 
-static void
-check(struct decision decision, bool allowed, int64_t level, int64_t next_us,
-    int64_t retry_us)
-{
-	ck_assert_int_eq(decision.allowed, allowed);
-	ck_assert_int_eq(decision.level, level);
-	ck_assert_int_eq(decision.next_us, next_us);
-	ck_assert_int_eq(decision.retry_us, retry_us);
-	ck_assert_int_eq(decision.blocked_us, 0);
-}
-
 START_TEST(counts_to_the_capacity_and_starts_anew_each_window)
 {
 	struct bucket bucket = {0};
 	int64_t now = START + 20 * SECOND;
 
-	check(consume(1, now, &bucket), true, 1, 40 * SECOND, 0);
-	check(consume(2, now, &bucket), true, 3, 40 * SECOND, 0);
-	check(consume(1, now, &bucket), false, 3, 40 * SECOND, 40 * SECOND);
+	check_unblocked(consume(1, now, &bucket), true, 1, 40 * SECOND, 0);
+	check_unblocked(consume(2, now, &bucket), true, 3, 40 * SECOND, 0);
+	check_unblocked(
+	    consume(1, now, &bucket), false, 3, 40 * SECOND, 40 * SECOND);
 	now = START + MINUTE - 1;
-	check(consume(1, now, &bucket), false, 3, 1, 1);
+	check_unblocked(consume(1, now, &bucket), false, 3, 1, 1);
 	now = START + MINUTE;
 	ck_assert(limit.algorithm->is_drained(&bucket, now));
-	check(consume(3, now, &bucket), true, 3, MINUTE, 0);
+	check_unblocked(consume(3, now, &bucket), true, 3, MINUTE, 0);
 }
 END_TEST
 
@@ -70,15 +61,15 @@ START_TEST(debt_counts_until_the_window_ends)
 
 	indebted.debt = 2;
 	decide(&indebted, OP_CHARGE, 5, START, &bucket, &decision);
-	check(decision, true, 5, MINUTE, 0);
+	check_unblocked(decision, true, 5, MINUTE, 0);
 	decide(&indebted, OP_CHARGE, 1, START, &bucket, &decision);
-	check(decision, false, 5, MINUTE, MINUTE);
+	check_unblocked(decision, false, 5, MINUTE, MINUTE);
 	decide(&indebted, OP_CHARGE, 6, START, &bucket, &decision);
-	check(decision, false, 5, MINUTE, RETRY_NEVER);
+	check_unblocked(decision, false, 5, MINUTE, RETRY_NEVER);
 	decide(&indebted, OP_CONSUME, 1, START + 1, &bucket, &decision);
-	check(decision, false, 5, MINUTE - 1, MINUTE - 1);
+	check_unblocked(decision, false, 5, MINUTE - 1, MINUTE - 1);
 	decide(&indebted, OP_CONSUME, 3, START + MINUTE, &bucket, &decision);
-	check(decision, true, 3, MINUTE, 0);
+	check_unblocked(decision, true, 3, MINUTE, 0);
 }
 END_TEST
 
@@ -94,8 +85,9 @@ START_TEST(take_takes_what_is_left_of_the_window)
 
 		decide(&limit, OP_TAKE, takes[i].amount, START, &bucket,
 		    &decision);
-		check(decision, takes[i].taken >= (takes[i].amount > 0),
-		    takes[i].level, MINUTE,
+		check_unblocked(decision,
+		    takes[i].taken >= (takes[i].amount > 0), takes[i].level,
+		    MINUTE,
 		    takes[i].taken >= (takes[i].amount > 0) ? 0 : MINUTE);
 		ck_assert_int_eq(decision.taken, takes[i].taken);
 	}
@@ -106,9 +98,9 @@ START_TEST(windows_are_aligned_to_the_epoch)
 {
 	struct bucket bucket = {0};
 
-	check(consume(1, START, &bucket), true, 1, MINUTE, 0);
+	check_unblocked(consume(1, START, &bucket), true, 1, MINUTE, 0);
 	bucket = (struct bucket){0};
-	check(consume(1, START - 1, &bucket), true, 1, 1, 0);
+	check_unblocked(consume(1, START - 1, &bucket), true, 1, 1, 0);
 }
 END_TEST
 
@@ -116,9 +108,10 @@ START_TEST(amount_above_capacity_is_denied_for_ever)
 {
 	struct bucket bucket = {0};
 
-	check(consume(4, START, &bucket), false, 0, 0, RETRY_NEVER);
+	check_unblocked(consume(4, START, &bucket), false, 0, 0, RETRY_NEVER);
 	consume(1, START, &bucket);
-	check(consume(4, START, &bucket), false, 1, MINUTE, RETRY_NEVER);
+	check_unblocked(
+	    consume(4, START, &bucket), false, 1, MINUTE, RETRY_NEVER);
 }
 END_TEST
 
@@ -127,8 +120,8 @@ START_TEST(denied_consume_keeps_the_count)
 	struct bucket bucket = {0};
 
 	consume(2, START, &bucket);
-	check(consume(2, START, &bucket), false, 2, MINUTE, MINUTE);
-	check(consume(1, START, &bucket), true, 3, MINUTE, 0);
+	check_unblocked(consume(2, START, &bucket), false, 2, MINUTE, MINUTE);
+	check_unblocked(consume(1, START, &bucket), true, 3, MINUTE, 0);
 }
 END_TEST
 
@@ -137,11 +130,12 @@ START_TEST(give_back_stops_at_zero)
 	struct bucket bucket = {0};
 
 	consume(2, START, &bucket);
-	check(consume(-1, START, &bucket), true, 1, MINUTE, 0);
-	check(consume(-LIMIT_AMOUNT_MAX, START, &bucket), true, 0, 0, 0);
+	check_unblocked(consume(-1, START, &bucket), true, 1, MINUTE, 0);
+	check_unblocked(
+	    consume(-LIMIT_AMOUNT_MAX, START, &bucket), true, 0, 0, 0);
 	ck_assert(limit.algorithm->is_drained(&bucket, START));
-	check(consume(3, START, &bucket), true, 3, MINUTE, 0);
-	check(consume(1, START, &bucket), false, 3, MINUTE, MINUTE);
+	check_unblocked(consume(3, START, &bucket), true, 3, MINUTE, 0);
+	check_unblocked(consume(1, START, &bucket), false, 3, MINUTE, MINUTE);
 }
 END_TEST
 
@@ -150,10 +144,10 @@ START_TEST(peek_and_zero_change_nothing)
 	struct bucket bucket = {0};
 
 	consume(2, START, &bucket);
-	check(peek(1, START, &bucket), true, 2, MINUTE, 0);
-	check(peek(2, START, &bucket), false, 2, MINUTE, MINUTE);
-	check(consume(0, START, &bucket), true, 2, MINUTE, 0);
-	check(peek(1, START, &bucket), true, 2, MINUTE, 0);
+	check_unblocked(peek(1, START, &bucket), true, 2, MINUTE, 0);
+	check_unblocked(peek(2, START, &bucket), false, 2, MINUTE, MINUTE);
+	check_unblocked(consume(0, START, &bucket), true, 2, MINUTE, 0);
+	check_unblocked(peek(1, START, &bucket), true, 2, MINUTE, 0);
 }
 END_TEST
 
@@ -165,7 +159,7 @@ START_TEST(reset_forgets_the_count)
 	consume(3, START, &bucket);
 	ck_assert(decide(&limit, OP_RESET, 0, START, &bucket, &decision));
 	ck_assert(!decide(&limit, OP_RESET, 0, START, &bucket, &decision));
-	check(consume(3, START, &bucket), true, 3, MINUTE, 0);
+	check_unblocked(consume(3, START, &bucket), true, 3, MINUTE, 0);
 }
 END_TEST
 
@@ -175,10 +169,10 @@ START_TEST(clock_that_jumps_back_counts_on_in_the_present_window)
 	int64_t now = START - 3600 * SECOND;
 
 	consume(3, START, &bucket);
-	check(peek(1, now, &bucket), false, 3, MINUTE, MINUTE);
-	check(consume(1, now, &bucket), false, 3, MINUTE, MINUTE);
+	check_unblocked(peek(1, now, &bucket), false, 3, MINUTE, MINUTE);
+	check_unblocked(consume(1, now, &bucket), false, 3, MINUTE, MINUTE);
 	now += MINUTE;
-	check(consume(1, now, &bucket), true, 1, MINUTE, 0);
+	check_unblocked(consume(1, now, &bucket), true, 1, MINUTE, 0);
 }
 END_TEST
 
@@ -191,9 +185,9 @@ START_TEST(refusal_changes_nothing)
 	before.capacity = 10;
 	decide(&before, OP_CONSUME, 9, START, &bucket, &decision);
 	copy = bucket;
-	check(consume(1, START, &bucket), false, 3, MINUTE, MINUTE);
+	check_unblocked(consume(1, START, &bucket), false, 3, MINUTE, MINUTE);
 	ck_assert_mem_eq(&bucket, &copy, sizeof(copy));
-	check(consume(-7, START, &bucket), true, 2, MINUTE, 0);
+	check_unblocked(consume(-7, START, &bucket), true, 2, MINUTE, 0);
 }
 END_TEST
 
@@ -224,8 +218,10 @@ START_TEST(count_stays_a_count_when_the_window_is_shortened)
 
 	longer.window_us = 60 * MINUTE;
 	decide(&longer, OP_CONSUME, 3, START, &bucket, &decision);
-	check(consume(1, START + 1, &bucket), false, 3, MINUTE - 1, MINUTE - 1);
-	check(consume(1, START + MINUTE, &bucket), true, 1, MINUTE, 0);
+	check_unblocked(
+	    consume(1, START + 1, &bucket), false, 3, MINUTE - 1, MINUTE - 1);
+	check_unblocked(
+	    consume(1, START + MINUTE, &bucket), true, 1, MINUTE, 0);
 }
 END_TEST
 
@@ -292,9 +288,9 @@ START_TEST(decide_goes_by_the_algorithm)
 	struct decision decision;
 
 	decide(&limit, OP_CONSUME, 2, START + 1, &window, &decision);
-	check(decision, true, 2, MINUTE - 1, 0);
+	check_unblocked(decision, true, 2, MINUTE - 1, 0);
 	decide(&leaky, OP_CONSUME, 2, START + 1, &bucket, &decision);
-	check(decision, true, 2, SECOND, 0);
+	check_unblocked(decision, true, 2, SECOND, 0);
 }
 END_TEST
 

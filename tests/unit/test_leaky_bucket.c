@@ -1,4 +1,5 @@
 #include "limit/algorithm.h"
+#include "decision.h"
 #include "suites.h"
 
 #include "base/attr.h"
@@ -55,33 +56,25 @@ peek(const struct limit *limit, int64_t amount, int64_t now_us,
 	return decided(limit, OP_PEEK, amount, now_us, bucket);
 }
 
-static void
-check(struct decision decision, bool allowed, int64_t level, int64_t next_us,
-    int64_t retry_us, int64_t blocked_us)
-{
-	ck_assert_int_eq(decision.allowed, allowed);
-	ck_assert_int_eq(decision.level, level);
-	ck_assert_int_eq(decision.next_us, next_us);
-	ck_assert_int_eq(decision.retry_us, retry_us);
-	ck_assert_int_eq(decision.blocked_us, blocked_us);
-}
-
 START_TEST(fills_to_the_capacity_and_leaks_a_drop_a_recharge)
 {
 	const struct limit limit = limit_of(3, 10 * SECOND, 0);
 	struct bucket bucket = {0};
 	int64_t now = START;
 
-	check(consume(&limit, 1, now, &bucket), true, 1, 10 * SECOND, 0, 0);
-	check(consume(&limit, 2, now, &bucket), true, 3, 10 * SECOND, 0, 0);
+	check_decision(
+	    consume(&limit, 1, now, &bucket), true, 1, 10 * SECOND, 0, 0);
+	check_decision(
+	    consume(&limit, 2, now, &bucket), true, 3, 10 * SECOND, 0, 0);
 	now += 4 * SECOND;
-	check(consume(&limit, 1, now, &bucket), false, 3, 6 * SECOND,
+	check_decision(consume(&limit, 1, now, &bucket), false, 3, 6 * SECOND,
 	    6 * SECOND, 0);
 	now += 6 * SECOND;
-	check(consume(&limit, 1, now, &bucket), true, 3, 10 * SECOND, 0, 0);
+	check_decision(
+	    consume(&limit, 1, now, &bucket), true, 3, 10 * SECOND, 0, 0);
 	now += 30 * SECOND;
 	ck_assert(limit.algorithm->is_drained(&bucket, now));
-	check(peek(&limit, 3, now, &bucket), true, 0, 0, 0, 0);
+	check_decision(peek(&limit, 3, now, &bucket), true, 0, 0, 0, 0);
 }
 END_TEST
 
@@ -91,9 +84,9 @@ START_TEST(started_drop_counts_as_a_whole_one)
 	struct bucket bucket = {0};
 
 	consume(&limit, 1, START, &bucket);
-	check(peek(&limit, 1, START + 9, &bucket), true, 1, 1, 0, 0);
-	check(peek(&limit, 2, START + 9, &bucket), false, 1, 1, 1, 0);
-	check(peek(&limit, 2, START + 10, &bucket), true, 0, 0, 0, 0);
+	check_decision(peek(&limit, 1, START + 9, &bucket), true, 1, 1, 0, 0);
+	check_decision(peek(&limit, 2, START + 9, &bucket), false, 1, 1, 1, 0);
+	check_decision(peek(&limit, 2, START + 10, &bucket), true, 0, 0, 0, 0);
 }
 END_TEST
 
@@ -104,15 +97,16 @@ START_TEST(overflow_starts_a_block)
 	int64_t now = START;
 
 	consume(&limit, 2, now, &bucket);
-	check(consume(&limit, 1, now, &bucket), false, 2, SECOND, 60 * SECOND,
-	    60 * SECOND);
+	check_decision(consume(&limit, 1, now, &bucket), false, 2, SECOND,
+	    60 * SECOND, 60 * SECOND);
 	/* Leaking goes on; the block gets neither longer nor shorter. */
 	now += 59 * SECOND;
-	check(consume(&limit, 1, now, &bucket), false, 0, 0, SECOND, SECOND);
+	check_decision(
+	    consume(&limit, 1, now, &bucket), false, 0, 0, SECOND, SECOND);
 	ck_assert(!limit.algorithm->is_drained(&bucket, now));
 	now += SECOND;
 	ck_assert(limit.algorithm->is_drained(&bucket, now));
-	check(consume(&limit, 1, now, &bucket), true, 1, SECOND, 0, 0);
+	check_decision(consume(&limit, 1, now, &bucket), true, 1, SECOND, 0, 0);
 }
 END_TEST
 
@@ -139,12 +133,13 @@ START_TEST(blocks_in_a_row_grow_up_to_the_most)
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		int64_t length = lengths[i] * SECOND;
 
-		check(consume(&limit, 1, now, &bucket), true, 1, SECOND, 0, 0);
-		check(consume(&limit, 1, now, &bucket), false, 1, SECOND,
-		    length, length);
+		check_decision(
+		    consume(&limit, 1, now, &bucket), true, 1, SECOND, 0, 0);
+		check_decision(consume(&limit, 1, now, &bucket), false, 1,
+		    SECOND, length, length);
 		/* No request makes it longer. */
-		check(consume(&limit, 1, now + SECOND, &bucket), false, 0, 0,
-		    length - SECOND, length - SECOND);
+		check_decision(consume(&limit, 1, now + SECOND, &bucket), false,
+		    0, 0, length - SECOND, length - SECOND);
 		now += length + 40 * SECOND;
 	}
 }
@@ -166,8 +161,8 @@ START_TEST(blocks_are_forgotten_after_a_time)
 	consume(&limit, 1, end + memory - 2 * SECOND, &bucket);
 	ck_assert(algorithm->is_remembered(&bucket, memory, end + memory - 1));
 	consume(&limit, 1, end + memory, &bucket);
-	check(consume(&limit, 1, end + memory, &bucket), false, 1, SECOND,
-	    5 * SECOND, 5 * SECOND);
+	check_decision(consume(&limit, 1, end + memory, &bucket), false, 1,
+	    SECOND, 5 * SECOND, 5 * SECOND);
 }
 END_TEST
 
@@ -182,8 +177,8 @@ START_TEST(reset_forgets_the_blocks)
 	ck_assert(decide(
 	    &limit, OP_RESET, 0, START + 20 * SECOND, &bucket, &decision));
 	consume(&limit, 1, START + 20 * SECOND, &bucket);
-	check(consume(&limit, 1, START + 20 * SECOND, &bucket), false, 1,
-	    SECOND, 5 * SECOND, 5 * SECOND);
+	check_decision(consume(&limit, 1, START + 20 * SECOND, &bucket), false,
+	    1, SECOND, 5 * SECOND, 5 * SECOND);
 }
 END_TEST
 
@@ -211,8 +206,8 @@ START_TEST(block_shorter_than_the_leak_leaves_the_leak_in_retry)
 	struct bucket bucket = {0};
 
 	consume(&limit, 2, START, &bucket);
-	check(consume(&limit, 1, START, &bucket), false, 2, 10 * SECOND,
-	    10 * SECOND, SECOND);
+	check_decision(consume(&limit, 1, START, &bucket), false, 2,
+	    10 * SECOND, 10 * SECOND, SECOND);
 }
 END_TEST
 
@@ -222,20 +217,20 @@ START_TEST(charge_goes_in_up_to_the_debt_and_delays_what_comes_later)
 	struct bucket bucket = {0};
 
 	limit.debt = 2;
-	check(decided(&limit, OP_CHARGE, 4, START, &bucket), true, 4,
+	check_decision(decided(&limit, OP_CHARGE, 4, START, &bucket), true, 4,
 	    10 * SECOND, 0, 0);
-	check(decided(&limit, OP_CHARGE, 2, START, &bucket), false, 4,
+	check_decision(decided(&limit, OP_CHARGE, 2, START, &bucket), false, 4,
 	    10 * SECOND, 10 * SECOND, 0);
-	check(decided(&limit, OP_CHARGE, 1, START, &bucket), true, 5,
+	check_decision(decided(&limit, OP_CHARGE, 1, START, &bucket), true, 5,
 	    10 * SECOND, 0, 0);
-	check(decided(&limit, OP_CHARGE, 6, START, &bucket), false, 5,
+	check_decision(decided(&limit, OP_CHARGE, 6, START, &bucket), false, 5,
 	    10 * SECOND, RETRY_NEVER, 0);
-	check(consume(&limit, 1, START, &bucket), false, 5, 10 * SECOND,
-	    30 * SECOND, 0);
-	check(consume(&limit, 1, START + 30 * SECOND - 1, &bucket), false, 3, 1,
-	    1, 0);
-	check(consume(&limit, 1, START + 30 * SECOND, &bucket), true, 3,
-	    10 * SECOND, 0, 0);
+	check_decision(consume(&limit, 1, START, &bucket), false, 5,
+	    10 * SECOND, 30 * SECOND, 0);
+	check_decision(consume(&limit, 1, START + 30 * SECOND - 1, &bucket),
+	    false, 3, 1, 1, 0);
+	check_decision(consume(&limit, 1, START + 30 * SECOND, &bucket), true,
+	    3, 10 * SECOND, 0, 0);
 	ck_assert_int_eq(limit_life_us(&limit), 50 * SECOND);
 	ck_assert_int_eq(limit.algorithm->full_us(&limit), 30 * SECOND);
 }
@@ -246,13 +241,14 @@ START_TEST(charge_without_debt_is_consume)
 	const struct limit limit = limit_of(2, SECOND, 60 * SECOND);
 	struct bucket bucket = {0};
 
-	check(decided(&limit, OP_CHARGE, 2, START, &bucket), true, 2, SECOND, 0,
-	    0);
-	check(decided(&limit, OP_CHARGE, 3, START, &bucket), false, 2, SECOND,
-	    RETRY_NEVER, 0);
-	check(decided(&limit, OP_CHARGE, 1, START, &bucket), false, 2, SECOND,
-	    60 * SECOND, 60 * SECOND);
-	check(decided(&limit, OP_CHARGE, 1, START + 9 * SECOND, &bucket), false,
+	check_decision(decided(&limit, OP_CHARGE, 2, START, &bucket), true, 2,
+	    SECOND, 0, 0);
+	check_decision(decided(&limit, OP_CHARGE, 3, START, &bucket), false, 2,
+	    SECOND, RETRY_NEVER, 0);
+	check_decision(decided(&limit, OP_CHARGE, 1, START, &bucket), false, 2,
+	    SECOND, 60 * SECOND, 60 * SECOND);
+	check_decision(
+	    decided(&limit, OP_CHARGE, 1, START + 9 * SECOND, &bucket), false,
 	    0, 0, 51 * SECOND, 51 * SECOND);
 }
 END_TEST
@@ -264,17 +260,19 @@ START_TEST(charge_with_a_debt_does_not_heed_a_block)
 
 	limit.debt = 2;
 	consume(&limit, 1, START, &bucket);
-	check(consume(&limit, 1, START, &bucket), false, 1, 10 * SECOND,
-	    60 * SECOND, 60 * SECOND);
-	check(decided(&limit, OP_CHARGE, 2, START + SECOND, &bucket), true, 3,
-	    9 * SECOND, 0, 59 * SECOND);
-	check(decided(&limit, OP_CHARGE, 1, START + SECOND, &bucket), false, 3,
-	    9 * SECOND, 9 * SECOND, 59 * SECOND);
+	check_decision(consume(&limit, 1, START, &bucket), false, 1,
+	    10 * SECOND, 60 * SECOND, 60 * SECOND);
+	check_decision(decided(&limit, OP_CHARGE, 2, START + SECOND, &bucket),
+	    true, 3, 9 * SECOND, 0, 59 * SECOND);
+	check_decision(decided(&limit, OP_CHARGE, 1, START + SECOND, &bucket),
+	    false, 3, 9 * SECOND, 9 * SECOND, 59 * SECOND);
 	/* One that is denied starts a block. */
-	check(decided(&limit, OP_CHARGE, 3, START + 60 * SECOND, &bucket), true,
+	check_decision(
+	    decided(&limit, OP_CHARGE, 3, START + 60 * SECOND, &bucket), true,
 	    3, 10 * SECOND, 0, 0);
-	check(decided(&limit, OP_CHARGE, 1, START + 60 * SECOND, &bucket),
-	    false, 3, 10 * SECOND, 10 * SECOND, 60 * SECOND);
+	check_decision(
+	    decided(&limit, OP_CHARGE, 1, START + 60 * SECOND, &bucket), false,
+	    3, 10 * SECOND, 10 * SECOND, 60 * SECOND);
 }
 END_TEST
 
@@ -284,20 +282,20 @@ START_TEST(take_takes_what_fits_and_starts_no_block)
 	struct bucket bucket = {0};
 	struct decision decision = decided(&limit, OP_TAKE, 2, START, &bucket);
 
-	check(decision, true, 2, 10 * SECOND, 0, 0);
+	check_decision(decision, true, 2, 10 * SECOND, 0, 0);
 	ck_assert_int_eq(decision.taken, 2);
 	decision = decided(&limit, OP_TAKE, LIMIT_AMOUNT_MAX, START, &bucket);
-	check(decision, true, 3, 10 * SECOND, 0, 0);
+	check_decision(decision, true, 3, 10 * SECOND, 0, 0);
 	ck_assert_int_eq(decision.taken, 1);
 	decision = decided(&limit, OP_TAKE, 9, START + SECOND, &bucket);
-	check(decision, false, 3, 9 * SECOND, 9 * SECOND, 0);
+	check_decision(decision, false, 3, 9 * SECOND, 9 * SECOND, 0);
 	ck_assert_int_eq(decision.taken, 0);
 	decision = decided(&limit, OP_TAKE, 0, START + SECOND, &bucket);
-	check(decision, true, 3, 9 * SECOND, 0, 0);
+	check_decision(decision, true, 3, 9 * SECOND, 0, 0);
 	ck_assert_int_eq(decision.taken, 0);
 	consume(&limit, 1, START + SECOND, &bucket); /* starts the block */
 	decision = decided(&limit, OP_TAKE, 1, START + 40 * SECOND, &bucket);
-	check(decision, false, 0, 0, 21 * SECOND, 21 * SECOND);
+	check_decision(decision, false, 0, 0, 21 * SECOND, 21 * SECOND);
 	ck_assert_int_eq(decision.taken, 0);
 	decision = decided(&limit, OP_TAKE, 1, START + 61 * SECOND, &bucket);
 	ck_assert_int_eq(decision.taken, 1);
@@ -320,23 +318,26 @@ START_TEST(wait_takes_its_place_and_says_when_it_has_room)
 	struct bucket bucket = {0};
 
 	limit.queue_us = 25 * SECOND;
-	check(wait_for(&limit, 2, 25 * SECOND, START, &bucket), true, 2,
-	    10 * SECOND, 0, 0);
-	check(wait_for(&limit, 1, 25 * SECOND, START, &bucket), true, 2,
-	    10 * SECOND, 10 * SECOND, 0);
-	check(wait_for(&limit, 1, 19 * SECOND, START + SECOND, &bucket), true,
-	    2, 10 * SECOND, 19 * SECOND, 0);
+	check_decision(wait_for(&limit, 2, 25 * SECOND, START, &bucket), true,
+	    2, 10 * SECOND, 0, 0);
+	check_decision(wait_for(&limit, 1, 25 * SECOND, START, &bucket), true,
+	    2, 10 * SECOND, 10 * SECOND, 0);
+	check_decision(
+	    wait_for(&limit, 1, 19 * SECOND, START + SECOND, &bucket), true, 2,
+	    10 * SECOND, 19 * SECOND, 0);
 	/* By a microsecond too late, and so when to ask again. */
-	check(wait_for(&limit, 1, 25 * SECOND, START + 5 * SECOND - 1, &bucket),
+	check_decision(
+	    wait_for(&limit, 1, 25 * SECOND, START + 5 * SECOND - 1, &bucket),
 	    false, 2, 5 * SECOND + 1, 1, 0);
-	check(wait_for(&limit, 3, 25 * SECOND, START, &bucket), false, 2,
-	    10 * SECOND, RETRY_NEVER, 0);
-	check(wait_for(&limit, 0, 25 * SECOND, START, &bucket), true, 2,
-	    10 * SECOND, 0, 0);
-	check(consume(&limit, 1, START + 30 * SECOND - 1, &bucket), false, 2, 1,
-	    60 * SECOND, 60 * SECOND);
+	check_decision(wait_for(&limit, 3, 25 * SECOND, START, &bucket), false,
+	    2, 10 * SECOND, RETRY_NEVER, 0);
+	check_decision(wait_for(&limit, 0, 25 * SECOND, START, &bucket), true,
+	    2, 10 * SECOND, 0, 0);
+	check_decision(consume(&limit, 1, START + 30 * SECOND - 1, &bucket),
+	    false, 2, 1, 60 * SECOND, 60 * SECOND);
 	/* A block keeps it out, and it starts none. */
-	check(wait_for(&limit, 1, 25 * SECOND, START + 40 * SECOND, &bucket),
+	check_decision(
+	    wait_for(&limit, 1, 25 * SECOND, START + 40 * SECOND, &bucket),
 	    false, 0, 0, 50 * SECOND - 1, 50 * SECOND - 1);
 	ck_assert_int_eq(limit_life_us(&limit), (20 + 25 + 60) * SECOND);
 }
@@ -349,9 +350,12 @@ START_TEST(wait_of_a_fine_rate_is_never_early)
 
 	limit.recharge_ns = 500;
 	limit.queue_us = SECOND;
-	check(wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 0, 0);
-	check(wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 2, 0);
-	check(wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 3, 0);
+	check_decision(
+	    wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 0, 0);
+	check_decision(
+	    wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 2, 0);
+	check_decision(
+	    wait_for(&limit, 1, SECOND, START, &bucket), true, 1, 2, 3, 0);
 }
 END_TEST
 
@@ -458,11 +462,12 @@ START_TEST(peek_changes_nothing_and_starts_no_block)
 	const struct limit limit = limit_of(1, SECOND, 60 * SECOND);
 	struct bucket bucket = {0};
 
-	check(peek(&limit, 1, START, &bucket), true, 0, 0, 0, 0);
+	check_decision(peek(&limit, 1, START, &bucket), true, 0, 0, 0, 0);
 	consume(&limit, 1, START, &bucket);
-	check(peek(&limit, 1, START, &bucket), false, 1, SECOND, SECOND, 0);
-	check(peek(&limit, 0, START, &bucket), true, 1, SECOND, 0, 0);
-	check(peek(&limit, -1, START, &bucket), true, 1, SECOND, 0, 0);
+	check_decision(
+	    peek(&limit, 1, START, &bucket), false, 1, SECOND, SECOND, 0);
+	check_decision(peek(&limit, 0, START, &bucket), true, 1, SECOND, 0, 0);
+	check_decision(peek(&limit, -1, START, &bucket), true, 1, SECOND, 0, 0);
 }
 END_TEST
 
@@ -478,7 +483,8 @@ START_TEST(reset_forgets_drops_and_block)
 	ck_assert(decision.allowed);
 	ck_assert(limit.algorithm->is_drained(&bucket, 0));
 	ck_assert(!decide(&limit, OP_RESET, 0, START, &bucket, &decision));
-	check(consume(&limit, 1, START, &bucket), true, 1, SECOND, 0, 0);
+	check_decision(
+	    consume(&limit, 1, START, &bucket), true, 1, SECOND, 0, 0);
 }
 END_TEST
 
@@ -489,7 +495,7 @@ START_TEST(amount_of_zero_is_a_peek)
 
 	consume(&limit, 1, START, &bucket);
 	consume(&limit, 1, START, &bucket);
-	check(consume(&limit, 0, START, &bucket), true, 1, SECOND, 0,
+	check_decision(consume(&limit, 0, START, &bucket), true, 1, SECOND, 0,
 	    60 * SECOND);
 }
 END_TEST
@@ -503,13 +509,15 @@ START_TEST(trap_amount_above_capacity_is_denied_for_ever_and_never_blocks)
 	const struct limit limit = limit_of(5, SECOND, 60 * SECOND);
 	struct bucket bucket = {0};
 
-	check(consume(&limit, 6, START, &bucket), false, 0, 0, RETRY_NEVER, 0);
+	check_decision(
+	    consume(&limit, 6, START, &bucket), false, 0, 0, RETRY_NEVER, 0);
 	consume(&limit, 2, START, &bucket);
-	check(consume(&limit, LIMIT_AMOUNT_MAX, START, &bucket), false, 2,
-	    SECOND, RETRY_NEVER, 0);
-	check(
+	check_decision(consume(&limit, LIMIT_AMOUNT_MAX, START, &bucket), false,
+	    2, SECOND, RETRY_NEVER, 0);
+	check_decision(
 	    peek(&limit, 6, START, &bucket), false, 2, SECOND, RETRY_NEVER, 0);
-	check(consume(&limit, 3, START, &bucket), true, 5, SECOND, 0, 0);
+	check_decision(
+	    consume(&limit, 3, START, &bucket), true, 5, SECOND, 0, 0);
 }
 END_TEST
 
@@ -519,9 +527,11 @@ START_TEST(trap_denied_consume_reports_and_keeps_the_level)
 	struct bucket bucket = {0};
 
 	consume(&limit, 9, START, &bucket);
-	check(consume(&limit, 2, START, &bucket), false, 9, SECOND, SECOND, 0);
-	check(peek(&limit, 1, START, &bucket), true, 9, SECOND, 0, 0);
-	check(consume(&limit, 1, START, &bucket), true, 10, SECOND, 0, 0);
+	check_decision(
+	    consume(&limit, 2, START, &bucket), false, 9, SECOND, SECOND, 0);
+	check_decision(peek(&limit, 1, START, &bucket), true, 9, SECOND, 0, 0);
+	check_decision(
+	    consume(&limit, 1, START, &bucket), true, 10, SECOND, 0, 0);
 }
 END_TEST
 
@@ -533,11 +543,12 @@ START_TEST(trap_give_back_while_blocked_is_not_lost)
 
 	consume(&limit, 2, now, &bucket);
 	consume(&limit, 1, now, &bucket);
-	check(consume(&limit, -2, now, &bucket), true, 0, 0, 0, SECOND / 2);
-	check(consume(&limit, 1, now, &bucket), false, 0, 0, SECOND / 2,
-	    SECOND / 2);
+	check_decision(
+	    consume(&limit, -2, now, &bucket), true, 0, 0, 0, SECOND / 2);
+	check_decision(consume(&limit, 1, now, &bucket), false, 0, 0,
+	    SECOND / 2, SECOND / 2);
 	now += SECOND / 2;
-	check(consume(&limit, 2, now, &bucket), true, 2, SECOND, 0, 0);
+	check_decision(consume(&limit, 2, now, &bucket), true, 2, SECOND, 0, 0);
 }
 END_TEST
 
@@ -548,9 +559,11 @@ START_TEST(trap_give_back_works_after_the_capacity_was_lowered)
 	struct bucket bucket = {0};
 
 	consume(&before, 9, START, &bucket);
-	check(consume(&after, -7, START, &bucket), true, 2, SECOND, 0, 0);
-	check(consume(&after, 1, START, &bucket), true, 3, SECOND, 0, 0);
-	check(consume(&after, -3, START, &bucket), true, 0, 0, 0, 0);
+	check_decision(
+	    consume(&after, -7, START, &bucket), true, 2, SECOND, 0, 0);
+	check_decision(
+	    consume(&after, 1, START, &bucket), true, 3, SECOND, 0, 0);
+	check_decision(consume(&after, -3, START, &bucket), true, 0, 0, 0, 0);
 }
 END_TEST
 
@@ -560,12 +573,13 @@ START_TEST(trap_give_back_keeps_the_phase)
 	struct bucket bucket = {0}, before;
 
 	consume(&limit, 2, START, &bucket);
-	check(consume(&limit, -1, START + 4, &bucket), true, 1, 6, 0, 0);
+	check_decision(
+	    consume(&limit, -1, START + 4, &bucket), true, 1, 6, 0, 0);
 	before = bucket;
 	consume(&limit, 2, START + 5, &bucket);
 	consume(&limit, -2, START + 5, &bucket);
 	ck_assert_mem_eq(&bucket, &before, sizeof(before));
-	check(peek(&limit, 1, START + 5, &bucket), true, 1, 5, 0, 0);
+	check_decision(peek(&limit, 1, START + 5, &bucket), true, 1, 5, 0, 0);
 }
 END_TEST
 
@@ -575,11 +589,12 @@ START_TEST(trap_giving_back_more_than_there_is_leaves_an_empty_bucket)
 	struct bucket bucket = {0};
 
 	consume(&limit, 1, START, &bucket);
-	check(consume(&limit, -LIMIT_AMOUNT_MAX, START, &bucket), true, 0, 0, 0,
-	    0);
+	check_decision(consume(&limit, -LIMIT_AMOUNT_MAX, START, &bucket), true,
+	    0, 0, 0, 0);
 	ck_assert(limit.algorithm->is_drained(&bucket, START));
-	check(consume(&limit, 3, START, &bucket), false, 0, 0, RETRY_NEVER, 0);
-	check(consume(&limit, 2, START, &bucket), true, 2, 10, 0, 0);
+	check_decision(
+	    consume(&limit, 3, START, &bucket), false, 0, 0, RETRY_NEVER, 0);
+	check_decision(consume(&limit, 2, START, &bucket), true, 2, 10, 0, 0);
 }
 END_TEST
 
@@ -589,7 +604,8 @@ START_TEST(trap_giving_back_a_started_drop_leaves_nothing)
 	struct bucket bucket = {0};
 
 	consume(&limit, 2, START, &bucket);
-	check(consume(&limit, -2, START + 5, &bucket), true, 0, 0, 0, 0);
+	check_decision(
+	    consume(&limit, -2, START + 5, &bucket), true, 0, 0, 0, 0);
 	ck_assert(limit.algorithm->is_drained(&bucket, START + 5));
 }
 END_TEST
@@ -602,10 +618,10 @@ START_TEST(trap_phase_of_a_drained_bucket_does_not_survive)
 
 	consume(&limit, 1, now, &bucket);
 	now += 100 * SECOND - 160000;
-	check(consume(&limit, 2, now, &bucket), true, 2, SECOND, 0, 0);
+	check_decision(consume(&limit, 2, now, &bucket), true, 2, SECOND, 0, 0);
 	now += 160000;
-	check(consume(&limit, 1, now, &bucket), false, 2, SECOND - 160000,
-	    SECOND - 160000, 0);
+	check_decision(consume(&limit, 1, now, &bucket), false, 2,
+	    SECOND - 160000, SECOND - 160000, 0);
 }
 END_TEST
 
@@ -650,8 +666,8 @@ START_TEST(trap_retry_is_of_the_amount)
 
 	consume(&limit, 5, START, &bucket);
 	for (int64_t amount = 1; amount <= 5; amount++)
-		check(peek(&limit, amount, START, &bucket), false, 5, SECOND,
-		    amount * SECOND, 0);
+		check_decision(peek(&limit, amount, START, &bucket), false, 5,
+		    SECOND, amount * SECOND, 0);
 }
 END_TEST
 
@@ -660,11 +676,13 @@ START_TEST(trap_capacity_of_one_limits)
 	const struct limit limit = limit_of(1, SECOND, 0);
 	struct bucket bucket = {0};
 
-	check(consume(&limit, 1, START, &bucket), true, 1, SECOND, 0, 0);
-	check(consume(&limit, 1, START, &bucket), false, 1, SECOND, SECOND, 0);
-	check(
+	check_decision(
+	    consume(&limit, 1, START, &bucket), true, 1, SECOND, 0, 0);
+	check_decision(
+	    consume(&limit, 1, START, &bucket), false, 1, SECOND, SECOND, 0);
+	check_decision(
 	    consume(&limit, 1, START + SECOND - 1, &bucket), false, 1, 1, 1, 0);
-	check(
+	check_decision(
 	    consume(&limit, 1, START + SECOND, &bucket), true, 1, SECOND, 0, 0);
 }
 END_TEST
@@ -695,11 +713,12 @@ START_TEST(two_versions_of_a_limit_agree_on_the_drops)
 
 	consume(&a, 7, START, &bucket);
 	for (int i = 0; i < 100; i++) {
-		check(
+		check_decision(
 		    consume(&b, 0, START, &bucket), true, 7, 2 * SECOND, 0, 0);
-		check(
+		check_decision(
 		    consume(&b, 1, START, &bucket), true, 8, 2 * SECOND, 0, 0);
-		check(consume(&a, -1, START, &bucket), true, 7, SECOND, 0, 0);
+		check_decision(
+		    consume(&a, -1, START, &bucket), true, 7, SECOND, 0, 0);
 	}
 }
 END_TEST
@@ -712,12 +731,13 @@ START_TEST(refusal_changes_nothing)
 
 	consume(&large, 95, START, &bucket);
 	before = bucket;
-	check(consume(&small, 5, START, &bucket), false, 5, SECOND, 95 * SECOND,
-	    0);
+	check_decision(consume(&small, 5, START, &bucket), false, 5, SECOND,
+	    95 * SECOND, 0);
 	ck_assert_mem_eq(&bucket, &before, sizeof(before));
-	check(consume(&large, 6, START, &bucket), false, 95, SECOND, SECOND, 0);
-	check(consume(&small, 5, START + 95 * SECOND, &bucket), true, 5, SECOND,
-	    0, 0);
+	check_decision(
+	    consume(&large, 6, START, &bucket), false, 95, SECOND, SECOND, 0);
+	check_decision(consume(&small, 5, START + 95 * SECOND, &bucket), true,
+	    5, SECOND, 0, 0);
 }
 END_TEST
 
@@ -728,7 +748,8 @@ START_TEST(raised_limit_helps_at_once)
 	struct bucket bucket = {0};
 
 	consume(&before, 2, START, &bucket);
-	check(consume(&after, 1, START, &bucket), true, 3, 36 * SECOND, 0, 0);
+	check_decision(
+	    consume(&after, 1, START, &bucket), true, 3, 36 * SECOND, 0, 0);
 }
 END_TEST
 
@@ -740,8 +761,9 @@ START_TEST(raised_rate_holds_from_the_first_refusal_on)
 	struct bucket bucket = {0};
 
 	consume(&before, 2, START, &bucket);
-	check(consume(&after, 1, START, &bucket), false, 2, SECOND, SECOND, 0);
-	check(
+	check_decision(
+	    consume(&after, 1, START, &bucket), false, 2, SECOND, SECOND, 0);
+	check_decision(
 	    consume(&after, 1, START + SECOND, &bucket), true, 2, SECOND, 0, 0);
 }
 END_TEST
@@ -753,9 +775,9 @@ START_TEST(lengthened_recharge_forgives_nothing)
 	struct bucket bucket = {0};
 
 	consume(&before, 5, START, &bucket);
-	check(consume(&after, 1, START, &bucket), false, 5, 60 * SECOND,
-	    60 * SECOND, 0);
-	check(peek(&after, 1, START + 30 * SECOND, &bucket), false, 5,
+	check_decision(consume(&after, 1, START, &bucket), false, 5,
+	    60 * SECOND, 60 * SECOND, 0);
+	check_decision(peek(&after, 1, START + 30 * SECOND, &bucket), false, 5,
 	    30 * SECOND, 30 * SECOND, 0);
 }
 END_TEST
@@ -767,8 +789,8 @@ START_TEST(part_of_a_drop_is_rounded_up)
 	struct bucket bucket = {0};
 
 	consume(&before, 1, START, &bucket);
-	check(peek(&after, 0, START + 1, &bucket), true, 1, 7, 0, 0);
-	check(peek(&after, 0, START + 2, &bucket), true, 1, 4, 0, 0);
+	check_decision(peek(&after, 0, START + 1, &bucket), true, 1, 7, 0, 0);
+	check_decision(peek(&after, 0, START + 2, &bucket), true, 1, 4, 0, 0);
 }
 END_TEST
 
@@ -804,12 +826,12 @@ START_TEST(retry_of_fast_rates_is_rounded_up)
 	limit.recharge_ns = 334;
 	decide(&limit, OP_CONSUME, 2, START, &bucket, &decision);
 	decide(&limit, OP_CONSUME, 1, START, &bucket, &decision);
-	check(decision, false, 2, 34, 34, 0);
+	check_decision(decision, false, 2, 34, 34, 0);
 	ck_assert_int_eq(decision.empty_us, 67);
 	decide(&limit, OP_PEEK, 1, START + 33, &bucket, &decision);
 	ck_assert(!decision.allowed);
 	decide(&limit, OP_CONSUME, 1, START + 34, &bucket, &decision);
-	check(decision, true, 2, 33, 0, 0);
+	check_decision(decision, true, 2, 33, 0, 0);
 	ck_assert(!limit.algorithm->is_drained(&bucket, START + 100));
 	ck_assert(limit.algorithm->is_drained(&bucket, START + 101));
 }
@@ -824,9 +846,10 @@ START_TEST(drops_stay_drops_between_fast_and_slow)
 
 	fast.recharge_ns = 334;
 	decide(&fast, OP_CONSUME, 9, START, &bucket, &decision);
-	check(consume(&slow, 1, START, &bucket), true, 10, SECOND, 0, 0);
+	check_decision(
+	    consume(&slow, 1, START, &bucket), true, 10, SECOND, 0, 0);
 	decide(&fast, OP_CONSUME, 1, START, &bucket, &decision);
-	check(decision, true, 11, 34, 0, 0);
+	check_decision(decision, true, 11, 34, 0, 0);
 }
 END_TEST
 
@@ -835,8 +858,8 @@ START_TEST(recharge_that_is_not_known_is_ones_own)
 	const struct limit limit = limit_of(5, 10 * SECOND, 0);
 	struct bucket bucket = {.leaky = {START + 50 * SECOND, 0, 0}};
 
-	check(consume(&limit, 1, START, &bucket), false, 5, 10 * SECOND,
-	    10 * SECOND, 0);
+	check_decision(consume(&limit, 1, START, &bucket), false, 5,
+	    10 * SECOND, 10 * SECOND, 0);
 	ck_assert_int_eq(bucket.leaky.empty_at_us, START + 50 * SECOND);
 	ck_assert_int_eq(bucket.leaky.recharge, 2 * 10 * SECOND);
 }
@@ -851,11 +874,11 @@ START_TEST(limits_that_come_along_have_time_in_common)
 	limit_init_inline(&small, 5, 30 * SECOND * 1000, 1);
 	consume(&large, 95, START, &bucket);
 	before = bucket;
-	check(consume(&small, 5, START, &bucket), false, 5, 30 * SECOND,
-	    95 * 60 * SECOND, 0);
+	check_decision(consume(&small, 5, START, &bucket), false, 5,
+	    30 * SECOND, 95 * 60 * SECOND, 0);
 	ck_assert_mem_eq(&bucket, &before, sizeof(before));
-	check(peek(&small, 5, START + (95 * 60 - 1) * SECOND, &bucket), false,
-	    1, SECOND, SECOND, 0);
+	check_decision(peek(&small, 5, START + (95 * 60 - 1) * SECOND, &bucket),
+	    false, 1, SECOND, SECOND, 0);
 }
 END_TEST
 
@@ -867,10 +890,10 @@ START_TEST(block_goes_on_when_the_limit_changes)
 
 	consume(&before, 1, START, &bucket);
 	consume(&before, 1, START, &bucket);
-	check(consume(&after, 1, START + SECOND, &bucket), false, 0, 0,
+	check_decision(consume(&after, 1, START + SECOND, &bucket), false, 0, 0,
 	    3599 * SECOND, 3599 * SECOND);
-	check(consume(&after, 1, START + 3600 * SECOND, &bucket), true, 1,
-	    SECOND, 0, 0);
+	check_decision(consume(&after, 1, START + 3600 * SECOND, &bucket), true,
+	    1, SECOND, 0, 0);
 }
 END_TEST
 
@@ -883,14 +906,15 @@ START_TEST(largest_limits_do_not_overflow)
 	struct bucket bucket = {0};
 
 	consume(&slow, 1, START, &bucket);
-	check(consume(&slow, 1, START, &bucket), false, 1, span, span, span);
-	check(consume(&slow, -LIMIT_AMOUNT_MAX, START, &bucket), true, 0, 0, 0,
-	    span);
+	check_decision(
+	    consume(&slow, 1, START, &bucket), false, 1, span, span, span);
+	check_decision(consume(&slow, -LIMIT_AMOUNT_MAX, START, &bucket), true,
+	    0, 0, 0, span);
 	bucket = (struct bucket){0};
-	check(consume(&wide, LIMIT_AMOUNT_MAX, START, &bucket), true,
+	check_decision(consume(&wide, LIMIT_AMOUNT_MAX, START, &bucket), true,
 	    LIMIT_CAPACITY_MAX, wide.recharge_us, 0, 0);
-	check(consume(&wide, -LIMIT_AMOUNT_MAX, START, &bucket), true, 0, 0, 0,
-	    0);
+	check_decision(consume(&wide, -LIMIT_AMOUNT_MAX, START, &bucket), true,
+	    0, 0, 0, 0);
 }
 END_TEST
 

@@ -1,4 +1,5 @@
 #include "limit/leases.h"
+#include "decision.h"
 #include "suites.h"
 
 #include "base/attr.h"
@@ -37,32 +38,22 @@ ask(const struct limit *its, enum op op, int64_t amount, int64_t now_us)
 	return decision;
 }
 
-static void
-check(struct decision decision, bool allowed, int64_t level, int64_t next_us,
-    int64_t retry_us)
-{
-	ck_assert_int_eq(decision.allowed, allowed);
-	ck_assert_int_eq(decision.level, level);
-	ck_assert_int_eq(decision.next_us, next_us);
-	ck_assert_int_eq(decision.retry_us, retry_us);
-	ck_assert_int_eq(decision.blocked_us, 0);
-}
-
 START_TEST(each_drop_counts_for_one_window_from_when_it_went_in)
 {
 	start();
-	check(ask(&limit, OP_CONSUME, 1, START), true, 1, 10 * SECOND, 0);
-	check(ask(&limit, OP_CONSUME, 2, START + 4 * SECOND), true, 3,
+	check_unblocked(
+	    ask(&limit, OP_CONSUME, 1, START), true, 1, 10 * SECOND, 0);
+	check_unblocked(ask(&limit, OP_CONSUME, 2, START + 4 * SECOND), true, 3,
 	    6 * SECOND, 0);
-	check(ask(&limit, OP_CONSUME, 1, START + 10 * SECOND - 1), false, 3, 1,
-	    1);
-	check(ask(&limit, OP_CONSUME, 1, START + 10 * SECOND), true, 3,
-	    4 * SECOND, 0);
-	check(ask(&limit, OP_CONSUME, 3, START + 10 * SECOND), false, 3,
-	    4 * SECOND, 10 * SECOND);
-	check(ask(&limit, OP_CONSUME, 2, START + 10 * SECOND), false, 3,
-	    4 * SECOND, 4 * SECOND);
-	check(ask(&limit, OP_PEEK, 4, START + 10 * SECOND), false, 3,
+	check_unblocked(ask(&limit, OP_CONSUME, 1, START + 10 * SECOND - 1),
+	    false, 3, 1, 1);
+	check_unblocked(ask(&limit, OP_CONSUME, 1, START + 10 * SECOND), true,
+	    3, 4 * SECOND, 0);
+	check_unblocked(ask(&limit, OP_CONSUME, 3, START + 10 * SECOND), false,
+	    3, 4 * SECOND, 10 * SECOND);
+	check_unblocked(ask(&limit, OP_CONSUME, 2, START + 10 * SECOND), false,
+	    3, 4 * SECOND, 4 * SECOND);
+	check_unblocked(ask(&limit, OP_PEEK, 4, START + 10 * SECOND), false, 3,
 	    4 * SECOND, RETRY_NEVER);
 	ck_assert(
 	    !limit.algorithm->is_drained(&bucket, START + 20 * SECOND - 1));
@@ -75,10 +66,12 @@ START_TEST(what_is_given_back_is_what_ends_last)
 	start();
 	ask(&limit, OP_CONSUME, 1, START);
 	ask(&limit, OP_CONSUME, 2, START + SECOND);
-	check(ask(&limit, OP_CONSUME, -1, START + SECOND), true, 2, 9 * SECOND,
-	    0);
-	check(ask(&limit, OP_PEEK, 1, START + 10 * SECOND), true, 1, SECOND, 0);
-	check(ask(&limit, OP_CONSUME, -9, START + 10 * SECOND), true, 0, 0, 0);
+	check_unblocked(ask(&limit, OP_CONSUME, -1, START + SECOND), true, 2,
+	    9 * SECOND, 0);
+	check_unblocked(
+	    ask(&limit, OP_PEEK, 1, START + 10 * SECOND), true, 1, SECOND, 0);
+	check_unblocked(
+	    ask(&limit, OP_CONSUME, -9, START + 10 * SECOND), true, 0, 0, 0);
 	ck_assert_int_eq(bucket.log.log->count, 0);
 }
 END_TEST
@@ -93,10 +86,11 @@ START_TEST(a_copy_that_was_decided_on_leaves_the_log_as_it_was)
 	copy = bucket;
 	ck_assert(decide(&limit, OP_CONSUME, -1, START + 1, &copy, &decision));
 	ck_assert(decide(&limit, OP_CONSUME, 2, START + 1, &copy, &decision));
-	check(decision, true, 3, 10 * SECOND - 1, 0);
+	check_unblocked(decision, true, 3, 10 * SECOND - 1, 0);
 	ck_assert(decide(&limit, OP_CONSUME, -1, START + 1, &copy, &decision));
-	check(decision, true, 2, 10 * SECOND - 1, 0);
-	check(ask(&limit, OP_PEEK, 1, START + 1), true, 2, 10 * SECOND - 1, 0);
+	check_unblocked(decision, true, 2, 10 * SECOND - 1, 0);
+	check_unblocked(
+	    ask(&limit, OP_PEEK, 1, START + 1), true, 2, 10 * SECOND - 1, 0);
 }
 END_TEST
 
@@ -109,12 +103,13 @@ START_TEST(give_back_takes_what_went_in_then_and_has_not_ended)
 	stamp = START + 10 * SECOND;
 	ask(&limit, OP_CONSUME, 1, START + SECOND);
 	decide_give_back(&limit, 1, stamp, START + 2 * SECOND, &bucket);
-	check(ask(&limit, OP_PEEK, 1, START + 2 * SECOND), true, 1, 9 * SECOND,
-	    0);
+	check_unblocked(ask(&limit, OP_PEEK, 1, START + 2 * SECOND), true, 1,
+	    9 * SECOND, 0);
 	decide_give_back(&limit, 1, stamp, START + 2 * SECOND, &bucket);
 	decide_give_back(
 	    &limit, 1, START + 11 * SECOND, START + 11 * SECOND, &bucket);
-	check(ask(&limit, OP_PEEK, 1, START + 2 * SECOND), true, 0, 0, 0);
+	check_unblocked(
+	    ask(&limit, OP_PEEK, 1, START + 2 * SECOND), true, 0, 0, 0);
 }
 END_TEST
 
@@ -125,10 +120,12 @@ START_TEST(drops_keep_their_end_when_the_window_changes)
 	brief.window_us = SECOND;
 	start();
 	ask(&limit, OP_CONSUME, 1, START);
-	check(ask(&brief, OP_CONSUME, 1, START), true, 2, SECOND, 0);
+	check_unblocked(ask(&brief, OP_CONSUME, 1, START), true, 2, SECOND, 0);
 	ck_assert_int_eq(bucket.log.log->leases[0].end_us, START + SECOND);
-	check(ask(&brief, OP_CONSUME, 2, START), false, 2, SECOND, SECOND);
-	check(ask(&limit, OP_PEEK, 1, START + SECOND), true, 1, 9 * SECOND, 0);
+	check_unblocked(
+	    ask(&brief, OP_CONSUME, 2, START), false, 2, SECOND, SECOND);
+	check_unblocked(
+	    ask(&limit, OP_PEEK, 1, START + SECOND), true, 1, 9 * SECOND, 0);
 }
 END_TEST
 
@@ -140,14 +137,15 @@ START_TEST(debt_and_take_and_reset)
 	start();
 	ck_assert_int_eq(ask(&indebted, OP_TAKE, 9, START).taken, 3);
 	ck_assert_int_eq(ask(&indebted, OP_TAKE, 1, START).taken, 0);
-	check(ask(&indebted, OP_CHARGE, 2, START + SECOND), true, 5, 9 * SECOND,
-	    0);
-	check(ask(&indebted, OP_CHARGE, 1, START + SECOND), false, 5,
+	check_unblocked(ask(&indebted, OP_CHARGE, 2, START + SECOND), true, 5,
+	    9 * SECOND, 0);
+	check_unblocked(ask(&indebted, OP_CHARGE, 1, START + SECOND), false, 5,
 	    9 * SECOND, 9 * SECOND);
-	check(ask(&indebted, OP_CONSUME, 2, START + SECOND), false, 5,
+	check_unblocked(ask(&indebted, OP_CONSUME, 2, START + SECOND), false, 5,
 	    9 * SECOND, 10 * SECOND);
 	ask(&indebted, OP_RESET, 0, START + SECOND);
-	check(ask(&indebted, OP_PEEK, 3, START + SECOND), true, 0, 0, 0);
+	check_unblocked(
+	    ask(&indebted, OP_PEEK, 3, START + SECOND), true, 0, 0, 0);
 }
 END_TEST
 
@@ -169,15 +167,18 @@ ask_lease(enum op op, uint64_t name, int64_t amount, int64_t now_us)
 START_TEST(what_is_held_counts_until_it_is_released)
 {
 	start();
-	check(ask_lease(OP_HOLD, 1, 1, START), true, 1, 10 * SECOND, 0);
-	check(ask_lease(OP_HOLD, 2, 2, START + SECOND), true, 3, 9 * SECOND, 0);
-	check(ask_lease(OP_HOLD, 3, 1, START + SECOND), false, 3, 9 * SECOND,
-	    9 * SECOND);
-	check(ask_lease(OP_RELEASE, 2, 1, START + SECOND), true, 1, 9 * SECOND,
-	    0);
-	check(ask_lease(OP_RELEASE, 2, 1, START + SECOND), false, 1, 9 * SECOND,
-	    0);
-	check(ask_lease(OP_HOLD, 3, 1, START + SECOND), true, 2, 9 * SECOND, 0);
+	check_unblocked(
+	    ask_lease(OP_HOLD, 1, 1, START), true, 1, 10 * SECOND, 0);
+	check_unblocked(
+	    ask_lease(OP_HOLD, 2, 2, START + SECOND), true, 3, 9 * SECOND, 0);
+	check_unblocked(ask_lease(OP_HOLD, 3, 1, START + SECOND), false, 3,
+	    9 * SECOND, 9 * SECOND);
+	check_unblocked(ask_lease(OP_RELEASE, 2, 1, START + SECOND), true, 1,
+	    9 * SECOND, 0);
+	check_unblocked(ask_lease(OP_RELEASE, 2, 1, START + SECOND), false, 1,
+	    9 * SECOND, 0);
+	check_unblocked(
+	    ask_lease(OP_HOLD, 3, 1, START + SECOND), true, 2, 9 * SECOND, 0);
 	ck_assert(!ask_lease(OP_RELEASE, 1, 1, START + 10 * SECOND).allowed);
 	ck_assert(ask_lease(OP_RELEASE, 3, 1, START + 10 * SECOND).allowed);
 	ck_assert_int_eq(bucket.log.log->count, 0);
@@ -189,18 +190,19 @@ START_TEST(hold_again_renews_and_may_hold_another_amount)
 	start();
 	ask_lease(OP_HOLD, 1, 1, START);
 	ask_lease(OP_HOLD, 2, 1, START);
-	check(ask_lease(OP_HOLD, 1, 1, START + SECOND), true, 2, 9 * SECOND, 0);
-	check(ask_lease(OP_HOLD, 1, 2, START + 2 * SECOND), true, 3, 8 * SECOND,
-	    0);
+	check_unblocked(
+	    ask_lease(OP_HOLD, 1, 1, START + SECOND), true, 2, 9 * SECOND, 0);
+	check_unblocked(ask_lease(OP_HOLD, 1, 2, START + 2 * SECOND), true, 3,
+	    8 * SECOND, 0);
 	/* Its own lease is not in its way, so it waits for the other. */
-	check(ask_lease(OP_HOLD, 1, 3, START + 2 * SECOND), false, 3,
+	check_unblocked(ask_lease(OP_HOLD, 1, 3, START + 2 * SECOND), false, 3,
 	    8 * SECOND, 8 * SECOND);
-	check(ask_lease(OP_HOLD, 1, 4, START + 2 * SECOND), false, 3,
+	check_unblocked(ask_lease(OP_HOLD, 1, 4, START + 2 * SECOND), false, 3,
 	    8 * SECOND, RETRY_NEVER);
-	check(ask_lease(OP_HOLD, 1, 0, START + 3 * SECOND), true, 3, 7 * SECOND,
-	    0);
-	check(ask_lease(OP_HOLD, 1, 1, START + 3 * SECOND), true, 2, 7 * SECOND,
-	    0);
+	check_unblocked(ask_lease(OP_HOLD, 1, 0, START + 3 * SECOND), true, 3,
+	    7 * SECOND, 0);
+	check_unblocked(ask_lease(OP_HOLD, 1, 1, START + 3 * SECOND), true, 2,
+	    7 * SECOND, 0);
 	ck_assert_int_eq(
 	    ask_lease(OP_RELEASE, 2, 1, START + 4 * SECOND).level, 1);
 	ck_assert_int_eq(bucket.log.log->leases[0].end_us, START + 13 * SECOND);
@@ -211,8 +213,10 @@ START_TEST(consume_gives_back_nothing_that_has_a_name)
 {
 	start();
 	ask_lease(OP_HOLD, 1, 2, START);
-	check(ask(&semaphore, OP_CONSUME, 1, START), true, 3, 10 * SECOND, 0);
-	check(ask(&semaphore, OP_CONSUME, -3, START), true, 2, 10 * SECOND, 0);
+	check_unblocked(
+	    ask(&semaphore, OP_CONSUME, 1, START), true, 3, 10 * SECOND, 0);
+	check_unblocked(
+	    ask(&semaphore, OP_CONSUME, -3, START), true, 2, 10 * SECOND, 0);
 	ck_assert(ask_lease(OP_RELEASE, 1, 1, START).allowed);
 }
 END_TEST
@@ -226,7 +230,7 @@ START_TEST(holder_keeps_what_it_has_when_the_capacity_shrinks)
 	start();
 	ask_lease(OP_HOLD, 1, 3, START);
 	leases_lease(&small, OP_HOLD, 1, 2, START + SECOND, &bucket, &decision);
-	check(decision, true, 1, 10 * SECOND, 0);
+	check_unblocked(decision, true, 1, 10 * SECOND, 0);
 	ck_assert_int_eq(bucket.log.log->drops, 2);
 }
 END_TEST

@@ -181,6 +181,10 @@ struct check_key {
 	int64_t recharge_ns;
 };
 
+/** Whether OP_HOLD of ${given}, by the limits in force, is about a lease: its
+ * limit has leases, and charges no other keys. */
+bool check_key_has_leases(struct gate *gate, const struct check_key *given);
+
 /** Open the check with ${count} keys, 1..CHECK_KEYS_MAX, all of which are
  * charged, or none.  Keys may be equal, and amounts add up.  ${op} is
  * OP_CONSUME or OP_PEEK.  Without memory for them the check is DECIDED. */

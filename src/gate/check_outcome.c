@@ -14,6 +14,17 @@ check_outcome_of(const struct query *query)
 }
 
 bool
+check_key_has_leases(struct gate *gate, const struct check_key *given)
+{
+	const struct key key = key_make(given->bytes, given->len);
+	const struct limit *limit =
+	    rules_match(gate->snapshot->rules, &key, gate->scratch);
+
+	return limit && limit->algorithm->lease &&
+	       limit->action == ACTION_NONE && !limit->also;
+}
+
+bool
 check_lacks_leases(struct check *check)
 {
 	const struct limit *limit = check->query.limit;

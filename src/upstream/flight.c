@@ -3,8 +3,8 @@
  * Invariant: a flight is freed in flight_end() only, never within a callback of
  * its transfer, and not while its check is with the store.
  * The heart: flight_set_state() and the calls that lead from one state to the
- * next: flight_start(), flight_charge(), flight_send(),
- * flight_on_transferred().
+ * next: flight_start(), flight_charge(), which has flight_charge.c to itself,
+ * flight_send(), flight_on_transferred().
  */
 #include "upstream/flight_internal.h"
 
@@ -16,12 +16,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* The first retry comes after about so long, the next after twice that. */
-#define RETRY_US INT64_C(50000)
-
-static void flight_send(struct flight *flight);
-
-static void
+void
 flight_set_state(struct flight *flight, enum flight_state state)
 {
 	static const unsigned next[] = {
@@ -76,6 +71,7 @@ void
 flight_end(struct flight *flight)
 {
 	struct upstream *upstream = flight->upstream;
+	struct hold *hold = flight->hold;
 
 	flight_close(flight);
 	if (flight->is_probe)
@@ -94,6 +90,7 @@ flight_end(struct flight *flight)
 	flight_let_go(flight);
 	TAILQ_REMOVE(&flight->flights->all, flight, all);
 	free(flight);
+	hold_end(hold);
 	flight_take_next(upstream);
 	upstream_unref(upstream);
 }
@@ -189,110 +186,10 @@ flight_has_failed(const struct flight *flight, enum transfer_end end)
 }
 
 /*
- * Its limits.
- */
-
-/* Several keys have no queue: they are asked again once they may have room.
- * Return whether there is time for that. */
-static bool
-flight_ask_later(struct flight *flight, int64_t retry_us)
-{
-	int64_t left_us = flight->until_us - gate_now(flight->flights->gate);
-
-	if (flight->upstream->key_count < 2 || retry_us <= 0 ||
-	    retry_us > left_us)
-		return false;
-	check_end(&flight->check);
-	flight_set_state(flight, FLIGHT_PAUSED);
-	timer_set(&flight->timer, retry_us + random_below(RETRY_US));
-	return true;
-}
-
-static void
-flight_on_decided(struct flight *flight)
-{
-	const struct check *check = &flight->check;
-
-	if (flight->flights->ending)
-		flight_fail(flight, UPSTREAM_FAULT_ENDING, 0);
-	else if (!flight_first(flight))
-		flight_end(flight);
-	else if (check->outcome != OUTCOME_DECISION)
-		flight_fail(flight,
-		    check->outcome == OUTCOME_NOLIMIT ? UPSTREAM_FAULT_UNMATCHED
-						      : UPSTREAM_FAULT_MEMORY,
-		    0);
-	else if (!check->decision.allowed) {
-		if (flight_ask_later(flight, check->decision.retry_us))
-			return;
-		UPSTREAM_COUNT(flight->upstream, refused);
-		flight_fail(
-		    flight, UPSTREAM_FAULT_LIMITED, check->decision.retry_us);
-	} else {
-		check_end(&flight->check);
-		flight_send(flight);
-	}
-}
-
-static void
-flight_on_check(struct check *check)
-{
-	flight_on_decided(CONTAINER_OF(check, struct flight, check));
-}
-
-/* One key is waited for; several have room now, or not. */
-static void
-flight_add_keys(struct flight *flight, int64_t wait_us)
-{
-	const struct upstream *upstream = flight->upstream;
-	const struct check_key *keys = upstream->key_list;
-
-	if (upstream->key_count == 1)
-		check_add_wait(&flight->check, keys->bytes, keys->len, 1,
-		    wait_us > 0 ? wait_us : 0);
-	else
-		check_add_keys(
-		    &flight->check, OP_CONSUME, keys, upstream->key_count);
-}
-
-void
-flight_charge(struct flight *flight)
-{
-	struct upstream *upstream = flight->upstream;
-	int64_t now_us = gate_now(flight->flights->gate);
-	int64_t retry_us = 0;
-
-	upstream->active += !flight->has_place;
-	flight->has_place = true;
-	flight_set_state(flight, FLIGHT_CHARGING);
-	if (now_us < upstream->blocked_until_us) {
-		UPSTREAM_COUNT(upstream, refused);
-		flight_fail(flight, UPSTREAM_FAULT_BLOCKED,
-		    upstream->blocked_until_us - now_us);
-		return;
-	}
-	if (!flight->is_probe &&
-	    !breaker_allows(&upstream->breaker, gate_now(flight->flights->gate),
-		&retry_us)) {
-		UPSTREAM_COUNT(upstream, refused);
-		flight_fail(flight, UPSTREAM_FAULT_OPEN, retry_us);
-		return;
-	}
-	flight->is_probe = upstream->breaker.probing;
-	if (upstream->key_count == 0) {
-		flight_send(flight);
-		return;
-	}
-	flight_add_keys(flight, flight->until_us - now_us);
-	if (check_start(&flight->check))
-		flight_on_decided(flight);
-}
-
-/*
  * The transfer.
  */
 
-static void
+void
 flight_send(struct flight *flight)
 {
 	const struct ask *ask = flight_first(flight);
@@ -340,7 +237,7 @@ flight_may_retry(const struct flight *flight)
 static void
 flight_pause(struct flight *flight)
 {
-	int64_t most_us = RETRY_US << flight->tries;
+	int64_t most_us = FLIGHT_RETRY_US << flight->tries;
 
 	flight_set_state(flight, FLIGHT_PAUSED);
 	timer_set(&flight->timer, most_us / 2 + random_below(most_us / 2));
@@ -394,7 +291,7 @@ flight_on_timer(void *arg)
 	switch (flight->state) {
 	case FLIGHT_QUEUED:
 		UPSTREAM_COUNT(flight->upstream, refused);
-		flight_fail(flight, UPSTREAM_FAULT_BUSY, 1000000);
+		flight_fail(flight, UPSTREAM_FAULT_BUSY, FLIGHT_BUSY_US);
 		break;
 	case FLIGHT_SENT:
 		flight_note(flight, true);
@@ -403,6 +300,11 @@ flight_on_timer(void *arg)
 	case FLIGHT_PAUSED:
 		/* What was not delivered for sure was charged for nothing. */
 		flight_charge(flight);
+		break;
+	case FLIGHT_HOLDING:
+		/* What is being asked decides. */
+		if (!hold_is_asking(flight->hold))
+			flight_on_full(flight, FLIGHT_BUSY_US);
 		break;
 	case FLIGHT_LOOKING:
 	case FLIGHT_CHARGING:

@@ -10,29 +10,38 @@
 #include "upstream/cache.h"
 #include "upstream/cache_redis.h"
 #include "upstream/flight.h"
+#include "upstream/hold.h"
 #include "upstream/transfer.h"
 
 #include <string.h>
 
 /**
- *  LOOKING --> QUEUED --a place is free--> CHARGING --allowed--> SENT -->
- * (over) ^                   |
- *                                  |<---> PAUSED <-----|
+ *  LOOKING --> QUEUED --a place is free--> HOLDING --> CHARGING --> SENT -->
+ *                                            ^           |           | (over)
+ *                                            |-- PAUSED <------------|
  *
  * X(NAME, TO(a state that may follow) | ...)
  */
 #define FLIGHT_STATES(X)                                                       \
 	X(LOOKING, TO(QUEUED))             /* in Redis */                      \
-	X(QUEUED, TO(CHARGING))            /* max_connections are out */       \
-	X(CHARGING, TO(SENT) | TO(PAUSED)) /* asks its limits */               \
-	X(SENT, TO(PAUSED) | TO(CHARGING)) /* a transfer of libcurl */         \
-	X(PAUSED, TO(CHARGING))            /* until it is tried again */
+	X(QUEUED, TO(HOLDING))             /* max_connections are out */       \
+	X(HOLDING, TO(CHARGING))           /* gets leases, see hold.h */       \
+	X(CHARGING, TO(SENT) | TO(PAUSED)) /* asks its other limits */         \
+	X(SENT, TO(PAUSED) | TO(HOLDING))  /* a transfer of libcurl */         \
+	X(PAUSED, TO(HOLDING))             /* until it is tried again */
 
 enum flight_state {
 #define X(name, next) FLIGHT_##name,
 	FLIGHT_STATES(X)
 #undef X
 };
+
+/** The first retry comes after about so long, the next after twice that. */
+#define FLIGHT_RETRY_US INT64_C(50000)
+
+/** What a client is told to wait for that finds all places taken: the time
+ * until one is free is not known. */
+#define FLIGHT_BUSY_US INT64_C(1000000)
 
 /** What becomes of the response. */
 enum flight_use {
@@ -67,6 +76,8 @@ struct flight {
 	struct freshness through; /* the least fresh of them */
 	bool is_single;           /* one of them was for one client only */
 	size_t skipped;           /* bytes of their bodies */
+	struct hold *hold; /* of its leases; NULL: it has none */
+	unsigned charged;  /* keys that it asks about beside these */
 	struct check check;
 	struct timer timer; /* of the state it is in */
 	struct transfer transfer;
@@ -88,6 +99,8 @@ flight_first(const struct flight *flight)
 {
 	return flight->refresh ? flight->refresh : TAILQ_FIRST(&flight->riders);
 }
+
+void flight_set_state(struct flight *flight, enum flight_state state);
 
 static inline struct headers
 flight_fields(const struct ask *ask)
@@ -140,6 +153,17 @@ void flight_charge(struct flight *flight);
 
 /** Ask for the target that a redirect led to, as for a first one. */
 void flight_follow(struct flight *flight);
+/** It has its leases: charge its other keys. */
+void flight_on_held(struct flight *flight);
+
+/** A limit has no leases left, and it waits for them no longer. */
+void flight_on_full(struct flight *flight, int64_t retry_us);
+
+/** Its keys are charged, or not. */
+void flight_on_check(struct check *check);
+
+/** Nothing holds it back. */
+void flight_send(struct flight *flight);
 
 /** The head has come: note when the upstream wants to be asked again. */
 void flight_note_block(struct flight *flight);

@@ -233,6 +233,7 @@ upstream_new(const struct upstream_options *options, struct reasons *reasons)
 	}
 	upstream->refs = 1;
 	TAILQ_INIT(&upstream->queue);
+	TAILQ_INIT(&upstream->line);
 	if (upstream_copy(upstream, options) == -1) {
 		upstream_blame(&blame, "url", "out of memory");
 		upstream_unref(upstream);

@@ -91,6 +91,9 @@ struct upstream_counts {
 struct flight;
 TAILQ_HEAD(flight_list, flight);
 
+struct hold;
+TAILQ_HEAD(hold_list, hold);
+
 struct upstream {
 	_Atomic unsigned refs;
 	struct upstream_options options; /* with strings of its own */
@@ -113,6 +116,10 @@ struct upstream {
 	size_t active;            /* flights that are not in the queue */
 	struct flight_list queue; /* that wait to be */
 	bool is_taking;           /* from that queue */
+	struct hold_list line;    /* of flights, for leases (hold.h) */
+	int64_t line_since_us;    /* it has not been empty, nor other daemons'
+				   * turn */
+	bool line_moves;
 };
 
 /** Those of one configuration. */

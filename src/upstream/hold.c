@@ -1,0 +1,442 @@
+/*
+ * Job: a lease of each key, for one flight: taken, renewed, given back.
+ * Invariant: it is freed in hold_finish() or hold_end(), and only while the
+ * store is not asked; only the first of a line asks again.
+ * The heart: hold_run(), which asks about a key after the other, and
+ * hold_finish(), which says what is next.
+ */
+#include "upstream/hold.h"
+
+#include "base/random.h"
+#include "limit/leases.h"
+#include "upstream/flight_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* The first of a line asks again after about so long, if nothing happens. */
+#define POLL_US INT64_C(50000)
+
+/* A daemon that gives back and takes at once would leave nothing to others,
+ * which only ask now and then: once in TURN_US it takes nothing for longer than
+ * they pause. */
+#define TURN_US  INT64_C(2000000)
+#define YIELD_US INT64_C(80000)
+
+/* A lease is renewed after a third of it, but not more often than that. */
+#define RENEW_MIN_US INT64_C(100000)
+
+/**
+ *  NEW --> TAKING --all--> HELD <--> RENEWING
+ *   |      ^    |           |
+ *   |      |    |one is     |its flight is over
+ *   v      |    |full       v
+ *  LINED --+<---+-- RETURNING, RELEASING
+ *
+ * X(NAME, what its keys are asked (OP_PEEK: nothing), TO(a state that may
+ * follow) | ...)
+ */
+#define HOLD_STATES(X)                                                         \
+	X(NEW, OP_PEEK, TO(TAKING) | TO(LINED))                                \
+	X(LINED, OP_PEEK, TO(TAKING))                                          \
+	X(TAKING, OP_HOLD, TO(HELD) | TO(RETURNING) | TO(RELEASING))           \
+	X(RETURNING, OP_RELEASE, TO(LINED) | TO(RELEASING))                    \
+	X(HELD, OP_PEEK, TO(RENEWING) | TO(RELEASING))                         \
+	X(RENEWING, OP_HOLD, TO(HELD) | TO(RELEASING))                         \
+	X(RELEASING, OP_RELEASE, 0)
+
+enum hold_state {
+#define X(name, op, next) HOLD_##name,
+	HOLD_STATES(X)
+#undef X
+};
+
+struct hold {
+	struct flights *flights;
+	struct upstream *upstream; /* a reference */
+	struct flight *flight;     /* NULL: it is over */
+	uint64_t name;
+
+	/* its keys, a bit for each */
+	unsigned keys;
+	unsigned held;
+
+	/* on its way */
+	enum hold_state state;
+	unsigned at;         /* the key that is asked about */
+	bool is_full;        /* one of them is, as this round of asking found */
+	int64_t retry_us;    /* as the store said then */
+	int64_t shortest_us; /* lease of those that it has */
+	struct check check;
+	struct timer timer; /* LINED: it asks again; HELD: it renews */
+
+	/* in the line */
+	TAILQ_ENTRY(hold) line;
+	bool is_lined;
+	bool is_yielding; /* it leaves what is given back to other daemons */
+	bool was_woken;   /* something was given back while it asked */
+};
+
+static void hold_run(struct hold *hold);
+
+static const enum op hold_ops[] = {
+#define X(name, op, next) [HOLD_##name] = op,
+    HOLD_STATES(X)
+#undef X
+};
+
+static void
+hold_set_state(struct hold *hold, enum hold_state state)
+{
+	static const unsigned next[] = {
+#define TO(name)          (1u << HOLD_##name)
+#define X(name, op, next) [HOLD_##name] = next,
+	    HOLD_STATES(X)
+#undef X
+#undef TO
+	};
+
+	assert(next[hold->state] & (1u << state));
+	hold->state = state;
+	hold->at = 0;
+	timer_stop(&hold->timer);
+}
+
+bool
+hold_is_asking(const struct hold *hold)
+{
+	return hold_ops[hold->state] != OP_PEEK;
+}
+
+unsigned
+hold_keys(const struct hold *hold)
+{
+	return hold ? hold->held : 0;
+}
+
+unsigned
+hold_find_keys(struct gate *gate, const struct upstream *upstream)
+{
+	unsigned keys = 0;
+
+	for (unsigned i = 0; i < upstream->key_count; i++)
+		if (check_key_has_leases(gate, &upstream->key_list[i]))
+			keys |= 1u << i;
+	return keys;
+}
+
+/*
+ * The line.
+ */
+
+static void
+hold_take(struct hold *hold)
+{
+	hold_set_state(hold, HOLD_TAKING);
+	hold->is_full = hold->was_woken = false;
+	hold_run(hold);
+}
+
+/* Have the first ask, and the next, until one has to pause. */
+static void
+hold_advance(struct upstream *upstream)
+{
+	struct hold *first;
+
+	if (upstream->line_moves)
+		return;
+	upstream_ref(upstream); /* the last of a removed one may end */
+	upstream->line_moves = true;
+	while ((first = TAILQ_FIRST(&upstream->line)) &&
+	       first->state == HOLD_LINED && !timer_is_set(&first->timer) &&
+	       !first->flights->ending)
+		hold_take(first);
+	upstream->line_moves = false;
+	upstream_unref(upstream);
+}
+
+static void
+hold_line_up(struct hold *hold)
+{
+	struct upstream *upstream = hold->upstream;
+
+	if (hold->is_lined)
+		return;
+	if (TAILQ_EMPTY(&upstream->line))
+		upstream->line_since_us = gate_now(hold->flights->gate);
+	TAILQ_INSERT_TAIL(&upstream->line, hold, line);
+	hold->is_lined = true;
+}
+
+static void
+hold_leave_line(struct hold *hold)
+{
+	if (!hold->is_lined)
+		return;
+	TAILQ_REMOVE(&hold->upstream->line, hold, line);
+	hold->is_lined = false;
+	hold_advance(hold->upstream);
+}
+
+/* Something was given back: the first may have it, unless it is the turn of
+ * other daemons. */
+static void
+hold_wake(struct upstream *upstream)
+{
+	struct hold *first = TAILQ_FIRST(&upstream->line);
+	int64_t now_us = first ? gate_now(first->flights->gate) : 0;
+
+	if (!first || first->is_yielding)
+		return;
+	first->was_woken = true;
+	if (first->state != HOLD_LINED)
+		return;
+	first->is_yielding = now_us - upstream->line_since_us >= TURN_US;
+	if (first->is_yielding) {
+		upstream->line_since_us = now_us;
+		timer_set(&first->timer, YIELD_US);
+		return;
+	}
+	timer_stop(&first->timer);
+	hold_advance(upstream);
+}
+
+/* It was full. */
+static void
+hold_pause(struct hold *hold)
+{
+	int64_t left_us =
+	    hold->flight->until_us - gate_now(hold->flights->gate);
+
+	hold_set_state(hold, HOLD_LINED);
+	if (hold->retry_us == RETRY_NEVER || left_us <= 0) {
+		flight_on_full(hold->flight, hold->retry_us);
+		return;
+	}
+	hold_line_up(hold);
+	if (TAILQ_FIRST(&hold->upstream->line) == hold)
+		timer_set(
+		    &hold->timer, hold->was_woken ? 0 : random_near(POLL_US));
+}
+
+/*
+ * Asking.
+ */
+
+/* It has all, or what there is to be had: where a lease ended by time, as the
+ * store was away, its flight goes on, and asks for it again each time. */
+static void
+hold_rest(struct hold *hold)
+{
+	int64_t pause_us = hold->shortest_us / 3;
+
+	hold_set_state(hold, HOLD_HELD);
+	if (hold->held)
+		timer_set(&hold->timer,
+		    pause_us > RENEW_MIN_US ? pause_us : RENEW_MIN_US);
+}
+
+/* The keys that are asked about in this state. */
+static unsigned
+hold_asked_keys(const struct hold *hold)
+{
+	if (hold->flights->ending)
+		return 0;
+	if (hold_ops[hold->state] == OP_RELEASE)
+		return hold->held;
+	if (!hold->flight || hold->is_full)
+		return 0;
+	return hold->state == HOLD_TAKING ? hold->keys & ~hold->held
+					  : hold->held;
+}
+
+/* Ask about the next key.  Return whether there is one. */
+static bool
+hold_find(struct hold *hold)
+{
+	unsigned keys = hold_asked_keys(hold);
+
+	while (hold->at < CHECK_KEYS_MAX && !(keys & 1u << hold->at))
+		hold->at++;
+	return hold->at < CHECK_KEYS_MAX;
+}
+
+/* Return whether it is decided already. */
+static bool
+hold_ask(struct hold *hold)
+{
+	const struct check_key *key = &hold->upstream->key_list[hold->at];
+
+	check_add(&hold->check, hold_ops[hold->state], key->bytes, key->len,
+	    key->amount);
+	check_name_lease(&hold->check, hold->name);
+	return check_start(&hold->check);
+}
+
+static void
+hold_note_taken(struct hold *hold, unsigned key)
+{
+	const struct check *check = &hold->check;
+
+	if (check->outcome != OUTCOME_DECISION) {
+		/* Its limit has changed, and has no leases any more. */
+		hold->keys &= ~key;
+	} else if (check->decision.allowed) {
+		hold->held |= key;
+		if (check->limit && check->limit->window_us < hold->shortest_us)
+			hold->shortest_us = check->limit->window_us;
+	} else {
+		hold->is_full = true;
+		hold->retry_us = check->decision.retry_us;
+	}
+}
+
+/* One is decided. */
+static void
+hold_note(struct hold *hold)
+{
+	if (hold->state == HOLD_TAKING)
+		hold_note_taken(hold, 1u << hold->at);
+	else if (hold_ops[hold->state] == OP_RELEASE)
+		hold->held &= ~(1u << hold->at);
+	hold->at++;
+	check_end(&hold->check);
+}
+
+static void
+hold_free(struct hold *hold)
+{
+	timer_stop(&hold->timer);
+	upstream_unref(hold->upstream);
+	free(hold);
+}
+
+/* Its flight is over, and the store is not asked. */
+static void
+hold_give_back(struct hold *hold)
+{
+	if (hold->held && !hold->flights->ending) {
+		hold_set_state(hold, HOLD_RELEASING);
+		hold_run(hold);
+		return;
+	}
+	if (hold->state == HOLD_RELEASING && !hold->flights->ending)
+		hold_wake(hold->upstream);
+	hold_free(hold);
+}
+
+static void
+hold_on_taken(struct hold *hold)
+{
+	if (hold->is_full) {
+		hold_set_state(hold, HOLD_RETURNING);
+		hold_run(hold);
+		return;
+	}
+	hold_rest(hold);
+	hold_leave_line(hold);
+	flight_on_held(hold->flight);
+}
+
+/* All are asked. */
+static void
+hold_finish(struct hold *hold)
+{
+	if (!hold->flight) {
+		hold_give_back(hold);
+		return;
+	}
+	switch (hold->state) {
+	case HOLD_TAKING:
+		hold_on_taken(hold);
+		break;
+	case HOLD_RETURNING:
+		hold_pause(hold);
+		break;
+	case HOLD_RENEWING:
+		hold_rest(hold);
+		break;
+	case HOLD_NEW:
+	case HOLD_LINED:
+	case HOLD_HELD:
+	case HOLD_RELEASING:
+		break;
+	}
+}
+
+static void
+hold_run(struct hold *hold)
+{
+	while (hold_find(hold)) {
+		if (!hold_ask(hold))
+			return; /* it is called again */
+		hold_note(hold);
+	}
+	hold_finish(hold);
+}
+
+static void
+hold_on_check(struct check *check)
+{
+	struct hold *hold = CONTAINER_OF(check, struct hold, check);
+
+	hold_note(hold);
+	hold_run(hold);
+}
+
+static void
+hold_on_timer(void *arg)
+{
+	struct hold *hold = arg;
+
+	hold->is_yielding = false;
+	if (hold->state == HOLD_LINED) {
+		hold_advance(hold->upstream);
+		return;
+	}
+	hold_set_state(hold, HOLD_RENEWING);
+	hold_run(hold);
+}
+
+/*
+ * The calls of the header.
+ */
+
+int
+hold_start(struct flight *flight, unsigned keys)
+{
+	struct flights *flights = flight->flights;
+	struct hold *hold = calloc(1, sizeof(*hold));
+	char id[16];
+
+	if (!hold)
+		return -1;
+	random_fill(id, sizeof(id));
+	hold->flights = flights;
+	hold->upstream = upstream_ref(flight->upstream);
+	hold->flight = flight;
+	hold->name = lease_name(id, sizeof(id));
+	hold->keys = keys;
+	hold->shortest_us = INT64_MAX;
+	check_init(&hold->check, flights->gate, hold_on_check);
+	timer_init(&hold->timer, flights->loop, hold_on_timer, hold);
+	flight->hold = hold;
+	if (TAILQ_EMPTY(&hold->upstream->line)) {
+		hold_take(hold);
+		return 0;
+	}
+	hold_set_state(hold, HOLD_LINED);
+	hold_line_up(hold);
+	return 0;
+}
+
+void
+hold_end(struct hold *hold)
+{
+	if (!hold)
+		return;
+	hold->flight = NULL;
+	hold_leave_line(hold);
+	if (!hold_is_asking(hold))
+		hold_give_back(hold);
+}

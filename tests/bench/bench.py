@@ -128,7 +128,7 @@ def run_row(row, arguments, quiet):
 # --- the table
 
 FORMS = {"rate": "{:,.0f}/s", "p99": "{:,.0f} us", "cpu": "{:.2f} s",
-         "bytes": "{:.2f}", "share": "{:.2f}", "load": "{:.2f}"}
+         "p50": "{:,.0f} us", "bytes": "{:.2f}", "share": "{:.2f}", "load": "{:.2f}"}
 
 
 def claim_cells(claim):

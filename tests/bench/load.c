@@ -41,6 +41,7 @@ struct options options = {
     .pipeline = 64,
     .warmup = 0.3,
     .seconds = 2,
+    .path = "/consume?key=",
     .keys = 100000,
     .hash = "drip:login",
     .capacity = 1000000000,
@@ -352,6 +353,7 @@ usage(void)
 	    "  --conns N  --pipeline N  connections, requests on each\n"
 	    "  --pairs 1                an idle connection after each\n"
 	    "  --warmup S  --seconds S  how long\n"
+	    "  --path PATH              http: before the key\n"
 	    "  --keys N                 login:0 to login:N-1 at random\n"
 	    "  --zipf S                 key I 1/(I+1)^S as often as key 0\n"
 	    "  --once 1                 each key once, in order; no warm-up\n"
@@ -376,6 +378,7 @@ static const struct {
     {"--pairs", WHOLE, &options.pairs},
     {"--warmup", REAL, &options.warmup},
     {"--seconds", REAL, &options.seconds},
+    {"--path", TEXT, &options.path},
     {"--keys", WHOLE, &options.keys},
     {"--zipf", REAL, &options.zipf},
     {"--once", WHOLE, &options.once},

@@ -16,7 +16,7 @@ enum mode {
 	MODE_GET,
 	MODE_EVALSHA,
 	MODE_CELL,  /* CL.THROTTLE of redis-cell */
-	MODE_HTTP,  /* GET /consume */
+	MODE_HTTP,  /* GET of --path and the key */
 	MODE_CHECK, /* GET /check, as nginx asks */
 
 	/* Three keys in a request. */
@@ -37,6 +37,7 @@ extern struct options {
 	long pairs;    /* not 0: an idle connection after each */
 	double warmup; /* seconds */
 	double seconds;
+	const char *path; /* http: before the key */
 	long keys;
 	double zipf;        /* exponent; 0: every key as often */
 	long once;          /* not 0: each key once, in order; then the end */

@@ -8,6 +8,7 @@ import subprocess
 
 from measure import Side, check, load_argv, measure, read_words
 from rude import Dripper
+import upstream
 from servers import (ADMITS, CAPACITY, LOGIN, RECHARGE_US, Failed, Together,
                      allow_descriptors, fill)
 
@@ -491,6 +492,28 @@ ROWS = {row.name: row for row in (
         "store, 1 in flight on each of 50 connections; against GET /consume",
         ONE, check_sides,
         (rate("/check, 3 keys", "/consume", 0.6, 0.8),)),
+    Row("cache", "GET of 1,000 responses of an upstream that are in memory, 1 in "
+        "flight on each of 50 connections; against GET /consume",
+        {**ONE, "keys": 1000}, upstream.cache_sides,
+        (rate("hit in memory", "/consume", 0.7, 0.9),
+         cpu("CPU of dripgated, hit", "CPU of a /consume", 1.4, 1.1,
+             processes=("dripgated", "dripgated")))),
+    Row("cache-redis", "GET of 10,000 responses of an upstream that are in Redis, "
+        "and 1 in 100 in memory, 1 in flight on each of 50 connections; against "
+        "GET from redis-server through haproxy, which passes bytes on",
+        {**ONE, "keys": 10_000, "warmup": 2}, upstream.cache_redis_sides,
+        (rate("hit in Redis", "GET through haproxy", 1.0, 1.2),)),
+    Row("miss", "the time that a client waits at the median, one at a time, for "
+        "a response that is charged to one limit and passed on by nginx, beyond "
+        "what it waits for nginx itself; against "
+        f"{upstream.OVERHEAD_US} us", {}, None,
+        (Claim("overhead at the median", f"{upstream.OVERHEAD_US} us", "p50", 1.0,
+               0.5),), upstream.miss_overhead),
+    Row("upstream-bytes", f"resident bytes of a request to an upstream that waits "
+        f"for its limit, {upstream.WAITS:,} of a client each, beyond the daemon "
+        f"with those clients; against {upstream.WAIT_BYTES} bytes", {}, None,
+        (Claim("bytes a waiting request", f"{upstream.WAIT_BYTES} bytes", "bytes",
+               1.0, 0.5),), upstream.wait_bytes),
     Row("slow", "GET /consume, memory store, 1 in flight on each of 50 "
         f"connections, and {DRIPPERS:,} clients that send a header a second; "
         "against the same without those", ONE, slow_sides,

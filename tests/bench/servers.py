@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOAD = os.environ.get("LOAD", str(ROOT / "build/load"))
 DRIPGATED = os.environ.get("DRIPGATED", str(ROOT / "build/dripgated"))
 NGINX = os.environ.get("NGINX") or shutil.which("nginx", path="/usr/sbin:/usr/bin")
+HAPROXY = os.environ.get("HAPROXY") or shutil.which(
+    "haproxy", path="/usr/sbin:/usr/bin")
 REDIS_SERVER = os.environ.get("REDIS_SERVER", "redis-server")
 
 KEYS = 100_000
@@ -226,8 +228,9 @@ class Stage:
 
     def dripgated(self, redis=None, limits=LOGIN + ADMITS, workers=1,
                   max_buckets=1_000_000, patience=PATIENCE, topology=None,
-                  listen=""):
-        """${topology}: settings of [redis] that say where the servers are."""
+                  listen="", more=""):
+        """${topology}: settings of [redis] that say where the servers are;
+        ${more}: sections."""
         def argv(port, path):
             file = path.with_suffix(".limits.ini")
             file.write_text(limits)
@@ -246,7 +249,7 @@ class Stage:
                 path_of = redis.unix.removeprefix("unix:")
                 text += f"unix_socket_path = {path_of}\n"
             config = path.with_suffix(".dripgate.ini")
-            config.write_text(text)
+            config.write_text(text + more)
             return [DRIPGATED, "-c", str(config)]
 
         server = self.start("dripgated", argv)
@@ -254,8 +257,24 @@ class Stage:
             server.wait_for_stat("redis_ready", 1)
         return server
 
-    def nginx(self, limits=False):
-        """It says 200 and no more, of what its limit_req lets through."""
+    def haproxy(self, server):
+        """One thread, which passes bytes on to ${server}."""
+        if not HAPROXY:
+            raise Failed("needs haproxy")
+
+        def argv(port, path):
+            config = path.with_suffix(".haproxy.conf")
+            config.write_text(
+                "global\n nbthread 1\n"
+                "defaults\n mode tcp\n timeout client 1m\n timeout server 1m\n"
+                " timeout connect 10s\n"
+                f"listen one\n bind 127.0.0.1:{port}\n"
+                f" server one {server.tcp}\n")
+            return [HAPROXY, "-f", str(config)]
+        return self.start("haproxy", argv)
+
+    def nginx(self, says="return 200;", limits=False):
+        """It ${says} that, of what its limit_req lets through."""
         if not NGINX:
             raise Failed("needs nginx")
         zone = "limit_req_zone $arg_key zone=key:100m rate=1000000r/s;"
@@ -275,8 +294,8 @@ class Stage:
                     "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
                 + f"server {{ listen 127.0.0.1:{port}; listen unix:{path};\n"
                 + (f"location / {{ {use} try_files /none @ok; }}\n"
-                   "location @ok { return 200; }\n" if limits else
-                   "location / { return 200; }\n") +
+                   f"location @ok {{ {says} }}\n" if limits else
+                   f"location / {{ {says} }}\n") +
                 "} }\n")
             return [NGINX, "-c", str(config), "-p", str(folder)]
         return self.start("nginx", argv)

@@ -176,7 +176,7 @@ make_head(void)
 		put_bulk(to, "CL.THROTTLE");
 		break;
 	case MODE_HTTP:
-		fputs("GET /consume?key=", to);
+		fprintf(to, "GET %s", options.path);
 		break;
 	case MODE_CHECK:
 		fputs("GET /check?deny=403 HTTP/1.1\r\nHost: localhost\r\n"

@@ -1,5 +1,5 @@
 /*
- * Job: a key after the other: look, fill, charge.
+ * Job: a key after the other: mark it as blocked; look, fill, charge.
  * Invariant: a block is freed when its last check is decided; once flights end,
  * it asks nothing more.
  * The heart: steps[] and block_go_on().
@@ -7,11 +7,38 @@
 #include "upstream/block.h"
 
 #include "limit/limit.h"
+#include "upstream/flight.h"
 
 #include <stdlib.h>
 
+/* Most drops of a bucket that is a block.  Of more microseconds, a drop is
+ * several: the block is longer by a millionth at most. */
+#define BLOCK_DROPS INT64_C(1000000)
+
+/* Sixteen queries about one key become one. */
+const struct check_key block_question = {
+    .amount = 1, .capacity = CHECK_KEYS_MAX, .recharge_ns = 1000};
+
 /* What is asked of a key, in this order. */
-enum block_step { BLOCK_LOOK, BLOCK_FILL, BLOCK_CHARGE, BLOCK_STEPS };
+enum block_step {
+	BLOCK_MARK,
+	BLOCK_LOOK,
+	BLOCK_FILL,
+	BLOCK_CHARGE,
+	BLOCK_STEPS
+};
+
+struct check_key
+block_filling(int64_t block_us)
+{
+	int64_t length_us = block_us + CHECK_KEYS_MAX;
+	int64_t drop_us = (length_us + BLOCK_DROPS - 1) / BLOCK_DROPS;
+	/* In a bucket that is not empty, a part of a drop may have no room. */
+	int64_t drops = (length_us + drop_us - 1) / drop_us + 1;
+
+	return (struct check_key){
+	    .amount = drops, .capacity = drops, .recharge_ns = drop_us * 1000};
+}
 
 struct block {
 	struct flights *flights;
@@ -41,6 +68,7 @@ block_count_drops(const struct block *block, const struct check *check)
 }
 
 static const enum op block_ops[BLOCK_STEPS] = {
+    [BLOCK_MARK] = OP_TAKE,
     [BLOCK_LOOK] = OP_PEEK,
     [BLOCK_FILL] = OP_TAKE,
     [BLOCK_CHARGE] = OP_CHARGE,
@@ -54,15 +82,27 @@ block_advance(struct block *block)
 
 	if (block->step == BLOCK_LOOK)
 		block->drops = block_count_drops(block, check);
-	if (block->step == BLOCK_CHARGE || block->drops == 0) {
-		block->step = BLOCK_LOOK;
-		block->amount = 1;
+	if (block->step == BLOCK_CHARGE ||
+	    (block->step == BLOCK_LOOK && block->drops == 0)) {
+		block->step = BLOCK_MARK;
 		return ++block->key < block->upstream->key_count;
 	}
 	block->step++;
-	block->amount =
-	    block->step == BLOCK_FILL ? check->limit->capacity : block->drops;
+	block->amount = block->step == BLOCK_LOOK   ? 1
+			: block->step == BLOCK_FILL ? check->limit->capacity
+						    : block->drops;
 	return true;
+}
+
+static void
+block_mark(struct block *block)
+{
+	const struct check_key *key = &block->upstream->block_list[block->key];
+	struct check_key filling = block_filling(block->block_us);
+
+	check_add(&block->check, OP_TAKE, key->bytes, key->len, filling.amount);
+	check_use_inline_limit(
+	    &block->check, filling.capacity, filling.recharge_ns);
 }
 
 /* Ask what is next.  Return whether that is decided already. */
@@ -71,6 +111,10 @@ block_ask(struct block *block)
 {
 	const struct check_key *key = &block->upstream->key_list[block->key];
 
+	if (block->step == BLOCK_MARK) {
+		block_mark(block);
+		return check_start(&block->check);
+	}
 	check_add(&block->check, block_ops[block->step], key->bytes, key->len,
 	    block->amount);
 	check_keep_alone(&block->check);
@@ -111,7 +155,6 @@ block_start(
 	block->flights = flights;
 	block->upstream = upstream_ref(upstream);
 	block->block_us = block_us;
-	block->amount = 1;
 	check_init(&block->check, flights->gate, block_on_check);
 	if (block_ask(block))
 		block_go_on(block);

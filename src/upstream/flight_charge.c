@@ -8,6 +8,13 @@
 
 #include "base/random.h"
 
+/* It goes out by an answer about blocks that is no older than this, and the
+ * time that the answer took. */
+#define LOOK_US INT64_C(10000)
+
+static void flight_ask_limits(struct flight *flight);
+static void flight_on_decided(struct flight *flight);
+
 /* Hold it back, and end it. */
 static void
 flight_refuse(
@@ -54,6 +61,53 @@ flight_ask_later(struct flight *flight, int64_t retry_us)
 	return true;
 }
 
+/* Ask whether its keys are blocked: what another daemon was told counts. */
+static void
+flight_ask_block(struct flight *flight)
+{
+	const struct upstream *upstream = flight->upstream;
+
+	flight->asks_block = true;
+	flight->looked_us = gate_now(flight->flights->gate);
+	check_add_keys(
+	    &flight->check, OP_PEEK, upstream->block_list, upstream->key_count);
+	if (check_start(&flight->check))
+		flight_on_decided(flight);
+}
+
+static void
+flight_on_looked(struct flight *flight)
+{
+	struct upstream *upstream = flight->upstream;
+	const struct check *check = &flight->check;
+	int64_t retry_us = check->decision.retry_us;
+
+	if (!check->decision.allowed &&
+	    check->decided_by != DECIDED_BY_FALLBACK) {
+		upstream_note_block(
+		    upstream, gate_now(flight->flights->gate) + retry_us);
+		flight_refuse(flight, UPSTREAM_FAULT_BLOCKED, retry_us);
+		return;
+	}
+	check_end(&flight->check);
+	if (flight->is_charged)
+		flight_send(flight);
+	else
+		flight_ask_limits(flight);
+}
+
+static void
+flight_on_charged(struct flight *flight)
+{
+	int64_t now_us = gate_now(flight->flights->gate);
+
+	flight->is_charged = true;
+	if (now_us - flight->looked_us > LOOK_US)
+		flight_ask_block(flight);
+	else
+		flight_send(flight);
+}
+
 static void
 flight_on_decided(struct flight *flight)
 {
@@ -68,14 +122,14 @@ flight_on_decided(struct flight *flight)
 		    check->outcome == OUTCOME_NOLIMIT ? UPSTREAM_FAULT_UNMATCHED
 						      : UPSTREAM_FAULT_MEMORY,
 		    0);
-	else if (!check->decision.allowed) {
-		if (!flight_ask_later(flight, check->decision.retry_us))
-			flight_refuse(flight, UPSTREAM_FAULT_LIMITED,
-			    check->decision.retry_us);
-	} else {
+	else if (flight->asks_block)
+		flight_on_looked(flight);
+	else if (check->decision.allowed) {
 		check_end(&flight->check);
-		flight_send(flight);
-	}
+		flight_on_charged(flight);
+	} else if (!flight_ask_later(flight, check->decision.retry_us))
+		flight_refuse(
+		    flight, UPSTREAM_FAULT_LIMITED, check->decision.retry_us);
 }
 
 void
@@ -104,6 +158,17 @@ flight_add_keys(struct flight *flight)
 		check_add_keys(&flight->check, OP_CONSUME, keys, count);
 }
 
+static void
+flight_ask_limits(struct flight *flight)
+{
+	flight->asks_block = false;
+	flight_add_keys(flight);
+	if (flight->charged == 0)
+		flight_on_charged(flight);
+	else if (check_start(&flight->check))
+		flight_on_decided(flight);
+}
+
 void
 flight_on_held(struct flight *flight)
 {
@@ -114,11 +179,11 @@ flight_on_held(struct flight *flight)
 	if (flight_is_stopped(flight)) /* while it waited */
 		return;
 	flight_set_state(flight, FLIGHT_CHARGING);
-	flight_add_keys(flight);
-	if (flight->charged == 0)
+	flight->is_charged = false;
+	if (flight->upstream->key_count == 0)
 		flight_send(flight);
-	else if (check_start(&flight->check))
-		flight_on_decided(flight);
+	else
+		flight_ask_block(flight);
 }
 
 void

@@ -78,6 +78,10 @@ struct flight {
 	size_t skipped;           /* bytes of their bodies */
 	struct hold *hold; /* of its leases; NULL: it has none */
 	unsigned charged;  /* keys that it asks about beside these */
+	bool
+	    asks_block; /* whether its keys are blocked, and not their limits */
+	bool is_charged;   /* for all of them */
+	int64_t looked_us; /* when it asked whether they are blocked */
 	struct check check;
 	struct timer timer; /* of the state it is in */
 	struct transfer transfer;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/network.h"
 #include "limit/key.h"
+#include "upstream/block.h"
 #include "upstream/credentials.h"
 #include "upstream/upstream_headers.h"
 
@@ -144,13 +145,39 @@ upstream_take_keys(
 			    CHECK_KEYS_MAX);
 			return;
 		}
-		if (!key_is_valid(at, len))
+		if (!key_is_valid(at, len) ||
+		    len > KEY_MAX - strlen(BLOCK_PREFIX))
 			upstream_blame(blame, "limit_key", "%.*s is no key",
 			    len < 60 ? (int)len : 60, at);
 		upstream->key_list[upstream->key_count++] =
 		    (struct check_key){.bytes = at, .len = len, .amount = 1};
 		at += len;
 	}
+}
+
+/* Return 0, or -1 (out of memory). */
+static int
+upstream_name_blocks(struct upstream *upstream)
+{
+	size_t more = strlen(BLOCK_PREFIX);
+	size_t size = 1;
+	char *to;
+
+	for (unsigned i = 0; i < upstream->key_count; i++)
+		size += more + upstream->key_list[i].len;
+	upstream->block_keys = to = malloc(size);
+	for (unsigned i = 0; to && i < upstream->key_count; i++) {
+		struct check_key *block = &upstream->block_list[i];
+		const struct check_key *key = &upstream->key_list[i];
+
+		*block = block_question;
+		block->bytes = to;
+		block->len = more + key->len;
+		memcpy(to, BLOCK_PREFIX, more);
+		memcpy(to + more, key->bytes, key->len);
+		to += block->len;
+	}
+	return upstream->block_keys ? 0 : -1;
 }
 
 static int
@@ -249,6 +276,7 @@ upstream_new(const struct upstream_options *options, struct reasons *reasons)
 	upstream->fields = credentials_fill(options, reasons);
 	if (reasons->count == before &&
 	    (upstream_describe(upstream) == -1 ||
+		upstream_name_blocks(upstream) == -1 ||
 		upstream_open_cache(upstream) == -1))
 		upstream_blame(&blame, "url", "out of memory");
 	if (reasons->count == before)
@@ -284,6 +312,7 @@ upstream_unref(struct upstream *upstream)
 	upstream_forget(upstream->text);
 	cache_free(upstream->cache);
 	free(upstream->keys);
+	free(upstream->block_keys);
 	free(upstream);
 }
 

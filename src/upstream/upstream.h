@@ -103,6 +103,8 @@ struct upstream {
 	char *keys;      /* copied, to which the next refer */
 	unsigned key_count;
 	struct check_key key_list[CHECK_KEYS_MAX];
+	char *block_keys;                            /* the same for the next */
+	struct check_key block_list[CHECK_KEYS_MAX]; /* block.h */
 	struct upstream_counts counts;
 	struct freshness_rules rules;
 	struct cache *cache; /* NULL: nothing is stored */
@@ -152,6 +154,14 @@ struct upstream *upstream_ref(struct upstream *upstream);
 
 /** Release it; NULL: no-op. */
 void upstream_unref(struct upstream *upstream);
+
+/** The upstream thread's: it wants nothing until ${until_us}. */
+static inline void
+upstream_note_block(struct upstream *upstream, int64_t until_us)
+{
+	if (upstream->blocked_until_us < until_us)
+		upstream->blocked_until_us = until_us;
+}
 
 /** Whether a blank-separated ${list} has ${len} bytes, in any case. */
 bool upstream_list_has(const char *list, const char *word, size_t len);

@@ -2,7 +2,9 @@
 #include "suites.h"
 
 #include "base/attr.h"
+#include "limit/algorithm.h"
 #include "upstream/address.h"
+#include "upstream/block.h"
 #include "upstream/credentials.h"
 #include "upstream/upstream_location.h"
 #include "upstream/upstream_path.h"
@@ -431,6 +433,44 @@ START_TEST(credential_is_one_line_of_its_file)
 }
 END_TEST
 
+/*
+ * Blocks.
+ */
+
+static bool
+block_try(
+    struct bucket *bucket, enum op op, struct check_key key, int64_t at_us)
+{
+	struct decision decision;
+	struct limit limit;
+
+	limit_init_inline(&limit, key.capacity, key.recharge_ns, 0);
+	decide(&limit, op, key.amount, at_us, bucket, &decision);
+	return decision.allowed;
+}
+
+static const int64_t blocks_us[] = {1, 17, 999983, 1000000, 59999999,
+    3600 * SECOND + 1, 86399999983, 86400 * SECOND};
+
+START_TEST(block_lasts_as_long_as_the_longest)
+{
+	const int64_t start_us = 1700000000 * SECOND;
+
+	for (size_t i = 0; i < COUNT(blocks_us); i++) {
+		int64_t own_us = blocks_us[_i], other_us = blocks_us[i];
+		int64_t longest_us = own_us > other_us ? own_us : other_us;
+		struct bucket bucket = {0};
+
+		block_try(&bucket, OP_TAKE, block_filling(own_us), start_us);
+		block_try(&bucket, OP_TAKE, block_filling(other_us), start_us);
+		ck_assert(!block_try(&bucket, OP_PEEK, block_question,
+		    start_us + longest_us - 1));
+		ck_assert(block_try(&bucket, OP_PEEK, block_question,
+		    start_us + longest_us + 2 * (longest_us / 1000000) + 40));
+	}
+}
+END_TEST
+
 Suite *
 upstream_suite(void)
 {
@@ -438,6 +478,7 @@ upstream_suite(void)
 	TCase *paths_case = tcase_create("paths");
 	TCase *breaker = tcase_create("breaker");
 	TCase *sets = tcase_create("sets");
+	TCase *blocks = tcase_create("blocks");
 
 	tcase_add_loop_test(
 	    paths_case, path_has_one_form_or_is_refused, 0, COUNT(paths));
@@ -460,5 +501,8 @@ upstream_suite(void)
 	tcase_add_loop_test(
 	    sets, credential_is_one_line_of_its_file, 0, COUNT(credentials));
 	suite_add_tcase(suite, sets);
+	tcase_add_loop_test(
+	    blocks, block_lasts_as_long_as_the_longest, 0, COUNT(blocks_us));
+	suite_add_tcase(suite, blocks);
 	return suite;
 }

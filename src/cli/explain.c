@@ -108,6 +108,15 @@ explain_write_bucket(struct explaining *explaining, const char *text)
 	json_close(explaining->json, '}');
 }
 
+/* "state=blocked again=... name=NAME" */
+static void
+explain_write_upstream(struct explaining *explaining, const char *text)
+{
+	json_open(explaining->json, NULL, '{');
+	fields_write(explaining->json, text);
+	json_close(explaining->json, '}');
+}
+
 static const struct {
 	const char *word;
 	const char *list; /* that it is in; NULL: none */
@@ -120,6 +129,7 @@ static const struct {
     {"store ", NULL, explain_write_store},
     {"bucket ", NULL, explain_write_bucket},
     {"also ", "also", explain_write_also},
+    {"upstream ", "upstreams", explain_write_upstream},
 };
 
 static void

@@ -32,6 +32,8 @@ struct verdict {
 	char denied[LINE_LEN];   /* "limit=login rate=...", or "" */
 	char
 	    override[LINE_LEN]; /* "deny until TIME by AUTHOR: REASON", or "" */
+	char upstream[LINE_LEN]; /* "state=blocked again=...", of one that is
+				  * not ready and charges the key, or "" */
 	char sentence[3200];
 };
 
@@ -109,8 +111,8 @@ why_take_decider(struct verdict *verdict)
 	return field != NULL;
 }
 
-/* TOP has the key as its limit normalizes it; and an override may change what
- * its limit says. */
+/* TOP has the key as its limit normalizes it; an override may change what its
+ * limit says; requests to an upstream may be held back by more than that. */
 static void
 why_take_explained(const char *line, void *arg)
 {
@@ -118,10 +120,16 @@ why_take_explained(const char *line, void *arg)
 	struct verdict *verdict = arg;
 	const char *override =
 	    strncmp(line, "limit ", 6) == 0 ? strstr(line, mark) : NULL;
+	char state[40];
 
 	if (override)
 		snprintf(verdict->override, sizeof(verdict->override), "%s",
 		    override + strlen(mark));
+	if (strncmp(line, "upstream ", 9) == 0 &&
+	    why_find(line + 9, "state", state, sizeof(state)) &&
+	    strcmp(state, "ready") != 0)
+		snprintf(verdict->upstream, sizeof(verdict->upstream), "%s",
+		    line + 9);
 	if (strncmp(line, "normalized ", 11) == 0)
 		snprintf(verdict->decider, sizeof(verdict->decider), "%s",
 		    line + 11);
@@ -214,6 +222,21 @@ why_write_override(FILE *to, const struct verdict *verdict)
 		fprintf(to, "; an override is in force: %s", verdict->override);
 }
 
+/* "; but upstream api is blocked until 14:23:05 (12.0 s)" */
+static void
+why_write_upstream(FILE *to, const struct verdict *verdict)
+{
+	double again = why_number(verdict->upstream, "again");
+	char name[80], state[40], at[40];
+
+	if (!why_find(verdict->upstream, "name", name, sizeof(name)))
+		return;
+	why_find(verdict->upstream, "state", state, sizeof(state));
+	why_clock(at, sizeof(at), again);
+	fprintf(to, "; but upstream %s is %s until %s (%.1f s)", name, state,
+	    at, again);
+}
+
 static void
 why_write_verdict(FILE *to, const struct verdict *verdict)
 {
@@ -239,6 +262,7 @@ why_write_verdict(FILE *to, const struct verdict *verdict)
 		why_write_fallback(to, fields);
 		why_write_override(to, verdict);
 	}
+	why_write_upstream(to, verdict);
 	fputc('.', to);
 }
 
@@ -259,6 +283,11 @@ why_write_members(struct json *json, void *arg)
 	if (*verdict->denied) {
 		json_open(json, "denied", '{');
 		fields_write(json, verdict->denied);
+		json_close(json, '}');
+	}
+	if (*verdict->upstream) {
+		json_open(json, "upstream", '{');
+		fields_write(json, verdict->upstream);
 		json_close(json, '}');
 	}
 	json_open(json, "explain", '{');

@@ -12,6 +12,7 @@
 #include "limit/also.h"
 #include "limit/normalize.h"
 #include "limit/override.h"
+#include "server/explain_upstream.h"
 #include "server/reports.h"
 #include "store/redis/field.h"
 #include "store/redis/key_secrets.h"
@@ -311,8 +312,9 @@ explain_also(const struct slot *slot, size_t part, struct buf *out)
  * All of it.
  */
 
+/* Rows about limits. */
 static size_t
-explain_count(const struct slot *slot)
+explain_own_count(const struct slot *slot)
 {
 	const struct query *query = explain_part(slot, 0);
 	size_t rows = 1 + explain_count_passed_over(slot);
@@ -322,10 +324,17 @@ explain_count(const struct slot *slot)
 		     : rows + 1;
 }
 
+static size_t
+explain_count(const struct slot *slot)
+{
+	return explain_own_count(slot) + explain_upstream_count(slot);
+}
+
 static int
 explain_row(struct slot *slot, size_t i, struct buf *out)
 {
 	size_t passed_over = explain_count_passed_over(slot), rows;
+	size_t own = explain_own_count(slot);
 	const struct query *query = explain_part(slot, 0);
 	char text[KEY_SHOWN_MAX];
 
@@ -334,6 +343,8 @@ explain_row(struct slot *slot, size_t i, struct buf *out)
 		    out, "key %s\n", key_show(text, slot->bytes, slot->len));
 	if (i <= passed_over)
 		return explain_passed_over(slot, i - 1, out);
+	if (i >= own)
+		return explain_upstream_row(slot, i - own, out);
 	if (!query)
 		return buf_printf(out, "limit -: no limit matches\n");
 	i -= 1 + passed_over;

@@ -114,14 +114,6 @@ status_report_servers(const struct status *status)
 	return 0;
 }
 
-static const char *
-status_of_upstream(const struct upstream *upstream, int64_t now_us)
-{
-	if (upstream->is_failing)
-		return "failing";
-	return now_us < upstream->blocked_until_us ? "blocked" : "ready";
-}
-
 static int
 status_report_upstream(
     const struct status *status, const struct upstream *upstream)
@@ -134,7 +126,7 @@ status_report_upstream(
 	    "upstream state=%s requests=%llu sent=%llu failed=%llu "
 	    "refused=%llu hits=%llu stale=%llu entries=%llu bytes=%llu "
 	    "name=%s\n",
-	    status_of_upstream(upstream, status->now_us),
+	    upstream_state_name(upstream, status->now_us),
 	    (unsigned long long)upstream->counts.requests,
 	    (unsigned long long)upstream->counts.sent,
 	    (unsigned long long)upstream->counts.failed,

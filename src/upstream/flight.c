@@ -28,6 +28,8 @@ flight_set_state(struct flight *flight, enum flight_state state)
 	};
 
 	assert(state == flight->state || next[flight->state] & (1u << state));
+	flight->upstream->out += state == FLIGHT_SENT;
+	flight->upstream->out -= flight->state == FLIGHT_SENT;
 	flight->state = state;
 	timer_stop(&flight->timer);
 }
@@ -79,6 +81,8 @@ flight_end(struct flight *flight)
 	if (flight->state == FLIGHT_QUEUED && !flight->has_place)
 		TAILQ_REMOVE(&upstream->queue, flight, queued);
 	upstream->active -= flight->has_place;
+	upstream->out -= flight->state == FLIGHT_SENT;
+	upstream->under_way--;
 	timer_stop(&flight->timer);
 	cache_lookup_cancel(&flight->lookup);
 	transfer_close(&flight->transfer, flight->flights->curl);
@@ -133,6 +137,7 @@ flight_note(struct flight *flight, bool failed)
 		UPSTREAM_COUNT(upstream, failed);
 	breaker_note(&upstream->breaker, failed, upstream->options.failures,
 	    upstream->options.pause_us, gate_now(flight->flights->gate));
+	upstream->failing_until_us = upstream->breaker.open_until_us;
 	upstream->is_failing = upstream->breaker.open_until_us != 0;
 	if (was_closed && upstream->breaker.open_until_us != 0)
 		log_warning("upstream %s failed %lld times in a row: nothing "
@@ -321,6 +326,7 @@ flight_new(struct flights *flights, struct upstream *upstream)
 		return NULL;
 	flight->flights = flights;
 	flight->upstream = upstream_ref(upstream);
+	upstream->under_way++;
 	TAILQ_INIT(&flight->riders);
 	TAILQ_INSERT_TAIL(&flights->all, flight, all);
 	check_init(&flight->check, flights->gate, flight_on_check);

@@ -285,6 +285,23 @@ upstream_new(const struct upstream_options *options, struct reasons *reasons)
 	return NULL;
 }
 
+const char *
+upstream_state_name(const struct upstream *upstream, int64_t now_us)
+{
+	if (upstream->is_failing)
+		return "failing";
+	return now_us < upstream->blocked_until_us ? "blocked" : "ready";
+}
+
+int64_t
+upstream_again_us(const struct upstream *upstream, int64_t now_us)
+{
+	int64_t until_us = upstream->is_failing ? upstream->failing_until_us
+						: upstream->blocked_until_us;
+
+	return until_us > now_us ? until_us - now_us : 0;
+}
+
 struct upstream *
 upstream_ref(struct upstream *upstream)
 {

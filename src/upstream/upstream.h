@@ -112,6 +112,9 @@ struct upstream {
 	/* set by the upstream thread */
 	_Atomic int64_t blocked_until_us; /* as it told us itself */
 	_Atomic bool is_failing;          /* the breaker is open */
+	_Atomic int64_t failing_until_us; /* then a probe goes out; or 0 */
+	_Atomic unsigned under_way;       /* flights */
+	_Atomic unsigned out;             /* of these, that are sent */
 
 	/* the upstream thread's */
 	struct breaker breaker;
@@ -154,6 +157,13 @@ struct upstream *upstream_ref(struct upstream *upstream);
 
 /** Release it; NULL: no-op. */
 void upstream_unref(struct upstream *upstream);
+
+/** "ready", "failing" or "blocked", as this daemon knows it. */
+const char *upstream_state_name(
+    const struct upstream *upstream, int64_t now_us);
+
+/** How long it is in that state at least; 0: it is ready, or is being tried. */
+int64_t upstream_again_us(const struct upstream *upstream, int64_t now_us);
 
 /** The upstream thread's: it wants nothing until ${until_us}. */
 static inline void

@@ -2,6 +2,7 @@
 
 import collections
 import json
+import subprocess
 import threading
 import unittest
 
@@ -12,7 +13,7 @@ from test_upstream import Handler, Server, UpstreamCase
 LIMIT = "capacity = 5\nrecharge = 1s\n"
 
 
-class BlockTest(UpstreamCase):
+class BlockCase(UpstreamCase):
     def upstream(self):
         class BlockHandler(Handler):
             def do_late(self):
@@ -65,6 +66,8 @@ class BlockTest(UpstreamCase):
         self.assertGreater(int(response.headers["Retry-After"]), least)
         self.assertLessEqual(int(response.headers["Retry-After"]), most)
 
+
+class BlockTest(BlockCase):
     def check(self, path, status, least, most):
         self.serve()
         self.assertEqual(self.get(path).status, status)
@@ -152,6 +155,70 @@ class BlockTest(UpstreamCase):
 
     def test_what_is_used_up_stops_all_before_a_429(self):
         self.check("/last", 200, 400, 500)
+
+
+class SeeingTest(BlockCase):
+    def lines(self, key="up:a"):
+        with self.gate.connect() as client:
+            return [line for line in client.ask_many(f"explain {key}")
+                    if line.startswith("upstream ")]
+
+    def why(self, *options):
+        done = subprocess.run([harness.DRIPGATE, "-s", self.gate.path, "why", "up:a", *options],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_explain_says_how_many_requests_wait_and_are_out(self):
+        self.serve({"limit_key": "up:a up:b", "max_connections": "1", "max_wait": "1h"})
+        ready = "upstream state=ready again=0 waits={} out={} name=api"
+        self.assertEqual(self.lines("up:b"), [ready.format(0, 0)])
+        self.assertEqual(self.lines("up:c"), [])
+        first, second = self.connection(self.http_port), self.connection(self.http_port)
+        self.hang(first, self.server, 0)
+        second.request("GET", "/upstream/api/x")
+        wait_until(lambda: self.lines() == [ready.format(1, 1)], "the second")
+        self.release(first, self.server, 0)
+        self.assertEqual(second.getresponse().status, 200)
+        wait_until(lambda: self.lines() == [ready.format(0, 0)], "the end")
+
+    def test_explain_and_why_say_that_it_is_blocked(self):
+        self.serve()
+        self.assertNotIn("but upstream", self.why())
+        self.assertEqual(self.get("/late").status, 429)
+        [line] = self.lines()
+        fields = harness.fields(line)
+        self.assertEqual((fields["state"], fields["waits"]), ("blocked", "0"))
+        self.assertGreater(float(fields["again"]), 900)
+        self.assertRegex(self.why(), r"up:a is allowed .*; but upstream api is blocked until ")
+        said = json.loads(self.why("--json"))["upstream"]
+        self.assertEqual((said["state"], said["name"]), ("blocked", "api"))
+
+    def test_explain_says_that_it_fails(self):
+        self.serve({"failures": "1", "pause": "1h"})
+        self.assertEqual(self.get("/wrong").status, 500)
+        [line] = self.lines()
+        self.assertEqual(harness.fields(line)["state"], "failing")
+        self.assertGreater(float(harness.fields(line)["again"]), 3500)
+        self.assertIn("but upstream api is failing until", self.why())
+
+    def test_waits_of_requests_count_as_waits(self):
+        self.serve({"limit_key": "up:w", "max_wait": "1h"},
+                   "[w]\nmatch = up:w\ncapacity = 1\nrecharge = 5s\nqueue = 1h\n")
+        admin = self.connection(self.admin_port)
+
+        def metric(name):
+            text = self.ask(admin, "/metrics").content.decode()
+            return int(text.partition(f"\ndripgate_{name} ")[2].partition("\n")[0])
+
+        self.assertEqual(self.get("/x").status, 200)
+        self.assertEqual((metric("waits"), metric("wait_duration_seconds_count")), (0, 0))
+        waits = self.connection(self.http_port)
+        waits.request("GET", "/upstream/api/y")
+        wait_until(lambda: metric("waits") == 1, "the wait")
+        self.assertEqual(self.gate.stats()["waits"], 1)
+        self.assertEqual(waits.getresponse().status, 200)
+        self.assertEqual((metric("waits"), metric("wait_duration_seconds_count")), (0, 1))
 
 
 if __name__ == "__main__":

@@ -177,10 +177,9 @@ class EitherStore:
 
     def test_lease_is_renewed_while_the_response_goes_on(self):
         self.hold("up:short", max_wait="0")
-        start, held = time.monotonic(), self.hang()
-
-        wait_until(lambda: self.gate.stats()["allowed"] >= 4, "three renewals")
-        self.assertGreaterEqual(time.monotonic() - start, 3)
+        held = self.hang()
+        # After four of them, each a third of the lease, it would be over.
+        wait_until(lambda: self.gate.stats()["allowed"] >= 5, "four renewals")
         self.assertEqual(self.level("up:short"), 1)
         self.assertEqual(self.code("/x"), (429, "limited"))
         self.server.released.set()

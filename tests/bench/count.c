@@ -23,6 +23,16 @@ static const char *const shapes[] = {
     [MODE_GET] = "$",
     [MODE_EVALSHA] = "*3\r",
     [MODE_CELL] = "*5\r",
+    [MODE_LOG] = ":",
+    [MODE_HOLD_LOG] = ":",
+};
+
+/* Of the modes whose responses are lines, how many these are. */
+static const int lines_each[MODE_HOLD_LOG + 1] = {
+    [MODE_LINE] = 1,
+    [MODE_MCONSUME] = 1,
+    [MODE_CONSUMES] = KEYS_EACH,
+    [MODE_HOLD] = HELD_EACH,
 };
 
 static struct {
@@ -209,6 +219,21 @@ count_scripts(const char *at, const char *end)
 		figures.deny++;
 }
 
+/* 1: it was allowed, and released. */
+static void
+count_log(const char *at, const char *end)
+{
+	bool is_held = starts_with(at, ":1\r");
+
+	if (options.mode == MODE_HOLD_LOG && is_held &&
+	    !starts_with(line_after(at, end), ":1\r"))
+		count_error(at, end);
+	else if (is_held)
+		figures.allow++;
+	else
+		figures.deny++;
+}
+
 /* Integers, the first of which is 1 or 0: whether it was allowed (CONSUME), or
  * limited (CL.THROTTLE). */
 static void
@@ -238,6 +263,8 @@ count_resp(const char *at, const char *end)
 		count_script(at, end);
 	else if (options.mode == MODE_MULTI)
 		count_scripts(at, end);
+	else if (options.mode == MODE_LOG || options.mode == MODE_HOLD_LOG)
+		count_log(at, end);
 	else if (at[1] == '-')
 		figures.nil++;
 }
@@ -301,10 +328,8 @@ count_reply(const char *at, const char *end)
 {
 	const char *after;
 
-	if (options.mode == MODE_LINE || options.mode == MODE_MCONSUME ||
-	    options.mode == MODE_CONSUMES) {
-		after = count_lines(
-		    at, end, options.mode == MODE_CONSUMES ? KEYS_EACH : 1);
+	if (lines_each[options.mode] > 0) {
+		after = count_lines(at, end, lines_each[options.mode]);
 		if (!after)
 			return NULL;
 	} else if (options.mode == MODE_HTTP || options.mode == MODE_CHECK) {
@@ -317,6 +342,8 @@ count_reply(const char *at, const char *end)
 		if (options.mode == MODE_MULTI)
 			at = skip_lines(at, end, 1 + KEYS_EACH);
 		after = at ? resp_end(at, end) : NULL;
+		if (after && options.mode == MODE_HOLD_LOG)
+			after = after < end ? resp_end(after, end) : NULL;
 		if (!after)
 			return NULL;
 		count_resp(at, after);

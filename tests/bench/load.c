@@ -33,7 +33,8 @@
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *const mode_names[] = {"line", "resp", "get", "evalsha",
-    "cell", "http", "check", "mconsume", "consumes", "multi"};
+    "cell", "log", "http", "check", "mconsume", "consumes", "multi", "hold",
+    "hold-log"};
 static const char *mode_name = "line";
 
 struct options options = {
@@ -46,6 +47,7 @@ struct options options = {
     .hash = "drip:login",
     .capacity = 1000000000,
     .recharge_us = 1000,
+    .span_us = 10000000,
 };
 
 struct conn {
@@ -346,10 +348,12 @@ usage(void)
 	    "  --mode line|resp         CONSUME, as a line or in RESP\n"
 	    "  --mode get|evalsha       GET, or the script\n"
 	    "  --mode cell              CL.THROTTLE\n"
+	    "  --mode log               a script with a sorted set a key\n"
 	    "  --mode http|check        GET /consume, or /check\n"
 	    "  --mode mconsume|consumes|multi  three keys: MCONSUME, three\n"
 	    "                           lines of CONSUME, three calls of the\n"
 	    "                           script in MULTI and EXEC\n"
+	    "  --mode hold|hold-log     HOLD and RELEASE, or two scripts\n"
 	    "  --conns N  --pipeline N  connections, requests on each\n"
 	    "  --pairs 1                an idle connection after each\n"
 	    "  --warmup S  --seconds S  how long\n"
@@ -359,7 +363,10 @@ usage(void)
 	    "  --once 1                 each key once, in order; no warm-up\n"
 	    "evalsha:\n"
 	    "  --script FILE  --hash KEY        its text; where buckets are\n"
-	    "  --capacity N  --recharge_us N    the limit; cell, too\n",
+	    "  --capacity N  --recharge_us N    the limit; cell, too\n"
+	    "log, hold-log: --script FILE, of those with a name --release "
+	    "FILE,\n"
+	    "  --capacity N  --span_us N        for how long a drop counts\n",
 	    stderr);
 	exit(2);
 }
@@ -383,9 +390,11 @@ static const struct {
     {"--zipf", REAL, &options.zipf},
     {"--once", WHOLE, &options.once},
     {"--script", TEXT, &options.script},
+    {"--release", TEXT, &options.release},
     {"--hash", TEXT, &options.hash},
     {"--capacity", WHOLE, &options.capacity},
     {"--recharge_us", WHOLE, &options.recharge_us},
+    {"--span_us", WHOLE, &options.span_us},
 };
 
 static void
@@ -413,6 +422,13 @@ set_option(const char *name, char *text)
 		errx(2, "%s %s: not a number", name, text);
 }
 
+static bool
+mode_has_script(void)
+{
+	return options.mode == MODE_EVALSHA || options.mode == MODE_MULTI ||
+	       options.mode == MODE_LOG || options.mode == MODE_HOLD_LOG;
+}
+
 static void
 read_options(int argc, char **argv)
 {
@@ -430,8 +446,8 @@ read_options(int argc, char **argv)
 	if (mode == LENGTH(mode_names) || !options.server ||
 	    options.conns < 1 || options.pipeline < 1 || options.keys < 1 ||
 	    options.seconds <= 0 || (options.once && options.warmup > 0) ||
-	    ((options.mode == MODE_EVALSHA || options.mode == MODE_MULTI) &&
-		!options.script))
+	    (mode_has_script() && !options.script) ||
+	    (options.mode == MODE_HOLD_LOG && !options.release))
 		usage();
 }
 

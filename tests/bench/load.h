@@ -16,6 +16,7 @@ enum mode {
 	MODE_GET,
 	MODE_EVALSHA,
 	MODE_CELL,  /* CL.THROTTLE of redis-cell */
+	MODE_LOG,   /* a script with a sorted set a key */
 	MODE_HTTP,  /* GET of --path and the key */
 	MODE_CHECK, /* GET /check, as nginx asks */
 
@@ -23,10 +24,17 @@ enum mode {
 	MODE_MCONSUME, /* as a line */
 	MODE_CONSUMES, /* three lines */
 	MODE_MULTI,    /* the script for each, in MULTI and EXEC */
+
+	/* A lease, held and released. */
+	MODE_HOLD,     /* two lines */
+	MODE_HOLD_LOG, /* two scripts with a sorted set a key */
 };
 
-/** Keys of a request in the last of the modes. */
+/** Keys of a request in the modes with three; responses of one in those with
+ * two.
+ */
 #define KEYS_EACH 3
+#define HELD_EACH 2
 
 /** Set by main before anything else, and never again. */
 extern struct options {
@@ -39,12 +47,14 @@ extern struct options {
 	double seconds;
 	const char *path; /* http: before the key */
 	long keys;
-	double zipf;        /* exponent; 0: every key as often */
-	long once;          /* not 0: each key once, in order; then the end */
-	const char *script; /* evalsha: the file with its text */
-	const char *hash;   /* evalsha: the key of the hash of buckets */
-	long capacity;      /* evalsha, cell: the limit, which has no block */
+	double zipf;         /* exponent; 0: every key as often */
+	long once;           /* not 0: each key once, in order; then the end */
+	const char *script;  /* evalsha, log: the file with its text */
+	const char *release; /* hold-log: the same, of what releases */
+	const char *hash;    /* evalsha: the key of the hash of buckets */
+	long capacity;       /* evalsha, cell: the limit, which has no block */
 	long recharge_us;
+	long span_us; /* log: for how long a drop counts */
 } options;
 
 /** Return ${count} zeroed objects of ${size} bytes. */

@@ -9,7 +9,7 @@ import subprocess
 from measure import Side, check, load_argv, measure, read_words
 from rude import Dripper
 import upstream
-from servers import (ADMITS, CAPACITY, LOGIN, RECHARGE_US, Failed, Together,
+from servers import (ADMITS, CAPACITY, LOGIN, RECHARGE_US, ROOT, Failed, Together,
                      allow_descriptors, fill)
 
 # "load" is the load generator's options; "sides" starts the servers and
@@ -48,7 +48,7 @@ CELL = os.environ.get("REDIS_CELL", "")
 
 
 # The modes whose responses say what decided.
-LINES = ("line", "mconsume", "consumes")
+LINES = ("line", "mconsume", "consumes", "hold")
 
 
 def daemon(stage, dripgated, redis=None, label="dripgated", mode="line",
@@ -95,6 +95,46 @@ def joint_memory_sides(stage):
     dripgated = stage.dripgated()
     return (daemon(stage, dripgated, label="MCONSUME", mode="mconsume"),
             daemon(stage, dripgated, label="3 CONSUMEs", mode="consumes"))
+
+
+SPAN = 10  # seconds for which a drop counts
+LOG_CAPACITY = 100
+
+
+def log_options(mode, *scripts):
+    """A script with a sorted set a key, as many have it."""
+    names = zip(("script", "release"), scripts)
+    return {"mode": mode, "capacity": LOG_CAPACITY, "span_us": SPAN * 1_000_000,
+            **{option: ROOT / "tests/bench" / name for option, name in names}}
+
+
+def lease_sides(stage):
+    """Each pair is two requests, so 32 of them are 64 in flight."""
+    redis, direct = stage.redis(), stage.redis()
+    limits = (LOGIN + f"algorithm = concurrent\ncapacity = {LOG_CAPACITY}\n"
+              f"lease = {SPAN}s\n")
+    return (daemon(stage, stage.dripgated(redis, limits), redis, mode="hold"),
+            Side("2 scripts", stage.address(direct), log_options(
+                "hold-log", "hold.lua", "release.lua"), [direct], "allow"))
+
+
+def window_sides(stage):
+    """What is denied is denied on both sides: their logs fill alike."""
+    redis, direct = stage.redis(), stage.redis()
+    limits = (LOGIN + f"algorithm = sliding_window\ncapacity = {LOG_CAPACITY}\n"
+              f"window = {SPAN}s\n")
+    return (daemon(stage, stage.dripgated(redis, limits), redis, decision=None),
+            Side("script", stage.address(direct), log_options(
+                "log", "window.lua"), [direct]))
+
+
+def log_claims(what, against):
+    return (rate(f"{what}, Redis store", against, 3, LOG_AIMS[what]),
+            cpu(f"CPU of Redis, {what}", f"CPU of {against}", 1 / 3,
+                1 / LOG_AIMS[what], processes=("redis", "redis")))
+
+
+LOG_AIMS = {"HOLD and RELEASE": 4, "sliding_window": 5}
 
 
 def cell_sides(stage):
@@ -438,6 +478,17 @@ ROWS = {row.name: row for row in (
     Row("joint-memory", "MCONSUME of 3 keys, memory store, 100,000 keys, "
         "64 x 50; against three CONSUMEs", DEEP, joint_memory_sides,
         (rate("MCONSUME, memory store", "3 CONSUMEs", 0.9, 1.3),)),
+    Row("leases", "HOLD and RELEASE of a lease, Redis store, 100,000 keys, 32 x 50 "
+        "pairs; against two scripts with a sorted set a key, called directly, in a "
+        "Redis of their own", {"pipeline": 32}, lease_sides,
+        log_claims("HOLD and RELEASE", "2 scripts")),
+    *(Row(name, f"CONSUME, sliding_window of {LOG_CAPACITY} in {SPAN} s, Redis "
+          f"store, {keys:,} keys, 64 x 50; against the usual script with a sorted "
+          "set a key, called directly, in a Redis of its own",
+          {**DEEP, "keys": keys}, window_sides,
+          log_claims("sliding_window", "script"))
+      for name, keys in (("window", 100_000), ("window-10k", 10_000),
+                         ("window-1k", 1_000))),
     *cell_rows(),
     Row("cluster", "CONSUME, Redis store, 100,000 keys, 64 x 50, three masters "
         "with a partition each; against one server", DEEP, cluster_sides,

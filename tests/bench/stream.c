@@ -62,18 +62,18 @@ draw_uniform(void)
 	return (long)(random_bits() % (uint64_t)options.keys);
 }
 
-/* Load the script into Redis, and write what identifies it to ${sha}. */
+/* Load a script into Redis, and write what identifies it to ${sha}. */
 static void
-load_script(char sha[41])
+load_script(const char *file, char sha[41])
 {
 	static char text[65536];
-	FILE *script = fopen(options.script, "r");
+	FILE *script = fopen(file, "r");
 	FILE *redis = fdopen(connect_server(), "r+");
 	char line[200];
 	size_t len;
 
 	if (!script || !redis)
-		err(1, "%s", options.script);
+		err(1, "%s", file);
 	len = fread(text, 1, sizeof(text), script);
 	fprintf(redis, "*3\r\n$6\r\nSCRIPT\r\n$4\r\nLOAD\r\n$%zu\r\n", len);
 	fwrite(text, 1, len, redis);
@@ -127,7 +127,7 @@ put_evalsha(FILE *to)
 	long life_ms = options.capacity * options.recharge_us / 1000;
 	char sha[41];
 
-	load_script(sha);
+	load_script(options.script, sha);
 	fputs("*12\r\n", to);
 	put_bulk(to, "EVALSHA");
 	put_bulk(to, sha);
@@ -140,6 +140,19 @@ put_evalsha(FILE *to)
 	put_bulk_number(to, life_ms + HOUR_MS);
 	put_bulk_number(to, 1);
 	put_bulk(to, "1");
+}
+
+/* A script over one key. */
+static void
+put_log(FILE *to, const char *file, int arguments)
+{
+	char sha[41];
+
+	load_script(file, sha);
+	fprintf(to, "*%d\r\n", 4 + arguments);
+	put_bulk(to, "EVALSHA");
+	put_bulk(to, sha);
+	put_bulk_number(to, 1);
 }
 
 /* The bytes before the key in every request. */
@@ -170,6 +183,13 @@ make_head(void)
 		break;
 	case MODE_CONSUMES:
 		fputs("CONSUME ", to);
+		break;
+	case MODE_LOG:
+	case MODE_HOLD_LOG:
+		put_log(to, options.script, 3);
+		break;
+	case MODE_HOLD:
+		fputs("HOLD ", to);
 		break;
 	case MODE_CELL:
 		fputs("*5\r\n", to);
@@ -228,29 +248,86 @@ write_three(char *to, size_t size, const char *head, long number)
 	return len;
 }
 
-/* The limit, behind the key: the burst, which is one less, and so many a
- * second.  "": of other requests. */
-static char tail_of_cell[120];
+/* Behind the key, of a cell and of a log, the limit; a cell has the burst,
+ * which is one less, and so many a second.  "": of other requests. */
+static char tail[160];
+
+/* The call that releases, up to its key. */
+static char release_head[120];
 
 static void
 make_tail(void)
 {
-	FILE *to = fmemopen(tail_of_cell, sizeof(tail_of_cell), "w");
+	FILE *to = fmemopen(tail, sizeof(tail), "w");
+	bool is_cell = options.mode == MODE_CELL;
 
 	if (!to)
 		err(1, "fmemopen");
-	put_bulk_number(to, options.capacity - 1);
-	put_bulk_number(to, 1000000 / options.recharge_us);
-	put_bulk_number(to, 1);
+	if (is_cell) {
+		put_bulk_number(to, options.capacity - 1);
+		put_bulk_number(to, 1000000 / options.recharge_us);
+		put_bulk_number(to, 1);
+	} else {
+		put_bulk_number(to, options.capacity);
+		put_bulk_number(to, options.span_us);
+	}
+	fclose(to);
+}
+
+static void
+make_release(void)
+{
+	FILE *to = fmemopen(release_head, sizeof(release_head), "w");
+
+	if (!to)
+		err(1, "fmemopen");
+	put_log(to, options.release, 1);
 	fclose(to);
 }
 
 static size_t
-write_request(char *to, size_t size, const char *head, long number)
+put_text(char *to, const char *text)
+{
+	return (size_t)sprintf(to, "$%zu\r\n%s\r\n", strlen(text), text);
+}
+
+/* Request ${i}, which names a lease of its own. */
+static size_t
+write_lease(char *to, const char *head, const char *key, size_t i)
+{
+	char id[24];
+	size_t len;
+
+	snprintf(id, sizeof(id), "%zu", i);
+	if (options.mode == MODE_HOLD)
+		return (size_t)sprintf(
+		    to, "%s%s %s\nRELEASE %s %s\n", head, key, id, key, id);
+	len = (size_t)sprintf(to, "%s", head);
+	len += put_text(to + len, key);
+	len += (size_t)sprintf(to + len, "%s", tail);
+	len += put_text(to + len, id);
+	if (options.mode == MODE_LOG)
+		return len;
+	len += (size_t)sprintf(to + len, "%s", release_head);
+	len += put_text(to + len, key);
+	return len + put_text(to + len, id);
+}
+
+static bool
+mode_has_lease(void)
+{
+	return options.mode == MODE_LOG || options.mode >= MODE_HOLD;
+}
+
+/* Request ${i}, about the key of that number. */
+static size_t
+write_request(char *to, size_t size, const char *head, long number, size_t i)
 {
 	char key[KEY_SIZE];
 	int len = snprintf(key, sizeof(key), "login:%ld", number);
 
+	if (mode_has_lease())
+		return write_lease(to, head, key, i);
 	if (options.mode >= MODE_MCONSUME)
 		return write_three(to, size, head, number);
 	if (options.mode == MODE_LINE)
@@ -261,8 +338,8 @@ write_request(char *to, size_t size, const char *head, long number)
 	else if (options.mode == MODE_CHECK)
 		len = snprintf(to, size, "%s%ld\r\n\r\n", head, number);
 	else
-		len = snprintf(to, size, "%s$%d\r\n%s\r\n%s", head, len, key,
-		    tail_of_cell);
+		len = snprintf(
+		    to, size, "%s$%d\r\n%s\r\n%s", head, len, key, tail);
 	return (size_t)len;
 }
 
@@ -278,7 +355,8 @@ key_of(size_t i, const double *sums)
 void
 stream_make(void)
 {
-	const bool has_three = options.mode >= MODE_MCONSUME;
+	const bool has_three =
+	    options.mode >= MODE_MCONSUME && options.mode <= MODE_MULTI;
 	const size_t count = options.once ? (size_t)options.keys
 			     : has_three  ? RANDOM_REQUESTS / KEYS_EACH
 					  : RANDOM_REQUESTS;
@@ -286,12 +364,14 @@ stream_make(void)
 	char *head = make_head();
 	size_t size =
 	    (strlen(head) + 2 * KEY_SIZE) * (has_three ? KEYS_EACH : 1) +
-	    sizeof(tail_of_cell);
+	    sizeof(tail) + sizeof(release_head);
 	size_t at = 0;
 	double *sums = options.zipf > 0 ? zipf_sums() : NULL;
 
-	if (options.mode == MODE_CELL)
+	if (options.mode == MODE_CELL || options.script)
 		make_tail();
+	if (options.release)
+		make_release();
 	if (count < again || count < (size_t)options.conns)
 		errx(1, "not enough requests for all that are in flight");
 	stream.count = count;
@@ -300,7 +380,7 @@ stream_make(void)
 	for (size_t i = 0; i < count; i++) {
 		stream.start[i] = at;
 		at += write_request(
-		    stream.bytes + at, size, head, key_of(i, sums));
+		    stream.bytes + at, size, head, key_of(i, sums), i);
 	}
 	stream.start[count] = at;
 	memcpy(stream.bytes + at, stream.bytes, stream.start[again]);

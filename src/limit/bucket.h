@@ -58,6 +58,8 @@ struct decision {
 			     * of an allowed OP_WAIT, until it may go ahead */
 	int64_t blocked_us; /* until the block ends */
 	int64_t empty_us;   /* until the last drop leaks; 0 if empty */
+	int32_t lacks;      /* denied by a log: drops that must end before
+			     * this amount can pass; else unset, or 0 */
 };
 
 /** What names the moment of a consume: the first number of the bucket then. */

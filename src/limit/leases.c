@@ -190,16 +190,18 @@ leases_tell(const struct limit *limit, const struct bucket *bucket,
 	decision->empty_us = leases_end_of(&view, view.level) - now_us;
 }
 
-/* Until the bucket, which holds more, holds ${room} drops at most. */
-static int64_t
-leases_retry(const struct limit *limit, const struct bucket *bucket,
-    int64_t room, int64_t now_us)
+/* The bucket, which holds more, must hold ${room} drops at most. */
+static void
+leases_deny(const struct limit *limit, const struct bucket *bucket,
+    int64_t room, int64_t now_us, struct decision *decision)
 {
 	struct leases_view view = leases_open(limit, bucket, now_us);
 
+	decision->retry_us = RETRY_NEVER;
 	if (room < 0)
-		return RETRY_NEVER;
-	return leases_end_of(&view, view.level - room) - now_us;
+		return;
+	decision->lacks = (int32_t)(view.level - room);
+	decision->retry_us = leases_end_of(&view, view.level - room) - now_us;
 }
 
 /* How many of ${amount} drops TAKE puts in.  If none fits, it is decided as one
@@ -250,9 +252,9 @@ leases_decide(const struct limit *limit, enum op op, int64_t amount,
 		leases_put(bucket, &view, amount);
 	leases_tell(limit, bucket, now_us, decision);
 	decision->retry_us = 0;
+	decision->lacks = 0;
 	if (!decision->allowed)
-		decision->retry_us =
-		    leases_retry(limit, bucket, most - amount, now_us);
+		leases_deny(limit, bucket, most - amount, now_us, decision);
 	return bucket->log.fresh != held.log.fresh ||
 	       bucket->log.cut != held.log.cut;
 }
@@ -430,8 +432,8 @@ leases_lease(const struct limit *limit, enum op op, uint64_t name,
 				: amount <= held.drops ||
 				      amount <= limit->capacity - log->drops;
 	if (!decision->allowed && op == OP_HOLD)
-		decision->retry_us = leases_retry(
-		    limit, bucket, limit->capacity - amount, now_us);
+		leases_deny(
+		    limit, bucket, limit->capacity - amount, now_us, decision);
 	changes = decision->allowed && (op == OP_RELEASE || amount > 0);
 	if (!changes && held.drops > 0)
 		leases_insert(log, i, held);

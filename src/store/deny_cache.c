@@ -6,6 +6,7 @@
  */
 #include "store/deny_cache.h"
 
+#include "store/deny_log.h"
 #include "store/mates.h"
 
 #include <stdatomic.h>
@@ -21,12 +22,17 @@ struct deny_marks {
 
 /* One line of the processor's cache. */
 struct deny_slot {
-	struct hash128 id;    /* of key and limit */
-	struct bucket bucket; /* after the denial */
-	int64_t received_us;  /* when the query was received */
-	int64_t decided_us;   /* later, by the clock of Redis */
-	uint32_t doubt_us;    /* time from then to the result's arrival */
-	uint32_t mark;        /* the counter at the time of the query */
+	struct hash128 id; /* of key and limit */
+	union {
+		struct {
+			struct bucket bucket; /* after the denial */
+			int64_t decided_us;   /* when, by the clock of Redis */
+		};
+		struct deny_log log; /* if the bucket has one */
+	};
+	int64_t received_us; /* when the query was received */
+	uint32_t doubt_us;   /* time from then to the result's arrival */
+	uint32_t mark;       /* the counter at the time of the query */
 };
 
 _Static_assert(sizeof(struct deny_slot) == 64, "a line of the cache");
@@ -78,11 +84,11 @@ deny_cache_free(struct deny_cache *cache)
 	free(cache);
 }
 
-/* A log, of which time takes off one drop after the other, is not kept. */
+/* Leases that have names are mostly given back before they end. */
 static bool
 deny_cache_is_for(const struct limit *limit)
 {
-	return limit->deny_cache && !limit->algorithm->has_log;
+	return limit->deny_cache && !limit->algorithm->lease;
 }
 
 static struct hash128
@@ -125,6 +131,7 @@ static void
 deny_cache_keep(
     struct deny_cache *cache, struct hash128 id, const struct query *query)
 {
+	struct deny_slot slot = {.id = id, .received_us = query->now_us};
 	int64_t doubt_us;
 
 	/* No later refusal is decided at an earlier time than this. */
@@ -132,10 +139,16 @@ deny_cache_keep(
 	doubt_us = cache->now_us - query->now_us;
 	if (doubt_us >= DENY_TRUST_US)
 		return;
+	slot.doubt_us = (uint32_t)doubt_us;
+	slot.mark = query->deny_mark;
+	if (!query->limit->algorithm->has_log) {
+		slot.bucket = query->bucket;
+		slot.decided_us = query->decided_us;
+	} else if (!deny_log_learn(&slot.log, query, cache->now_us)) {
+		return;
+	}
 	cache->tags[deny_cache_place_of(id)] = deny_cache_tag_of(id);
-	cache->slots[deny_cache_place_of(id)] =
-	    (struct deny_slot){id, query->bucket, query->now_us,
-		query->decided_us, (uint32_t)doubt_us, query->deny_mark};
+	cache->slots[deny_cache_place_of(id)] = slot;
 }
 
 static void
@@ -167,26 +180,39 @@ deny_cache_fills(const struct query *query)
 							: limit->capacity);
 }
 
+/* Decide as if Redis had decided what the slot knows when its result came.
+ * False: it is not certain that the query is denied. */
+static bool
+deny_cache_decide_by(
+    const struct deny_slot *slot, struct query *query, int64_t now_us)
+{
+	const int64_t learnt_us = slot->received_us + slot->doubt_us;
+	struct bucket bucket;
+
+	if (query->limit->algorithm->has_log)
+		return deny_log_decide(&slot->log, query, now_us);
+	bucket = slot->bucket;
+	return !mates_decide_alone(query,
+		   now_us + (slot->decided_us - learnt_us), &bucket,
+		   &query->decision) &&
+	       !query->decision.allowed;
+}
+
 /* Refuse the query if the slot allows it.  By the clock of Redis, the time now
- * is from earliest_us to doubt_us later.  The figures are for the former; the
- * refusal must still hold at the latter. */
+ * may be up to doubt_us later than the one that the figures are for; the
+ * refusal must still hold then. */
 static bool
 deny_cache_refuse(
     struct deny_cache *cache, const struct deny_slot *slot, struct query *query)
 {
-	struct decision *decision = &query->decision;
-	struct bucket bucket = slot->bucket;
+	const struct decision *decision = &query->decision;
 	const int64_t doubt_us = slot->doubt_us;
-	const int64_t learnt_us = slot->received_us + doubt_us;
-	int64_t earliest_us;
 
 	if (cache->now_us == 0)
 		cache->now_us = cache->clock();
 	if (cache->now_us - slot->received_us >= DENY_TRUST_US)
 		return false;
-	earliest_us = cache->now_us + (slot->decided_us - learnt_us);
-	if (mates_decide_alone(query, earliest_us, &bucket, decision) ||
-	    decision->allowed)
+	if (!deny_cache_decide_by(slot, query, cache->now_us))
 		return false;
 	if (decision->blocked_us > 0 && decision->blocked_us <= doubt_us)
 		return false;

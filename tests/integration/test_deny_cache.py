@@ -4,6 +4,7 @@ never for longer than Redis would refuse it.
 
 import re
 import time
+from itertools import product
 
 import harness
 from harness import PATIENT, fields, wait_until
@@ -30,6 +31,24 @@ match = window:*
 algorithm = fixed_window
 capacity = 3
 window = 100ms
+
+[slide]
+match = slide:*
+algorithm = sliding_window
+capacity = 3
+window = 100ms
+
+[slow-slide]
+match = slow-slide:*
+algorithm = sliding_window
+capacity = 2
+window = 1h
+
+[job]
+match = job:*
+algorithm = concurrent
+capacity = 2
+lease = 1h
 
 [look]
 match = look:*
@@ -105,9 +124,21 @@ class DenyCache(harness.Case):
         opens_at.hash = ["drip:window:w"]
         self.assertGreater(self.hammer("window:1", opens_at), ROUNDS)
 
+    def test_no_log_is_full_longer_than_that_of_redis(self):
+        def number(digits):
+            return sum((ord(c) - 48) * 64 ** i for i, c in enumerate(reversed(digits)))
+
+        def opens_at(text):
+            ends = [number(text[i:i + 9]) for i in range(6, len(text), 12)
+                    for _ in range(number(text[i + 9:i + 12]))]
+            return ends[-3] if len(ends) >= 3 else 0
+
+        opens_at.hash = ["drip:slide:s"]
+        self.assertGreater(self.hammer("slide:1", opens_at), ROUNDS)
+
     def test_who_waits_for_the_retry_passes(self):
         with self.start().connect() as client:
-            for key in ["fast:2", "window:2"] * (ROUNDS // 2):
+            for key in ["fast:2", "window:2", "slide:2"] * (ROUNDS // 3):
                 reply = self.refuse(client, key)
                 time.sleep(float(fields(reply)["retry"]))
                 reply = client.ask(f"consume {key}")
@@ -124,7 +155,9 @@ class DenyCache(harness.Case):
     def test_the_figures_are_those_of_redis(self):
         daemon = self.start()
         with daemon.connect() as client:
-            for key, amount in ("slow:3", 1), ("block:3", 1), ("slow:3", 3):
+            for key, amount in [("slow:3", 1), ("block:3", 1), ("slow:3", 3),
+                                ("slow-slide:3", 1), ("slow-slide:3", 2),
+                                ("slow-slide:3", 3)]:
                 self.refuse(client, key)
                 cached = fields(client.ask(f"consume {key} {amount}"))
                 asked = fields(client.ask(f"peek {key} {amount}"))
@@ -140,12 +173,13 @@ class DenyCache(harness.Case):
     def test_a_reset_or_give_back_is_seen_at_once_by_all_workers(self):
         daemon = self.start(workers=3)
         clients = [daemon.connect() for _ in range(6)]
-        for i, line in enumerate(("reset slow:4", "consume slow:4 -2") * 20):
+        for i, (line, name) in enumerate(product(
+                ("reset", "consume", "reset") * 7, ("slow", "slow-slide"))):
             for client in clients:
-                self.refuse(client, "slow:4")
-            clients[i % 6].ask(line)
-            self.assertIn("ALLOW limit=slow level=1",
-                          clients[(i + 1) % 6].ask("consume slow:4"))
+                self.refuse(client, f"{name}:4")
+            clients[i % 6].ask(f"{line} {name}:4" + (" -2" if line == "consume" else ""))
+            self.assertIn(f"ALLOW limit={name} level=1",
+                          clients[(i + 1) % 6].ask(f"consume {name}:4"))
         for client in clients:
             client.close()
 
@@ -189,19 +223,28 @@ class DenyCache(harness.Case):
 
     def test_what_it_answers_is_counted_and_not_asked(self):
         daemon = self.start()
-        cached = 0
-        with daemon.connect() as client:
-            # What it knows is too old after a second.
-            while cached == 0:
-                self.refuse(client, "slow:9")
-                before = daemon.stats()
-                replies = client.ask(*["consume slow:9"] * 500)
-                after = daemon.stats()
-                cached = sum(map(is_cached, replies))
-        self.assertEqual(after["denycache"] - before["denycache"], cached)
-        self.assertEqual(after["denied"] - before["denied"], 500)
-        self.assertLessEqual(after["batch_buckets"] - before["batch_buckets"],
-                             500 - cached)
+        for key in "slow:9", "slow-slide:9":
+            cached = 0
+            with daemon.connect() as client:
+                # What it knows is too old after a second.
+                while cached == 0:
+                    self.refuse(client, key)
+                    before = daemon.stats()
+                    replies = client.ask(*[f"consume {key}"] * 500)
+                    after = daemon.stats()
+                    cached = sum(map(is_cached, replies))
+            self.assertEqual(after["denycache"] - before["denycache"], cached)
+            self.assertEqual(after["denied"] - before["denied"], 500)
+            self.assertLessEqual(after["batch_buckets"] - before["batch_buckets"],
+                                 500 - cached)
+
+    def test_what_is_held_is_asked_of_redis(self):
+        with self.start().connect() as client, self.start().connect() as other:
+            for i in range(ROUNDS):
+                self.assertIn("ALLOW", client.ask(f"hold job:1 {i} 2"))
+                for line in "consume job:1", "hold job:1 other":
+                    self.assertRegex(client.ask(line), "DENY .*from=redis")
+                self.assertIn("ALLOW", other.ask(f"release job:1 {i}"))
 
     def test_a_limit_may_do_without(self):
         daemon = self.start()

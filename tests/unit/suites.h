@@ -24,6 +24,7 @@
 	X(command)                                                             \
 	X(config)                                                              \
 	X(deny_cache)                                                          \
+	X(deny_log)                                                            \
 	X(dial)                                                                \
 	X(diff)                                                                \
 	X(exposition)                                                          \

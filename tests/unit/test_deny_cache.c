@@ -1,5 +1,5 @@
 #include "base/attr.h"
-#include "limit/algorithm.h"
+#include "limit/leases.h"
 #include "limit/rules_text.h"
 #include "store/deny_cache.h"
 #include "suites.h"
@@ -13,11 +13,12 @@
 #define AHEAD (INT64_C(7) * 3600 * SECOND + 12345)
 
 static struct rules *rules;
-static const struct limit *api, *login, *daily, *always;
+static const struct limit *api, *login, *daily, *always, *sliding, *jobs;
 static struct deny_marks *marks;
 static struct deny_cache *cache;
 static int64_t now_us;
 static struct bucket held; /* in Redis */
+static _Alignas(struct lease_log) char held_log[1000];
 
 static int64_t
 now(void)
@@ -35,7 +36,11 @@ setup(void)
 	    "[daily]\nmatch = daily:*\nalgorithm = fixed_window\n"
 	    "capacity = 5\nwindow = 300ms\n"
 	    "[always]\nmatch = *\ncapacity = 5\nrecharge = 100ms\n"
-	    "deny_cache = no\n";
+	    "deny_cache = no\n"
+	    "[sliding]\nmatch = sliding:*\nalgorithm = sliding_window\n"
+	    "capacity = 5\nwindow = 300ms\n"
+	    "[jobs]\nmatch = jobs:*\nalgorithm = concurrent\n"
+	    "capacity = 5\nlease = 300ms\n";
 	struct reasons reasons;
 
 	rules = rules_from_ini("test.ini", text, strlen(text), &reasons);
@@ -44,6 +49,8 @@ setup(void)
 	login = rules_at(rules, 1);
 	daily = rules_at(rules, 2);
 	always = rules_at(rules, 3);
+	sliding = rules_at(rules, 4);
+	jobs = rules_at(rules, 5);
 	marks = deny_marks_new();
 	cache = deny_cache_new(marks, now);
 	ck_assert(marks && cache);
@@ -86,9 +93,15 @@ consume(const struct limit *limit, int64_t amount)
 static void
 decide_in_redis(struct query *query)
 {
+	const bool has_log = query->limit->algorithm->has_log;
+
 	query->decided_us = now_us + AHEAD;
+	if (has_log && !held.log.log)
+		held.log.log = leases_start(held_log, sizeof(held_log));
 	decide(query->limit, query->op, query->amount, query->decided_us, &held,
 	    &query->decision);
+	if (has_log)
+		leases_settle(query->limit, &held, query->decided_us);
 	query->bucket = held;
 	query->result = query->op == OP_RESET ? RESULT_DONE : RESULT_DECISION;
 	query->decided_by = DECIDED_BY_REDIS;
@@ -581,6 +594,13 @@ START_TEST(nothing_is_refused_by_a_time_before_it_was_learnt)
 }
 END_TEST
 
+START_TEST(what_may_be_released_is_not_refused)
+{
+	fill(jobs);
+	ck_assert(!is_refused(consume(jobs, 1)));
+}
+END_TEST
+
 /* Would Redis refuse this now, and leave the bucket alone? */
 static bool
 redis_refuses(const struct query *query)
@@ -630,7 +650,7 @@ step(const struct limit *limit, unsigned *refused)
 
 START_TEST(nothing_is_refused_that_redis_would_not_refuse_at_that_moment)
 {
-	const struct limit *limits[] = {api, login, daily};
+	const struct limit *limits[] = {api, login, daily, sliding};
 	const struct limit *limit = limits[_i];
 	unsigned refused = 0;
 
@@ -688,9 +708,10 @@ deny_cache_suite(void)
 	tcase_add_test(tests, what_was_read_at_once_is_refused_by_one_time);
 	tcase_add_test(
 	    tests, nothing_is_refused_by_a_time_before_it_was_learnt);
+	tcase_add_test(tests, what_may_be_released_is_not_refused);
 	tcase_add_loop_test(tests,
 	    nothing_is_refused_that_redis_would_not_refuse_at_that_moment, 0,
-	    3);
+	    4);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

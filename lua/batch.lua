@@ -19,10 +19,11 @@
 --       same time to live; n at most 1000: Lua passes some 8000 words to a command
 --       and no more.
 -- Reply: seconds and microseconds of the server's clock, then each bucket as it
---       was before: its text, or nil for none.  The caller repeats the decisions
---       from that.  Where a key is not a hash, each of its buckets is the error's
---       text; where a text is too long to be a bucket's, or for what a reply may
---       have of such in all, it is a sentence with its length.
+--       was before: its text, or nil for none, or a shorter text about which the
+--       operations decide the same.  The caller repeats the decisions from that.
+--       Where a key is not a hash, each of its buckets is the error's text; where a
+--       text is too long to be a bucket's, or for what a reply may have of such in
+--       all, it is a sentence with its length.
 --
 -- The script reads and decides everything before it writes anything.
 
@@ -47,13 +48,13 @@ while k <= #KEYS do
 	at = behind + (same == '' and n or 0)
 	for i = 0, n - 1 do
 		local text = texts[i + 1]
-		local new
+		local new, told
 		if texts.err or text and #text > SHORT and not has_room(text, LONGEST) then
 			text = explain(texts, text)
 		else
-			new = decide(text, same == '' and argv[behind + i] or same)
+			new, told = decide(text, same == '' and argv[behind + i] or same)
 		end
-		reply[replies + 1 + i] = text
+		reply[replies + 1 + i] = told or text
 		local older = moved and moved[i + 1]
 		if older then
 			new = new or texts[i + 1]

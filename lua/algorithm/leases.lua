@@ -8,7 +8,8 @@
 -- END, in microseconds since the epoch, of 9, NAME of 11.
 --
 -- Most calls look at the front, for what is over, and at the end, where what goes
--- in is added: a bucket of many leases costs little more than one of few.
+-- in is added.  What a log costs is the strings that are made of it, since Lua looks at
+-- each byte of these: one as it is read, and two as it is written.
 
 local PARAMETERS = 2
 local LONGEST = 6 + 23 * 10000 -- bytes of a bucket
@@ -17,6 +18,10 @@ local byte, char, find, sub = string.byte, string.char, string.find, string.sub
 
 local capacity, span
 local fresh -- the end of what goes in now
+local fresh_text
+local shorts = {} -- texts of numbers that were needed before
+local behind = {} -- the text of a lease that ends so, by its drops
+local known, amount, count -- operations, and what they consume so many times, or nil
 
 local function short_at(text, at)
 	local a, b, c = byte(text, at, at + 2)
@@ -24,13 +29,19 @@ local function short_at(text, at)
 end
 
 local function write_short(number)
-	return char(48 + floor(number / 4096), 48 + floor(number / 64) % 64, 48 + number % 64)
+	local text = shorts[number]
+	if not text then
+		text = char(48 + floor(number / 4096) % 64, 48 + floor(number / 64) % 64,
+			48 + number % 64)
+		shorts[number] = text
+	end
+	return text
 end
 
 local function end_at(text, at)
 	local a, b, c, d, e, f, g, h, i = byte(text, at, at + 8)
-	return ((((((((a - 48) * 64 + b - 48) * 64 + c - 48) * 64 + d - 48) * 64 + e - 48) * 64
-		+ f - 48) * 64 + g - 48) * 64 + h - 48) * 64 + i - 48
+	return (((a * 64 + b) * 64 + c) * 64 + d - 12782640) * 1073741824
+		+ (((e * 64 + f) * 64 + g) * 64 + h) * 64 + i - 818089008
 end
 
 local function write_end(time)
@@ -46,6 +57,8 @@ end
 local function prepare(argv, at)
 	capacity, span = argv[at] + 0, argv[at + 1] + 0
 	fresh = now + span
+	fresh_text = write_end(fresh)
+	behind = {}
 end
 
 -- A bucket of the leases of ${text} from ${first} on with a name, up to ${border}, and
@@ -95,7 +108,7 @@ end
 -- Put ${drops} without a name in.
 local function put(text, drops)
 	if text == '' then
-		return write_short(drops) .. '000' .. write_end(fresh) .. write_short(drops)
+		return write_short(drops) .. '000' .. fresh_text .. write_short(drops)
 	end
 	local border = 6 + 23 * short_at(text, 4)
 	local at = #text + 1
@@ -107,7 +120,7 @@ local function put(text, drops)
 		before, own = at - 13, drops + short_at(text, at - 3)
 	end
 	return write_short(short_at(text, 1) + drops) .. sub(text, 4, before) ..
-		write_end(fresh) .. write_short(own) .. sub(text, at)
+		fresh_text .. write_short(own) .. sub(text, at)
 end
 
 -- Take ${drops} out of the leases without a name, from the end on; or, if there is a
@@ -183,10 +196,16 @@ end
 -- is, renewed.  Return what the bucket is then, whether they may be, or there was one
 -- to be given back, and whether its text must be written anew.
 local function lease(text, block, drops, name)
+	drops = drops ~= '' and drops + 0
+	if text == '' and drops and drops > 0 and drops <= capacity then
+		local own = write_short(drops)
+		return own .. '001' .. fresh_text .. own .. name, block, true, false
+	elseif not drops and #text == 29 and sub(text, 19) == name then
+		return '', block, true, false
+	end
 	local level, at = drops_of(text), find_lease(text, name)
 	local held = at and short_at(text, at + 9) or 0
 	local names, first, others = 0, '', ''
-	drops = drops ~= '' and drops + 0
 	if drops and drops > held and drops > capacity - level + held then
 		return text, block, false, false
 	elseif drops == 0 or not drops and not at then
@@ -205,7 +224,7 @@ local function lease(text, block, drops, name)
 			behind = behind - 23
 		end
 		names = names + 1
-		first = sub(first, 1, behind - 1) .. write_end(fresh) .. write_short(drops) .. name ..
+		first = sub(first, 1, behind - 1) .. fresh_text .. write_short(drops) .. name ..
 			sub(first, behind)
 	end
 	if names == 0 and others == '' then
@@ -220,27 +239,135 @@ local function write(text)
 	return text
 end
 
+-- The text of a lease of ${drops} that ends as what goes in now.
+local function write_behind(drops)
+	local text = behind[drops]
+	if not text then
+		text = fresh_text .. write_short(drops)
+		behind[drops] = text
+	end
+	return text
+end
+
+-- Bytes of a text of which the reply has all.
+local BRIEF = 400
+
+-- What of a log decides on amounts that are put in, if the denied ones come when
+-- ${lacks} more of the drops have ended: the first lease, the one with which so many
+-- have, and the last, each with the drops of those before it.  What is not over starts
+-- at ${first}, and has ${drops}.
+local function shorten(text, first, drops, lacks)
+	local last = #text - 11
+	local at, sum = first, short_at(text, first + 9)
+	local told, leases = sum, sub(text, first, first + 11)
+	while sum < lacks and at < last do
+		at = at + 12
+		sum = sum + short_at(text, at + 9)
+	end
+	if at > first and at < last then
+		leases = leases .. sub(text, at, at + 8) .. write_short(sum - told)
+		told = sum
+	end
+	if told < drops then
+		leases = leases .. sub(text, last, last + 8) .. write_short(drops - told)
+	end
+	return write_short(drops) .. '000' .. leases
+end
+
+-- Where the leases of ${text} begin that are not over, and the drops of these; nil if
+-- there are names.
+local function skip_over(text)
+	local length = #text
+	local p, q, r, l, m, n, a, b, c, d, e, f, g, h, i, x, y, z = byte(text, 1, 18)
+	local drops, at = (p * 64 + q) * 64 + r - 199728, 7
+	if l ~= 48 or m ~= 48 or n ~= 48 then
+		return nil
+	end
+	while (((a * 64 + b) * 64 + c) * 64 + d - 12782640) * 1073741824
+		+ (((e * 64 + f) * 64 + g) * 64 + h) * 64 + i - 818089008 <= now do
+		drops, at = drops - ((x * 64 + y) * 64 + z - 199728), at + 12
+		if at > length then
+			return at, 0
+		end
+		a, b, c, d, e, f, g, h, i, x, y, z = byte(text, at, at + 11)
+	end
+	return at, drops
+end
+
+-- Consume ${amount} > 0 drops, ${count} times in a row, from a log without names in
+-- which none ends later than what goes in now.  Return true, and what decide() does; or
+-- false if it is another one.
+local function consume_quickly(text)
+	local length = #text
+	if length < 18 or length % 12 ~= 6 then
+		return false
+	end
+	local last = end_at(text, length - 11)
+	if last > fresh or last <= now then
+		return false
+	end
+	local first, drops = skip_over(text)
+	if not first then
+		return false
+	end
+	local fit, lacks = count, 0
+	if drops + amount * count > capacity then
+		fit = drops < capacity and floor((capacity - drops) / amount) or 0
+		lacks = drops + amount * (fit + 1) - capacity
+	end
+	local short, new
+	if length > BRIEF then
+		short = shorten(text, first, drops, lacks <= drops and lacks or 0)
+	end
+	if fit == 0 then
+		return true, nil, short
+	end
+	local own = amount * fit
+	local head = write_short(drops + own)
+	if last == fresh then
+		new = head .. '000' .. sub(text, first, length - 12) ..
+			write_behind(short_at(text, length - 2) + own)
+	elseif first == 7 then
+		new = head .. sub(text, 4) .. write_behind(own)
+	else
+		new = head .. '000' .. sub(text, first) .. write_behind(own)
+	end
+	return true, new, short
+end
+
 -- Decide ${ops}, an amount or words as batch.lua says, for the bucket ${text}.
--- Return its new text, '' for none, or nil to leave it alone.
+-- Return its new text, '' for none, or nil to leave it alone; and what to tell instead
+-- of ${text}, or nil.
 local function decide(text, ops)
+	if ops ~= known then
+		known, amount, count = ops, tonumber(ops), 1
+		if not amount then
+			amount, count = match(ops, '^(%d+)%*(%d+)$')
+			amount, count = tonumber(amount), tonumber(count)
+		end
+	end
+	if text and amount and amount > 0 then
+		local done, new, short = consume_quickly(text)
+		if done then
+			return new, short
+		end
+	end
 	local held, block = open(text)
 	if not held then
 		return nil
 	end
 	local new = held
-	local amount = tonumber(ops)
 	if amount then
-		new = consume(held, block, amount, 1)
+		new = consume(held, block, amount, count)
 	else
-		for op in gmatch(ops, '%S+') do
-			local drops, name = match(op, '^(%d*)#(.+)$')
-			if op == 'r' then
+		for op, mark, name in gmatch(ops, '([^ #]*)(#?)(%S*)') do
+			if mark ~= '' then
+				new = lease(new, block, op, name)
+			elseif op == 'r' then
 				new = ''
-			elseif name then
-				new = lease(new, block, drops, name)
-			else
-				local n, kind, most, count = match(op, OP)
-				new = consume(new, block, n + 0, tonumber(count) or 1, kind,
+			elseif op ~= '' then
+				local n, kind, most, times = match(op, OP)
+				new = consume(new, block, n + 0, tonumber(times) or 1, kind,
 					tonumber(most))
 			end
 		end

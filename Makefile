@@ -242,13 +242,14 @@ check-browser: $(test_programs)
 	CHROMEDRIVER=chromedriver $(test_env) python3 tests/integration/test_browser.py -v
 
 # Tests that take too long for every run: 10^7 operations, a minute of saturation,
-# failovers.
+# failovers, a minute of a semaphore.
 check-long: $(test_programs)
 	$(test_env) OPERATIONS=10000000 python3 tests/integration/test_arithmetic.py
 	$(test_env) SECONDS_EXACT=60 python3 tests/integration/test_exact.py
 	$(test_env) LONG=1 python3 tests/integration/test_sentinel.py
 	$(test_env) LONG=1 python3 tests/integration/test_cluster.py
 	$(test_env) LONG=1 python3 tests/integration/test_cluster_record.py
+	$(test_env) LONG=1 python3 tests/integration/test_leases.py SemaphoreTest
 
 # Each call that may fail does so once: malloc, read, write, connect...  EVERY=50 for
 # each fiftieth (make check has those), TORTURE='daemon' for one scenario.

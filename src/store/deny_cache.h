@@ -10,6 +10,10 @@
  * either.  They cannot make a refusal wrong, but the reported level may be out
  * of date.
  *
+ * Of a bucket that has a log the denial itself is kept (store/deny_log.h).
+ * Leases that have names are left to Redis: they are mostly released before
+ * they end, by any daemon.
+ *
  * Three times make that exact: a query is received before Redis decides it, and
  * its result arrives after that.  Counting from the first, the cache refuses
  * nothing for longer than Redis would; counting from the last, a client that

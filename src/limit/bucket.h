@@ -51,6 +51,8 @@ struct bucket {
 
 struct decision {
 	bool allowed;
+	uint16_t lacks;     /* denied by a log: drops that must end before
+			     * this amount can pass; else unset, or 0 */
 	int32_t taken;      /* of OP_TAKE: drops that went in */
 	int64_t level;      /* drops in the bucket, after the decision */
 	int64_t next_us;    /* until the next drop leaks; 0 if empty */
@@ -58,8 +60,6 @@ struct decision {
 			     * of an allowed OP_WAIT, until it may go ahead */
 	int64_t blocked_us; /* until the block ends */
 	int64_t empty_us;   /* until the last drop leaks; 0 if empty */
-	int32_t lacks;      /* denied by a log: drops that must end before
-			     * this amount can pass; else unset, or 0 */
 };
 
 /** What names the moment of a consume: the first number of the bucket then. */

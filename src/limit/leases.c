@@ -200,7 +200,7 @@ leases_deny(const struct limit *limit, const struct bucket *bucket,
 	decision->retry_us = RETRY_NEVER;
 	if (room < 0)
 		return;
-	decision->lacks = (int32_t)(view.level - room);
+	decision->lacks = (uint16_t)(view.level - room);
 	decision->retry_us = leases_end_of(&view, view.level - room) - now_us;
 }
 

@@ -17,7 +17,7 @@ deny_log_learn(struct deny_log *log, const struct query *query, int64_t now_us)
 {
 	const struct decision *decision = &query->decision;
 
-	if (decision->lacks <= 0)
+	if (decision->lacks == 0)
 		return false;
 	*log = (struct deny_log){
 	    .next_us = now_us + decision->next_us,

@@ -466,40 +466,40 @@ static const struct {
 	const char *expected;
 } decisions[] = {
     {{.limit = &login,
-	 .decision = {true, 0, 3, 4981234, 0, 0, 0},
+	 .decision = {true, 0, 0, 3, 4981234, 0, 0, 0},
 	 .decided_by = DECIDED_BY_REDIS},
 	"ALLOW limit=login level=3 capacity=10 next=4.981234 retry=0 blocked=0 "
 	"from=redis\n"},
     {{.limit = &login,
-	 .decision = {false, 0, 10, 4981234, 4981234, 0, 0},
+	 .decision = {false, 0, 0, 10, 4981234, 4981234, 0, 0},
 	 .decided_by = DECIDED_BY_MEMORY},
 	"DENY limit=login level=10 capacity=10 next=4.981234 retry=4.981234 "
 	"blocked=0 from=memory\n"},
     {{.limit = &login,
-	 .decision = {false, 0, 10, 1, 300000000, 300000000, 0},
+	 .decision = {false, 0, 0, 10, 1, 300000000, 300000000, 0},
 	 .decided_by = DECIDED_BY_FALLBACK},
 	"DENY limit=login level=10 capacity=10 next=0.000001 retry=300.000000 "
 	"blocked=300.000000 from=fallback\n"},
     {{.limit = &login,
-	 .decision = {false, 0, 0, 0, RETRY_NEVER, 0, 0},
+	 .decision = {false, 0, 0, 0, 0, RETRY_NEVER, 0, 0},
 	 .decided_by = DECIDED_BY_REDIS},
 	"DENY limit=login level=0 capacity=10 next=0 retry=never blocked=0 "
 	"from=redis\n"},
     {{.limit = &login,
-	 .decision = {true, 0, 10, 1000000, 1000000, 0, 0},
+	 .decision = {true, 0, 0, 10, 1000000, 1000000, 0, 0},
 	 .decided_by = DECIDED_BY_MEMORY,
 	 .shadow_denied = true},
 	"ALLOW limit=login level=10 capacity=10 next=1.000000 retry=1.000000 "
 	"blocked=0 from=memory shadow=deny\n"},
-    {{.decision = {true, 0, 0, 0, 0, 0, 0}, .decided_by = DECIDED_BY_NONE},
+    {{.decision = {true, 0, 0, 0, 0, 0, 0, 0}, .decided_by = DECIDED_BY_NONE},
 	"ALLOW limit=- level=0 capacity=0 next=0 retry=0 blocked=0 "
 	"from=none\n"},
-    {{.decision = {false, 0, 0, 0, 0, 0, 0}, .decided_by = DECIDED_BY_NONE},
+    {{.decision = {false, 0, 0, 0, 0, 0, 0, 0}, .decided_by = DECIDED_BY_NONE},
 	"DENY limit=- level=0 capacity=0 next=0 retry=0 blocked=0 "
 	"from=none\n"},
     {{.limit = &longest,
-	 .decision = {false, 0, LIMIT_CAPACITY_MAX, LARGEST, LARGEST, LARGEST,
-	     0},
+	 .decision = {false, 0, 0, LIMIT_CAPACITY_MAX, LARGEST, LARGEST,
+	     LARGEST, 0},
 	 .decided_by = DECIDED_BY_FALLBACK,
 	 .shadow_denied = true},
 	"DENY limit=0123456789-0123456789-0123456789-0123456789-0123456789-"
@@ -508,7 +508,7 @@ static const struct {
 	"blocked=4503599627.370495 from=fallback shadow=deny\n"},
     {{.limit = &login,
 	 .query.op = OP_TAKE,
-	 .decision = {true, 4, 10, 1, 0, 0, 0},
+	 .decision = {true, 0, 4, 10, 1, 0, 0, 0},
 	 .decided_by = DECIDED_BY_REDIS},
 	"ALLOW limit=login level=10 capacity=10 next=0.000001 retry=0 "
 	"blocked=0 from=redis taken=4\n"},

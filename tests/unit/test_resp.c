@@ -320,7 +320,7 @@ static const struct {
 	const char *array, *pairs;
 } decisions[] = {
     {{.limit = &login,
-	 .decision = {true, 0, 3, 4981234, 0, 0, 0},
+	 .decision = {true, 0, 0, 3, 4981234, 0, 0, 0},
 	 .decided_by = DECIDED_BY_REDIS},
 	"*9\r\n:1\r\n:3\r\n:5\r\n:4982\r\n:0\r\n:0\r\n$5\r\nlogin\r\n"
 	"$5\r\nredis\r\n$0\r\n\r\n",
@@ -330,7 +330,7 @@ static const struct {
 	"$4\r\nfrom\r\n$5\r\nredis\r\n$6\r\nshadow\r\n$0\r\n\r\n"},
     /* rounded up: a client that waits that long is not refused */
     {{.limit = &login,
-	 .decision = {false, 0, 5, 1, 1000, 1001, 0},
+	 .decision = {false, 0, 0, 5, 1, 1000, 1001, 0},
 	 .decided_by = DECIDED_BY_MEMORY},
 	"*9\r\n:0\r\n:5\r\n:5\r\n:1\r\n:1\r\n:2\r\n$5\r\nlogin\r\n"
 	"$6\r\nmemory\r\n$0\r\n\r\n",
@@ -339,7 +339,7 @@ static const struct {
 	"$7\r\nblocked\r\n:2\r\n$5\r\nlimit\r\n$5\r\nlogin\r\n"
 	"$4\r\nfrom\r\n$6\r\nmemory\r\n$6\r\nshadow\r\n$0\r\n\r\n"},
     {{.limit = &login,
-	 .decision = {false, 0, 0, 0, RETRY_NEVER, 0, 0},
+	 .decision = {false, 0, 0, 0, 0, RETRY_NEVER, 0, 0},
 	 .decided_by = DECIDED_BY_FALLBACK,
 	 .shadow_denied = true},
 	"*9\r\n:0\r\n:0\r\n:5\r\n:0\r\n:-1\r\n:0\r\n$5\r\nlogin\r\n"
@@ -348,7 +348,7 @@ static const struct {
 	"$8\r\ncapacity\r\n:5\r\n$4\r\nnext\r\n:0\r\n$5\r\nretry\r\n:-1\r\n"
 	"$7\r\nblocked\r\n:0\r\n$5\r\nlimit\r\n$5\r\nlogin\r\n"
 	"$4\r\nfrom\r\n$8\r\nfallback\r\n$6\r\nshadow\r\n$4\r\ndeny\r\n"},
-    {{.decision = {true, 0, 0, 0, 0, 0, 0}, .decided_by = DECIDED_BY_NONE},
+    {{.decision = {true, 0, 0, 0, 0, 0, 0, 0}, .decided_by = DECIDED_BY_NONE},
 	"*9\r\n:1\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n$1\r\n-\r\n"
 	"$4\r\nnone\r\n$0\r\n\r\n",
 	"$7\r\nallowed\r\n:1\r\n$5\r\nlevel\r\n:0\r\n"
@@ -375,8 +375,8 @@ START_TEST(longest_decision_has_room)
 	struct limit limit = {.capacity = INT64_MIN};
 	struct check check = {
 	    .limit = &limit,
-	    .decision = {false, 0, INT64_MIN, INT64_MAX - 999, INT64_MAX - 999,
-		INT64_MAX - 999, 0},
+	    .decision = {false, 0, 0, INT64_MIN, INT64_MAX - 999,
+		INT64_MAX - 999, INT64_MAX - 999, 0},
 	    .decided_by = DECIDED_BY_FALLBACK,
 	    .shadow_denied = true,
 	    .query.op = OP_TAKE,

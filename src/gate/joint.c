@@ -23,13 +23,6 @@ joint_query_count(const struct joint *joint)
 	return joint->count;
 }
 
-void
-joint_prefetch(const struct joint *joint)
-{
-	for (unsigned i = 0; i < joint->count; i++)
-		check_prefetch_query(joint->check, &joint->queries[i]);
-}
-
 const struct query *
 joint_decider(const struct joint *joint)
 {

@@ -376,3 +376,10 @@ joint_prepare(struct check *check)
 	if (check->query.op == OP_WAIT)
 		joint_prepare_wait(check);
 }
+
+void
+joint_prefetch(const struct joint *joint)
+{
+	for (unsigned i = 0; i < joint->count; i++)
+		check_prefetch_query(joint->check, &joint->queries[i]);
+}

@@ -73,7 +73,7 @@ void
 flight_end(struct flight *flight)
 {
 	struct upstream *upstream = flight->upstream;
-	struct hold *hold = flight->hold;
+	struct flight_hold *hold = flight->hold;
 
 	flight_close(flight);
 	if (flight->is_probe)
@@ -94,7 +94,7 @@ flight_end(struct flight *flight)
 	flight_let_go(flight);
 	TAILQ_REMOVE(&flight->flights->all, flight, all);
 	free(flight);
-	hold_end(hold);
+	flight_hold_end(hold);
 	flight_take_next(upstream);
 	upstream_unref(upstream);
 }
@@ -308,7 +308,7 @@ flight_on_timer(void *arg)
 		break;
 	case FLIGHT_HOLDING:
 		/* What is being asked decides. */
-		if (!hold_is_asking(flight->hold))
+		if (!flight_hold_is_asking(flight->hold))
 			flight_on_full(flight, FLIGHT_BUSY_US);
 		break;
 	case FLIGHT_LOOKING:

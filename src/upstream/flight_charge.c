@@ -145,7 +145,7 @@ flight_add_keys(struct flight *flight)
 	const struct upstream *upstream = flight->upstream;
 	int64_t wait_us = flight->until_us - gate_now(flight->flights->gate);
 	struct check_key keys[CHECK_KEYS_MAX];
-	unsigned held = hold_keys(flight->hold), count = 0;
+	unsigned held = flight_hold_keys(flight->hold), count = 0;
 
 	for (unsigned i = 0; i < upstream->key_count; i++)
 		if (!(held & 1u << i))
@@ -199,7 +199,8 @@ flight_charge(struct flight *flight)
 {
 	struct upstream *upstream = flight->upstream;
 	struct gate *gate = flight->flights->gate;
-	unsigned keys = flight->hold ? 0 : hold_find_keys(gate, upstream);
+	unsigned keys =
+	    flight->hold ? 0 : flight_hold_find_keys(gate, upstream);
 
 	upstream->active += !flight->has_place;
 	flight->has_place = true;
@@ -211,6 +212,6 @@ flight_charge(struct flight *flight)
 	if (flight_is_stopped(flight))
 		return;
 	timer_set(&flight->timer, flight->until_us - gate_now(gate));
-	if (hold_start(flight, keys) == -1)
+	if (flight_hold_start(flight, keys) == -1)
 		flight_fail(flight, UPSTREAM_FAULT_MEMORY, 0);
 }

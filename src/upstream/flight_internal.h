@@ -10,7 +10,7 @@
 #include "upstream/cache.h"
 #include "upstream/cache_redis.h"
 #include "upstream/flight.h"
-#include "upstream/hold.h"
+#include "upstream/flight_hold.h"
 #include "upstream/transfer.h"
 
 #include <string.h>
@@ -23,9 +23,9 @@
  * X(NAME, TO(a state that may follow) | ...)
  */
 #define FLIGHT_STATES(X)                                                       \
-	X(LOOKING, TO(QUEUED))             /* in Redis */                      \
-	X(QUEUED, TO(HOLDING))             /* max_connections are out */       \
-	X(HOLDING, TO(CHARGING))           /* gets leases, see hold.h */       \
+	X(LOOKING, TO(QUEUED))   /* in Redis */                                \
+	X(QUEUED, TO(HOLDING))   /* max_connections are out */                 \
+	X(HOLDING, TO(CHARGING)) /* gets leases, see flight_hold.h */          \
 	X(CHARGING, TO(SENT) | TO(PAUSED)) /* asks its other limits */         \
 	X(SENT, TO(PAUSED) | TO(HOLDING))  /* a transfer of libcurl */         \
 	X(PAUSED, TO(HOLDING))             /* until it is tried again */
@@ -76,8 +76,8 @@ struct flight {
 	struct freshness through; /* the least fresh of them */
 	bool is_single;           /* one of them was for one client only */
 	size_t skipped;           /* bytes of their bodies */
-	struct hold *hold; /* of its leases; NULL: it has none */
-	unsigned charged;  /* keys that it asks about beside these */
+	struct flight_hold *hold; /* of its leases; NULL: it has none */
+	unsigned charged;         /* keys that it asks about beside these */
 	bool
 	    asks_block; /* whether its keys are blocked, and not their limits */
 	bool is_charged;   /* for all of them */

@@ -91,8 +91,8 @@ struct upstream_counts {
 struct flight;
 TAILQ_HEAD(flight_list, flight);
 
-struct hold;
-TAILQ_HEAD(hold_list, hold);
+struct flight_hold;
+TAILQ_HEAD(flight_hold_list, flight_hold);
 
 struct upstream {
 	_Atomic unsigned refs;
@@ -118,12 +118,12 @@ struct upstream {
 
 	/* the upstream thread's */
 	struct breaker breaker;
-	size_t active;            /* flights that are not in the queue */
-	struct flight_list queue; /* that wait to be */
-	bool is_taking;           /* from that queue */
-	struct hold_list line;    /* of flights, for leases (hold.h) */
-	int64_t line_since_us;    /* it has not been empty, nor other daemons'
-				   * turn */
+	size_t active;                /* flights that are not in the queue */
+	struct flight_list queue;     /* that wait to be */
+	bool is_taking;               /* from that queue */
+	struct flight_hold_list line; /* of flights, for leases */
+	int64_t line_since_us; /* it has not been empty, nor other daemons'
+				* turn */
 	bool line_moves;
 };
 

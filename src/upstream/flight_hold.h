@@ -1,6 +1,6 @@
 /**
- * hold: the leases that a flight has, of those limits of its upstream that are
- * about so many at a time.
+ * flight_hold: the leases that a flight has, of those limits of its upstream
+ * that are about so many at a time.
  *
  * Owns: the name under which it has them, which no other flight of any daemon
  * has; the check that asks for them.  It renews them while its flight is under
@@ -11,31 +11,32 @@
  * are in the line of their upstream: the first asks again when another one of
  * this daemon gives back, and else after a pause.
  */
-#ifndef UPSTREAM_HOLD_H
-#define UPSTREAM_HOLD_H
+#ifndef UPSTREAM_FLIGHT_HOLD_H
+#define UPSTREAM_FLIGHT_HOLD_H
 
 #include "base/attr.h"
 #include "gate/gate.h"
 #include "upstream/upstream.h"
 
 struct flight;
-struct hold;
+struct flight_hold;
 
 /** The keys of ${upstream} whose limits have leases, a bit for each. */
-unsigned hold_find_keys(struct gate *gate, const struct upstream *upstream);
+unsigned flight_hold_find_keys(
+    struct gate *gate, const struct upstream *upstream);
 
 /** Have ${flight} hold a lease of each of ${keys}: flight_on_held() or
  * flight_on_full() is called once, perhaps from within, unless the flight ends
  * before.  Return 0, or -1 (out of memory) and neither is. */
-int hold_start(struct flight *flight, unsigned keys) MUST_USE;
+int flight_hold_start(struct flight *flight, unsigned keys) MUST_USE;
 
 /** The keys that it holds; NULL: none. */
-unsigned hold_keys(const struct hold *hold);
+unsigned flight_hold_keys(const struct flight_hold *hold);
 
 /** Whether the store is being asked for it. */
-bool hold_is_asking(const struct hold *hold);
+bool flight_hold_is_asking(const struct flight_hold *hold);
 
 /** Its flight is over: give all back.  It frees itself.  NULL: no-op. */
-void hold_end(struct hold *hold);
+void flight_hold_end(struct flight_hold *hold);
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * Job: a lease of each key, for one flight: taken, renewed, given back.
- * Invariant: it is freed in hold_finish() or hold_end(), and only while the
- * store is not asked; only the first of a line asks again.
- * The heart: hold_run(), which asks about a key after the other, and
- * hold_finish(), which says what is next.
+ * Invariant: it is freed in flight_hold_finish() or flight_hold_end(), and only
+ * while the store is not asked; only the first of a line asks again. The heart:
+ * flight_hold_run(), which asks about a key after the other, and
+ * flight_hold_finish(), which says what is next.
  */
-#include "upstream/hold.h"
+#include "upstream/flight_hold.h"
 
 #include "base/random.h"
 #include "limit/leases.h"
@@ -45,13 +45,13 @@
 	X(RENEWING, OP_HOLD, TO(HELD) | TO(RELEASING))                         \
 	X(RELEASING, OP_RELEASE, 0)
 
-enum hold_state {
+enum flight_hold_state {
 #define X(name, op, next) HOLD_##name,
 	HOLD_STATES(X)
 #undef X
 };
 
-struct hold {
+struct flight_hold {
 	struct flights *flights;
 	struct upstream *upstream; /* a reference */
 	struct flight *flight;     /* NULL: it is over */
@@ -62,7 +62,7 @@ struct hold {
 	unsigned held;
 
 	/* on its way */
-	enum hold_state state;
+	enum flight_hold_state state;
 	unsigned at;         /* the key that is asked about */
 	bool is_full;        /* one of them is, as this round of asking found */
 	int64_t retry_us;    /* as the store said then */
@@ -71,22 +71,22 @@ struct hold {
 	struct timer timer; /* LINED: it asks again; HELD: it renews */
 
 	/* in the line */
-	TAILQ_ENTRY(hold) line;
+	TAILQ_ENTRY(flight_hold) line;
 	bool is_lined;
 	bool is_yielding; /* it leaves what is given back to other daemons */
 	bool was_woken;   /* something was given back while it asked */
 };
 
-static void hold_run(struct hold *hold);
+static void flight_hold_run(struct flight_hold *hold);
 
-static const enum op hold_ops[] = {
+static const enum op flight_hold_ops[] = {
 #define X(name, op, next) [HOLD_##name] = op,
     HOLD_STATES(X)
 #undef X
 };
 
 static void
-hold_set_state(struct hold *hold, enum hold_state state)
+flight_hold_set_state(struct flight_hold *hold, enum flight_hold_state state)
 {
 	static const unsigned next[] = {
 #define TO(name)          (1u << HOLD_##name)
@@ -103,19 +103,19 @@ hold_set_state(struct hold *hold, enum hold_state state)
 }
 
 bool
-hold_is_asking(const struct hold *hold)
+flight_hold_is_asking(const struct flight_hold *hold)
 {
-	return hold_ops[hold->state] != OP_PEEK;
+	return flight_hold_ops[hold->state] != OP_PEEK;
 }
 
 unsigned
-hold_keys(const struct hold *hold)
+flight_hold_keys(const struct flight_hold *hold)
 {
 	return hold ? hold->held : 0;
 }
 
 unsigned
-hold_find_keys(struct gate *gate, const struct upstream *upstream)
+flight_hold_find_keys(struct gate *gate, const struct upstream *upstream)
 {
 	unsigned keys = 0;
 
@@ -130,18 +130,18 @@ hold_find_keys(struct gate *gate, const struct upstream *upstream)
  */
 
 static void
-hold_take(struct hold *hold)
+flight_hold_take(struct flight_hold *hold)
 {
-	hold_set_state(hold, HOLD_TAKING);
+	flight_hold_set_state(hold, HOLD_TAKING);
 	hold->is_full = hold->was_woken = false;
-	hold_run(hold);
+	flight_hold_run(hold);
 }
 
 /* Have the first ask, and the next, until one has to pause. */
 static void
-hold_advance(struct upstream *upstream)
+flight_hold_advance(struct upstream *upstream)
 {
-	struct hold *first;
+	struct flight_hold *first;
 
 	if (upstream->line_moves)
 		return;
@@ -150,13 +150,13 @@ hold_advance(struct upstream *upstream)
 	while ((first = TAILQ_FIRST(&upstream->line)) &&
 	       first->state == HOLD_LINED && !timer_is_set(&first->timer) &&
 	       !first->flights->ending)
-		hold_take(first);
+		flight_hold_take(first);
 	upstream->line_moves = false;
 	upstream_unref(upstream);
 }
 
 static void
-hold_line_up(struct hold *hold)
+flight_hold_line_up(struct flight_hold *hold)
 {
 	struct upstream *upstream = hold->upstream;
 
@@ -169,21 +169,21 @@ hold_line_up(struct hold *hold)
 }
 
 static void
-hold_leave_line(struct hold *hold)
+flight_hold_leave_line(struct flight_hold *hold)
 {
 	if (!hold->is_lined)
 		return;
 	TAILQ_REMOVE(&hold->upstream->line, hold, line);
 	hold->is_lined = false;
-	hold_advance(hold->upstream);
+	flight_hold_advance(hold->upstream);
 }
 
 /* Something was given back: the first may have it, unless it is the turn of
  * other daemons. */
 static void
-hold_wake(struct upstream *upstream)
+flight_hold_wake(struct upstream *upstream)
 {
-	struct hold *first = TAILQ_FIRST(&upstream->line);
+	struct flight_hold *first = TAILQ_FIRST(&upstream->line);
 	int64_t now_us = first ? gate_now(first->flights->gate) : 0;
 
 	if (!first || first->is_yielding)
@@ -198,22 +198,22 @@ hold_wake(struct upstream *upstream)
 		return;
 	}
 	timer_stop(&first->timer);
-	hold_advance(upstream);
+	flight_hold_advance(upstream);
 }
 
 /* It was full. */
 static void
-hold_pause(struct hold *hold)
+flight_hold_pause(struct flight_hold *hold)
 {
 	int64_t left_us =
 	    hold->flight->until_us - gate_now(hold->flights->gate);
 
-	hold_set_state(hold, HOLD_LINED);
+	flight_hold_set_state(hold, HOLD_LINED);
 	if (hold->retry_us == RETRY_NEVER || left_us <= 0) {
 		flight_on_full(hold->flight, hold->retry_us);
 		return;
 	}
-	hold_line_up(hold);
+	flight_hold_line_up(hold);
 	if (TAILQ_FIRST(&hold->upstream->line) == hold)
 		timer_set(
 		    &hold->timer, hold->was_woken ? 0 : random_near(POLL_US));
@@ -226,11 +226,11 @@ hold_pause(struct hold *hold)
 /* It has all, or what there is to be had: where a lease ended by time, as the
  * store was away, its flight goes on, and asks for it again each time. */
 static void
-hold_rest(struct hold *hold)
+flight_hold_rest(struct flight_hold *hold)
 {
 	int64_t pause_us = hold->shortest_us / 3;
 
-	hold_set_state(hold, HOLD_HELD);
+	flight_hold_set_state(hold, HOLD_HELD);
 	if (hold->held)
 		timer_set(&hold->timer,
 		    pause_us > RENEW_MIN_US ? pause_us : RENEW_MIN_US);
@@ -238,11 +238,11 @@ hold_rest(struct hold *hold)
 
 /* The keys that are asked about in this state. */
 static unsigned
-hold_asked_keys(const struct hold *hold)
+flight_hold_asked_keys(const struct flight_hold *hold)
 {
 	if (hold->flights->ending)
 		return 0;
-	if (hold_ops[hold->state] == OP_RELEASE)
+	if (flight_hold_ops[hold->state] == OP_RELEASE)
 		return hold->held;
 	if (!hold->flight || hold->is_full)
 		return 0;
@@ -252,9 +252,9 @@ hold_asked_keys(const struct hold *hold)
 
 /* Ask about the next key.  Return whether there is one. */
 static bool
-hold_find(struct hold *hold)
+flight_hold_find(struct flight_hold *hold)
 {
-	unsigned keys = hold_asked_keys(hold);
+	unsigned keys = flight_hold_asked_keys(hold);
 
 	while (hold->at < CHECK_KEYS_MAX && !(keys & 1u << hold->at))
 		hold->at++;
@@ -263,18 +263,18 @@ hold_find(struct hold *hold)
 
 /* Return whether it is decided already. */
 static bool
-hold_ask(struct hold *hold)
+flight_hold_ask(struct flight_hold *hold)
 {
 	const struct check_key *key = &hold->upstream->key_list[hold->at];
 
-	check_add(&hold->check, hold_ops[hold->state], key->bytes, key->len,
-	    key->amount);
+	check_add(&hold->check, flight_hold_ops[hold->state], key->bytes,
+	    key->len, key->amount);
 	check_name_lease(&hold->check, hold->name);
 	return check_start(&hold->check);
 }
 
 static void
-hold_note_taken(struct hold *hold, unsigned key)
+flight_hold_note_taken(struct flight_hold *hold, unsigned key)
 {
 	const struct check *check = &hold->check;
 
@@ -293,18 +293,18 @@ hold_note_taken(struct hold *hold, unsigned key)
 
 /* One is decided. */
 static void
-hold_note(struct hold *hold)
+flight_hold_note(struct flight_hold *hold)
 {
 	if (hold->state == HOLD_TAKING)
-		hold_note_taken(hold, 1u << hold->at);
-	else if (hold_ops[hold->state] == OP_RELEASE)
+		flight_hold_note_taken(hold, 1u << hold->at);
+	else if (flight_hold_ops[hold->state] == OP_RELEASE)
 		hold->held &= ~(1u << hold->at);
 	hold->at++;
 	check_end(&hold->check);
 }
 
 static void
-hold_free(struct hold *hold)
+flight_hold_free(struct flight_hold *hold)
 {
 	timer_stop(&hold->timer);
 	upstream_unref(hold->upstream);
@@ -313,48 +313,48 @@ hold_free(struct hold *hold)
 
 /* Its flight is over, and the store is not asked. */
 static void
-hold_give_back(struct hold *hold)
+flight_hold_give_back(struct flight_hold *hold)
 {
 	if (hold->held && !hold->flights->ending) {
-		hold_set_state(hold, HOLD_RELEASING);
-		hold_run(hold);
+		flight_hold_set_state(hold, HOLD_RELEASING);
+		flight_hold_run(hold);
 		return;
 	}
 	if (hold->state == HOLD_RELEASING && !hold->flights->ending)
-		hold_wake(hold->upstream);
-	hold_free(hold);
+		flight_hold_wake(hold->upstream);
+	flight_hold_free(hold);
 }
 
 static void
-hold_on_taken(struct hold *hold)
+flight_hold_on_taken(struct flight_hold *hold)
 {
 	if (hold->is_full) {
-		hold_set_state(hold, HOLD_RETURNING);
-		hold_run(hold);
+		flight_hold_set_state(hold, HOLD_RETURNING);
+		flight_hold_run(hold);
 		return;
 	}
-	hold_rest(hold);
-	hold_leave_line(hold);
+	flight_hold_rest(hold);
+	flight_hold_leave_line(hold);
 	flight_on_held(hold->flight);
 }
 
 /* All are asked. */
 static void
-hold_finish(struct hold *hold)
+flight_hold_finish(struct flight_hold *hold)
 {
 	if (!hold->flight) {
-		hold_give_back(hold);
+		flight_hold_give_back(hold);
 		return;
 	}
 	switch (hold->state) {
 	case HOLD_TAKING:
-		hold_on_taken(hold);
+		flight_hold_on_taken(hold);
 		break;
 	case HOLD_RETURNING:
-		hold_pause(hold);
+		flight_hold_pause(hold);
 		break;
 	case HOLD_RENEWING:
-		hold_rest(hold);
+		flight_hold_rest(hold);
 		break;
 	case HOLD_NEW:
 	case HOLD_LINED:
@@ -365,37 +365,38 @@ hold_finish(struct hold *hold)
 }
 
 static void
-hold_run(struct hold *hold)
+flight_hold_run(struct flight_hold *hold)
 {
-	while (hold_find(hold)) {
-		if (!hold_ask(hold))
+	while (flight_hold_find(hold)) {
+		if (!flight_hold_ask(hold))
 			return; /* it is called again */
-		hold_note(hold);
+		flight_hold_note(hold);
 	}
-	hold_finish(hold);
+	flight_hold_finish(hold);
 }
 
 static void
-hold_on_check(struct check *check)
+flight_hold_on_check(struct check *check)
 {
-	struct hold *hold = CONTAINER_OF(check, struct hold, check);
+	struct flight_hold *hold =
+	    CONTAINER_OF(check, struct flight_hold, check);
 
-	hold_note(hold);
-	hold_run(hold);
+	flight_hold_note(hold);
+	flight_hold_run(hold);
 }
 
 static void
-hold_on_timer(void *arg)
+flight_hold_on_timer(void *arg)
 {
-	struct hold *hold = arg;
+	struct flight_hold *hold = arg;
 
 	hold->is_yielding = false;
 	if (hold->state == HOLD_LINED) {
-		hold_advance(hold->upstream);
+		flight_hold_advance(hold->upstream);
 		return;
 	}
-	hold_set_state(hold, HOLD_RENEWING);
-	hold_run(hold);
+	flight_hold_set_state(hold, HOLD_RENEWING);
+	flight_hold_run(hold);
 }
 
 /*
@@ -403,10 +404,10 @@ hold_on_timer(void *arg)
  */
 
 int
-hold_start(struct flight *flight, unsigned keys)
+flight_hold_start(struct flight *flight, unsigned keys)
 {
 	struct flights *flights = flight->flights;
-	struct hold *hold = calloc(1, sizeof(*hold));
+	struct flight_hold *hold = calloc(1, sizeof(*hold));
 	char id[16];
 
 	if (!hold)
@@ -418,25 +419,25 @@ hold_start(struct flight *flight, unsigned keys)
 	hold->name = lease_name(id, sizeof(id));
 	hold->keys = keys;
 	hold->shortest_us = INT64_MAX;
-	check_init(&hold->check, flights->gate, hold_on_check);
-	timer_init(&hold->timer, flights->loop, hold_on_timer, hold);
+	check_init(&hold->check, flights->gate, flight_hold_on_check);
+	timer_init(&hold->timer, flights->loop, flight_hold_on_timer, hold);
 	flight->hold = hold;
 	if (TAILQ_EMPTY(&hold->upstream->line)) {
-		hold_take(hold);
+		flight_hold_take(hold);
 		return 0;
 	}
-	hold_set_state(hold, HOLD_LINED);
-	hold_line_up(hold);
+	flight_hold_set_state(hold, HOLD_LINED);
+	flight_hold_line_up(hold);
 	return 0;
 }
 
 void
-hold_end(struct hold *hold)
+flight_hold_end(struct flight_hold *hold)
 {
 	if (!hold)
 		return;
 	hold->flight = NULL;
-	hold_leave_line(hold);
-	if (!hold_is_asking(hold))
-		hold_give_back(hold);
+	flight_hold_leave_line(hold);
+	if (!flight_hold_is_asking(hold))
+		flight_hold_give_back(hold);
 }

@@ -87,6 +87,14 @@ client_comes(void)
 	return client;
 }
 
+void
+client_goes(void)
+{
+	ck_assert_uint_gt(client_count, 0);
+	peer_free(clients[--client_count]);
+	fake_run();
+}
+
 static char unread[1000];
 
 static void

@@ -35,6 +35,9 @@ struct peer *client_comes(void);
 /** The same, and the loops do not run yet. */
 struct peer *client_given(void);
 
+/** The client that came last goes, and is freed, and the loops run. */
+void client_goes(void);
+
 /** What the clients that a drained pool hands over had sent, and no one read: a
  * line each, "-" for nothing, with commas between.  This reads it. */
 const char *handover_unread(void);

@@ -1,0 +1,20 @@
+/**
+ * suites: what becomes of memory that runs out (scarce.h), one suite a file:
+ * test_NAME.c defines NAME_suite().  A new file gets a line here, and nothing
+ * else.
+ */
+#ifndef SCARCE_SUITES_H
+#define SCARCE_SUITES_H
+
+#include <check.h>
+
+#define SUITES(X)                                                              \
+	X(commands)                                                            \
+	X(requests)                                                            \
+	X(settings)
+
+#define SUITE(name) Suite *name##_suite(void);
+SUITES(SUITE)
+#undef SUITE
+
+#endif

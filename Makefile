@@ -171,13 +171,14 @@ $(B)/states: $(patsubst %.c,$(B)/%.o,$(wildcard tests/states/*.c tests/fake/*.c)
 # vasprintf(): text_line() of the tool ends the process.
 scarce_wraps = malloc calloc realloc reallocarray aligned_alloc strdup strndup \
                asprintf buf_add buf_printf buf_reserve
+scarce_buf   = $(B)/src/base/buf.o
 
-$(B)/scarce-src.o: $(B)/src/cli/main.o $(unfaked)
+$(B)/scarce-src.o: $(B)/src/cli/main.o $(filter-out $(scarce_buf),$(unfaked))
 	$(CC) -r -nostdlib $(scarce_wraps:%=-Wl,--wrap=%) -o $@ $^
 	objcopy --redefine-sym main=cli_main $@
 
 $(B)/scarce: $(patsubst %.c,$(B)/%.o,$(wildcard tests/scarce/*.c tests/fake/*.c)) \
-             $(B)/tests/states/serving.o $(B)/scarce-src.o
+             $(B)/tests/states/serving.o $(B)/scarce-src.o $(scarce_buf)
 	$(CC) $(all_ldflags) -Wl,--wrap=pthread_mutex_unlock -o $@ $^ $(check_libs)
 
 $(B)/arithmetic: $(patsubst %.c,$(B)/%.o,$(wildcard tests/integration/arithmetic*.c)) $(library)

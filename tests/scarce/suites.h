@@ -10,6 +10,7 @@
 
 #define SUITES(X)                                                              \
 	X(commands)                                                            \
+	X(redis)                                                               \
 	X(requests)                                                            \
 	X(settings)
 

@@ -170,6 +170,20 @@ command_runs(const void *arg)
 	return run.status == command->status && strcmp(run.out, first.out) == 0;
 }
 
+/* Recorded demand of so many keys that all tables have to grow. */
+static void
+write_crowd(void)
+{
+	FILE *file = fopen("crowd", "w");
+
+	ck_assert_ptr_nonnull(file);
+	fputs("dripgate recording 1\n", file);
+	for (int i = 1; i <= 3000; i++)
+		fprintf(
+		    file, "%d000 1 login:%d\n%d001 2 login:%d\n", i, i, i, i);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
 #define GATE "dripgate", "-c", "gate.ini"
 
 static const struct command_case commands[] = {
@@ -196,6 +210,60 @@ START_TEST(command_prints_all_or_says_why_not)
 }
 END_TEST
 
+/* Too long to be run for each of its calls. */
+START_TEST(demand_of_many_keys_is_replayed)
+{
+	static const char *const words[] = {GATE, "what-if", "tighter.ini",
+	    "--against", "limits.ini", "--demand", "crowd", NULL};
+	static struct run run;
+
+	write_crowd();
+	run_words(&run, words);
+	unlink("crowd");
+	ck_assert_int_eq(run.status, 1);
+	ck_assert_str_eq(run.err, "");
+	ck_assert_msg(
+	    strstr(run.out, "and 2990 more keys") != NULL, "%s", run.out);
+}
+END_TEST
+
+static const struct {
+	const char *said;
+	const char *words[WORDS_MAX];
+} wrong[] = {
+    {"what-if needs --demand", {GATE, "what-if", "limits.ini"}},
+    {"nothing.ini", {GATE, "what-if", "nothing.ini", "--demand", "demand"}},
+    {"nothing", {GATE, "what-if", "limits.ini", "--against", "limits.ini",
+		    "--demand", "nothing"}},
+    {"nowhere/chart", {GATE, "what-if", "limits.ini", "--against", "limits.ini",
+			  "--demand", "demand", "--chart", "nowhere/chart"}},
+    {"comes before the first [section]",
+	{GATE, "what-if", "keys", "--demand", "demand"}},
+    {"keys:1", {GATE, "what-if", "limits.ini", "--against", "limits.ini",
+		   "--demand", "keys"}},
+    {"GET /a b", {GATE, "route", "GET", "/a b"}},
+    {"GET / : ", {GATE, "route", "GET", "/ "}},
+    {"a request starts with METHOD", {GATE, "route", "G T", "/"}},
+    {"a header is NAME: VALUE", {GATE, "route", "GET", "/", "-H", "nothing"}},
+    {"an argument is missing", {GATE, "route", "GET"}},
+    {"none.sock", {GATE, "peek", "login:1"}},
+    {"none.sock", {GATE, "status"}},
+    {"none.sock", {GATE, "top"}},
+    {"none.sock", {GATE, "tail"}},
+    {"none.sock", {GATE, "why", "login:1"}},
+    {"none.sock", {GATE, "cache", "stats"}},
+};
+
+START_TEST(what_is_wrong_is_said)
+{
+	static struct run run;
+
+	run_words(&run, wrong[_i].words);
+	ck_assert_int_eq(run.status, 2);
+	ck_assert_msg(strstr(run.err, wrong[_i].said) != NULL, "%s", run.err);
+}
+END_TEST
+
 Suite *
 commands_suite(void)
 {
@@ -205,6 +273,8 @@ commands_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(
 	    tcase, command_prints_all_or_says_why_not, 0, COUNT(commands));
+	tcase_add_test(tcase, demand_of_many_keys_is_replayed);
+	tcase_add_loop_test(tcase, what_is_wrong_is_said, 0, COUNT(wrong));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

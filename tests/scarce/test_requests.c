@@ -82,7 +82,40 @@ static const struct exchange {
     {POST("/peek", "47",
 	 "{\"each\":[{\"key\":\"login:1\"},{\"key\":\"mail:1:2\"}]}"),
 	"HTTP/1.1 200 OK\r\n", ""},
+    {"CACHE\n", "", "END\n"},
+    {"FORGET up:*\n", "", "\n"},
+    {"READY\n", "READY", "\n"},
+    {"TAKE login:2 1 id=a\n", "", "\n"},
+    {"WAIT login:1 1 1\n", "ALLOW ", "\n"},
+    {"MONITOR\n", "", "\n"},
+    {"*1\r\n$5\r\nCACHE\r\n", "*", "\r\n"},
+    {"*1\r\n$6\r\nSTATUS\r\n", "*", "\r\n"},
+    {"*2\r\n$7\r\nEXPLAIN\r\n$8\r\nmail:1:2\r\n", "*", "\r\n"},
+    {"*1\r\n$4\r\nHELP\r\n", "*", "\r\n"},
+    {"*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n", ":", "\r\n"},
+    {"*1\r\n$7\r\nNOTHING\r\n", "-", "\r\n"},
+    {POST("/hold", "30", "{\"key\":\"jobs:1\",\"id\":\"nothing\"}"),
+	"HTTP/1.1 ", ""},
 };
+
+/* Those that not all listeners offer. */
+static const struct {
+	enum offer offer;
+	struct exchange exchange;
+} others[] = {
+    {OFFER_ADMIN, {GET("/"), "HTTP/1.1 200 OK\r\n", ""}},
+    {OFFER_ADMIN,
+	{"GET /events HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n", ""}},
+    {OFFER_ADMIN, {GET("/metrics"), "HTTP/1.1 200 OK\r\n", ""}},
+    {OFFER_ADMIN, {GET("/status"), "HTTP/1.1 200 OK\r\n", "\n"}},
+    {OFFER_ADMIN, {GET("/stats"), "HTTP/1.1 200 OK\r\n", "\n"}},
+    {OFFER_ADMIN, {GET("/limits"), "HTTP/1.1 200 OK\r\n", "\n"}},
+    {OFFER_ADMIN, {GET("/top"), "HTTP/1.1 200 OK\r\n", ""}},
+    {OFFER_POLICY, {"request=smtpd_access_policy\nclient_address=192.0.2.1\n\n",
+		       "action=", "\n\n"}},
+};
+
+static enum offer offer;
 
 static void
 set_up(void)
@@ -120,7 +153,7 @@ static bool
 request_is_served(const void *arg)
 {
 	const struct exchange *request = arg;
-	struct peer *client = client_comes(), *other;
+	struct peer *client = client_offered(offer), *other;
 	char *response;
 	bool whole;
 
@@ -145,7 +178,15 @@ request_is_served(const void *arg)
 
 START_TEST(request_is_served_or_refused_and_others_are_served)
 {
+	offer = OFFER_ANY;
 	scarce_survive(request_is_served, &requests[_i]);
+}
+END_TEST
+
+START_TEST(so_is_one_of_another_listener)
+{
+	offer = others[_i].offer;
+	scarce_survive(request_is_served, &others[_i].exchange);
 }
 END_TEST
 
@@ -159,6 +200,8 @@ requests_suite(void)
 	tcase_add_loop_test(tcase,
 	    request_is_served_or_refused_and_others_are_served, 0,
 	    COUNT(requests));
+	tcase_add_loop_test(
+	    tcase, so_is_one_of_another_listener, 0, COUNT(others));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

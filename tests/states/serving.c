@@ -66,25 +66,37 @@ stop_serving(void)
 		peer_free(clients[--client_count]);
 }
 
-struct peer *
-client_given(void)
+static struct peer *
+serving_give(enum offer offer)
 {
 	int fd;
 
 	ck_assert_uint_lt(client_count, CLIENTS_MAX);
 	clients[client_count] = peer_new(&fd);
 	peer_narrow(fd);
-	pool_give(pool, fd, OFFER_ANY);
+	pool_give(pool, fd, offer);
 	return clients[client_count++];
+}
+
+struct peer *
+client_given(void)
+{
+	return serving_give(OFFER_ANY);
+}
+
+struct peer *
+client_offered(enum offer offer)
+{
+	struct peer *client = serving_give(offer);
+
+	fake_run();
+	return client;
 }
 
 struct peer *
 client_comes(void)
 {
-	struct peer *client = client_given();
-
-	fake_run();
-	return client;
+	return client_offered(OFFER_ANY);
 }
 
 void

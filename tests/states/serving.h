@@ -35,6 +35,9 @@ struct peer *client_comes(void);
 /** The same, and the loops do not run yet. */
 struct peer *client_given(void);
 
+/** A client that is offered something else, and the loops run. */
+struct peer *client_offered(enum offer offer);
+
 /** The client that came last goes, and is freed, and the loops run. */
 void client_goes(void);
 

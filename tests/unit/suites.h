@@ -10,6 +10,7 @@
 
 #define SUITES(X)                                                              \
 	PROTOCOLS_CHOSEN(X)                                                    \
+	X(also)                                                                \
 	X(arrivals)                                                            \
 	X(balance)                                                             \
 	X(batch)                                                               \

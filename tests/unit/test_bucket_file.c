@@ -360,6 +360,73 @@ START_TEST(what_is_whole_but_of_others_is_refused)
 }
 END_TEST
 
+/* Words of the head that no dripgate writes, whatever else the file has. */
+static const struct {
+	size_t at;
+	uint64_t word;
+	const char *reason;
+} words[] = {
+    {offsetof(struct bucket_file_head, shares), SHARES_COUNT + 1, "torn"},
+    {offsetof(struct bucket_file_head, shares), UINT64_MAX, "torn"},
+    {offsetof(struct bucket_file_head, stripes), 0, "torn"},
+    {offsetof(struct bucket_file_head, stripes), 3, "torn"},
+    {offsetof(struct bucket_file_head, stripes), 1 << 17, "torn"},
+    {offsetof(struct bucket_file_head, buckets), UINT64_MAX, "torn"},
+    {offsetof(struct bucket_file_head, now_us), UINT64_MAX, "does not write"},
+    {offsetof(struct bucket_file_head, wall_us), UINT64_MAX, "does not write"},
+    {offsetof(struct bucket_file_head, wall_us), INT64_MAX, "does not write"},
+    {sizeof(struct bucket_file_head), UINT64_MAX, "does not write"},
+    {sizeof(struct bucket_file_head), 0, "does not write"},
+};
+
+START_TEST(words_that_cannot_be_are_refused)
+{
+	struct memory *memory = filled(1000, 3);
+	size_t len;
+	char *bytes;
+
+	save(memory);
+	bytes = contents(&len);
+	memcpy(bytes + words[_i].at, &words[_i].word, sizeof(words->word));
+	sign(bytes, len);
+	refusal_of(bytes, len, 1000);
+	ck_assert_msg(strstr(reason, words[_i].reason) != NULL, "%s", reason);
+	free(bytes);
+	memory_free(memory);
+}
+END_TEST
+
+/* A bucket says of which algorithm it is: of one that there is, and whose
+ * buckets are whole without a log. */
+START_TEST(buckets_are_of_algorithms_that_the_file_may_have)
+{
+	struct memory *memory = filled(1000, 3);
+	const size_t at = sizeof(struct bucket_file_head) + 16;
+	size_t len, refused = 0;
+	uint64_t hi;
+	char *bytes;
+
+	save(memory);
+	bytes = contents(&len);
+	memcpy(&hi, bytes + at, sizeof(hi));
+	for (unsigned place = 0; place <= ALGORITHM_MASK; place++) {
+		const uint64_t other = (hi & ~(uint64_t)ALGORITHM_MASK) | place;
+
+		memcpy(bytes + at, &other, sizeof(other));
+		sign(bytes, len);
+		if (place > 0 && place <= ALGORITHM_COUNT &&
+		    !algorithm_at(place - 1)->has_log)
+			continue;
+		refusal_of(bytes, len, 1000);
+		ck_assert_ptr_nonnull(strstr(reason, "does not write"));
+		refused++;
+	}
+	ck_assert_uint_ge(refused, 2);
+	free(bytes);
+	memory_free(memory);
+}
+END_TEST
+
 /* Another process saves 100 buckets of each limit, under a seed of its own. */
 static void
 save_elsewhere(void)
@@ -477,6 +544,9 @@ bucket_file_suite(void)
 	tcase_add_test(tcase, no_bit_may_be_another_and_no_byte_missing);
 	tcase_add_loop_test(
 	    tcase, what_is_whole_but_of_others_is_refused, 0, COUNT(others));
+	tcase_add_loop_test(
+	    tcase, words_that_cannot_be_are_refused, 0, COUNT(words));
+	tcase_add_test(tcase, buckets_are_of_algorithms_that_the_file_may_have);
 	tcase_add_test(tcase, a_file_is_taken_once_with_its_seed);
 	tcase_add_test(tcase, a_seed_comes_before_the_first_key);
 	tcase_add_test(tcase, without_a_file_nothing_is_said);

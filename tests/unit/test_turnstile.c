@@ -90,6 +90,13 @@ static const struct member wrong[] = {
     {BYTES("\x86" OWN URI VALUE "\xa2\x1b[\xc0"),
 	"has an unknown field '\\x1b['"},
     {BYTES("\x85" OWN "\xa3uri\x01" VALUE), "uri must be a text"},
+    {BYTES("\x85" OWN "\xa3uri\xa4/{x"
+	   "\\" VALUE),
+	"uri"},
+    {BYTES("\x85" OWN "\xa3uri\xa2/:" VALUE), "uri"},
+    {BYTES("\x85" OWN "\xa3uri\xa4/{-}" VALUE), "uri"},
+    {BYTES("\x85" OWN "\xa3uri\xa4/{1}" VALUE), "uri"},
+    {BYTES("\x85" OWN "\xa3uri\xa5/{a\0}" VALUE), "uri"},
     {BYTES("\x85" OWN URI "\xa5value\xcb\x7f\xf8\0\0\0\0\0\0\xa4unit\x01"),
 	"value must be a whole number"},
     {BYTES("\x85" OWN URI "\xa5value\xff\xa4unit\x01"),

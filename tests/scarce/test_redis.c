@@ -1,0 +1,343 @@
+/*
+ * What talks to Redis runs out of memory: it goes on, or says that it cannot.
+ */
+#include "scarce.h"
+#include "suites.h"
+
+#include "base/attr.h"
+#include "base/clock.h"
+#include "control/subscriber.h"
+#include "fake/fake.h"
+#include "fake/note.h"
+#include "fake/peer.h"
+#include "limit/rules.h"
+#include "redis/topology.h"
+#include "states/serving.h"
+#include "upstream/cache_redis.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND INT64_C(1000000)
+
+/* How often a server gets to look at what came. */
+#define ROUNDS 30
+
+#define PEERS_MAX 40
+
+static const struct loop_events no_events;
+static struct loop *loop;
+static struct dialer *dialer;
+static struct peer *peers[PEERS_MAX];
+static size_t peer_count;
+
+/* What the server says to a command that begins like this; the first counts. */
+struct reply {
+	const char *command, *reply;
+};
+
+static const struct reply replies[] = {
+    {"PING", "+PONG\r\n"},
+    {"HELLO", "*6\r\n$5\r\nproto\r\n:2\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n"
+	      "$4\r\nrole\r\n$6\r\nmaster\r\n"},
+    {"SUBSCRIBE p:cache:purge",
+	"*3\r\n$9\r\nsubscribe\r\n$13\r\np:cache:purge\r\n:1\r\n"},
+    {"SUBSCRIBE control", "*3\r\n$9\r\nsubscribe\r\n$7\r\ncontrol\r\n:1\r\n"},
+    {"SSCAN", "*2\r\n$1\r\n0\r\n*2\r\n$2\r\n/a\r\n$2\r\n/b\r\n"},
+    {"EVALSHA_RO", NULL},
+    {"GET", "$-1\r\n"},
+    {"", ":0\r\n"},
+};
+
+/* A set of limits, with its digest, as the script has it. */
+static const char *set;
+
+static void
+reply_to(struct peer *peer, const char *command)
+{
+	const struct reply *reply = replies;
+
+	while (strncmp(command, reply->command, strlen(reply->command)) != 0)
+		reply++;
+	/* It may be gone. */
+	(void)peer_try_write(peer, reply->reply ? reply->reply : set,
+	    strlen(reply->reply ? reply->reply : set));
+	fake_run();
+}
+
+/* Let time pass, with a server that is there whenever it is dialled. */
+static void
+serve_redis(void)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		const char *command;
+
+		fake_pass(SECOND / 10);
+		while (fake_dials(NULL) > 0 && peer_count < PEERS_MAX)
+			peers[peer_count++] = peer_accept(NULL);
+		for (size_t i = 0; i < peer_count; i++)
+			while ((command = peer_command(peers[i])))
+				reply_to(peers[i], command);
+	}
+}
+
+static void
+set_up(void)
+{
+	fake_start();
+	loop = loop_new(&no_events, NULL);
+	dialer = dialer_new(loop);
+	ck_assert(loop && dialer);
+}
+
+static void
+leave_peers(void)
+{
+	while (peer_count > 0)
+		peer_free(peers[--peer_count]);
+	noted();
+}
+
+static void
+tear_down(void)
+{
+	dialer_free(dialer);
+	loop_free(loop);
+	fake_end();
+}
+
+/*
+ * Responses that are stored there.
+ */
+
+static struct part
+part_of(const char *text)
+{
+	return (struct part){text, strlen(text)};
+}
+
+static void
+on_found(struct cache_lookup *lookup, struct stored_response *response)
+{
+	ck_assert_ptr_null(lookup->call);
+	ck_assert_ptr_null(response); /* the server has none */
+	note("none");
+}
+
+static void
+on_purged(void *arg, const char *name, const char *glob)
+{
+	(void)arg;
+	(void)name;
+	(void)glob;
+}
+
+/* Put, look up, remove and purge: each may fail, and none is left over. */
+static bool
+use_cache(struct cache_redis *redis, struct stored_response *response)
+{
+	struct cache_lookup lookup = {
+	    .name = "up",
+	    .target = part_of("/a"),
+	    .most = 100000,
+	    .done = on_found,
+	};
+	const bool finds = cache_redis_find(redis, &lookup) == 0;
+
+	cache_redis_put(redis, "up", part_of("/a"), response, 1000);
+	cache_redis_remove(redis, "up", part_of("/a"));
+	cache_redis_purge(redis, "up", "/*");
+	cache_redis_flush(redis);
+	serve_redis();
+	ck_assert_str_eq(noted(), finds ? "none" : "");
+	return finds;
+}
+
+static bool
+cache_is_used(const void *arg)
+{
+	static const struct cache_redis_events events = {on_purged};
+	const int64_t kept_us = clock_us() + 60 * SECOND;
+	struct topology topology;
+	const struct shard_options options = {
+	    .link = {.password = "",
+		.connect_timeout_us = SECOND,
+		.socket_timeout_us = SECOND},
+	    .prefix = "p:",
+	    .topology = &topology,
+	};
+	struct stored_response *response = response_new(200,
+	    &(struct freshness){.received_us = clock_us(),
+		.fresh_until_us = kept_us,
+		.stale_until_us = kept_us,
+		.error_until_us = kept_us,
+		.kept_until_us = kept_us},
+	    (struct headers){"A: 1\r\n", 6}, part_of(""), part_of("a body"));
+	struct cache_redis *redis;
+	bool used = false;
+
+	(void)arg;
+	ck_assert_ptr_nonnull(response);
+	ck_assert_int_eq(
+	    topology_open(&topology,
+		&(struct topology_options){.kind = "single",
+		    .endpoint = {.unix_socket_path = "/redis", .host = ""},
+		    .hosts = "",
+		    .partitions = 1}),
+	    0);
+	scarce_begin();
+	redis = cache_redis_new(loop, dialer, &options, &events, NULL);
+	if (redis) {
+		serve_redis();
+		used = use_cache(redis, response);
+	}
+	scarce_end();
+	/* What has failed once does not fail for good. */
+	if (redis) {
+		serve_redis();
+		ck_assert(use_cache(redis, response));
+	}
+	cache_redis_free(redis);
+	response_unref(response);
+	topology_close(&topology);
+	leave_peers();
+	return used;
+}
+
+START_TEST(stored_responses_are_of_use_again)
+{
+	scarce_each(cache_is_used, NULL);
+}
+END_TEST
+
+/*
+ * Limits that come from there.
+ */
+
+static void
+on_rules(struct rules *rules, struct rules_changes *changes, void *arg)
+{
+	(void)changes;
+	(void)arg;
+	if (rules)
+		note("%zu", rules_count(rules));
+	rules_unref(rules);
+}
+
+#define DIGEST "$40\r\n0123456789012345678901234567890123456789\r\n"
+#define LOGIN  "$39\r\nlogin match=login:* capacity=5 rate=1/s\r\n"
+#define WRONG  "$37\r\nlogin match=login:* capacity=x rate=1\r\n"
+#define OVER                                                                   \
+	"*4\r\n$4\r\nmark\r\n$7\r\nlogin:1\r\n"                                \
+	"$21\r\nx10 1764250000 me@a\nz\r\n$8\r\n60000000\r\n"
+
+static const char *const sets[] = {
+    "*2\r\n" DIGEST LOGIN,
+    "*3\r\n" DIGEST ":7\r\n" LOGIN,
+    "*4\r\n" DIGEST ":7\r\n" LOGIN OVER,
+    "*3\r\n" DIGEST ":7\r\n" WRONG,
+    "*2\r\n" DIGEST ":7\r\n",
+    "*1\r\n" DIGEST,
+    "*3\r\n" DIGEST LOGIN ":7\r\n",
+    "*3\r\n" DIGEST LOGIN "*4\r\n:1\r\n:2\r\n:3\r\n:4\r\n",
+    "*3\r\n" DIGEST LOGIN "*2\r\n:1\r\n:2\r\n",
+    "*1\r\n$3\r\nabc\r\n",
+    "*0\r\n",
+    ":1\r\n",
+    "-TOOLARGE more than 1 members\r\n",
+};
+
+static bool
+limits_come(const void *arg)
+{
+	struct config *config = config_of(
+	    "[limits]\nsource = redis\n[control]\nhost = redis.example\n"
+	    "poll = 30s\nnode_name = node\nstate_dir = /nowhere\n");
+	struct subscriber_options options = config_subscriber(config);
+	struct subscriber *subscriber;
+	bool came = false;
+
+	options.node_id = "";
+	set = arg;
+	scarce_begin();
+	subscriber = subscriber_new(loop, dialer, &options, on_rules, NULL);
+	if (subscriber)
+		serve_redis();
+	scarce_end();
+	if (subscriber) {
+		came = subscriber_is_settled(subscriber);
+		for (int i = 0; i < 30 && !came; i++) {
+			fake_pass(SECOND);
+			serve_redis();
+			came = subscriber_is_settled(subscriber);
+		}
+		ck_assert(came);
+	}
+	subscriber_free(subscriber);
+	config_free(config);
+	leave_peers();
+	return came;
+}
+
+START_TEST(limits_come_in_the_end)
+{
+	scarce_each(limits_come, sets[_i]);
+}
+END_TEST
+
+/*
+ * Decisions.
+ */
+
+static bool
+buckets_are_in_redis(const void *arg)
+{
+	struct peer *client;
+	const char *response;
+	bool decided;
+
+	(void)arg;
+	set = "*0\r\n";
+	serve("[store]\ntype = redis\nprefix = p:\n"
+	      "[redis]\nunix_socket_path = /redis\n",
+	    "[login]\nmatch = login:*\ncapacity = 5\nrate = 1/s\n");
+	serve_redis();
+	client = client_comes();
+	scarce_begin();
+	peer_say(client, "CONSUME login:1\nMCONSUME login:2 1 login:3 1\n");
+	serve_redis();
+	scarce_end();
+	response = peer_heard(client);
+	decided = strncmp(response, "ALLOW ", 6) == 0;
+	ck_assert_msg(decided || scarce_fails(), "%s", response);
+	ck_assert_msg(decided || strncmp(response, "ERR ", 4) == 0 ||
+			  peer_is_left(client),
+	    "%s", response);
+	stop_serving();
+	leave_peers();
+	return decided;
+}
+
+START_TEST(decision_is_made_or_refused)
+{
+	scarce_survive(buckets_are_in_redis, NULL);
+}
+END_TEST
+
+Suite *
+redis_suite(void)
+{
+	Suite *suite = suite_create("redis");
+	TCase *tcase = tcase_create("redis");
+	TCase *serving = tcase_create("serving");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, stored_responses_are_of_use_again);
+	tcase_add_loop_test(tcase, limits_come_in_the_end, 0, COUNT(sets));
+	suite_add_tcase(suite, tcase);
+	tcase_add_checked_fixture(serving, fake_start, fake_end);
+	tcase_add_test(serving, decision_is_made_or_refused);
+	suite_add_tcase(suite, serving);
+	return suite;
+}

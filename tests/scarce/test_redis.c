@@ -6,13 +6,16 @@
 
 #include "base/attr.h"
 #include "base/clock.h"
+#include "control/roster.h"
 #include "control/subscriber.h"
 #include "fake/fake.h"
 #include "fake/note.h"
 #include "fake/peer.h"
 #include "limit/rules.h"
+#include "redis/link.h"
 #include "redis/topology.h"
 #include "states/serving.h"
+#include "stats/fleet_board.h"
 #include "upstream/cache_redis.h"
 
 #include <stdio.h>
@@ -44,13 +47,17 @@ static const struct reply replies[] = {
     {"SUBSCRIBE p:cache:purge",
 	"*3\r\n$9\r\nsubscribe\r\n$13\r\np:cache:purge\r\n:1\r\n"},
     {"SUBSCRIBE control", "*3\r\n$9\r\nsubscribe\r\n$7\r\ncontrol\r\n:1\r\n"},
-    {"SSCAN", "*2\r\n$1\r\n0\r\n*2\r\n$2\r\n/a\r\n$2\r\n/b\r\n"},
+    {"SSCAN", NULL},
+    {"HSCAN", NULL},
+    {"SUBSCRIBE +switch-master",
+	"*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"},
+    {"SENTINEL", "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n"},
     {"EVALSHA_RO", NULL},
     {"GET", "$-1\r\n"},
     {"", ":0\r\n"},
 };
 
-/* A set of limits, with its digest, as the script has it. */
+/* What a test has it say where the table has nothing. */
 static const char *set;
 
 static void
@@ -154,6 +161,17 @@ use_cache(struct cache_redis *redis, struct stored_response *response)
 	return finds;
 }
 
+static const char *const scans[] = {
+    "*2\r\n$1\r\n0\r\n*2\r\n$2\r\n/a\r\n$2\r\n/b\r\n",
+    "*2\r\n$1\r\n0\r\n*2\r\n:1\r\n:2\r\n",
+    "*2\r\n$1\r\n0\r\n:1\r\n",
+    "*2\r\n$0\r\n\r\n*0\r\n",
+    "*2\r\n:0\r\n*0\r\n",
+    "*2\r\n$40\r\n0123456789012345678901234567890123456789\r\n*0\r\n",
+    "*1\r\n$1\r\n0\r\n",
+    "-ERR no\r\n",
+};
+
 static bool
 cache_is_used(const void *arg)
 {
@@ -177,7 +195,7 @@ cache_is_used(const void *arg)
 	struct cache_redis *redis;
 	bool used = false;
 
-	(void)arg;
+	set = arg;
 	ck_assert_ptr_nonnull(response);
 	ck_assert_int_eq(
 	    topology_open(&topology,
@@ -207,7 +225,7 @@ cache_is_used(const void *arg)
 
 START_TEST(stored_responses_are_of_use_again)
 {
-	scarce_each(cache_is_used, NULL);
+	scarce_each(cache_is_used, scans[_i]);
 }
 END_TEST
 
@@ -287,21 +305,107 @@ START_TEST(limits_come_in_the_end)
 END_TEST
 
 /*
+ * The fleet, for the status page.
+ */
+
+static const struct {
+	const char *reply;
+	const char *begin; /* of what is shown */
+} fleets[] = {
+    {"*2\r\n$1\r\n0\r\n*0\r\n", "fleet count=0 "},
+    {"*2\r\n$1\r\n5\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n", "fleet count="},
+    {"*2\r\n$1\r\n0\r\n*2\r\n$1\r\na\r\n$46\r\n"
+     "0123456789012345678901234567890123456789 1 7 1\r\n",
+	"fleet count=1 "},
+    {"*2\r\n$1\r\n0\r\n:1\r\n", ""},
+    {"*2\r\n:1\r\n*0\r\n", ""},
+    {"*1\r\n:1\r\n", ""},
+    {"-ERR no\r\n", ""},
+};
+
+static const char *shown;
+
+static void
+on_link(void *arg)
+{
+	(void)arg;
+}
+
+static bool
+fleet_is_read(const void *arg)
+{
+	struct fleet_board *board = fleet_board_new();
+	const struct roster_options options = {.key = "limits:nodes",
+	    .digest = "",
+	    .timeout_us = SECOND,
+	    .board = board};
+	const struct link_options link_options = {
+	    .endpoint = {.unix_socket_path = "/redis", .host = ""},
+	    .password = "",
+	    .connect_timeout_us = SECOND,
+	    .socket_timeout_us = SECOND};
+	static const struct link_events events = {
+	    .up = on_link, .down = on_link};
+	struct link *link =
+	    link_new(loop, dialer, &link_options, &events, NULL);
+	struct roster *roster;
+	struct buf text = {0};
+
+	set = arg;
+	ck_assert(board && link);
+	serve_redis();
+	ck_assert_int_eq(fleet_board_write(board, clock_us(), &text), 0);
+	scarce_begin();
+	roster = roster_new(loop, link, &options);
+	serve_redis();
+	scarce_end();
+	ck_assert(roster || scarce_fails());
+	ck_assert_int_eq(fleet_board_write(board, clock_us(), &text), 0);
+	ck_assert_int_eq(buf_add(&text, "", 1), 0);
+	if (!scarce_fails())
+		ck_assert_msg(
+		    strncmp(buf_data(&text), shown, strlen(shown)) == 0, "%s",
+		    buf_data(&text));
+	buf_free(&text);
+	link_free(link);
+	roster_free(roster);
+	fleet_board_free(board);
+	leave_peers();
+	return roster != NULL;
+}
+
+START_TEST(fleet_is_shown)
+{
+	shown = fleets[_i].begin;
+	scarce_each(fleet_is_read, fleets[_i].reply);
+}
+END_TEST
+
+/*
  * Decisions.
  */
+
+static const char *const stores[] = {
+    "[redis]\nunix_socket_path = /redis\n",
+    "[redis]\nunix_socket_path = /redis\nscript = function\n",
+    "[redis]\nunix_socket_path = /redis\npartitions = 4\n",
+    "[redis]\ntopology = sentinel\nhosts = one:1 two:2\nmaster_name = main\n",
+    "[redis]\ntopology = sharded\nhosts = one:1 two:2\n"
+    "partitions = 32\n",
+};
 
 static bool
 buckets_are_in_redis(const void *arg)
 {
+	char settings[500];
 	struct peer *client;
 	const char *response;
 	bool decided;
 
-	(void)arg;
 	set = "*0\r\n";
-	serve("[store]\ntype = redis\nprefix = p:\n"
-	      "[redis]\nunix_socket_path = /redis\n",
-	    "[login]\nmatch = login:*\ncapacity = 5\nrate = 1/s\n");
+	snprintf(settings, sizeof(settings),
+	    "[store]\ntype = redis\nprefix = p:\n%s", (const char *)arg);
+	serve(settings, "[login]\nmatch = login:*\ncapacity = 5\nrate = 1/s\n");
 	serve_redis();
 	client = client_comes();
 	scarce_begin();
@@ -321,7 +425,7 @@ buckets_are_in_redis(const void *arg)
 
 START_TEST(decision_is_made_or_refused)
 {
-	scarce_survive(buckets_are_in_redis, NULL);
+	scarce_survive(buckets_are_in_redis, stores[_i]);
 }
 END_TEST
 
@@ -333,11 +437,14 @@ redis_suite(void)
 	TCase *serving = tcase_create("serving");
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_add_test(tcase, stored_responses_are_of_use_again);
+	tcase_add_loop_test(
+	    tcase, stored_responses_are_of_use_again, 0, COUNT(scans));
+	tcase_add_loop_test(tcase, fleet_is_shown, 0, COUNT(fleets));
 	tcase_add_loop_test(tcase, limits_come_in_the_end, 0, COUNT(sets));
 	suite_add_tcase(suite, tcase);
 	tcase_add_checked_fixture(serving, fake_start, fake_end);
-	tcase_add_test(serving, decision_is_made_or_refused);
+	tcase_add_loop_test(
+	    serving, decision_is_made_or_refused, 0, COUNT(stores));
 	suite_add_tcase(suite, serving);
 	return suite;
 }

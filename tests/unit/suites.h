@@ -34,6 +34,7 @@
 	X(freshness)                                                           \
 	X(host_port)                                                           \
 	X(http)                                                                \
+	X(http_client)                                                         \
 	X(glob)                                                                \
 	X(history_text)                                                        \
 	X(ids)                                                                 \

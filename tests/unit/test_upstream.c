@@ -367,6 +367,11 @@ static const struct {
 	"[upstream:api] header.A b: is no header that can be added"},
     {"http://x/", "X-A: y\n", "x-a", "",
 	"[upstream:api] header.X-A: and request_headers exclude each other"},
+    {"http://x/", "no colon\n", "", "", "[upstream:api] header.no colon"},
+    {"http://x/", "Connection: close\nX-A: 1", "", "",
+	"[upstream:api] header.Connection: is no header that can be added"},
+    {"http://x/", "X-A: $credential.", "", "",
+	"[upstream:api] header: $credential.: there is no folder"},
     {"http://x/", "X-A: $credential.no-such\n", "", "",
 	"[upstream:api] header: /nowhere/no-such: "},
     {"http://x/", "", "Accept Connection", "",
@@ -404,7 +409,33 @@ static const struct {
     {"\n", NULL},
     {"a\nb\n", NULL},
     {"a\r\n", NULL},
+    {"a\x7f\n", NULL},
+    {"a\tb\n", NULL},
 };
+
+START_TEST(credentials_are_in_the_folder_of_settings_or_systemd)
+{
+	struct upstream_options with = options;
+
+	with.fields = "X-A: $credential.token\n";
+	unsetenv("CREDENTIALS_DIRECTORY");
+	reasons_clear(&reasons);
+	ck_assert_ptr_null(credentials_fill(&with, &reasons));
+	ck_assert_str_eq(reasons_first(&reasons),
+	    "[upstream:api] header: $credential.token: there is no folder of "
+	    "credentials; set credentials");
+	setenv("CREDENTIALS_DIRECTORY", "/nowhere", 1);
+	reasons_clear(&reasons);
+	ck_assert_ptr_null(credentials_fill(&with, &reasons));
+	ck_assert_ptr_nonnull(
+	    strstr(reasons_first(&reasons), ": /nowhere/token: "));
+	with.credentials = "/elsewhere";
+	reasons_clear(&reasons);
+	ck_assert_ptr_null(credentials_fill(&with, &reasons));
+	ck_assert_ptr_nonnull(
+	    strstr(reasons_first(&reasons), ": /elsewhere/token: "));
+}
+END_TEST
 
 START_TEST(credential_is_one_line_of_its_file)
 {
@@ -498,6 +529,8 @@ upstream_suite(void)
 	tcase_add_test(sets, reload_keeps_an_upstream_that_is_as_it_was);
 	tcase_add_loop_test(
 	    sets, what_is_wrong_is_told_without_a_secret, 0, COUNT(refused));
+	tcase_add_test(
+	    sets, credentials_are_in_the_folder_of_settings_or_systemd);
 	tcase_add_loop_test(
 	    sets, credential_is_one_line_of_its_file, 0, COUNT(credentials));
 	suite_add_tcase(suite, sets);

@@ -102,6 +102,10 @@ static const char *const bad[] = {
     "X: \x01\r\n",
     "X: \x7f\r\n",
     " folded: x\r\n",
+    "X/Y: a\r\n",
+    "X[: a\r\n",
+    "X{: a\r\n",
+    "\x7f: a\r\n",
 };
 
 START_TEST(malformed_line_makes_the_response_bad)
@@ -208,6 +212,54 @@ START_TEST(reset_is_seconds_or_a_time)
 }
 END_TEST
 
+START_TEST(names_may_have_digits_and_signs)
+{
+	ck_assert_str_eq(pass("HTTP/1.1 200 OK\r\nX-09az!#$%&'*+-.^_`|~: 1\r\n"
+			      "Date: x\r\n\r\n",
+			     "*", ""),
+	    "X-09az!#$%&'*+-.^_`|~: 1\r\nDate: x\r\n");
+}
+END_TEST
+
+static const struct {
+	const char *field;
+	bool is_used_up;
+	int64_t reset_us;
+} budgets[] = {
+    {"RateLimit-Remaining: 0\r\n", true, 0},
+    {"RateLimit-Remaining: 1\r\n", false, 0},
+    {"X-RateLimit-Remaining: none\r\n", false, 0},
+    {"X-RateLimit-Remaining: -1\r\n", false, 0},
+    {"RateLimit-Reset: 3\r\n", false, 3 * SECOND},
+    {"X-RateLimit-Reset: soon\r\n", false, 0},
+};
+
+START_TEST(what_is_left_is_read)
+{
+	ck_assert_int_eq(take("HTTP/1.1 200 OK\r\n"), 0);
+	ck_assert_int_eq(take(budgets[_i].field), 0);
+	ck_assert_int_eq(head.is_used_up, budgets[_i].is_used_up);
+	ck_assert_int_eq(head.reset_us, budgets[_i].reset_us);
+}
+END_TEST
+
+/* As the RFC quotes: a comma, or a quote behind a backslash, ends nothing. */
+START_TEST(members_of_a_list_may_be_quoted)
+{
+	static const char *const members[] = {
+	    "\"a,\\\",b\"", "c", "\"d\\\\\"", "\"e,"};
+	struct part rest = {"\"a,\\\",b\", c,, \"d\\\\\" ,\"e,", 0}, member;
+
+	rest.len = strlen(rest.bytes);
+	for (size_t i = 0; i < COUNT(members); i++) {
+		ck_assert(part_next_member(&rest, &member));
+		ck_assert_uint_eq(member.len, strlen(members[i]));
+		ck_assert_mem_eq(member.bytes, members[i], member.len);
+	}
+	ck_assert(!part_next_member(&rest, &member));
+}
+END_TEST
+
 START_TEST(what_is_for_us_is_read)
 {
 	pass("HTTP/1.1 429 x\r\nRetry-After: 7\r\nX-RateLimit-Remaining: 0\r\n"
@@ -241,6 +293,9 @@ upstream_headers_suite(void)
 	tcase_add_loop_test(
 	    tcase, reset_is_seconds_or_a_time, 0, COUNT(resets));
 	tcase_add_test(tcase, what_is_for_us_is_read);
+	tcase_add_test(tcase, names_may_have_digits_and_signs);
+	tcase_add_loop_test(tcase, what_is_left_is_read, 0, COUNT(budgets));
+	tcase_add_test(tcase, members_of_a_list_may_be_quoted);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

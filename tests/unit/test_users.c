@@ -159,6 +159,44 @@ START_TEST(hash_is_read_back_and_fits_its_secret_only)
 END_TEST
 
 /* A known answer, from Python's hashlib. */
+#define SALT "7de706ca650f6efbe2bcb730c6f0349b"
+#define DIGEST                                                                 \
+	"3a9c2b3bb4eff5f66102f1b0885f08f795b4be48d1b429d91787ad9ddca08b6e"
+
+static const struct {
+	const char *text;
+	bool is_hash;
+} hashes[] = {
+    {"pbkdf2-sha256:1:" SALT ":" DIGEST, true},
+    {"pbkdf2-sha256:20000:" SALT ":" DIGEST, true},
+    {"", false},
+    {"pbkdf2-sha256:", false},
+    {"pbkdf2-sha256:1", false},
+    {"pbkdf2-sha256:1:", false},
+    {"pbkdf2-sha256:0:" SALT ":" DIGEST, false},
+    {"pbkdf2-sha256:20001:" SALT ":" DIGEST, false},
+    {"pbkdf2-sha256:x:" SALT ":" DIGEST, false},
+    {"pbkdf2-sha256::" SALT ":" DIGEST, false},
+    {"pbkdf2-sha512:1:" SALT ":" DIGEST, false},
+    {"pbkdf2-sha256:1:" SALT ":" DIGEST "0", false},
+    {"pbkdf2-sha256:1:" SALT "0" DIGEST, false},
+    {"pbkdf2-sha256:1:g" DIGEST ":" SALT, false},
+    {"pbkdf2-sha256:1:gde706ca650f6efbe2bcb730c6f0349b:" DIGEST, false},
+    {"pbkdf2-sha256:1:7ge706ca650f6efbe2bcb730c6f0349b:" DIGEST, false},
+    {"pbkdf2-sha256:1:" SALT ":"
+     "3a9c2b3bb4eff5f66102f1b0885f08f795b4be48d1b429d91787ad9ddca08b6x",
+	false},
+};
+
+START_TEST(text_of_a_hash_is_whole_and_right)
+{
+	struct secret_hash hash;
+
+	ck_assert_int_eq(
+	    secret_hash_read(&hash, hashes[_i].text), hashes[_i].is_hash - 1);
+}
+END_TEST
+
 START_TEST(hash_is_that_of_rfc_8018)
 {
 	struct secret_hash hash;
@@ -386,6 +424,8 @@ users_suite(void)
 	tcase_add_test(tcase, each_mistake_is_reported_with_its_line);
 	tcase_add_test(tcase, hash_is_read_back_and_fits_its_secret_only);
 	tcase_add_test(tcase, hash_is_that_of_rfc_8018);
+	tcase_add_loop_test(
+	    tcase, text_of_a_hash_is_whole_and_right, 0, COUNT(hashes));
 	tcase_add_test(tcase, user_may_what_its_line_says);
 	tcase_add_test(tcase, all_keys_of_a_route_are_checked);
 	tcase_add_test(tcase, default_user_with_a_secret_must_log_in);

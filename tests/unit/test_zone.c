@@ -107,7 +107,12 @@ START_TEST(what_is_no_rule_is_refused)
 	    "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,M3.5.7,M10.5.0",
 	    "CET-1CEST,M3.5.0,M10.5.0/168", "CET-1CEST,J0,J5", "<+13-13",
 	    "CET-1CEST,M3.5.0,M10.5.0x", "CET-1:60", "CET-1CEST,366,5",
-	    "CET-99999999999999999999"};
+	    "CET-99999999999999999999", "CET-1:0:60",
+	    "CET-1:0:", "CET-1:", "CET-1,", "CET-1CE", "CET-1CEST-25",
+	    "CET-1CEST,M3", "CET-1CEST,M3.", "CET-1CEST,M3.5",
+	    "CET-1CEST,M3.5.", "CET-1CEST,M.5.0,M10.5.0",
+	    "CET-1CEST,M3.0.0,M10.5.0", "CET-1CEST,M3.5.0/,M10.5.0",
+	    "CET-1CEST,M3.5.0/2:60,M10.5.0", "CET-1CEST,J366,J5"};
 	struct zone_rule rule;
 
 	for (size_t i = 0; i < COUNT(texts); i++)

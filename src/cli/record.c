@@ -43,6 +43,7 @@ record_line(struct recording_writer *writer, const char *line)
 		-1) {
 		tool_error("this dripgated does not say amounts: it is older "
 			   "than this dripgate");
+		writer->failed = true;
 		return -1;
 	}
 	recording_write(writer, at_us, drops, key, key_len);
@@ -68,5 +69,5 @@ record_live(struct tool *tool, FILE *to)
 	    tail_follow(tool, "*", tool->live_us, record_live_line, &writer);
 	if (fflush(to) == EOF || ferror(to))
 		return tool_error("the recording cannot be written: %m");
-	return status;
+	return writer.failed ? STATUS_ERROR : status;
 }

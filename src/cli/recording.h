@@ -24,6 +24,7 @@ struct recording_writer {
 	struct siphash_seed seed;
 	int64_t count;   /* of requests */
 	int64_t dropped; /* requests that are missing */
+	bool failed;     /* there was a line that is none of a request */
 };
 
 /** Write the head. */

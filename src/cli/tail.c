@@ -205,7 +205,7 @@ tail_record(struct tail *tail, struct tool *tool, const char *glob)
 	text_line("%lld requests are in %s; %lld were too many",
 	    (long long)tail->writer.count, tool->record,
 	    (long long)tail->writer.dropped);
-	return status;
+	return tail->writer.failed ? STATUS_ERROR : status;
 }
 
 int

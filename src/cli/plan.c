@@ -85,6 +85,36 @@ plan_is_same_server(const struct plan *plan, size_t old, size_t new)
 	return strcasecmp(a, b) == 0;
 }
 
+static int
+plan_fail_strange(const struct redis_client *client, const char *command)
+{
+	tool_error("Redis at %s: sent a reply that is not to %s", client->name,
+	    command);
+	return -1;
+}
+
+/* Return a reply that is a piece of a scan: its cursor, and texts.  NULL: the
+ * error was printed, and the reply is freed. */
+static redisReply *
+plan_check_piece(
+    const struct redis_client *client, redisReply *reply, const char *command)
+{
+	bool is_piece = reply && reply->type == REDIS_REPLY_ARRAY &&
+			reply->elements == 2 &&
+			reply->element[0]->type == REDIS_REPLY_STRING &&
+			reply->element[1]->type == REDIS_REPLY_ARRAY;
+
+	for (size_t i = 0; is_piece && i < reply->element[1]->elements; i++)
+		is_piece =
+		    reply->element[1]->element[i]->type == REDIS_REPLY_STRING;
+	if (is_piece)
+		return reply;
+	if (reply)
+		(void)plan_fail_strange(client, command);
+	freeReplyObject(reply);
+	return NULL;
+}
+
 /* Count the fields of a hash that belong to ${partition} in the new topology.
  * Return -1: the error was printed. */
 static long long
@@ -95,14 +125,13 @@ plan_count_fields(struct redis_client *client, const struct plan *plan,
 	long long count = 0;
 
 	do {
-		redisReply *reply = redis_client_call(
-		    client, "HSCAN %s %s COUNT %d", hash->name, cursor, PIECE);
+		redisReply *reply = plan_check_piece(client,
+		    redis_client_call(client, "HSCAN %s %s COUNT %d",
+			hash->name, cursor, PIECE),
+		    "HSCAN");
 
-		if (!reply || reply->type != REDIS_REPLY_ARRAY ||
-		    reply->elements != 2) {
-			freeReplyObject(reply);
+		if (!reply)
 			return -1;
-		}
 		for (size_t i = 0; i + 1 < reply->element[1]->elements; i += 2)
 			count += topology_partition_of(&plan->new.topology,
 				     reply->element[1]->element[i]->str,
@@ -143,7 +172,11 @@ plan_count_hash(struct redis_client *client, struct plan *plan,
 	struct plan_share *share = plan_share_of(plan, hash);
 	long long buckets, stay;
 
-	if (!reply || !share) {
+	if (!reply || !share || reply->type != REDIS_REPLY_INTEGER) {
+		if (!share)
+			tool_error("out of memory");
+		else if (reply)
+			(void)plan_fail_strange(client, "HLEN");
 		freeReplyObject(reply);
 		return -1;
 	}
@@ -166,8 +199,7 @@ plan_count_names(struct redis_client *client, struct plan *plan,
 		const redisReply *name = names->element[i];
 		struct plan_hash hash;
 
-		if (name->type == REDIS_REPLY_STRING &&
-		    strlen(name->str) == name->len &&
+		if (strlen(name->str) == name->len &&
 		    plan_read_name(plan, name->str, prefix_len, place, &hash) &&
 		    plan_count_hash(client, plan, &hash, place) == -1)
 			return -1;
@@ -195,18 +227,18 @@ plan_count_server(struct redis_client *client, struct plan *plan,
 
 	plan_write_pattern(prefix, pattern);
 	do {
-		redisReply *reply = redis_client_call(client,
-		    "SCAN %s MATCH %s COUNT %d TYPE hash", cursor, pattern,
-		    PIECE);
-		int result = -1;
+		redisReply *reply = plan_check_piece(client,
+		    redis_client_call(client,
+			"SCAN %s MATCH %s COUNT %d TYPE hash", cursor, pattern,
+			PIECE),
+		    "SCAN");
+		int result;
 
-		if (reply && reply->type == REDIS_REPLY_ARRAY &&
-		    reply->elements == 2) {
-			snprintf(cursor, sizeof(cursor), "%s",
-			    reply->element[0]->str);
-			result = plan_count_names(client, plan,
-			    reply->element[1], strlen(prefix), place);
-		}
+		if (!reply)
+			return -1;
+		snprintf(cursor, sizeof(cursor), "%s", reply->element[0]->str);
+		result = plan_count_names(
+		    client, plan, reply->element[1], strlen(prefix), place);
 		freeReplyObject(reply);
 		if (result == -1)
 			return -1;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The dripgate command, and daemons that say what ours does not say every day."""
+"""The dripgate command, and daemons and a Redis that say what ours do not say."""
 
 import os
 import socket
@@ -9,6 +9,7 @@ import threading
 import unittest
 
 import harness
+from fake_redis import array, bulk
 
 FINE, DIFFERENT, ERROR = 0, 1, 2
 
@@ -198,6 +199,85 @@ class ManyTest(StrangeDaemonTest):
         said = self.tool("tail", "--record", "recorded", "--count", "1", status=ERROR)
         self.assertIn("recorded", said)
         self.tool("tail", "--record", "recorded", "--count", "1", "--force")
+
+
+class FakeServer(FakeDaemon):
+    """A Redis that has one reply to whatever comes behind the greeting."""
+
+    def serve(self, client, file):
+        while line := file.readline():
+            words = [file.read(int(file.readline()[1:]) + 2)[:-2]
+                     for _ in range(int(line[1:]))]
+            reply = {b"PING": b"+PONG\r\n", b"AUTH": b"+OK\r\n", b"SELECT": b"+OK\r\n"}.get(
+                words[0].upper(), self.responses)
+            try:
+                client.sendall(reply)
+            except OSError:
+                return
+            if not reply:
+                return
+
+
+REPLIES = [
+    b"", b"nonsense\r\n", b"$5\r\nhel", b"-ERR no\r\n", b"-NOPERM no\r\n", b"-MOVED 1 a:1\r\n",
+    b"+OK\r\n", b":0\r\n", b":1\r\n", b"$-1\r\n", b"*-1\r\n", b"*0\r\n", bulk(""), bulk("x"),
+    array(b":1\r\n"), array(bulk("0"), array()), array(bulk("0"), b":1\r\n"),
+    array(b":1\r\n", bulk("x"), array()), array(array(), array()),
+    array(bulk("0"), array(bulk("a"), bulk("b"))), array(bulk("a" * 40), bulk("login"), b":7\r\n"),
+    array(bulk("OK"), b":1\r\n", bulk("1")), array(bulk("EXPECTED"), bulk("x")),
+]
+
+COMMANDS = [
+    "limits load limits.ini", "limits load limits.ini --dry-run", "limits load limits.ini --force",
+    "limits dump", "limits diff limits.ini", "limits log", "limits show 1", "limits rollback",
+    "limits rollback 1", "limits list --redis", "limits import-turnstile", "override list",
+    "override set login:1 x10 --for 1h --reason none", "override remove login:1",
+    "reload", "fleet", "nodes", "command ping", "topology show", "topology plan partitions=2",
+    "topology set partitions=2 --yes", "route GET /a --redis",
+]
+
+
+class StrangeRedisTest(StrangeDaemonTest):
+    def setUp(self):
+        super().setUp()
+        with open(self.path("limits.ini"), "w", encoding="utf-8") as file:
+            file.write("[login]\nmatch = login:*\ncapacity = 5\nrate = 1/s\n")
+        with open(self.path("gate.ini"), "w", encoding="utf-8") as file:
+            file.write("[store]\ntype = redis\n[limits]\nsource = redis\n"
+                       f"[redis]\nunix_socket_path = {self.path('redis.sock')}\n")
+
+    def test_command_ends_and_says_why(self):
+        """Whatever the reply is, and none is taken for what it is not."""
+        server = FakeServer(self.path("redis.sock"), b"")
+        self.addCleanup(server.stop)
+        for number, words in enumerate(COMMANDS):
+            # Not each with each: all replies, and to each command a third of them.
+            for server.responses in REPLIES[number % 3::3]:
+                with self.subTest(reply=server.responses, words=words):
+                    self.check_ends(words)
+
+    def test_plan_reads_what_is_a_piece_of_a_scan(self):
+        server = FakeServer(self.path("redis.sock"), b"")
+        self.addCleanup(server.stop)
+        for server.responses in (
+                b":1\r\n", array(b":1\r\n", array()), array(array(), array()),
+                array(bulk("0"), b":1\r\n"), array(bulk("0"), array(b":1\r\n"))):
+            done = self.run_tool("topology plan partitions=2")
+            self.assertEqual(done.returncode, ERROR)
+            self.assertIn("sent a reply that is not to SCAN", done.stderr)
+
+    def run_tool(self, words):
+        return subprocess.run(
+            [harness.DRIPGATE, "-c", "gate.ini", "-t", "50ms", *words.split()],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False,
+            cwd=self.folder)
+
+    def check_ends(self, words):
+        done = self.run_tool(words)
+        self.assertIn(done.returncode, (FINE, DIFFERENT, ERROR), done.stderr)
+        if done.returncode == ERROR:
+            self.assertTrue(done.stderr.startswith("dripgate: ") or "limits" in done.stderr,
+                            done.stderr)
 
 
 if __name__ == "__main__":

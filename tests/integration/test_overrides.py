@@ -96,7 +96,7 @@ class Single(Overrides):
             self.assertRegex(explained[-2], r"^also login:evil: limit login level=0 capacity=20 .* from=redis "
                              r".*override=x10 until \S+Z by ron: a night sale$")
             self.assertRegex(explained[-1], r"^also open:evil: limit override.deny level=0 capacity=0 .* "
-                             r"from=action decides=DENY override=deny until \S+Z by ron: a night sale$")
+                             r"from=action action=deny decides=DENY override=deny until \S+Z by ron: a night sale$")
             self.assertNotIn("decides", explained[-3])
         done = subprocess.run([os.environ["DRIPGATE"], "-s", gate.path, "explain", "user:evil", "--json"],
                               check=True, capture_output=True, text=True, timeout=harness.PATIENCE)

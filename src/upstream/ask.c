@@ -85,6 +85,7 @@ inbox_init(struct inbox *inbox, struct loop *loop)
 	inbox->loop = loop;
 	pthread_mutex_init(&inbox->lock, NULL);
 	TAILQ_INIT(&inbox->asks);
+	TAILQ_INIT(&inbox->due);
 }
 
 struct ask *
@@ -98,6 +99,9 @@ inbox_take(struct inbox *inbox, unsigned *orders)
 		TAILQ_REMOVE(&inbox->asks, ask, ordered);
 		*orders = ask->orders;
 		ask->orders = 0;
+	} else {
+		inbox->is_woken = false;
+		inbox->over = 0;
 	}
 	pthread_mutex_unlock(&inbox->lock);
 	return ask;
@@ -109,17 +113,25 @@ inbox_clear(struct inbox *inbox)
 	pthread_mutex_destroy(&inbox->lock);
 }
 
+/* A wake costs the thread a turn, and takes a core: only what it has to do
+ * soon is worth one. */
 static void
-ask_order(struct ask *ask, enum ask_order order)
+ask_order(struct ask *ask, enum ask_order order, bool is_urgent)
 {
 	struct inbox *inbox = ask->inbox;
+	bool wakes;
 
 	pthread_mutex_lock(&inbox->lock);
 	if (ask->orders == 0)
 		TAILQ_INSERT_TAIL(&inbox->asks, ask, ordered);
 	ask->orders |= order;
+	inbox->over += !is_urgent;
+	wakes =
+	    !inbox->is_woken && (is_urgent || inbox->over == INBOX_OVER_MAX);
+	inbox->is_woken |= wakes;
 	pthread_mutex_unlock(&inbox->lock);
-	loop_wake(inbox->loop);
+	if (wakes)
+		loop_wake(inbox->loop);
 }
 
 /*
@@ -220,7 +232,7 @@ ask_start(struct ask *ask, struct inbox *inbox,
 	ask->inbox = inbox;
 	ask->news = news;
 	ask->arg = arg;
-	ask_order(ask, ASK_START);
+	ask_order(ask, ASK_START, true);
 }
 
 void
@@ -228,7 +240,7 @@ ask_start_refresh(struct ask *ask, struct inbox *inbox)
 {
 	ask->inbox = inbox;
 	ask->is_over = ask->is_refresh = true;
-	ask_order(ask, ASK_START);
+	ask_order(ask, ASK_START, true);
 }
 
 /* Under the port's lock: take as much of the body as a client gets at a
@@ -272,21 +284,26 @@ ask_take(struct ask *ask, struct ask_part *part)
 	ask->is_full &= part->has_more;
 	pthread_mutex_unlock(&ask->port->lock);
 	if (was_full)
-		ask_order(ask, ASK_GO_ON);
+		ask_order(ask, ASK_GO_ON, true);
 }
 
 void
 ask_end(struct ask *ask)
 {
+	bool is_urgent;
+
 	if (!ask)
 		return;
 	pthread_mutex_lock(&ask->port->lock);
+	/* Else there is nothing to stop, and little to free. */
+	is_urgent =
+	    !ask->is_done || ask->is_large || buf_len(&ask->bytes) > ASK_ROOM;
 	ask->is_over = true;
 	if (ask->is_new)
 		TAILQ_REMOVE(&ask->port->news, ask, new);
 	ask->is_new = false;
 	pthread_mutex_unlock(&ask->port->lock);
-	ask_order(ask, ASK_END);
+	ask_order(ask, ASK_END, is_urgent);
 }
 
 /*
@@ -324,11 +341,36 @@ ask_lock(struct ask *ask)
 	return false;
 }
 
+/* It has news, of which there may be more in this turn. */
 static void
 ask_unlock(struct ask *ask)
 {
-	ask_tell(ask);
 	pthread_mutex_unlock(&ask->port->lock);
+	if (!ask->is_due)
+		TAILQ_INSERT_TAIL(&ask->inbox->due, ask, due);
+	ask->is_due = true;
+}
+
+static void
+ask_leave_due(struct ask *ask)
+{
+	if (ask->is_due)
+		TAILQ_REMOVE(&ask->inbox->due, ask, due);
+	ask->is_due = false;
+}
+
+void
+inbox_tell(struct inbox *inbox)
+{
+	struct ask *ask;
+
+	while ((ask = TAILQ_FIRST(&inbox->due))) {
+		ask_leave_due(ask);
+		if (!ask_lock(ask))
+			continue;
+		ask_tell(ask);
+		pthread_mutex_unlock(&ask->port->lock);
+	}
 }
 
 void
@@ -371,6 +413,7 @@ ask_put(struct ask *ask, struct buf *body)
 	buf_free(&ask->body);
 	ask->body = *body;
 	*body = (struct buf){0};
+	ask->is_large = true;
 	ask_unlock(ask);
 }
 
@@ -409,6 +452,7 @@ ask_fail(struct ask *ask, enum upstream_fault fault, int64_t retry_us)
 void
 ask_free(struct ask *ask)
 {
+	ask_leave_due(ask);
 	if (ask->bytes.bytes)
 		explicit_bzero(ask->bytes.bytes, ask->bytes.cap);
 	buf_free(&ask->bytes);

@@ -104,11 +104,19 @@ enum ask_cache { ASK_BYPASS, ASK_MISS, ASK_HIT, ASK_STALE };
 
 const char *ask_cache_name(enum ask_cache cache);
 
+/** Most asks that are over, and wait to be freed until the upstream thread has
+ * something else to do. */
+#define INBOX_OVER_MAX 16
+
 /** Where orders come in; any thread. */
 struct inbox {
 	struct loop *loop; /* woken */
 	pthread_mutex_t lock;
 	struct ask_list asks;
+	bool is_woken; /* the upstream thread is about to take all */
+	unsigned over; /* asks that it was not woken for */
+
+	struct ask_list due; /* the upstream thread's: to be told */
 };
 
 struct ask {
@@ -134,6 +142,7 @@ struct ask {
 	bool has_head; /* and it was not taken yet */
 	bool is_full;  /* the flight waits for room */
 	bool is_done;  /* there is no more */
+	bool is_large; /* what was gathered for it is counted until it ends */
 	bool is_cut;   /* it ended before its end */
 	int status;
 	int64_t length; /* of the body; -1: not known */
@@ -150,6 +159,8 @@ struct ask {
 	/* the upstream thread's */
 	struct flight *flight; /* NULL: over */
 	TAILQ_ENTRY(ask) ride;
+	bool is_due; /* it is among the inbox's due */
+	TAILQ_ENTRY(ask) due;
 	size_t gathered; /* bytes in flights->gathered, until it ends */
 	bool is_alone;   /* no other may come along */
 	bool is_refresh; /* no client waits for it */
@@ -235,6 +246,10 @@ void inbox_init(struct inbox *inbox, struct loop *loop);
 
 /** Take the next one with orders, and them; NULL: there is none. */
 struct ask *inbox_take(struct inbox *inbox, unsigned *orders);
+
+/** Have workers look at what came for their asks; the upstream thread, at the
+ * end of a turn. */
+void inbox_tell(struct inbox *inbox);
 
 void inbox_clear(struct inbox *inbox);
 

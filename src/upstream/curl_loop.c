@@ -17,6 +17,7 @@ struct curl_loop {
 	struct loop *loop;
 	CURLM *multi;
 	struct timer timer;
+	bool is_due; /* its time has come already */
 	curl_loop_done *done;
 	void *arg;
 };
@@ -69,6 +70,7 @@ curl_loop_on_timer(CURLM *multi, long delay_ms, void *arg)
 	struct curl_loop *curl = arg;
 
 	(void)multi;
+	curl->is_due = delay_ms == 0;
 	if (delay_ms < 0)
 		timer_stop(&curl->timer);
 	else
@@ -190,6 +192,16 @@ int
 curl_loop_add(struct curl_loop *curl, CURL *easy)
 {
 	return curl_multi_add_handle(curl->multi, easy) == CURLM_OK ? 0 : -1;
+}
+
+void
+curl_loop_run(struct curl_loop *curl)
+{
+	/* The timer, which is set to now, stays set unless libcurl moves it. */
+	if (!curl->is_due)
+		return;
+	curl->is_due = false;
+	curl_loop_act(curl, CURL_SOCKET_TIMEOUT, 0);
 }
 
 void

@@ -28,6 +28,9 @@ void curl_loop_free(struct curl_loop *curl);
  * later.  Return 0, or -1. */
 int curl_loop_add(struct curl_loop *curl, CURL *easy) MUST_USE;
 
+/** Have libcurl do now what it would in the next turn: at the end of each. */
+void curl_loop_run(struct curl_loop *curl);
+
 /** Stop it, without a word; not in a callback of a transfer. */
 void curl_loop_remove(struct curl_loop *curl, CURL *easy);
 

@@ -171,6 +171,7 @@ upstreams_on_tick(void *arg)
 {
 	struct upstreams *upstreams = arg;
 
+	upstreams_on_woken(upstreams); /* for what no one was woken for */
 	gate_end_second(&upstreams->gate);
 	samples_trim(&upstreams->gate.samples);
 	store_trim(upstreams->store);
@@ -186,11 +187,13 @@ upstreams_on_turned(void *arg)
 	if (placing != upstreams->placing &&
 	    upstreams_place_buckets(upstreams, placing) == -1)
 		log_error("upstreams: out of memory");
+	curl_loop_run(upstreams->curl);
 	flights_start_again(&upstreams->flights);
 	gate_update_rules(&upstreams->gate);
 	store_flush(upstreams->store);
 	if (upstreams->flights.redis)
 		cache_redis_flush(upstreams->flights.redis);
+	inbox_tell(&upstreams->inbox);
 	gate_end_turn(&upstreams->gate);
 	return false;
 }

@@ -124,7 +124,7 @@ $(B)/lua/scripts.inc: $(wildcard lua/*.lua lua/algorithm/*.lua)
 	  echo ')'; }; \
 	{ row limits lua/limits.lua; \
 	  row load lua/load.lua; \
-	  for c in get put purge; do row cache_$$c lua/cache_$$c.lua; done; \
+	  for c in touch put purge; do row cache_$$c lua/cache_$$c.lua; done; \
 	  row override lua/override.lua; \
 	  row plan lua/common.lua $@.algorithms lua/fields.lua lua/plan.lua; \
 	  for a in $(algorithms); do \

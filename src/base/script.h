@@ -1,8 +1,8 @@
 /**
  * script: the Lua scripts of lua/, built into the binary.
  *
- * There are script_limits, script_load, script_plan and script_cache_get, _put
- * and _purge, and for each lua/algorithm/NAME.lua script_NAME_batch and
+ * There are script_limits, script_load, script_plan and script_cache_touch,
+ * _put and _purge, and for each lua/algorithm/NAME.lua script_NAME_batch and
  * script_NAME_sweep; the Makefile makes the list.
  */
 #ifndef BASE_SCRIPT_H

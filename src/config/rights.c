@@ -59,7 +59,8 @@ struct needed {
 static const struct needed of_buckets[] = {{"info", OF_OPTIONAL},
     {"ping", OF_OPTIONAL}, {"eval", OF_SCRIPT}, {"evalsha", OF_SCRIPT}, {0}};
 static const struct needed of_cache[] = {{"subscribe", OF_OPTIONAL},
-    {"publish", OF_OPTIONAL}, {"zscan", OF_BUCKETS}, {0}};
+    {"publish", OF_OPTIONAL}, {"zscan", OF_BUCKETS}, {"hmget", OF_BUCKETS},
+    {0}};
 static const struct needed of_bucket_functions[] = {{"info", OF_OPTIONAL},
     {"ping", OF_OPTIONAL}, {"eval", OF_OPTIONAL}, {"fcall", OF_SCRIPT},
     {"function|load", OF_LIBRARY}, {0}};
@@ -261,7 +262,7 @@ rights_add_cache(struct rights *rights, struct rights_user *user,
     const struct config *config, const struct names *names)
 {
 	static const struct script *const scripts[] = {
-	    &script_cache_get, &script_cache_put, &script_cache_purge};
+	    &script_cache_touch, &script_cache_put, &script_cache_purge};
 	bool is_used = false;
 
 	for (size_t i = 0; i < config->upstream_count; i++)

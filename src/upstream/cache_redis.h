@@ -14,7 +14,9 @@
  * are variants; then the field "vary" has the names that Vary has.  Each server
  * holds as many targets as the upstream may have, divided by the partitions; of
  * more, those go that were not looked up for the longest time, which is by
- * daemons that do not have them in memory.
+ * daemons that do not have them in memory.  That they were is noted some at a
+ * time, a tenth of a second later at most, and before this daemon stores more
+ * on the server.
  *
  * Redis is asked, but never needed: what it does not say in time, what is not
  * there, and what is none of ours is a miss, and a Redis that is full stores

@@ -6,6 +6,7 @@
 #define UPSTREAM_CACHE_REDIS_INTERNAL_H
 
 #include "base/list.h"
+#include "net/timer.h"
 #include "redis/script_call.h"
 #include "redis/subscription.h"
 #include "store/redis/field.h"
@@ -15,6 +16,7 @@
 /** Within which Redis replies to what no client waits for. */
 #define CACHE_REDIS_CHORE_US INT64_C(2000000)
 
+struct cache_touch;
 struct cache_purge;
 TAILQ_HEAD(cache_purge_list, cache_purge);
 
@@ -24,6 +26,8 @@ struct cache_server {
 	struct link_options link_options;
 	struct link *link;
 	struct script_calls calls;
+	struct cache_touch *touch; /* uses to be noted; NULL: none */
+	struct timer touch_timer;
 };
 
 struct cache_redis {
@@ -65,6 +69,19 @@ static const struct part cache_redis_about_target = {"target", 6};
 /** Take note of what a reply shows of its server, NULL: nothing.  The calls in
  * flight may get NULL, from within. */
 void cache_redis_heed(struct cache_server *server, const redisReply *reply);
+
+/** Prepare a server, which notes no uses yet. */
+void cache_redis_touch_init(struct cache_server *server);
+
+/** A target, of that name in this set, was used. */
+void cache_redis_touch(
+    struct cache_server *server, struct part set, struct part member);
+
+/** Have the server note the uses that wait for more. */
+void cache_redis_touch_send(struct cache_server *server);
+
+/** NULL: no-op. */
+void cache_redis_touch_free(struct cache_touch *touch);
 
 /** End those under way. */
 void cache_redis_end_purges(struct cache_redis *redis);

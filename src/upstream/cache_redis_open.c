@@ -42,6 +42,7 @@ cache_redis_open_server(
 		return -1;
 	script_calls_init(
 	    &server->calls, server->link, server->link_options.script);
+	cache_redis_touch_init(server);
 	return 0;
 }
 
@@ -124,6 +125,8 @@ cache_redis_free(struct cache_redis *redis)
 	for (size_t i = 0;
 	     redis->servers && i < redis->options->topology->server_count;
 	     i++) {
+		timer_stop(&redis->servers[i].touch_timer);
+		cache_redis_touch_free(redis->servers[i].touch);
 		link_free(redis->servers[i].link);
 		script_calls_free(&redis->servers[i].calls);
 	}

@@ -182,6 +182,12 @@ value_heard(void)
 	return strndup(value, (size_t)(strstr(value, "body") + 4 - value));
 }
 
+static void
+say_found(const char *value)
+{
+	peer_say(server, "*2\r\n$-1\r\n$%zu\r\n%s\r\n", strlen(value), value);
+}
+
 START_TEST(what_was_stored_is_found)
 {
 	struct cache_lookup lookup = lookup_of("/a?b", "");
@@ -190,11 +196,106 @@ START_TEST(what_was_stored_is_found)
 	start(1);
 	put("/a?b", "", "a body");
 	value = value_heard();
+	peer_commands(server);
 	look_up(&lookup);
-	check_call(
-	    &script_cache_get, "2 p:cache:up:/a?b p:cache:up: /a?b  100000");
-	peer_say(server, "$%zu\r\n%s\r\n", strlen(value), value);
+	ck_assert_str_eq(peer_commands(server), "HMGET p:cache:up:/a?b vary ");
+	say_found(value);
 	ck_assert_str_eq(noted(), "up: a body, ");
+	free(value);
+}
+END_TEST
+
+/* Look up what is stored as ${value}. */
+static void
+find(const char *target, const char *value)
+{
+	struct cache_lookup lookup = lookup_of(target, "");
+
+	look_up(&lookup);
+	peer_commands(server);
+	say_found(value);
+	ck_assert_str_eq(noted(), "up: a body, ");
+}
+
+START_TEST(uses_are_noted_together)
+{
+	char *value;
+
+	start(1);
+	put("/a", "", "a body");
+	value = value_heard();
+	peer_commands(server);
+	find("/b", value);
+	find("/a", value);
+	find("/c?d", value);
+	ck_assert_str_eq(peer_commands(server), "");
+	fake_pass(SECOND / 10);
+	check_call(&script_cache_touch, "1 p:cache:up: /b /a /c?d");
+	peer_say(server, "$-1\r\n");
+	fake_pass(SECOND);
+	ck_assert_str_eq(peer_commands(server), "");
+	free(value);
+}
+END_TEST
+
+START_TEST(many_uses_do_not_wait)
+{
+	char *value;
+
+	start(1);
+	put("/a", "", "a body");
+	value = value_heard();
+	peer_commands(server);
+	for (unsigned i = 0; i < 63; i++)
+		find("/a", value);
+	cache_redis_flush(redis);
+	fake_run();
+	ck_assert_str_eq(peer_commands(server), "");
+	find("/a", value);
+	cache_redis_flush(redis);
+	fake_run();
+	ck_assert_ptr_nonnull(
+	    strstr(peer_commands(server), "1 p:cache:up: /a /a"));
+	free(value);
+}
+END_TEST
+
+START_TEST(uses_are_noted_before_more_is_stored)
+{
+	char *value;
+	const char *commands;
+
+	start(1);
+	put("/a", "", "a body");
+	value = value_heard();
+	peer_commands(server);
+	find("/a", value);
+	put("/b", "", "a body");
+	commands = peer_commands(server);
+	ck_assert_ptr_nonnull(strstr(commands, script_cache_touch.sha));
+	ck_assert_ptr_nonnull(strstr(commands, script_cache_put.sha));
+	ck_assert(strstr(commands, script_cache_touch.sha) <
+		  strstr(commands, script_cache_put.sha));
+	free(value);
+}
+END_TEST
+
+START_TEST(what_is_too_long_is_a_miss)
+{
+	struct cache_lookup lookup = lookup_of("/a", "");
+	char *value;
+
+	start(1);
+	put("/a", "", "a body");
+	value = value_heard();
+	peer_commands(server);
+	lookup.most = strlen(value) - 1;
+	look_up(&lookup);
+	peer_commands(server);
+	say_found(value);
+	ck_assert_str_eq(noted(), "up: none");
+	fake_pass(SECOND);
+	ck_assert_str_eq(peer_commands(server), "");
 	free(value);
 }
 END_TEST
@@ -202,7 +303,6 @@ END_TEST
 START_TEST(what_is_not_there_is_a_miss)
 {
 	static const char *const replies[] = {
-	    "$-1\r\n",
 	    "-WRONGTYPE Operation against a key\r\n",
 	    "-OOM command not allowed\r\n",
 	    ":1\r\n",
@@ -212,6 +312,13 @@ START_TEST(what_is_not_there_is_a_miss)
 	    "*1\r\n$1\r\nx\r\n",
 	    "$5\r\nhello\r\n",
 	    "$0\r\n\r\n",
+	    "$-1\r\n",
+	    "*2\r\n$-1\r\n$-1\r\n",
+	    "*2\r\n:1\r\n:1\r\n",
+	    "*2\r\n$0\r\n\r\n$-1\r\n",
+	    "*2\r\n$1\r\nx\r\n$-1\r\n",
+	    "*2\r\n$-1\r\n$5\r\nhello\r\n",
+	    "*2\r\n$-1\r\n$0\r\n\r\n",
 	};
 
 	start(1);
@@ -235,17 +342,19 @@ START_TEST(variant_is_found_by_a_second_call)
 	put("/a", "lang:de\n", "a body");
 	ck_assert_ptr_null(strstr(peer_coming(server), "lang:de"));
 	value = value_heard();
+	peer_commands(server);
 	look_up(&lookup);
-	ck_assert_ptr_nonnull(strstr(peer_commands(server), " /a  100000"));
-	peer_say(server, "*1\r\n$5\r\nlang\n\r\n");
+	ck_assert_str_eq(peer_commands(server), "HMGET p:cache:up:/a vary ");
+	peer_say(server, "*2\r\n$5\r\nlang\n\r\n$-1\r\n");
 	ck_assert_str_eq(noted(), "");
-	ck_assert_ptr_nonnull(strstr(peer_commands(server), " /a ... 100000"));
-	peer_say(server, "$%zu\r\n%s\r\n", strlen(value), value);
+	ck_assert_str_eq(peer_commands(server), "HMGET p:cache:up:/a vary ...");
+	peer_say(server, "*2\r\n$5\r\nlang\n\r\n$%zu\r\n%s\r\n", strlen(value),
+	    value);
 	ck_assert_str_eq(noted(), "up: a body, lang:de\n");
 	/* No third one. */
 	look_up(&lookup);
-	peer_say(server, "*1\r\n$5\r\nlang\n\r\n");
-	peer_say(server, "*1\r\n$5\r\nlang\n\r\n");
+	peer_say(server, "*2\r\n$5\r\nlang\n\r\n$-1\r\n");
+	peer_say(server, "*2\r\n$5\r\nlang\n\r\n$-1\r\n");
 	ck_assert_str_eq(noted(), "up: none");
 	free(value);
 }
@@ -256,10 +365,15 @@ START_TEST(partitions_have_their_own_sets)
 	struct cache_lookup lookup = lookup_of("/a", "");
 
 	start(16);
-	look_up(&lookup);
-	ck_assert_ptr_nonnull(strstr(peer_coming(server), " p:cache:up:{"));
+	put("/a", "", "a body");
 	ck_assert_ptr_nonnull(strstr(peer_coming(server), "}:/a p:cache:up:{"));
-	peer_say(server, "$-1\r\n");
+	peer_commands(server);
+	peer_say(server, ":0\r\n");
+	look_up(&lookup);
+	ck_assert_ptr_nonnull(
+	    strstr(peer_coming(server), "HMGET p:cache:up:{"));
+	ck_assert_ptr_nonnull(strstr(peer_coming(server), "}:/a vary "));
+	peer_say(server, "*2\r\n$-1\r\n$-1\r\n");
 	ck_assert_str_eq(noted(), "up: none");
 }
 END_TEST
@@ -312,7 +426,7 @@ START_TEST(server_that_is_the_wrong_one_is_left_for_the_right_one)
 	server = peer_accept("/redis");
 	peer_greet(server);
 	look_up(&lookup);
-	ck_assert_ptr_nonnull(strstr(peer_commands(server), " /a "));
+	ck_assert_ptr_nonnull(strstr(peer_commands(server), ":/a vary "));
 	cache_lookup_cancel(&lookup);
 }
 END_TEST
@@ -407,6 +521,10 @@ cache_redis_suite(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, what_was_stored_is_found);
+	tcase_add_test(tcase, uses_are_noted_together);
+	tcase_add_test(tcase, many_uses_do_not_wait);
+	tcase_add_test(tcase, uses_are_noted_before_more_is_stored);
+	tcase_add_test(tcase, what_is_too_long_is_a_miss);
 	tcase_add_test(tcase, what_is_not_there_is_a_miss);
 	tcase_add_test(tcase, variant_is_found_by_a_second_call);
 	tcase_add_test(tcase, partitions_have_their_own_sets);

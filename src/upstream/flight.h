@@ -41,8 +41,10 @@ struct flights {
 	struct flight_list all;
 	struct flight_chain chains[FLIGHT_CHAINS]; /* that others may join */
 	struct ask_list again; /* asks that need flights of their own */
-	size_t gathered;       /* bytes, by all and by asks that take them */
-	bool ending;           /* no more may start */
+	struct flight_hold_list
+	    owing;       /* they give back to a Redis that is away */
+	size_t gathered; /* bytes, by all and by asks that take them */
+	bool ending;     /* no more may start */
 };
 
 void flights_init(

@@ -26,24 +26,28 @@
 /* A lease is renewed after a third of it, but not more often than that. */
 #define RENEW_MIN_US INT64_C(100000)
 
+/* What Redis could not take back is given back again after about so long. */
+#define OWE_US INT64_C(500000)
+
 /**
  *  NEW --> TAKING --all--> HELD <--> RENEWING
  *   |      ^    |           |
  *   |      |    |one is     |its flight is over
  *   v      |    |full       v
- *  LINED --+<---+-- RETURNING, RELEASING
+ *  LINED --+<---+-- RETURNING, RELEASING <--> OWING
  *
  * X(NAME, what its keys are asked (OP_PEEK: nothing), TO(a state that may
  * follow) | ...)
  */
 #define HOLD_STATES(X)                                                         \
 	X(NEW, OP_PEEK, TO(TAKING) | TO(LINED))                                \
-	X(LINED, OP_PEEK, TO(TAKING))                                          \
+	X(LINED, OP_PEEK, TO(TAKING) | TO(RELEASING))                          \
 	X(TAKING, OP_HOLD, TO(HELD) | TO(RETURNING) | TO(RELEASING))           \
 	X(RETURNING, OP_RELEASE, TO(LINED) | TO(RELEASING))                    \
 	X(HELD, OP_PEEK, TO(RENEWING) | TO(RELEASING))                         \
 	X(RENEWING, OP_HOLD, TO(HELD) | TO(RELEASING))                         \
-	X(RELEASING, OP_RELEASE, 0)
+	X(RELEASING, OP_RELEASE, TO(OWING))                                    \
+	X(OWING, OP_PEEK, TO(RELEASING))
 
 enum flight_hold_state {
 #define X(name, op, next) HOLD_##name,
@@ -60,6 +64,8 @@ struct flight_hold {
 	/* its keys, a bit for each */
 	unsigned keys;
 	unsigned held;
+	unsigned owed;         /* Redis has its lease, as far as is known */
+	int64_t owed_until_us; /* these are over by then */
 
 	/* on its way */
 	enum flight_hold_state state;
@@ -68,10 +74,11 @@ struct flight_hold {
 	int64_t retry_us;    /* as the store said then */
 	int64_t shortest_us; /* lease of those that it has */
 	struct check check;
-	struct timer timer; /* LINED: it asks again; HELD: it renews */
+	struct timer timer; /* LINED: it asks again; HELD: it renews; OWING: it
+			     * gives back */
 
 	/* in the line */
-	TAILQ_ENTRY(flight_hold) line;
+	TAILQ_ENTRY(flight_hold) line; /* OWING: in flights->owing */
 	bool is_lined;
 	bool is_yielding; /* it leaves what is given back to other daemons */
 	bool was_woken;   /* something was given back while it asked */
@@ -97,6 +104,8 @@ flight_hold_set_state(struct flight_hold *hold, enum flight_hold_state state)
 	};
 
 	assert(next[hold->state] & (1u << state));
+	if (hold->state == HOLD_OWING)
+		TAILQ_REMOVE(&hold->flights->owing, hold, line);
 	hold->state = state;
 	hold->at = 0;
 	timer_stop(&hold->timer);
@@ -236,6 +245,15 @@ flight_hold_rest(struct flight_hold *hold)
 		    pause_us > RENEW_MIN_US ? pause_us : RENEW_MIN_US);
 }
 
+/* The keys that are to be given back. */
+static unsigned
+flight_hold_due_keys(const struct flight_hold *hold)
+{
+	bool is_over = gate_now(hold->flights->gate) >= hold->owed_until_us;
+
+	return hold->held | (is_over ? 0 : hold->owed);
+}
+
 /* The keys that are asked about in this state. */
 static unsigned
 flight_hold_asked_keys(const struct flight_hold *hold)
@@ -243,7 +261,7 @@ flight_hold_asked_keys(const struct flight_hold *hold)
 	if (hold->flights->ending)
 		return 0;
 	if (flight_hold_ops[hold->state] == OP_RELEASE)
-		return hold->held;
+		return flight_hold_due_keys(hold);
 	if (!hold->flight || hold->is_full)
 		return 0;
 	return hold->state == HOLD_TAKING ? hold->keys & ~hold->held
@@ -291,15 +309,36 @@ flight_hold_note_taken(struct flight_hold *hold, unsigned key)
 	}
 }
 
+/* What on_error decides while Redis is away changes nothing there. */
+static void
+flight_hold_note_owed(struct flight_hold *hold, unsigned key)
+{
+	const struct check *check = &hold->check;
+	int64_t until_us;
+
+	if (check->decided_by != DECIDED_BY_REDIS)
+		return;
+	hold->owed &= ~key;
+	if (flight_hold_ops[hold->state] != OP_HOLD || !check->limit ||
+	    !check->decision.allowed)
+		return;
+	hold->owed |= key;
+	until_us = gate_now(hold->flights->gate) + check->limit->window_us;
+	if (until_us > hold->owed_until_us)
+		hold->owed_until_us = until_us;
+}
+
 /* One is decided. */
 static void
 flight_hold_note(struct flight_hold *hold)
 {
+	unsigned key = 1u << hold->at++;
+
+	flight_hold_note_owed(hold, key);
 	if (hold->state == HOLD_TAKING)
-		flight_hold_note_taken(hold, 1u << hold->at);
+		flight_hold_note_taken(hold, key);
 	else if (flight_hold_ops[hold->state] == OP_RELEASE)
-		hold->held &= ~(1u << hold->at);
-	hold->at++;
+		hold->held &= ~key;
 	check_end(&hold->check);
 }
 
@@ -311,18 +350,33 @@ flight_hold_free(struct flight_hold *hold)
 	free(hold);
 }
 
+/* Redis is away: its leases would else last until their time is up, be that
+ * hours.  It had given all of them, so these are few. */
+static void
+flight_hold_owe(struct flight_hold *hold)
+{
+	flight_hold_set_state(hold, HOLD_OWING);
+	TAILQ_INSERT_TAIL(&hold->flights->owing, hold, line);
+	timer_set(&hold->timer, random_near(OWE_US));
+}
+
 /* Its flight is over, and the store is not asked. */
 static void
 flight_hold_give_back(struct flight_hold *hold)
 {
-	if (hold->held && !hold->flights->ending) {
+	const bool was_released = hold->state == HOLD_RELEASING;
+	const bool ending = hold->flights->ending;
+
+	if (was_released && !ending)
+		flight_hold_wake(hold->upstream);
+	if (ending || !flight_hold_due_keys(hold)) {
+		flight_hold_free(hold);
+	} else if (was_released) {
+		flight_hold_owe(hold);
+	} else {
 		flight_hold_set_state(hold, HOLD_RELEASING);
 		flight_hold_run(hold);
-		return;
 	}
-	if (hold->state == HOLD_RELEASING && !hold->flights->ending)
-		flight_hold_wake(hold->upstream);
-	flight_hold_free(hold);
 }
 
 static void
@@ -342,26 +396,14 @@ flight_hold_on_taken(struct flight_hold *hold)
 static void
 flight_hold_finish(struct flight_hold *hold)
 {
-	if (!hold->flight) {
+	if (!hold->flight)
 		flight_hold_give_back(hold);
-		return;
-	}
-	switch (hold->state) {
-	case HOLD_TAKING:
+	else if (hold->state == HOLD_TAKING)
 		flight_hold_on_taken(hold);
-		break;
-	case HOLD_RETURNING:
+	else if (hold->state == HOLD_RETURNING)
 		flight_hold_pause(hold);
-		break;
-	case HOLD_RENEWING:
+	else if (hold->state == HOLD_RENEWING)
 		flight_hold_rest(hold);
-		break;
-	case HOLD_NEW:
-	case HOLD_LINED:
-	case HOLD_HELD:
-	case HOLD_RELEASING:
-		break;
-	}
 }
 
 static void
@@ -395,7 +437,8 @@ flight_hold_on_timer(void *arg)
 		flight_hold_advance(hold->upstream);
 		return;
 	}
-	flight_hold_set_state(hold, HOLD_RENEWING);
+	flight_hold_set_state(
+	    hold, hold->flight ? HOLD_RENEWING : HOLD_RELEASING);
 	flight_hold_run(hold);
 }
 
@@ -440,4 +483,15 @@ flight_hold_end(struct flight_hold *hold)
 	flight_hold_leave_line(hold);
 	if (!flight_hold_is_asking(hold))
 		flight_hold_give_back(hold);
+}
+
+void
+flight_hold_clear(struct flights *flights)
+{
+	struct flight_hold *hold;
+
+	while ((hold = TAILQ_FIRST(&flights->owing))) {
+		TAILQ_REMOVE(&flights->owing, hold, line);
+		flight_hold_free(hold);
+	}
 }

@@ -4,8 +4,9 @@
  *
  * Owns: the name under which it has them, which no other flight of any daemon
  * has; the check that asks for them.  It renews them while its flight is under
- * way, and outlives it until they are given back.  A daemon that dies loses
- * them by time.  Lives on the upstream thread.
+ * way, and outlives it until they are given back, also to a Redis that is away
+ * for a while.  A daemon that dies loses them by time.  Lives on the upstream
+ * thread.
  *
  * Such a limit has no queue that all daemons share.  Those that found it full
  * are in the line of their upstream: the first asks again when another one of
@@ -20,6 +21,7 @@
 
 struct flight;
 struct flight_hold;
+struct flights;
 
 /** The keys of ${upstream} whose limits have leases, a bit for each. */
 unsigned flight_hold_find_keys(
@@ -38,5 +40,9 @@ bool flight_hold_is_asking(const struct flight_hold *hold);
 
 /** Its flight is over: give all back.  It frees itself.  NULL: no-op. */
 void flight_hold_end(struct flight_hold *hold);
+
+/** Free those whose flights are over and that are not asked about, at the end.
+ */
+void flight_hold_clear(struct flights *flights);
 
 #endif

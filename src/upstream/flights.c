@@ -16,6 +16,7 @@ flights_init(struct flights *flights, struct loop *loop, struct gate *gate)
 	*flights = (struct flights){.loop = loop, .gate = gate};
 	TAILQ_INIT(&flights->all);
 	TAILQ_INIT(&flights->again);
+	TAILQ_INIT(&flights->owing);
 }
 
 /* Whether others may join it, and it others: what goes out is the same then. */
@@ -156,4 +157,5 @@ flights_clear(struct flights *flights)
 	flights_start_again(flights);
 	while ((flight = TAILQ_FIRST(&flights->all)))
 		flight_fail(flight, UPSTREAM_FAULT_ENDING, 0);
+	flight_hold_clear(flights);
 }

@@ -7,6 +7,7 @@ import unittest
 
 import harness
 from harness import PATIENT, wait_until
+from proxy import Proxy
 from test_upstream import Handler, Server, UpstreamCase
 
 LIMITS = """
@@ -253,6 +254,24 @@ class InRedis(EitherStore, ConcurrentCase):
         killed.kill()
         self.assertEqual(waits.response()[0], 200)
         self.server.released.set()
+
+    def test_lease_that_ends_while_redis_is_away_is_given_back_later(self):
+        proxy = Proxy(self.folder, self.redis_server.path)
+        self.addCleanup(proxy.close)
+        self.store = lambda: {"store": {"type": "redis"}, "redis": {
+            **PATIENT["redis"], "unix_socket_path": proxy.path}}
+        self.hold()
+        wait_until(lambda: self.gate.ask("READY") == "READY redis", "Redis")
+        held = self.hang()
+        self.assertIn("level=1 ", self.gate.ask("peek up:one"))
+        target, proxy.target = proxy.target, proxy.path + ".none"
+        proxy.cut()
+        self.server.released.set()
+        self.assertEqual(held.getresponse().status, 200)
+        wait_until(lambda: self.gate.stats()["releases"] >= 1, "an attempt to give it back")
+        proxy.target = target
+        wait_until(lambda: "level=0 " in (reply := self.gate.ask("peek up:one")) and
+                   reply.endswith("from=redis"), "the lease")
 
 
 if __name__ == "__main__":

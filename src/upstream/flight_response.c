@@ -55,6 +55,30 @@ flight_store(
 	flight_store_behind(flight, ask, new);
 }
 
+/* What is stored with the headers that a 304 has left of it; NULL: it is not to
+ * be stored, or out of memory. */
+static struct stored_response *
+flight_update(
+    const struct flight *flight, const struct ask *ask, struct headers merged)
+{
+	const struct stored_response *old = flight->stored;
+	const struct received received =
+	    flight_received(flight, old->status, merged);
+	struct stored_response *new = NULL;
+	struct freshness freshness;
+	struct buf passing = {0};
+
+	if (freshness_of(&freshness, &flight->upstream->rules, &ask->control,
+		&received) &&
+	    upstream_headers_filter(&passing, merged, flight_list(flight),
+		FLIGHT_CACHE_FIELDS) == 0)
+		new = response_updated(old,
+		    (struct headers){buf_data(&passing), buf_len(&passing)},
+		    &freshness);
+	buf_free(&passing);
+	return new;
+}
+
 /* What is stored is still valid: keep it with what the 304 says. */
 static void
 flight_renew(struct flight *flight, const struct ask *ask)
@@ -62,18 +86,11 @@ flight_renew(struct flight *flight, const struct ask *ask)
 	struct stored_response *old = flight->stored;
 	struct buf fields = {0};
 	struct stored_response *new = NULL;
-	struct freshness freshness;
-	struct received received;
 
-	if (response_merge(&fields, old,
-		upstream_headers_of(&flight->transfer.head)) == 0) {
-		received = flight_received(flight, old->status,
+	if (response_merge(
+		&fields, old, upstream_headers_of(&flight->transfer.head)) == 0)
+		new = flight_update(flight, ask,
 		    (struct headers){buf_data(&fields), buf_len(&fields)});
-		if (freshness_of(&freshness, &flight->upstream->rules,
-			&ask->control, &received))
-			new =
-			    response_updated(old, received.fields, &freshness);
-	}
 	buf_free(&fields);
 	cache_count(flight->upstream->cache, CACHE_validated);
 	if (!new)

@@ -192,6 +192,19 @@ class UpdateTest(RulesCase):
                 self.assertEqual(got.headers.get_all(name), [dated(value)], name)
             self.assertEqual(got.headers.get_all("Cache-Control"), ["max-age=3600"])
 
+    def test_headers_of_a_304_that_may_not_pass_are_not_stored(self):
+        """What a 304 has goes to clients like what is in any other response."""
+        kept_back = "X-Cache", "Alt-Svc", "Strict-Transport-Security", "Content-Security-Policy"
+        path = self.plan('Cache-Control: max-age=2 | Age: 9 | ETag: "a" | A: 1',
+                         f'304 | {FRESH} | ETag: "a" | A: 2' +
+                         "".join(f" | {name}: evil" for name in kept_back))
+        self.fetch(path)
+        for _ in range(2):
+            got = self.fetch(path)
+            self.assertEqual((got.headers.get_all("X-Cache"), got.headers["A"]), (["hit"], "2"))
+            for name in kept_back:
+                self.assertNotIn("evil", got.headers.get_all(name, []), name)
+
     def test_headers_that_a_304_leaves_out_stay(self):
         path = self.plan('Cache-Control: max-age=0 | ETag: "a" | Test: old | Test: older',
                          'ETag: "a" | Cache-Control: max-age=100')

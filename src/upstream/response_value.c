@@ -7,6 +7,7 @@
 #include "upstream/response_value.h"
 
 #include "base/num.h"
+#include "upstream/upstream_headers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +161,8 @@ response_value_read_head(struct part *value, int64_t numbers[NUMBERS])
 	return true;
 }
 
-/* Whether the fields are lines that can be sent as they are. */
+/* Whether the fields are lines that can be sent as they are, and say nothing of
+ * where the response ends. */
 static bool
 response_value_are_fields(struct headers fields)
 {
@@ -169,10 +171,9 @@ response_value_are_fields(struct headers fields)
 	size_t len = 0;
 
 	while (headers_next(&rest, &header)) {
-		for (size_t i = 0; i < header.name.len; i++)
-			if (header.name.bytes[i] <= ' ' ||
-			    header.name.bytes[i] > '~')
-				return false;
+		if (!upstream_headers_may_pass(
+			header.name.bytes, header.name.len))
+			return false;
 		for (size_t i = 0; i < header.value.len; i++) {
 			unsigned char c = (unsigned char)header.value.bytes[i];
 
@@ -216,6 +217,9 @@ response_value_make(const int64_t numbers[NUMBERS], const char *bytes,
 	const struct part body = {bytes + fields.len, (size_t)numbers[BODY]};
 
 	if (!response_value_are_fields(fields))
+		return NULL;
+	/* The head of these does not say where a body ends. */
+	if (body.len > 0 && (numbers[STATUS] == 204 || numbers[STATUS] == 304))
 		return NULL;
 	return response_new(
 	    (int)numbers[STATUS], &freshness, fields, reading->selecting, body);

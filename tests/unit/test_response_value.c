@@ -188,6 +188,13 @@ static const char *const bad[] = {
     "B: 12\r\n",
     "dripgate-response 1 200 0 0 0 0 0 0 0 7 0 0\nA: \x01"
     "1\r\n",
+    /* fields that would frame the response, and a body that has no frame */
+    "dripgate-response 1 200 0 0 0 0 0 0 0 19 0 0\nContent-Length: 5\r\n",
+    "dripgate-response 1 200 0 0 0 0 0 0 0 28 0 0\n"
+    "Transfer-Encoding: chunked\r\n",
+    "dripgate-response 1 200 0 0 0 0 0 0 0 19 0 0\nconnection: close\r\n",
+    "dripgate-response 1 204 0 0 0 0 0 0 0 0 5 0\nhello",
+    "dripgate-response 1 304 0 0 0 0 0 0 0 0 5 0\nhello",
 };
 
 START_TEST(foreign_value_is_none)

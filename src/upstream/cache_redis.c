@@ -136,6 +136,20 @@ cache_redis_add_field(struct command *command, const struct cache_call *call)
 	command_add_text(command, name);
 }
 
+/* Write to ${to} what its response is sealed about: it opens for no other
+ * target, and for no client to which another variant belongs.  Return 0, or -1.
+ */
+static int
+cache_redis_write_about(const struct cache_call *call, struct buf *to)
+{
+	const struct buf *selecting = &call->selecting;
+
+	if (buf_printf(to, "%zu ", buf_len(selecting)) == -1 ||
+	    buf_add(to, buf_data(selecting), buf_len(selecting)) == -1)
+		return -1;
+	return buf_add(to, buf_data(&call->hash), buf_len(&call->hash));
+}
+
 /*
  * Looking up.
  */
@@ -188,16 +202,18 @@ cache_redis_read(const struct cache_call *call, const redisReply *reply)
 	struct cache_seal *seal = call->server->redis->seal;
 	struct part value = {reply->str, reply->len};
 	struct stored_response *response = NULL;
-	struct buf opened = {0};
+	struct buf about = {0}, opened = {0};
 
 	if (value.len > reading.most + (seal ? CACHE_SEAL_LEN : 0))
 		return NULL;
 	if (!seal)
 		return response_value_read(value, &reading);
-	if (cache_seal_open(
-		seal, cache_redis_part(&call->hash), value, &opened) == 0)
+	if (cache_redis_write_about(call, &about) == 0 &&
+	    cache_seal_open(seal, cache_redis_part(&about), value, &opened) ==
+		0)
 		response =
 		    response_value_read(cache_redis_part(&opened), &reading);
+	buf_free(&about);
 	buf_free(&opened);
 	return response;
 }
@@ -315,18 +331,20 @@ static int
 cache_redis_fill(
     struct cache_call *call, const struct stored_response *response)
 {
-	struct buf value = {0};
-	int result = response_value_write(&value, response, clock_shift_us());
+	const struct part selecting = response->selecting;
+	struct buf about = {0}, value = {0};
+	int result = -1;
 
-	if (result == 0)
+	if (vary_names(&call->names, selecting) == 0 &&
+	    buf_add(&call->selecting, selecting.bytes, selecting.len) == 0 &&
+	    cache_redis_write_about(call, &about) == 0 &&
+	    response_value_write(&value, response, clock_shift_us()) == 0)
 		result = cache_seal_add(call->server->redis->seal,
-		    cache_redis_part(&call->hash), cache_redis_part(&value),
+		    cache_redis_part(&about), cache_redis_part(&value),
 		    &call->value);
+	buf_free(&about);
 	buf_free(&value);
-	if (result == -1 || vary_names(&call->names, response->selecting) == -1)
-		return -1;
-	return buf_add(&call->selecting, response->selecting.bytes,
-	    response->selecting.len);
+	return result;
 }
 
 void

@@ -145,6 +145,28 @@ class HiddenTest(SeveralCase):
         self.assertEqual(self.seen(third, "/fresh?1")[0], "miss")
         self.assertEqual(first, b"1")
 
+    def test_variant_in_the_place_of_another_one_is_a_miss(self):
+        """What was stored for one client is not opened for another one."""
+        self.hide(OLD)
+        for language in "de", "en":
+            self.wait_for(self.gates[1], "/vary", Accept_Language=language)
+        [name] = self.store.ask("KEYS", "*cache:api:?*")
+        fields = [field for field in self.store.ask("HKEYS", name) if field != b"vary"]
+        values = [self.store.ask("HGET", name, field) for field in fields]
+        self.assertEqual(len(values), 2)
+        for field, value in zip(fields, reversed(values)):
+            self.store.ask("HSET", name, field, value)
+        third = self.start_daemon(self.settings)
+        self.wait_for(third, "/fresh?3")
+        for language in "de", "en":
+            self.assertEqual(self.seen(third, "/vary", Accept_Language=language)[0], "miss")
+        # Nor does it show to all as what does not vary.
+        self.store.ask("HDEL", name, "vary")
+        self.store.ask("HSET", name, "", values[0])
+        fourth = self.start_daemon(self.settings)
+        self.wait_for(fourth, "/fresh?4")
+        self.assertEqual(self.seen(fourth, "/vary")[0], "miss")
+
 
 class ShardedTest(SeveralCase):
     def test_all_share_what_is_stored(self):

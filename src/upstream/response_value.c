@@ -218,8 +218,9 @@ response_value_make(const int64_t numbers[NUMBERS], const char *bytes,
 
 	if (!response_value_are_fields(fields))
 		return NULL;
-	/* The head of these does not say where a body ends. */
-	if (body.len > 0 && (numbers[STATUS] == 204 || numbers[STATUS] == 304))
+	/* No 304 is stored; and the head of a 204 does not say where it ends.
+	 */
+	if (numbers[STATUS] == 304 || (numbers[STATUS] == 204 && body.len > 0))
 		return NULL;
 	return response_new(
 	    (int)numbers[STATUS], &freshness, fields, reading->selecting, body);

@@ -194,7 +194,7 @@ static const char *const bad[] = {
     "Transfer-Encoding: chunked\r\n",
     "dripgate-response 1 200 0 0 0 0 0 0 0 19 0 0\nconnection: close\r\n",
     "dripgate-response 1 204 0 0 0 0 0 0 0 0 5 0\nhello",
-    "dripgate-response 1 304 0 0 0 0 0 0 0 0 5 0\nhello",
+    "dripgate-response 1 304 0 0 0 0 0 0 0 0 0 0\n",
 };
 
 START_TEST(foreign_value_is_none)

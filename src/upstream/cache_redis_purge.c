@@ -298,22 +298,22 @@ void
 cache_redis_hear(struct cache_redis *redis, const char *bytes, size_t len)
 {
 	struct buf text = {0};
-	char *name, *blank;
+	char *blank;
 
 	if (cache_seal_open(redis->seal, cache_redis_purge_about,
-		(struct part){bytes, len}, &text) == -1) {
+		(struct part){bytes, len}, &text) == -1 ||
+	    buf_add(&text, "", 1) == -1) {
 		/* No secret opens it: it may have been anything. */
 		redis->events->purged(redis->arg, NULL, NULL);
 		buf_free(&text);
 		return;
 	}
-	name = strndup(buf_data(&text), buf_len(&text));
-	blank = name ? strchr(name, ' ') : NULL;
+	blank = strchr(buf_data(&text), ' ');
 	if (blank) {
 		*blank = '\0';
 		if (!glob_fault(blank + 1))
-			redis->events->purged(redis->arg, name, blank + 1);
+			redis->events->purged(
+			    redis->arg, buf_data(&text), blank + 1);
 	}
-	free(name);
 	buf_free(&text);
 }

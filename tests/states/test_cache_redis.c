@@ -496,6 +496,8 @@ START_TEST(foreign_messages_purge_nothing)
 	peer_say(channel,
 	    "*3\r\n$7\r\nmessage\r\n$13\r\np:cache:purge\r\n$2\r\nup\r\n");
 	peer_say(channel,
+	    "*3\r\n$7\r\nmessage\r\n$13\r\np:cache:purge\r\n$0\r\n\r\n");
+	peer_say(channel,
 	    "*3\r\n$7\r\nmessage\r\n$13\r\np:cache:purge\r\n$4\r\nup [\r\n");
 	ck_assert_str_eq(noted(), "");
 }

@@ -15,6 +15,9 @@ retry_after_clamp(int64_t us)
 	return us < RETRY_AFTER_MAX_US ? us : RETRY_AFTER_MAX_US;
 }
 
+/* No number of seconds is taken for more. */
+#define SECONDS_MOST (INT64_C(1) << 50)
+
 /* A number of seconds, or -1. */
 static int64_t
 retry_after_seconds(struct part value)
@@ -23,11 +26,10 @@ retry_after_seconds(struct part value)
 	int64_t seconds;
 
 	/* GitLab and others have a fraction; it is rounded up. */
-	if (digits == 0 || digits > 15 ||
-	    (digits < value.len && value.bytes[digits] != '.') ||
-	    num_read_int(value.bytes, digits, 0, INT64_C(1) << 50, &seconds) ==
-		-1)
+	if (digits == 0 || (digits < value.len && value.bytes[digits] != '.'))
 		return -1;
+	if (num_read_int(value.bytes, digits, 0, SECONDS_MOST, &seconds) == -1)
+		return SECONDS_MOST;
 	return seconds + (digits < value.len);
 }
 

@@ -26,6 +26,9 @@ void check_prefetch_query(const struct check *check, const struct query *query);
 /** The decision, or the outcome without one, is known. */
 void check_decided(struct check *check);
 
+/** Its outcome is no decision: it has none then, and no limit. */
+void check_leave_undecided(struct check *check);
+
 /** There is no memory for its keys, its limit or its id: decided so. */
 void check_lack_memory(struct check *check);
 

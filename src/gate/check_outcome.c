@@ -13,6 +13,15 @@ check_outcome_of(const struct query *query)
 	return OUTCOME_DECISION;
 }
 
+void
+check_leave_undecided(struct check *check)
+{
+	check->limit = NULL;
+	check->decision = (struct decision){0};
+	check->decided_by = DECIDED_BY_NONE;
+	check->shadow_denied = false;
+}
+
 bool
 check_key_has_leases(struct gate *gate, const struct check_key *given)
 {

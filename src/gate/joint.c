@@ -435,8 +435,10 @@ joint_conclude(struct joint *joint)
 
 	if (joint->once.result == ONCE_OTHER)
 		check->outcome = OUTCOME_OTHERID;
-	if (check->outcome != OUTCOME_DECISION)
+	if (check->outcome != OUTCOME_DECISION) {
+		check_leave_undecided(check);
 		return true;
+	}
 	joint_learn(joint);
 	joint_fall_back(joint);
 	if (joint_begin_wait(joint))

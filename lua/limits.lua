@@ -4,8 +4,8 @@
 -- KEYS  the sorted set.
 -- ARGV  the digest that the caller knows, with the mark of the overrides behind it,
 --       "" for none; the most members and the most bytes that it takes.
--- Reply: the digest and, if that differs from the known one, the number of the set,
---       an integer, if it is the last one in the history (load.lua) and this user
+-- Reply: what the caller knows, if that is still so; else the digest, the number of the
+--       set, an integer, if it is the last one in the history (load.lua) and this user
 --       may read that; then all members in the order of their scores; and, if there
 --       are overrides (override.lua), a list: their mark, and for each its pattern,
 --       its value, and how many microseconds are left of it; or an error if the
@@ -83,7 +83,7 @@ end
 local digest = redis.sha1hex(table.concat(parts))
 local overrides = read_overrides()
 if digest .. (overrides and overrides[1] or '') == known then
-	return {digest}
+	return {known}
 end
 reply[1] = digest
 reply[#reply + 1] = overrides

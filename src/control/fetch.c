@@ -241,22 +241,38 @@ fetch_read_set(struct fetch *fetch, const redisReply *reply,
 }
 
 static bool
-fetch_is_reply(const redisReply *reply)
+fetch_has_head(const redisReply *reply)
 {
 	return reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
-	       reply->element[0]->type == REDIS_REPLY_STRING &&
-	       reply->element[0]->len == FETCH_DIGEST_LEN;
+	       reply->element[0]->type == REDIS_REPLY_STRING;
+}
+
+/* Whether it says no more than what is known: the digest, and the mark of the
+ * overrides.  A set that has the digest, but now others, has more. */
+static bool
+fetch_is_known(const struct fetch *fetch, const redisReply *reply)
+{
+	return fetch_has_head(reply) && reply->elements == 1 &&
+	       strcmp(reply->element[0]->str, fetch->known) == 0;
+}
+
+static bool
+fetch_is_reply(const struct fetch *fetch, const redisReply *reply)
+{
+	return fetch_is_known(fetch, reply) ||
+	       (fetch_has_head(reply) &&
+		   reply->element[0]->len == FETCH_DIGEST_LEN);
 }
 
 static void
 fetch_take_reply(struct fetch *fetch, const redisReply *reply)
 {
-	const char *digest = reply->element[0]->str;
 	struct rules_line *lines;
 
-	if (strcmp(digest, fetch->known) == 0) {
-		fetch_finish(fetch,
-		    &(struct fetched){.result = FETCH_KNOWN, .digest = digest});
+	if (fetch_is_known(fetch, reply)) {
+		fetch->known[FETCH_DIGEST_LEN] = '\0';
+		fetch_finish(fetch, &(struct fetched){.result = FETCH_KNOWN,
+					.digest = fetch->known});
 		return;
 	}
 	lines = fetch_members(reply);
@@ -282,7 +298,7 @@ fetch_on_reply(struct script_call *call, const redisReply *reply)
 
 	if (!reply)
 		fetch_lose(fetch);
-	else if (fetch_is_reply(reply))
+	else if (fetch_is_reply(fetch, reply))
 		fetch_take_reply(fetch, reply);
 	else if (reply->type == REDIS_REPLY_ERROR && !fetch_is_temporary(reply))
 		fetch_reject_error(fetch, reply);

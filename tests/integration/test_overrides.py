@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 import subprocess
 import time
@@ -44,6 +45,14 @@ class Overrides(harness.Case):
 
     def wait_for(self, gate, request, start):
         wait_until(lambda: gate.ask(request).startswith(start), f"{start}; {gate.log()}")
+
+    def polls(self, count):
+        """Wait until so many polls more have come."""
+        def calls():
+            stats = self.server.ask("INFO", "commandstats").decode()
+            return int(re.search(r"cmdstat_evalsha_ro:calls=(\d+)", stats)[1])
+        start = calls()
+        wait_until(lambda: calls() > start + count, "polls")
 
     def tool(self, gate, *words, status=0):
         done = subprocess.run([os.environ["DRIPGATE"], "-c", gate.config_path, *words],
@@ -116,6 +125,32 @@ class Single(Overrides):
         self.assertTrue(replies[1].startswith("ALLOW"), replies)
         self.override(gate, "remove", "login:*")
         self.wait_for(gate, "PEEK login:1 1", "DENY limit=login level=2 capacity=2 ")
+
+    def test_polls_find_what_no_message_told_of_and_keep_it(self):
+        gate = self.follower(control={"poll": "1s"})
+        end = int(time.time()) + 3600
+        self.server.ask("HSET", "limits:overrides", "login:*", f"x10 {end} ron\nnone heard of it")
+        self.wait_for(gate, "PEEK login:1", "ALLOW limit=login level=0 capacity=20 ")
+        self.polls(2)
+        self.assertTrue(gate.ask("PEEK login:1").startswith("ALLOW limit=login level=0 capacity=20 "))
+        self.assertEqual(gate.log().count("limits reloaded"), 2)
+        self.assertNotIn("not reloaded", gate.log())
+        self.server.ask("HSET", "limits:overrides", "login:*", f"deny {end} ron\nnor of this")
+        self.wait_for(gate, "PEEK login:1", "DENY limit=override.deny ")
+        self.server.ask("DEL", "limits:overrides")
+        self.wait_for(gate, "PEEK login:1", "ALLOW limit=login level=0 capacity=2 ")
+        self.polls(2)
+        self.assertEqual(gate.log().count("limits reloaded"), 4)
+        self.assertNotIn("not reloaded", gate.log())
+
+    def test_polls_find_that_none_is_left_where_there_are_no_limits(self):
+        self.server.ask("DEL", "limits")
+        gate = self.follower(control={"poll": "1s"}, limits={"allow_empty": "yes"})
+        end = int(time.time()) + 3600
+        self.server.ask("HSET", "limits:overrides", "login:*", f"deny {end} ron\nby night")
+        self.wait_for(gate, "PEEK login:1", "DENY limit=override.deny ")
+        self.server.ask("DEL", "limits:overrides")
+        self.wait_for(gate, "PEEK login:1", "ALLOW limit=- ")
 
     def test_an_override_ends_by_itself_also_without_redis(self):
         gate = self.follower()

@@ -169,6 +169,18 @@ class EitherStore:
         self.assertTrue(3 * DAY - 100 < retry <= 3 * DAY, retry)
         behind.close()
 
+    def test_what_a_client_that_went_away_left_is_no_part_of_the_next_check(self):
+        self.ask("CONSUME far:1", "ALLOW")
+        for _ in range(4):
+            self.goes("WAIT pair:1 1 2d").close()
+            self.waiting(0)
+            harness.wait_until(lambda: self.level("near:1") == 0, "what was taken at once")
+        # Its memory is used again: each is denied by one, and the others get theirs back.
+        for line in ["WAIT pair:1 1 1h", "CONSUME pair:1"] * 4:
+            self.ask(line, "DENY", key="far:1")
+            harness.wait_until(lambda: self.level("near:1") == 0, line)
+            self.assertTrue(DAY - 100 < self.retry("CONSUME far:1") <= DAY)
+
     def test_who_ends_its_side_is_denied_by_the_one_that_is_last(self):
         for key in "far:1", "near:1":
             self.ask(f"CONSUME {key}", "ALLOW")

@@ -78,10 +78,9 @@ struct flight {
 	size_t skipped;           /* bytes of their bodies */
 	struct flight_hold *hold; /* of its leases; NULL: it has none */
 	unsigned charged;         /* keys that it asks about beside these */
-	bool
-	    asks_block; /* whether its keys are blocked, and not their limits */
-	bool is_charged;   /* for all of them */
-	int64_t looked_us; /* when it asked whether they are blocked */
+	bool asks_block;          /* about its block_list, and not its limits */
+	bool is_charged;          /* for all of them */
+	int64_t looked_us;        /* when it asked whether they are blocked */
 	struct check check;
 	struct timer timer; /* of the state it is in */
 	struct transfer transfer;
@@ -157,6 +156,7 @@ void flight_charge(struct flight *flight);
 
 /** Ask for the target that a redirect led to, as for a first one. */
 void flight_follow(struct flight *flight);
+
 /** It has its leases: charge its other keys. */
 void flight_on_held(struct flight *flight);
 

@@ -54,15 +54,16 @@ struct watch {
 	int64_t shown; /* tables, the one being shown included */
 };
 
+/* ${why} may be in what the client read. */
 static int
 watch_fail(struct watch_node *node, const char *why)
 {
 	int error = errno;
 
-	gate_client_close(&node->client);
-	errno = error;
 	snprintf(node->reason, sizeof(node->reason), "%s: %s",
 	    node->address.text, why);
+	gate_client_close(&node->client);
+	errno = error;
 	return -1;
 }
 

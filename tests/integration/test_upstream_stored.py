@@ -188,6 +188,8 @@ class RedisTest(StoredCase):
             client.ask("CONFIG", "SET", "maxmemory", "1")
             self.assertEqual(self.seen(self.gates[0], "/fresh")[0], "miss")
             self.assertEqual(self.seen(self.gates[0], "/fresh")[0], "hit")
+            wait_until(lambda: b"errorstat_OOM" in client.ask("INFO", "errorstats"),
+                       "Redis to refuse it")
             client.ask("CONFIG", "SET", "maxmemory", "0")
             self.assertEqual(client.ask("KEYS", "*cache:api:/*"), [])
 

@@ -38,14 +38,15 @@
 local reply = {time[1], time[2]}
 local made = {}
 
--- By the place of a hash in KEYS.
-local algorithm_of, limit_at = {}, {}
+-- By the place of a hash in KEYS.  Bucket i of it, from ${first_of} to ${last_of}, has
+-- its field in argv at ${fields_at} + i.
+local algorithm_of, limit_at, fields_at, first_of, last_of = {}, {}, {}, {}, {}
 local set, forget, ttl = {}, {}, {}
 
 -- By the number of a bucket: where it is, what it holds and held, false for none, and
 -- whether its text must be of this recharge.
 local count = 0
-local hash_of, field_at, text_of, older_of, home_of = {}, {}, {}, {}, {}
+local hash_of, text_of, older_of, home_of = {}, {}, {}, {}
 local a, b, held_a, held_b, is_foreign, touched = {}, {}, {}, {}, {}, {}
 
 -- By the place in a step: the bucket, what the step makes of it, and what went in if
@@ -73,11 +74,11 @@ local function open_buckets(k, at)
 	local n, m, h = read_counts(argv[rest + 1])
 	local field = rest + 2
 	local texts, moved, homes = read_fields(k, field, n, m, h)
-	ttl[k] = argv[rest]
+	ttl[k], first_of[k], fields_at[k] = argv[rest], count + 1, field - count - 1
 	for i = 1, n do
 		local text = texts[i]
 		count = count + 1
-		hash_of[count], field_at[count] = k, field + i - 1
+		hash_of[count] = k
 		if moved and moved[i] then
 			text_of[count], older_of[count], home_of[count] = text, moved[i], homes[i]
 		end
@@ -95,6 +96,7 @@ local function open_buckets(k, at)
 		end
 		reply[count + 2] = text
 	end
+	last_of[k] = count
 	return k + 1 + h, field + n + m * n
 end
 
@@ -145,24 +147,32 @@ local function try_parts(step)
 	return n, denied
 end
 
--- The same of a step that consumes ${amount} of the buckets from ${first} to ${last}.
-local function try_range(amount, first, last)
-	local n, denied, k, consume = 0, false, 0, nil
+-- Take a step that consumes ${amount} of the buckets from ${first} to ${last}, if none
+-- denies it.  Return whether that is so.
+local function take_range(amount, first, last)
+	local k, before, consume = 0, first - 1, nil
 	for i = first, last do
-		if not a[i] then
-			return nil
+		local held, passed = a[i], nil
+		if not held then
+			return false
 		end
 		if hash_of[i] ~= k then
 			k = hash_of[i]
 			consume = prepared(k).consume
 		end
-		n = n + 1
-		local fill, block, passed, touched_by = consume(a[i], b[i], amount, 1, '')
-		part[n], new_a[n], new_b[n], passes[n], touches[n] =
-			i, fill, block, passed, touched_by
-		denied = denied or not passed
+		new_a[i - before], new_b[i - before], passed, touches[i - before] =
+			consume(held, b[i], amount, 1, '')
+		if not passed then
+			return false
+		end
 	end
-	return n, denied
+	for i = first, last do
+		a[i], b[i] = new_a[i - before], new_b[i - before]
+		if is_foreign[i] then
+			touched[i] = touched[i] or touches[i - before]
+		end
+	end
+	return true
 end
 
 local function put_parts(n, denied)
@@ -177,12 +187,17 @@ end
 
 local function take_step(step)
 	local amount, first, last = match(step, '^(%d+):(%d+)%-(%d+)$')
-	local n, denied
 	if amount then
-		n, denied = try_range(amount + 0, first + 0, last + 0)
-	else
-		n, denied = try_parts(step)
+		if take_range(amount + 0, first + 0, last + 0) then
+			return
+		end
+		local words = {}
+		for i = first + 0, last + 0 do
+			words[#words + 1] = i .. ' ' .. amount
+		end
+		step = table.concat(words, ' ')
 	end
+	local n, denied = try_parts(step)
 	if n then
 		put_parts(n, denied)
 	end
@@ -277,19 +292,21 @@ for i = at, #argv do
 		take_step(argv[i])
 	end
 end
-for i = 1, count do
-	local new = new_text(i)
-	if older_of[i] then
-		add(forget, home_of[i], older_of[i])
-	elseif new == '' then
-		add(forget, hash_of[i], argv[field_at[i]])
+for k, first in pairs(first_of) do
+	local values, sets, at = {}, 0, fields_at[k]
+	for i = first, last_of[k] do
+		local new = new_text(i)
+		if older_of[i] then
+			add(forget, home_of[i], older_of[i])
+		elseif new == '' then
+			add(forget, k, argv[at + i])
+		end
+		if new and new ~= '' then
+			values[sets + 1], values[sets + 2] = argv[at + i], new
+			sets = sets + 2
+		end
 	end
-	if new and new ~= '' then
-		local values = set[hash_of[i]] or {}
-		set[hash_of[i]] = values
-		values[#values + 1] = argv[field_at[i]]
-		values[#values + 1] = new
-	end
+	set[k] = sets > 0 and values
 end
 for name, memo in pairs(memos) do
 	call('SET', name, memo.text, 'PX', memo.ms)

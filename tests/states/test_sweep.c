@@ -543,6 +543,17 @@ START_TEST(new_limits_begin_anew)
 }
 END_TEST
 
+START_TEST(limit_without_buckets_has_no_pass)
+{
+	begin_pass();
+	set_limits("[bad]\nmatch = bad\naction = deny\n"
+		   "[other]\nmatch = *\ncapacity = 40\nrate = 1/s\n");
+	reply_step("17", 5);
+	fake_pass(LIFE / 2);
+	ck_assert_pstr_eq(steps("other"), "0");
+}
+END_TEST
+
 START_TEST(new_limits_wait_for_the_call_of_the_old)
 {
 	begin_pass();
@@ -666,6 +677,7 @@ sweep_suite(void)
 	tcase_add_loop_test(tcase, many_limits_are_not_hurried, 0, 4);
 	tcase_add_test(tcase, step_ends_the_backoff);
 	tcase_add_test(tcase, new_limits_begin_anew);
+	tcase_add_test(tcase, limit_without_buckets_has_no_pass);
 	tcase_add_test(tcase, new_limits_wait_for_the_call_of_the_old);
 	tcase_add_test(
 	    tcase, forgotten_script_of_limits_that_are_gone_is_not_sent);

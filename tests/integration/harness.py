@@ -564,6 +564,20 @@ class Case(unittest.TestCase):
         return process
 
 
+class Asks:
+    """Mixed into a Case that has self.client."""
+
+    def ask(self, line, verdict, level=None, **expected):
+        """What is said of a decision, which is this one, and says this."""
+        said = fields(self.client.ask(line))
+        self.assertEqual(said["verdict"], verdict, f"{line}: {said}")
+        if level is not None:
+            self.assertEqual(said["level"], str(level), f"{line}: {said}")
+        for name, value in expected.items():
+            self.assertEqual(said.get(name), value, f"{line}: {said}")
+        return said
+
+
 class InMemory:
     """Mixed into a Case: self.gate decides by LIMITS in memory, and self.client
     talks to it."""

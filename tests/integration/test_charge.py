@@ -63,19 +63,10 @@ on_error = deny
 """
 
 
-class EitherStore:
+class EitherStore(harness.Asks):
     """What holds wherever buckets are."""
 
     LIMITS = LIMITS
-
-    def ask(self, line, verdict, level=None, **expected):
-        said = fields(self.client.ask(line))
-        self.assertEqual(said["verdict"], verdict, f"{line}: {said}")
-        if level is not None:
-            self.assertEqual(int(said["level"]), level, f"{line}: {said}")
-        for name, value in expected.items():
-            self.assertEqual(said.get(name), value, f"{line}: {said}")
-        return said
 
     def test_a_charge_goes_in_up_to_the_debt_and_delays_later_ones(self):
         self.ask("CHARGE debt:1 2", "ALLOW", 2, retry="0", taken=None)

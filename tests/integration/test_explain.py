@@ -8,32 +8,10 @@ import re
 import subprocess
 
 import harness
+import test_joint
 from harness import fields
 
-LIMITS = """
-[burst]
-match = burst:*
-capacity = 3
-recharge = 1d
-
-[day]
-match = day:*
-algorithm = fixed_window
-capacity = 5
-window = 366d
-
-[block]
-match = block:*
-capacity = 1
-recharge = 2d
-block = 1h
-
-[look]
-match = look:*
-capacity = 1
-recharge = 1d
-shadow = yes
-
+LIMITS = test_joint.PARTS + """
 [net]
 match = net:*
 capacity = 4

@@ -10,7 +10,8 @@ import threading
 import harness
 from harness import fields
 
-LIMITS = """
+# What is charged together by other limits.
+PARTS = """
 [burst]
 match = burst:*
 capacity = 3
@@ -33,7 +34,8 @@ match = look:*
 capacity = 1
 recharge = 1d
 shadow = yes
-
+"""
+LIMITS = PARTS + """
 [user]
 match = user:*
 capacity = 9

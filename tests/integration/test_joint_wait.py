@@ -81,17 +81,10 @@ action = allow
 DAY = 86400
 
 
-class EitherStore:
+class EitherStore(harness.Asks):
     """What holds wherever buckets are."""
 
     LIMITS = LIMITS
-
-    def ask(self, line, verdict, **expected):
-        said = fields(self.client.ask(line))
-        self.assertEqual(said["verdict"], verdict, f"{line}: {said}")
-        for name, value in expected.items():
-            self.assertEqual(said.get(name), value, f"{line}: {said}")
-        return said
 
     def level(self, key):
         return int(fields(self.client.ask(f"PEEK {key}"))["level"])

@@ -65,17 +65,10 @@ queue = 3d
 """
 
 
-class EitherStore:
+class EitherStore(harness.Asks):
     """What holds wherever buckets are."""
 
     LIMITS = LIMITS
-
-    def ask(self, line, verdict, **expected):
-        said = fields(self.client.ask(line))
-        self.assertEqual(said["verdict"], verdict, f"{line}: {said}")
-        for name, value in expected.items():
-            self.assertEqual(said.get(name), value, f"{line}: {said}")
-        return said
 
     def waiting(self, count, gate=None):
         harness.wait_until(lambda: (gate or self.gate).stats()["waits"] == count,

@@ -86,8 +86,8 @@ secret_hash_read(struct secret_hash *hash, const char *text)
 		   : -1;
 }
 
-static void
-secret_hash_put_hex(char *to, const unsigned char *bytes, size_t len)
+void
+secret_write_hex(char *to, const unsigned char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		sprintf(to + 2 * i, "%02x", bytes[i]);
@@ -100,8 +100,8 @@ secret_hash_write(
 	char salt[2 * SECRET_HASH_SALT_LEN + 1];
 	char text[2 * SECRET_HASH_LEN + 1];
 
-	secret_hash_put_hex(salt, hash->salt, sizeof(hash->salt));
-	secret_hash_put_hex(text, hash->hash, sizeof(hash->hash));
+	secret_write_hex(salt, hash->salt, sizeof(hash->salt));
+	secret_write_hex(text, hash->hash, sizeof(hash->hash));
 	snprintf(to, SECRET_HASH_TEXT_SIZE, PREFIX "%d:%s:%s", hash->rounds,
 	    salt, text);
 }

@@ -46,6 +46,9 @@ int secret_hash_read(struct secret_hash *hash, const char *text) MUST_USE;
 void secret_hash_write(
     const struct secret_hash *hash, char to[SECRET_HASH_TEXT_SIZE]);
 
+/** Write two hex digits for each of ${len} bytes, and a NUL. */
+void secret_write_hex(char *to, const unsigned char *bytes, size_t len);
+
 /** SHA-256 of ${len} bytes, to know them again. */
 void secret_digest(
     unsigned char to[SECRET_HASH_LEN], const char *bytes, size_t len);

@@ -148,8 +148,9 @@ explain_take_line(const char *line, void *arg)
 }
 
 int
-explain_write_members(struct json *json, struct tool *tool)
+explain_write_members(struct json *json, void *arg)
 {
+	struct tool *tool = arg;
 	struct explaining explaining = {.json = json};
 	char request[REQUEST_LEN];
 	int status;
@@ -160,12 +161,6 @@ explain_write_members(struct json *json, struct tool *tool)
 	return status;
 }
 
-static int
-explain_write(struct json *json, void *arg)
-{
-	return explain_write_members(json, arg);
-}
-
 int
 explain_show(struct tool *tool)
 {
@@ -174,7 +169,7 @@ explain_show(struct tool *tool)
 	if (client_words_check(tool) == -1)
 		return STATUS_ERROR;
 	if (tool->json)
-		return client_object(explain_write, tool);
+		return client_object(explain_write_members, tool);
 	snprintf(request, sizeof(request), "EXPLAIN %s", tool->words[0]);
 	return client_lines(tool, request, client_show_plain, NULL);
 }

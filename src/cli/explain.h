@@ -8,9 +8,8 @@
 #include "cli/json.h"
 #include "cli/tool.h"
 
-/** Ask about the key that is the tool's first word, and write the members of
- * the explanation.  Return STATUS_FINE, or STATUS_ERROR: the error was printed.
+/** A client_write_members of a tool: ask about the key that is its first word.
  */
-int explain_write_members(struct json *json, struct tool *tool) MUST_USE;
+int explain_write_members(struct json *json, void *tool) MUST_USE;
 
 #endif

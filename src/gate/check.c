@@ -288,18 +288,18 @@ check_add(struct check *check, enum op op, const char *key, size_t key_len,
 }
 
 void
-check_add_wait(struct check *check, const char *key, size_t key_len,
-    int64_t amount, int64_t wait_us)
-{
-	check_add(check, OP_WAIT, key, key_len, amount);
-	check->query.wait_us = wait_us;
-}
-
-void
 check_set_wait(struct check *check, int64_t wait_us)
 {
 	check->query.op = OP_WAIT;
 	check->query.wait_us = wait_us;
+}
+
+void
+check_add_wait(struct check *check, const char *key, size_t key_len,
+    int64_t amount, int64_t wait_us)
+{
+	check_add(check, OP_CONSUME, key, key_len, amount);
+	check_set_wait(check, wait_us);
 }
 
 void

@@ -157,8 +157,8 @@ rules_free_overrides(struct rules *rules)
 	free(rules);
 }
 
-/* Behind one that has ended, another one may match.  That is rare, and soon the
- * daemon reads what there is then. */
+/* Another override behind the one that has ended may match.  The daemon soon
+ * reads the overrides again, without the one that has ended. */
 static const struct limit *
 rules_find_later_override(const struct rules *overrides,
     const struct limit *ended, const struct key *key,

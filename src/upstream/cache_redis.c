@@ -100,27 +100,24 @@ cache_redis_call(struct cache_call *call)
 	return -1;
 }
 
-/* Start the command: two keys, and the name of the target in the set. */
-static void
-cache_redis_begin(
-    struct command *command, struct script_call *script, size_t more)
-{
-	const struct cache_call *call =
-	    CONTAINER_OF(script, struct cache_call, call);
-	const char *hash = buf_data(&call->hash);
-
-	script_begin(command, script, 4 + more);
-	command_add_int(command, 2);
-	command_add(command, hash, buf_len(&call->hash));
-	command_add(command, hash, call->set_len);
-	command_add(command, hash + call->set_len,
-	    buf_len(&call->hash) - call->set_len);
-}
-
 static struct part
 cache_redis_part(const struct buf *buf)
 {
 	return (struct part){buf_data(buf), buf_len(buf)};
+}
+
+/* Which set its target is in, and what it is called there. */
+static struct part
+cache_redis_set(const struct cache_call *call)
+{
+	return (struct part){buf_data(&call->hash), call->set_len};
+}
+
+static struct part
+cache_redis_member(const struct cache_call *call)
+{
+	return (struct part){buf_data(&call->hash) + call->set_len,
+	    buf_len(&call->hash) - call->set_len};
 }
 
 /* What selects it may be a client's secret: its digest is the field. */
@@ -222,11 +219,8 @@ cache_redis_read(const struct cache_call *call, const redisReply *reply)
 static void
 cache_redis_use(const struct cache_call *call)
 {
-	const char *hash = buf_data(&call->hash);
-
-	cache_redis_touch(call->server, (struct part){hash, call->set_len},
-	    (struct part){
-		hash + call->set_len, buf_len(&call->hash) - call->set_len});
+	cache_redis_touch(
+	    call->server, cache_redis_set(call), cache_redis_member(call));
 }
 
 static bool
@@ -303,15 +297,21 @@ cache_redis_write_put(struct script_call *script, struct command *command)
 {
 	const struct cache_call *call =
 	    CONTAINER_OF(script, struct cache_call, call);
+	const struct part set = cache_redis_set(call);
+	const struct part member = cache_redis_member(call);
 
-	cache_redis_begin(command, script, 7);
+	script_begin(command, script, 11);
+	command_add_int(command, 2);
+	command_add(command, buf_data(&call->hash), buf_len(&call->hash));
+	command_add(command, set.bytes, set.len);
+	command_add(command, member.bytes, member.len);
 	cache_redis_add_field(command, call);
 	command_add(command, buf_data(&call->names), buf_len(&call->names));
 	command_add(command, buf_data(&call->value), buf_len(&call->value));
 	command_add_int(command, call->life_ms);
 	command_add_int(command, call->most);
 	command_add_int(command, CACHE_VARIANTS_MAX);
-	command_add(command, buf_data(&call->hash), call->set_len);
+	command_add(command, set.bytes, set.len);
 	return true;
 }
 

@@ -8,7 +8,6 @@
 
 #include <limits.h>
 #include <openssl/evp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,8 +149,7 @@ cache_seal_name(
 
 	if (result == 0) {
 		secret_digest(digest, buf_data(&sealed), buf_len(&sealed));
-		for (size_t i = 0; i < SECRET_HASH_LEN; i++)
-			snprintf(to + 2 * i, 3, "%02x", digest[i]);
+		secret_write_hex(to, digest, sizeof(digest));
 	}
 	buf_free(&sealed);
 	return result;

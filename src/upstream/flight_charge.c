@@ -1,8 +1,9 @@
 /*
  * Job: asks the limits of a request before it goes out: leases first, which
  * cost nothing if they are given back, then what is used up for good.
- * Invariant: what is not sent was not charged, but for a wait whose client
- * left. The heart: flight_charge(), flight_on_held(), flight_on_decided().
+ * Invariant: what is not sent was not charged, unless its client left, or a
+ * block came, while it waited.
+ * The heart: flight_charge(), flight_on_held(), flight_on_decided().
  */
 #include "upstream/flight_internal.h"
 

@@ -1,9 +1,9 @@
 /*
  * Job: a lease of each key, for one flight: taken, renewed, given back.
  * Invariant: it is freed in flight_hold_finish() or flight_hold_end(), and only
- * while the store is not asked; only the first of a line asks again. The heart:
- * flight_hold_run(), which asks about a key after the other, and
- * flight_hold_finish(), which says what is next.
+ * while the store is not asked; only the first of a line asks again.
+ * The heart: flight_hold_run() asks about one key after the other,
+ * flight_hold_finish() says what is next.
  */
 #include "upstream/flight_hold.h"
 
@@ -232,8 +232,8 @@ flight_hold_pause(struct flight_hold *hold)
  * Asking.
  */
 
-/* It has all, or what there is to be had: where a lease ended by time, as the
- * store was away, its flight goes on, and asks for it again each time. */
+/* Its flight goes on, and it renews its leases now and then.  One that ended by
+ * time while the store was away is asked for again each time. */
 static void
 flight_hold_rest(struct flight_hold *hold)
 {

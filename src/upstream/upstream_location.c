@@ -97,11 +97,11 @@ upstream_location_read(
 	} else if (location.len > 1 && location.bytes[1] == '/') {
 		return false; /* "//HOST" */
 	}
-	return rest.len >= strlen(base) &&
-	       memcmp(rest.bytes, base, strlen(base)) == 0 &&
-	       upstream_location_is_below((struct part){
-		   rest.bytes + strlen(base), rest.len - strlen(base)}) &&
-	       upstream_location_put(
-		   to, (struct part){
-			   rest.bytes + strlen(base), rest.len - strlen(base)});
+	if (rest.len < strlen(base) ||
+	    memcmp(rest.bytes, base, strlen(base)) != 0)
+		return false;
+	rest.bytes += strlen(base);
+	rest.len -= strlen(base);
+	return upstream_location_is_below(rest) &&
+	       upstream_location_put(to, rest);
 }

@@ -136,12 +136,16 @@ class EitherStore:
         self.hold()
         held = self.hang()
         first, second = self.come(1), self.come(2)
+        clients = self.gate.stats()["clients"]
         first.vanish()
+        wait_until(lambda: self.gate.stats()["clients"] < clients, "the close")
+        # What comes now is behind what the close had the upstream's thread be told.
+        third = self.come(3)
         self.server.released.set()
-        self.assertEqual(second.response()[0], 200)
+        self.assertEqual([second.response()[0], third.response()[0]], [200, 200])
         self.assertEqual(held.getresponse().status, 200)
         wait_until(lambda: self.level() == 0, "all leases to be given back")
-        self.assertEqual([asked[1] for asked in self.server.asked], ["/hang", "/2"])
+        self.assertEqual([asked[1] for asked in self.server.asked], ["/hang", "/2", "/3"])
 
     def test_response_that_ends_badly_gives_its_lease_back(self):
         self.hold(retries="2", timeout="1s", max_time="300ms", failures="0")

@@ -1,6 +1,7 @@
-"""Runs the files of tests, each as a process of its own, one a processor; then
-those that measure time, one after the other.  Says what each said when it has ended,
-and at the end which tests failed.
+"""Runs the files of tests, each as a process of its own, one more than there are
+processors, since most of them wait for something now and then; then those that measure
+time, one after the other.  Says what each said when it has ended, and at the end which
+tests failed.
 """
 
 import concurrent.futures
@@ -15,8 +16,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 FIRST = ("test_versions", "test_proxies") # the longest
 ALONE = ("test_exact", "test_rude_clients", "test_saturation", "test_sweep")
 # Not with sanitizers, which have little to see there: the work is that of Redis, make,
-# a container, or another version's daemon.
-PLAIN = ("test_container", "test_makefile", "test_sweep", "test_versions")
+# a container, or another version's daemon, or what is tested is a text.
+PLAIN = ("test_container", "test_makefile", "test_manual", "test_sweep", "test_versions")
 
 
 def run(name):
@@ -44,7 +45,7 @@ def main():
         if status != 0:
             failed.append((name, re.findall(r"(?m)^(?:FAIL|ERROR): .*", said) or [said[-500:]]))
 
-    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0)) + 1) as pool:
         for done in concurrent.futures.as_completed([pool.submit(run, name) for name in crowd]):
             note(done.result())
     for name in filter(names.__contains__, ALONE):

@@ -53,6 +53,8 @@
 	    "upstream")                                                        \
 	X(OPEN, 503, "failing",                                                \
 	    "the upstream failed several times in a row; it is left alone")    \
+	X(SHARED, 503, "failing",                                              \
+	    "the upstream failed at the same request of another client")       \
 	X(BUSY, 503, "busy", "too many requests wait for the upstream")        \
 	X(CONNECT, 502, "badgateway", "the upstream could not be reached")     \
 	X(BAD, 502, "badgateway", "the upstream's response is malformed")      \

@@ -205,23 +205,50 @@ flight_choose(struct flight *flight, const struct ask *ask, int64_t length)
 						      : FLIGHT_STREAMS;
 }
 
-/* The first rider gets the response as it comes; the others ask again. */
+/* What the others are told of a response that is for the first one only;
+ * UPSTREAM_FINE: they may get a better one, each its own.  If all asked an
+ * upstream that fails once more, it would hardly recover. */
+static enum upstream_fault
+flight_fault_of(int status)
+{
+	if (status == 429)
+		return UPSTREAM_FAULT_BLOCKED;
+	return status >= 500 ? UPSTREAM_FAULT_SHARED : UPSTREAM_FINE;
+}
+
+/* All but ${first} do without this response. */
+static void
+flight_part(struct flight *flight, struct ask *first)
+{
+	enum upstream_fault fault =
+	    flight_fault_of(flight->transfer.head.status);
+	struct ask *other;
+
+	while ((other = TAILQ_NEXT(first, ride))) {
+		TAILQ_REMOVE(&flight->riders, other, ride);
+		other->flight = NULL;
+		if (fault) {
+			ask_fail(other, fault, 0);
+			continue;
+		}
+		other->is_alone = true;
+		TAILQ_INSERT_TAIL(&flight->flights->again, other, ride);
+	}
+}
+
+/* The first rider gets the response as it comes; the others ask again, or are
+ * told that the upstream fails. */
 static int
 flight_stream(struct flight *flight, int64_t length)
 {
-	struct ask *first = TAILQ_FIRST(&flight->riders), *other;
+	struct ask *first = TAILQ_FIRST(&flight->riders);
 	struct buf head = {0};
 
 	flight_close(flight);
 	flight->is_unwanted = !first;
 	if (!first)
 		return -1;
-	while ((other = TAILQ_NEXT(first, ride))) {
-		TAILQ_REMOVE(&flight->riders, other, ride);
-		other->flight = NULL;
-		other->is_alone = true;
-		TAILQ_INSERT_TAIL(&flight->flights->again, other, ride);
-	}
+	flight_part(flight, first);
 	if (upstream_headers_filter(&head,
 		upstream_headers_of(&flight->transfer.head),
 		flight_list(flight), "") == -1) {

@@ -39,6 +39,10 @@ class CacheHandler(Handler):
         self.server.released.wait(harness.PATIENCE)
         self.do_never()
 
+    def do_slow_wrong(self):
+        self.server.released.wait(harness.PATIENCE)
+        self.count(self.server.status, Cache_Control="no-store")
+
     def do_slow_fresh(self):
         if self.command == "GET":
             self.server.released.wait(harness.PATIENCE)
@@ -232,6 +236,26 @@ class CacheTest(CacheCase):
         bodies = {connection.getresponse().read() for connection in connections}
         self.assertEqual(len(bodies), 20)
         self.assertEqual(len(self.server.asked), 20)
+
+    def check_failure_of_many(self, status, others):
+        self.serve({"failures": "0"})
+        self.server.status = status
+        connections = self.ask_at_once("/slow-wrong", 20)
+        with self.gate.connect() as client:
+            wait_until(lambda: " requests=20 " in "".join(client.ask_many("status")),
+                       "all on one request")
+        self.server.released.set()
+        responses = [connection.getresponse() for connection in connections]
+        self.assertEqual(responses.pop(0).read(), b"1")
+        self.assertEqual({(response.status, json.loads(response.read())["code"])
+                          for response in responses}, {others})
+        self.assertEqual(len(self.server.asked), 1)
+
+    def test_failure_is_that_of_all_who_wait_for_it(self):
+        self.check_failure_of_many(500, (503, "failing"))
+
+    def test_429_is_that_of_all_who_wait_for_it(self):
+        self.check_failure_of_many(429, (429, "blocked"))
 
     def test_first_client_may_go_while_others_wait(self):
         self.serve()

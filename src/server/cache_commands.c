@@ -76,8 +76,7 @@ cache_commands_purge(struct slot *slot, struct buf *out,
 	const char *name = upstream->options.name;
 	size_t count = cache_purge(upstream->cache, glob);
 
-	if (upstream->options.cache == UPSTREAM_CACHE_REDIS &&
-	    upstreams_purge(slot->cache->clients->upstreams, name, glob) == -1)
+	if (upstreams_purge(slot->cache->clients->upstreams, name, glob) == -1)
 		return -1;
 	return buf_printf(out, "%s purged=%zu\n", name, count);
 }

@@ -56,6 +56,11 @@ void flight_start(struct flights *flights, struct ask *ask);
 /** Start those that libcurl's callbacks left behind. */
 void flights_start_again(struct flights *flights);
 
+/** Store nothing of what is under way of the targets of upstream ${name} that
+ * match ${glob}. */
+void flights_outdate(
+    struct flights *flights, const char *name, const char *glob);
+
 /** There is room for the ask again. */
 void flight_go_on(struct ask *ask);
 

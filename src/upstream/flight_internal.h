@@ -144,6 +144,10 @@ void flight_abandon(struct flight *flight);
 /** Let no more asks join. */
 void flight_close(struct flight *flight);
 
+/** What it brings may be as it was before something changed: none of it is
+ * stored, and no more asks join. */
+void flight_outdate(struct flight *flight);
+
 /** Free it. */
 void flight_end(struct flight *flight);
 

@@ -25,7 +25,8 @@ flight_on_found(struct cache_lookup *lookup, struct stored_response *response)
 	const struct ask *ask = flight_first(flight);
 	struct cache *cache = flight->upstream->cache;
 
-	if (!response) {
+	if (!response || flight->is_outdated) {
+		response_unref(response);
 		flight_miss(flight);
 		return;
 	}

@@ -277,11 +277,9 @@ flight_forget(struct flight *flight, struct part target)
 	struct flight *other;
 
 	TAILQ_FOREACH (other, &flight->flights->all, all) {
-		if (other->upstream != flight->upstream ||
-		    !flight_has_target(other, target))
-			continue;
-		flight_close(other);
-		other->is_outdated = true;
+		if (other->upstream == flight->upstream &&
+		    flight_has_target(other, target))
+			flight_outdate(other);
 	}
 	cache_remove(flight->upstream->cache, target);
 	if (options->cache == UPSTREAM_CACHE_REDIS && flight->flights->redis)

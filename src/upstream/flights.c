@@ -6,6 +6,7 @@
  */
 #include "upstream/flight_internal.h"
 
+#include "limit/glob.h"
 #include "limit/key.h"
 
 #include <stdlib.h>
@@ -65,6 +66,27 @@ flight_close(struct flight *flight)
 	if (flight->is_open)
 		LIST_REMOVE(flight, chain);
 	flight->is_open = false;
+}
+
+void
+flight_outdate(struct flight *flight)
+{
+	flight_close(flight);
+	flight->is_outdated = true;
+}
+
+void
+flights_outdate(struct flights *flights, const char *name, const char *glob)
+{
+	struct flight *flight;
+
+	TAILQ_FOREACH (flight, &flights->all, all) {
+		const struct ask *ask = flight_first(flight);
+
+		if (ask && strcmp(ask->upstream->options.name, name) == 0 &&
+		    glob_matches(glob, ask_target(ask), ask->target_len))
+			flight_outdate(flight);
+	}
 }
 
 /* Have it ride on the flight. */

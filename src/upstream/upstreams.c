@@ -46,6 +46,33 @@ struct upstreams {
 	struct purges purges; /* touched by all threads, too */
 };
 
+/* Forget it, in memory and of what is under way, which may be as it was before.
+ */
+static void
+upstreams_forget(struct upstreams *upstreams, const struct upstream *upstream,
+    const char *glob)
+{
+	flights_outdate(&upstreams->flights, upstream->options.name, glob);
+	cache_purge(upstream->cache, glob);
+}
+
+/* A client purges it: what came since a worker did so is forgotten, too. */
+static void
+upstreams_begin_purge(struct upstreams *upstreams, const struct purge *purge)
+{
+	struct upstream_set *set = upstreams_get(upstreams);
+	const struct upstream *upstream =
+	    upstream_set_find(set, purge->name, strlen(purge->name));
+
+	if (upstream && upstream->cache)
+		upstreams_forget(upstreams, upstream, purge->glob);
+	if (upstream && upstream->options.cache == UPSTREAM_CACHE_REDIS &&
+	    upstreams->flights.redis)
+		cache_redis_purge(
+		    upstreams->flights.redis, purge->name, purge->glob);
+	upstream_set_unref(set);
+}
+
 static void
 upstreams_on_woken(void *arg)
 {
@@ -55,9 +82,7 @@ upstreams_on_woken(void *arg)
 	unsigned orders;
 
 	while ((purge = purges_take(&upstreams->purges))) {
-		if (upstreams->flights.redis)
-			cache_redis_purge(
-			    upstreams->flights.redis, purge->name, purge->glob);
+		upstreams_begin_purge(upstreams, purge);
 		purge_free(purge);
 	}
 	while ((ask = inbox_take(&upstreams->inbox, &orders))) {
@@ -128,11 +153,12 @@ upstreams_on_purged(void *arg, const char *name, const char *glob)
 	struct upstream_set *set = upstreams_get(upstreams);
 
 	for (size_t i = 0; set && i < set->count; i++) {
-		struct upstream *upstream = set->items[i];
+		const struct upstream *upstream = set->items[i];
 
 		if (upstream->options.cache == UPSTREAM_CACHE_REDIS &&
 		    (!name || strcmp(upstream->options.name, name) == 0))
-			cache_purge(upstream->cache, name ? glob : "*");
+			upstreams_forget(
+			    upstreams, upstream, name ? glob : "*");
 	}
 	upstream_set_unref(set);
 }

@@ -49,6 +49,16 @@ class StoredTest(StoredCase):
         self.assertEqual(self.tool("cache", "purge", "other").returncode, 1)
         self.assertEqual(self.get("/a/fresh").headers["X-Cache"], "miss")
 
+    def test_purge_counts_for_what_is_under_way(self):
+        self.serve()
+        connection = self.connection(self.http_port)
+        connection.request("GET", "/upstream/api/slow-fresh")
+        wait_until(lambda: self.server.asked, "the request")
+        self.assertEqual(self.lines(self.gate, "forget api:/slow*"), ["api purged=0"])
+        self.server.released.set()
+        self.assertEqual(connection.getresponse().read(), b"1")
+        self.assertEqual(self.get("/slow-fresh").headers["X-Cache"], "miss")
+
     def test_get_over_resp_has_the_body(self):
         self.serve()
         with RedisClient(self.gate.path) as client:
@@ -171,6 +181,18 @@ class RedisTest(StoredCase):
                    "the other to forget it")
         self.wait_until_stored(0)
         self.assertEqual(self.seen(self.gates[1], "/fresh"), ("miss", b"2"))
+
+    def test_purge_counts_for_what_another_has_under_way(self):
+        self.seen(self.gates[0], "/fresh")
+        connection = self.connection(self.gates[0].http_port)
+        connection.request("GET", "/upstream/api/slow-fresh")
+        wait_until(lambda: len(self.server.asked) == 2, "the request")
+        self.lines(self.gates[1], "forget api")
+        wait_until(lambda: " entries=0 " in self.lines(self.gates[0], "cache")[0],
+                   "the other to hear of it")
+        self.server.released.set()
+        self.assertEqual(connection.getresponse().read(), b"2")
+        self.assertEqual(self.seen(self.gates[0], "/slow-fresh"), ("miss", b"3"))
 
     def test_foreign_values_are_misses(self):
         self.seen(self.gates[0], "/fresh")

@@ -20,6 +20,7 @@
 	X(saturation)                                                          \
 	X(script_call)                                                         \
 	X(sentinel)                                                            \
+	X(shard)                                                               \
 	X(subscriber)                                                          \
 	X(sweep)                                                               \
 	X(topology_follower)                                                   \

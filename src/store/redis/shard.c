@@ -83,12 +83,13 @@ shard_on_deadline(void *arg)
 	struct batch *batch;
 	int64_t now_us = clock_us();
 
-	/* A result may lead to another query, which must not join a batch that
-	 * is being abandoned. */
-	batches_seal_old(&shard->batches, now_us);
 	TAILQ_FOREACH (batch, &shard->batches.ages, age) {
 		if (batch->deadline_us > now_us)
 			break;
+		/* A result may lead to another query, which must not join a
+		 * batch that is being abandoned.  Nor one that such a query
+		 * has opened, whose time is up already in a long turn. */
+		batches_seal_old(&shard->batches, now_us);
 		if (batch->queries > 0)
 			server_count(&shard->presence.server
 					  ->errors[SERVER_ERROR_TIMEOUT]);

@@ -38,12 +38,6 @@ check_joint_told_key(const struct check *check)
 						    : NULL;
 }
 
-static bool
-joint_has_id(const struct joint *joint)
-{
-	return joint->once.len > 0;
-}
-
 unsigned
 check_key_count(const struct check *check)
 {
@@ -69,42 +63,18 @@ check_query_of(const struct check *check, unsigned i)
  * Asking.
  */
 
-/* The queries of each place, chained. */
-struct joint_groups {
-	unsigned count;
-	size_t places[CHECK_KEYS_MAX];
-	struct query *firsts[CHECK_KEYS_MAX], *lasts[CHECK_KEYS_MAX];
-};
-
-static void
-joint_group(struct joint_groups *groups, size_t place, struct query *query)
-{
-	unsigned i = 0;
-
-	query->mate = NULL;
-	while (i < groups->count && groups->places[i] != place)
-		i++;
-	if (i == groups->count) {
-		groups->places[groups->count++] = place;
-		groups->firsts[i] = query;
-	} else {
-		groups->lasts[i]->mate = query;
-	}
-	groups->lasts[i] = query;
-}
-
 static bool
 joint_is_refused_again(const struct query *query)
 {
 	return query->decided_by == DECIDED_BY_DENYCACHE;
 }
 
-/* Whether the store need not be asked. */
-static bool
+bool
 joint_is_decided(const struct query *query)
 {
 	return joint_is_refused_again(query) ||
-	       query->decided_by == DECIDED_BY_ACTION;
+	       query->decided_by == DECIDED_BY_ACTION ||
+	       query->decided_by == DECIDED_BY_FALLBACK;
 }
 
 static bool
@@ -137,50 +107,6 @@ joint_ask_deny_cache(struct joint *joint)
 		}
 	}
 	return false;
-}
-
-/* Have the queries of all places take place once.  Return whether they can:
- * what one place remembers says nothing of what became of the others, and a log
- * is too long to be remembered. */
-static bool
-joint_remember(struct joint *joint, const struct joint_groups *groups)
-{
-	const struct query *query;
-
-	if (groups->count == 0)
-		return true;
-	if (groups->count > 1)
-		joint->check->outcome = OUTCOME_SPREADID;
-	for (query = groups->firsts[0]; query; query = query->mate)
-		if (query->limit->algorithm->has_log)
-			joint->check->outcome = OUTCOME_NOIDS;
-	groups->firsts[0]->once = &joint->once;
-	return joint->check->outcome == OUTCOME_DECISION;
-}
-
-/* Ask the store.  Return whether it decided all at once, or is not asked. */
-static bool
-joint_ask_store(struct joint *joint)
-{
-	struct store *store = joint->check->gate->store;
-	bool each = joint->check->charges_each;
-	struct joint_groups groups UNINITIALIZED;
-
-	groups.count = 0;
-	for (unsigned i = 0; i < joint->count; i++) {
-		struct query *query = &joint->queries[i];
-
-		if (!joint_is_decided(query))
-			joint_group(&groups,
-			    each ? i : store_place(store, query), query);
-	}
-	if (joint_has_id(joint) && !joint_remember(joint, &groups))
-		return true;
-	joint->waiting = groups.count;
-	joint->is_spread = groups.count > 1 && !each;
-	for (unsigned i = 0; i < groups.count; i++)
-		joint->waiting -= store_query(store, groups.firsts[i]);
-	return joint->waiting == 0;
 }
 
 /*
@@ -294,8 +220,7 @@ joint_choose_decider(struct joint *joint)
 			joint->decider = i;
 }
 
-/* Whether one of the queries that have results denies the check. */
-static bool
+bool
 joint_is_denied(const struct joint *joint)
 {
 	for (unsigned i = 0; i < joint->count; i++)
@@ -330,6 +255,8 @@ joint_fall_back(struct joint *joint)
 	if (first)
 		fallback_decide_together(
 		    joint->check->gate, first, joint_is_denied(joint));
+	for (unsigned i = 0; i < joint->count; i++)
+		joint->queries[i].result = RESULT_DECISION;
 }
 
 static void
@@ -441,6 +368,8 @@ joint_conclude(struct joint *joint)
 	}
 	joint_learn(joint);
 	joint_fall_back(joint);
+	if (joint->postpones)
+		return joint_ask_postponed(joint) && joint_conclude(joint);
 	if (joint_begin_wait(joint))
 		return false;
 	joint_choose_decider(joint);

@@ -1,6 +1,7 @@
 /**
  * joint_internal: a joint check from inside, for joint_keys.c, which makes its
- * queries, and joint.c, which has them decided.
+ * queries, joint_ask.c, which asks the store, and joint.c, which has them
+ * decided.
  */
 #ifndef GATE_JOINT_INTERNAL_H
 #define GATE_JOINT_INTERNAL_H
@@ -19,6 +20,7 @@ struct joint {
 	struct check *check;
 	size_t bytes;     /* that it has */
 	bool is_spread;   /* over several places */
+	bool postpones;   /* what it gives back, until the rest is allowed */
 	bool gives_back;  /* that is what is waited for */
 	bool leaves;      /* after it has waited */
 	unsigned decider; /* the query that decides; before, 0, or one that has
@@ -35,5 +37,23 @@ struct joint {
 
 /** As query->done. */
 void joint_on_result(struct query *query);
+
+static inline bool
+joint_has_id(const struct joint *joint)
+{
+	return joint->once.len > 0;
+}
+
+/** Whether the store need not be asked, or was away. */
+bool joint_is_decided(const struct query *query);
+
+/** Whether one of the queries that have results denies the check. */
+bool joint_is_denied(const struct joint *joint);
+
+/** Ask the store.  Return whether it decided all at once, or is not asked. */
+bool joint_ask_store(struct joint *joint);
+
+/** The same about what was postponed, if nothing denies the check. */
+bool joint_ask_postponed(struct joint *joint);
 
 #endif

@@ -30,7 +30,8 @@ static void
 joint_init(struct joint *joint, struct check *check, unsigned count)
 {
 	joint->check = check;
-	joint->is_spread = joint->gives_back = joint->leaves = false;
+	joint->is_spread = joint->postpones = false;
+	joint->gives_back = joint->leaves = false;
 	joint->decider = joint->waiting = 0;
 	joint->once = (struct once){0};
 	joint->asked = joint->count = count;

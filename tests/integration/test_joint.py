@@ -376,6 +376,30 @@ class OverServers(harness.Case):
             self.assertEqual((said["verdict"], said["key"]), ("DENY", burst))
             self.assertEqual([self.level(burst), self.level(day)], [3, 1])
 
+    def test_nothing_is_given_back_where_another_server_denies(self):
+        for here in 0, 1:
+            burst, day = self.key_at(here, "burst"), self.key_at(1 - here, "day")
+            self.client.ask(f"CONSUME {burst} 2", f"CONSUME {day} 5")
+            for _ in range(3):
+                said = fields(self.client.ask(f"MCONSUME {burst} -1 {day} 1"))
+                self.assertEqual((said["verdict"], said["key"]), ("DENY", day))
+                self.assertEqual(self.level(burst), 2)
+            self.client.ask(f"RESET {day}")
+            said = fields(self.client.ask(f"MCONSUME {burst} -1 {day} 1"))
+            self.assertEqual((said["verdict"], said["from"]), ("ALLOW", "redis"))
+            self.assertEqual([self.level(burst), self.level(day)], [1, 1])
+            said = fields(self.client.ask(f"MCONSUME {burst} -1 {day} -1"))
+            self.assertEqual(said["verdict"], "ALLOW")
+            self.assertEqual([self.level(burst), self.level(day)], [0, 0])
+
+    def test_what_is_given_back_without_its_server_is_decided_by_on_error(self):
+        burst, day = self.key_at(0, "burst"), self.key_at(1, "day")
+        self.client.ask(f"CONSUME {burst} 2")
+        self.servers[0].kill()
+        said = fields(self.client.ask(f"MCONSUME {burst} -1 {day} 1"))
+        self.assertEqual(said["verdict"], "ALLOW")
+        self.assertEqual(self.level(day), 1)
+
     def test_explain_shows_the_parts_of_each_server(self):
         keys = [self.key_at(place, "burst") for place in (0, 1)]
         self.client.ask(f"CONSUME {keys[0]} 1", f"CONSUME {keys[1]} 2")

@@ -145,6 +145,21 @@ upstream_headers_look(struct upstream_head *head,
 		head->reset_us = retry_after_reset(value, now_us);
 }
 
+/* Whether it is another length than one before it: who reads which one takes
+ * another part of what follows for the body (RFC 9112, section 6.3). */
+static bool
+upstream_headers_disagree(
+    const struct upstream_head *head, const struct http_header *header)
+{
+	struct part before;
+
+	return part_is(header->name, "content-length") &&
+	       headers_find(
+		   upstream_headers_of(head), "content-length", &before) &&
+	       (before.len != header->value.len ||
+		   memcmp(before.bytes, header->value.bytes, before.len) != 0);
+}
+
 /* "HTTP/1.1 200 OK" */
 static int
 upstream_headers_start(struct upstream_head *head, const char *line, size_t len)
@@ -172,7 +187,8 @@ upstream_headers_take_field(
 	    !headers_next(&rest, &header) || rest.len > 0 ||
 	    !upstream_headers_is_token(header.name.bytes, header.name.len) ||
 	    header.name.bytes != line ||
-	    !upstream_headers_is_text(header.value.bytes, header.value.len))
+	    !upstream_headers_is_text(header.value.bytes, header.value.len) ||
+	    upstream_headers_disagree(head, &header))
 		return -1;
 	upstream_headers_look(head, &header, now_us);
 	return header_add(&head->lines, &header);

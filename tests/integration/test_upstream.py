@@ -100,6 +100,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_split(self):
         self.raw(b"HTTP/1.1 200 OK\r\nX-A: a\rSet-Cookie: b=c\r\nContent-Length: 0\r\n\r\n")
 
+    def do_two_lengths(self):
+        self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 4\r\n\r\nevil")
+
     def do_switch(self):
         self.raw(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
                  b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
@@ -323,7 +326,7 @@ class PassTest(UpstreamCase):
 class MisbehavingTest(UpstreamCase):
     def test_response_that_is_malformed_is_502(self):
         self.serve({"failures": "0"})
-        for path in "/split", "/no-http", "/long-head", "/switch":
+        for path in "/split", "/no-http", "/long-head", "/switch", "/two-lengths":
             with self.subTest(path):
                 self.assertEqual(self.code(path), (502, "badgateway"))
 

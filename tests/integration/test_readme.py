@@ -142,6 +142,11 @@ class ReadmeTest(harness.Case):
                                heard.replace("spread:30", "immediate"), nodes[0])
         wait_until(lambda: all(" 5 in force" in node.log() for node in nodes), "the limits")
         self.run_all_but_times(*fleet, nodes[0])
+        with open(os.path.join(harness.ROOT, "README.md"), encoding="utf-8") as file:
+            (override,) = re.findall(r"`(dripgate override set [^`]*)`", file.read())
+        subprocess.run(["bash", "-c", PRELUDE + override], check=True, timeout=harness.PATIENCE,
+                       stdout=subprocess.DEVNULL, env={**os.environ, "DRIPGATE": harness.DRIPGATE,
+                                                       "CONFIG": nodes[0].config_path})
 
     def run_all_but_times(self, command, expected, daemon):
         def shown():

@@ -272,8 +272,7 @@ flight_on_transferred(void *arg, CURLcode result, void *unused)
 		return;
 	}
 	if (end == TRANSFER_CUT && flight->use == FLIGHT_STREAMS) {
-		if (flight_first(flight))
-			ask_finish(flight_first(flight), true);
+		flight_finish(flight, true);
 		flight_end(flight);
 		return;
 	}

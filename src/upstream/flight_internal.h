@@ -182,6 +182,9 @@ extern const struct transfer_events flight_events;
 /** The response is whole. */
 void flight_deliver(struct flight *flight);
 
+/** Tell the rider that gets it as it comes that this is all. */
+void flight_finish(struct flight *flight, bool is_cut);
+
 /** Give all riders ${whole}. */
 void flight_give(
     struct flight *flight, struct stored_response *whole, enum ask_cache cache);

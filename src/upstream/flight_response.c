@@ -447,11 +447,19 @@ flight_deliver_gathered(struct flight *flight)
 	flight_end(flight);
 }
 
+/* Who gets it as it comes may ride on one that was to refresh. */
+void
+flight_finish(struct flight *flight, bool is_cut)
+{
+	struct ask *first = TAILQ_FIRST(&flight->riders);
+
+	if (first)
+		ask_finish(first, is_cut);
+}
+
 void
 flight_deliver(struct flight *flight)
 {
-	const struct ask *ask = flight_first(flight);
-
 	switch (flight->use) {
 	case FLIGHT_GATHERS:
 		flight_deliver_gathered(flight);
@@ -467,8 +475,7 @@ flight_deliver(struct flight *flight)
 		flight_follow(flight);
 		return;
 	case FLIGHT_STREAMS:
-		if (ask && !flight->refresh)
-			ask_finish((struct ask *)(uintptr_t)ask, false);
+		flight_finish(flight, false);
 		break;
 	}
 	flight_end(flight);

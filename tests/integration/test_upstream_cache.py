@@ -1,5 +1,7 @@
 """What is stored of upstreams' responses, for whom, and how long."""
 
+import contextlib
+import http.client
 import json
 import subprocess
 import unittest
@@ -21,6 +23,14 @@ class CacheHandler(Handler):
 
     def do_short(self):
         self.count(Cache_Control="max-age=0, stale-while-revalidate=1000")
+
+    def do_changing(self):
+        if len(self.server.asked) == 1:
+            self.do_short()
+        else:
+            self.server.released.wait(harness.PATIENCE)
+            self.raw(self.server.changed)
+            self.close_connection = True
 
     def do_error(self):
         if self.server.fails:
@@ -163,6 +173,37 @@ class CacheTest(CacheCase):
         self.assertEqual(self.cached("/short"), ("miss", b"1"))
         self.assertEqual(self.cached("/short"), ("stale", b"1"))
         wait_until(lambda: self.cached("/short")[1] != b"1", "the fresh one")
+
+    def ride_on_refresh(self, changed):
+        """The connection of a client that wants nothing stale, meanwhile."""
+        self.serve({"failures": "0"})
+        self.server.changed = changed
+        self.assertEqual(self.cached("/changing"), ("miss", b"1"))
+        self.assertEqual(self.cached("/changing"), ("stale", b"1"))
+        wait_until(lambda: len(self.server.asked) == 2, "the refresh")
+        connection = self.connection(self.http_port)
+        connection.request("GET", "/upstream/api/changing", headers={"Cache-Control": "no-cache"})
+        with self.gate.connect() as client:
+            wait_until(lambda: " requests=2 " in "".join(client.ask_many("status")),
+                       "it to ride along")
+        self.server.released.set()
+        return connection
+
+    def test_who_rides_on_a_refresh_gets_what_is_not_stored(self):
+        connection = self.ride_on_refresh(
+            b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 1\r\n\r\n2")
+        self.assertEqual(connection.getresponse().read(), b"2")
+        self.assertEqual(len(self.server.asked), 2)
+        # It is over, and what comes behind it on the connection is next.
+        connection.request("GET", "/upstream/api/fresh")
+        self.assertEqual(connection.getresponse().read(), b"3")
+
+    def test_who_rides_on_a_refresh_is_told_that_it_broke_off(self):
+        connection = self.ride_on_refresh(
+            b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 9\r\n\r\n2")
+        with contextlib.suppress(http.client.IncompleteRead):
+            # Or it broke off before anything was sent.
+            self.assertEqual(json.loads(connection.getresponse().read())["code"], "badgateway")
 
     def test_what_is_stale_may_serve_in_place_of_an_error(self):
         self.serve({"failures": "2", "pause": "1h", "retries": "0"})

@@ -99,15 +99,27 @@ flight_end(struct flight *flight)
 	upstream_unref(upstream);
 }
 
-/* Whether what is stored may take the place of an error. */
+/* Whether what is stored may take the place of an error, for this rider. */
 static bool
-flight_is_covered(const struct flight *flight, enum upstream_fault fault)
+flight_covers(const struct flight *flight, const struct ask *ask,
+    enum upstream_fault fault)
 {
-	return flight->stored && flight_first(flight) &&
-	       fault != UPSTREAM_FAULT_ENDING &&
+	return flight->stored && fault != UPSTREAM_FAULT_ENDING &&
 	       fault != UPSTREAM_FAULT_NOTCACHED &&
-	       freshness_covers_error(&flight->stored->freshness,
-		   &flight_first(flight)->control, clock_us());
+	       freshness_covers_error(
+		   &flight->stored->freshness, &ask->control, clock_us());
+}
+
+void
+flight_excuse(const struct flight *flight, struct ask *ask,
+    enum upstream_fault fault, int64_t retry_us)
+{
+	if (!flight_covers(flight, ask, fault)) {
+		ask_fail(ask, fault, retry_us);
+		return;
+	}
+	cache_count(flight->upstream->cache, CACHE_stale);
+	ask_give(ask, flight->stored, ASK_STALE);
 }
 
 void
@@ -115,13 +127,8 @@ flight_fail(struct flight *flight, enum upstream_fault fault, int64_t retry_us)
 {
 	struct ask *ask;
 
-	if (flight_is_covered(flight, fault)) {
-		cache_count(flight->upstream->cache, CACHE_stale);
-		flight_give(flight, flight->stored, ASK_STALE);
-	} else {
-		TAILQ_FOREACH (ask, &flight->riders, ride)
-			ask_fail(ask, fault, retry_us);
-	}
+	TAILQ_FOREACH (ask, &flight->riders, ride)
+		flight_excuse(flight, ask, fault, retry_us);
 	flight_end(flight);
 }
 

@@ -151,6 +151,11 @@ void flight_outdate(struct flight *flight);
 /** Free it. */
 void flight_end(struct flight *flight);
 
+/** Tell a rider that there is no response, or give it what is stored in place of
+ * that. */
+void flight_excuse(const struct flight *flight, struct ask *ask,
+    enum upstream_fault fault, int64_t retry_us);
+
 /** End it without a response; what is stored may take the place of that. */
 void flight_fail(
     struct flight *flight, enum upstream_fault fault, int64_t retry_us);

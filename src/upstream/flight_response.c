@@ -228,7 +228,7 @@ flight_part(struct flight *flight, struct ask *first)
 		TAILQ_REMOVE(&flight->riders, other, ride);
 		other->flight = NULL;
 		if (fault) {
-			ask_fail(other, fault, 0);
+			flight_excuse(flight, other, fault, 0);
 			continue;
 		}
 		other->is_alone = true;
@@ -468,9 +468,9 @@ flight_deliver(struct flight *flight)
 		flight_give(flight, flight->stored, ASK_HIT);
 		break;
 	case FLIGHT_COVERS:
-		cache_count(flight->upstream->cache, CACHE_stale);
-		flight_give(flight, flight->stored, ASK_STALE);
-		break;
+		flight_fail(
+		    flight, flight_fault_of(flight->transfer.head.status), 0);
+		return;
 	case FLIGHT_FOLLOWS:
 		flight_follow(flight);
 		return;

@@ -38,6 +38,11 @@ class CacheHandler(Handler):
         else:
             self.count(Cache_Control="max-age=0, stale-if-error=1000")
 
+    def do_slow_error(self):
+        if self.server.fails:
+            self.server.released.wait(harness.PATIENCE)
+        self.do_error()
+
     def do_echo_long(self):
         self.count(200, b"secretbody " * 500, Cache_Control="max-age=1000",
                    Content_Location=self.path)
@@ -277,6 +282,33 @@ class CacheTest(CacheCase):
         bodies = {connection.getresponse().read() for connection in connections}
         self.assertEqual(len(bodies), 20)
         self.assertEqual(len(self.server.asked), 20)
+
+    def check_stale_where_some_refuse_it(self, *headers):
+        """Have a client for each of ${headers} ride on a request that fails, and
+        return what they get."""
+        self.serve({"failures": "0"})
+        self.assertEqual(self.cached("/slow-error"), ("miss", b"1"))
+        self.server.fails = True
+        connections = [self.connection(self.http_port) for _ in headers]
+        with self.gate.connect() as client:
+            for i, connection in enumerate(connections):
+                connection.request("GET", "/upstream/api/slow-error", headers=headers[i])
+                wait_until(lambda i=i: f" requests={i + 2} " in "".join(client.ask_many("status")),
+                           "it to ride along")
+        self.server.released.set()
+        responses = [connection.getresponse() for connection in connections]
+        self.assertEqual(len(self.server.asked), 2)
+        return [(response.status, response.headers["X-Cache"]) for response in responses]
+
+    def test_what_is_stale_serves_those_who_take_it(self):
+        self.assertEqual(
+            self.check_stale_where_some_refuse_it({"Cache-Control": "no-cache"}, {}),
+            [(500, "miss"), (200, "stale")])
+
+    def test_what_is_stale_does_not_serve_those_who_refuse_it(self):
+        self.assertEqual(
+            self.check_stale_where_some_refuse_it({}, {"Cache-Control": "no-cache"}),
+            [(200, "stale"), (503, None)])
 
     def check_failure_of_many(self, status, others):
         self.serve({"failures": "0"})

@@ -17,12 +17,39 @@ flight_miss(struct flight *flight)
 		flight_queue(flight);
 }
 
-/* Use what was found, if it is of use. */
+static bool
+flight_takes(const struct ask *ask, const struct stored_response *response)
+{
+	return freshness_reuse(&response->freshness, &ask->control,
+		   clock_us()) == REUSE_FRESH;
+}
+
+/* Give it to those who take it as it is.  Return whether someone is left. */
+static bool
+flight_hand_out(struct flight *flight, struct stored_response *response)
+{
+	bool is_left =
+	    flight->refresh && !flight_takes(flight->refresh, response);
+	struct ask *ask, *next;
+
+	for (ask = TAILQ_FIRST(&flight->riders); ask; ask = next) {
+		next = TAILQ_NEXT(ask, ride);
+		if (!flight_takes(ask, response)) {
+			is_left = true;
+			continue;
+		}
+		TAILQ_REMOVE(&flight->riders, ask, ride);
+		ask->flight = NULL;
+		cache_count(flight->upstream->cache, CACHE_redis_hits);
+		ask_give(ask, response, ASK_HIT);
+	}
+	return is_left;
+}
+
 static void
 flight_on_found(struct cache_lookup *lookup, struct stored_response *response)
 {
 	struct flight *flight = CONTAINER_OF(lookup, struct flight, lookup);
-	const struct ask *ask = flight_first(flight);
 	struct cache *cache = flight->upstream->cache;
 
 	if (!response || flight->is_outdated) {
@@ -30,17 +57,13 @@ flight_on_found(struct cache_lookup *lookup, struct stored_response *response)
 		flight_miss(flight);
 		return;
 	}
-	cache_put(cache, flight_target(ask), response);
+	cache_put(cache, flight_target(flight_first(flight)), response);
 	response_unref(flight->stored);
 	flight->stored = response;
-	if (freshness_reuse(&response->freshness, &ask->control, clock_us()) !=
-	    REUSE_FRESH) {
+	if (flight_hand_out(flight, response))
 		flight_miss(flight);
-		return;
-	}
-	cache_count(cache, CACHE_redis_hits);
-	flight_give(flight, response, ASK_HIT);
-	flight_end(flight);
+	else
+		flight_end(flight);
 }
 
 void

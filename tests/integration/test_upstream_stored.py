@@ -1,6 +1,7 @@
 """What is stored of upstreams: in Redis for all daemons, forgotten on request, and
 read over RESP."""
 
+import signal
 import subprocess
 
 import harness
@@ -114,6 +115,22 @@ class RedisTest(StoredCase):
         # Now it is in its memory.
         self.assertEqual(self.seen(self.gates[1], "/fresh"), ("hit", b"1"))
         self.assertIn(" hits=1 ", self.lines(self.gates[1], "cache")[0])
+
+    def test_client_that_wants_it_anew_gets_nothing_stored(self):
+        self.seen(self.gates[0], "/fresh")
+        self.wait_until_stored()
+        connections = [self.connection(self.gates[1].http_port) for _ in range(2)]
+        self.store.send(signal.SIGSTOP)
+        self.addCleanup(self.store.send, signal.SIGCONT)
+        with self.gates[1].connect() as client:
+            for i, headers in enumerate(({}, {"Cache-Control": "no-cache"})):
+                connections[i].request("GET", "/upstream/api/fresh", headers=headers)
+                wait_until(lambda i=i: f" requests={i + 1} " in "".join(client.ask_many("status")),
+                           "the request to look in Redis")
+        self.store.send(signal.SIGCONT)
+        responses = [connection.getresponse() for connection in connections]
+        self.assertEqual([(response.headers["X-Cache"], response.read()) for response in responses],
+                         [("hit", b"1"), ("miss", b"2")])
 
     def test_get_over_resp_finds_what_another_stored(self):
         self.seen(self.gates[0], "/fresh")

@@ -83,6 +83,29 @@ joint_denies(const struct query *query)
 	return !query->decision.allowed && !query->limit->shadow;
 }
 
+/* The drops that still fit. */
+static int64_t
+joint_room(const struct query *query)
+{
+	return query->limit->capacity - query->decision.level;
+}
+
+/* Whether ${query} rather than ${other} decides. */
+static bool
+joint_outweighs(const struct query *query, const struct query *other)
+{
+	int64_t retry = query->decision.retry_us;
+	int64_t its = other->decision.retry_us;
+
+	if (joint_denies(query) != joint_denies(other))
+		return joint_denies(query);
+	if (query->limit->shadow != other->limit->shadow)
+		return other->limit->shadow;
+	if (!joint_denies(query))
+		return joint_room(query) < joint_room(other);
+	return its != RETRY_NEVER && (retry == RETRY_NEVER || retry > its);
+}
+
 /* Have actions and the deny cache decide what they can.  Return whether that
  * denies the check, so that the store need not be asked.  If there is an id, it
  * must be: it may have allowed that before. */
@@ -90,6 +113,7 @@ static bool
 joint_ask_deny_cache(struct joint *joint)
 {
 	struct deny_cache *cache = joint->check->gate->deny_cache;
+	bool is_denied = false;
 
 	for (unsigned i = 0; i < joint->count; i++) {
 		struct query *query = &joint->queries[i];
@@ -102,11 +126,13 @@ joint_ask_deny_cache(struct joint *joint)
 		if ((joint_is_decided(query) ||
 			(cache && deny_cache_decide(cache, query))) &&
 		    joint_denies(query) && !joint->check->charges_each) {
-			joint->decider = i;
-			return true;
+			if (!is_denied ||
+			    joint_outweighs(query, joint_decider(joint)))
+				joint->decider = i;
+			is_denied = true;
 		}
 	}
-	return false;
+	return is_denied;
 }
 
 /*
@@ -186,29 +212,6 @@ joint_tell(struct joint *joint)
 	for (unsigned i = 0; i < joint->count && check->decision.allowed; i++)
 		check->shadow_denied |= !joint->queries[i].decision.allowed;
 	joint_count(joint);
-}
-
-/* The drops that still fit. */
-static int64_t
-joint_room(const struct query *query)
-{
-	return query->limit->capacity - query->decision.level;
-}
-
-/* Whether ${query} rather than ${other} decides. */
-static bool
-joint_outweighs(const struct query *query, const struct query *other)
-{
-	int64_t retry = query->decision.retry_us;
-	int64_t its = other->decision.retry_us;
-
-	if (joint_denies(query) != joint_denies(other))
-		return joint_denies(query);
-	if (query->limit->shadow != other->limit->shadow)
-		return other->limit->shadow;
-	if (!joint_denies(query))
-		return joint_room(query) < joint_room(other);
-	return its != RETRY_NEVER && (retry == RETRY_NEVER || retry > its);
 }
 
 static void

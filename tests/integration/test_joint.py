@@ -304,6 +304,16 @@ class InRedis(OneStore, harness.Case):
         self.client.ask("RESET burst:1")
         self.ask("MCONSUME day:1 1 burst:1 1", verdict="ALLOW")
 
+    def test_of_what_the_deny_cache_denies_the_longest_is_told(self):
+        def is_told(line):
+            # It knows both for a second at most.
+            self.client.ask("CONSUME burst:1 3", "CONSUME day:1 5", "CONSUME burst:1", "CONSUME day:1")
+            said = self.ask(line)
+            return (said["from"], said["verdict"], said["key"]) == ("denycache", "DENY", "day:1")
+
+        for line in "MCONSUME burst:1 1 day:1 1", "MCONSUME day:1 1 burst:1 1":
+            harness.wait_until(lambda line=line: is_told(line), "the longest")
+
     def test_without_redis_on_error_decides_each_and_all_together(self):
         self.ask("MCONSUME burst:1 1 day:1 1", verdict="ALLOW")
         self.server.kill()

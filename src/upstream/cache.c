@@ -85,6 +85,7 @@ cache_drop(struct cache_stripe *stripe, struct cache_entry **at)
 	TAILQ_REMOVE(&stripe->lru, entry, lru);
 	stripe->entries--;
 	stripe->bytes -= entry->bytes;
+	response_leave(entry->response);
 	response_unref(entry->response);
 	free(entry);
 }
@@ -190,7 +191,7 @@ cache_put(
 		TAILQ_INSERT_TAIL(&stripe->lru, entry, lru);
 		stripe->entries++;
 		stripe->bytes += entry->bytes;
-		response_ref(response);
+		response_enter(response_ref(response));
 		entry = NULL;
 		cache_count(cache, CACHE_stored);
 	}
@@ -326,6 +327,7 @@ cache_free(struct cache *cache)
 			struct cache_entry *entry = TAILQ_FIRST(&stripe->lru);
 
 			TAILQ_REMOVE(&stripe->lru, entry, lru);
+			response_leave(entry->response);
 			response_unref(entry->response);
 			free(entry);
 		}

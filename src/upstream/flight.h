@@ -22,7 +22,7 @@
 #define FLIGHT_GATHER_MAX (INT64_C(1) << 20)
 
 /** Most bytes that all have gathered together, until their clients have taken
- * them: what comes then is not stored. */
+ * them, without those that a cache counts: what comes then is not stored. */
 #define FLIGHTS_GATHER_MAX (INT64_C(64) << 20)
 
 /** Chains of the table of flights. */

@@ -127,6 +127,9 @@ flight_asked_target(const struct flight *flight, const struct ask *ask)
 		   : flight_target(ask);
 }
 
+/** Whether no ${len} bytes more may be held for clients. */
+bool flights_are_full(const struct flights *flights, size_t len);
+
 /** Make one that asks nothing yet; NULL: out of memory. */
 struct flight *flight_new(
     struct flights *flights, struct upstream *upstream) MUST_USE;
@@ -151,8 +154,8 @@ void flight_outdate(struct flight *flight);
 /** Free it. */
 void flight_end(struct flight *flight);
 
-/** Tell a rider that there is no response, or give it what is stored in place of
- * that. */
+/** Tell a rider that there is no response, or give it what is stored in place
+ * of that. */
 void flight_excuse(const struct flight *flight, struct ask *ask,
     enum upstream_fault fault, int64_t retry_us);
 

@@ -81,7 +81,7 @@ flight_look(struct flight *flight)
 	};
 	if (!ask->is_cached ||
 	    upstream->options.cache != UPSTREAM_CACHE_REDIS ||
-	    !flight->flights->redis ||
+	    !flight->flights->redis || flights_are_full(flight->flights, 0) ||
 	    cache_redis_find(flight->flights->redis, &flight->lookup) == -1)
 		flight_miss(flight);
 }

@@ -87,7 +87,8 @@ flight_renew(struct flight *flight, const struct ask *ask)
 	struct buf fields = {0};
 	struct stored_response *new = NULL;
 
-	if (response_merge(
+	if (!flights_are_full(flight->flights, old->bytes) &&
+	    response_merge(
 		&fields, old, upstream_headers_of(&flight->transfer.head)) == 0)
 		new = flight_update(flight, ask,
 		    (struct headers){buf_data(&fields), buf_len(&fields)});
@@ -380,7 +381,7 @@ flight_gather(struct flight *flight, const char *bytes, size_t len)
 		    buf_len(&builder->selecting) + buf_len(&builder->body) +
 		    len >
 		builder->most ||
-	    flight->flights->gathered + len > FLIGHTS_GATHER_MAX)
+	    flights_are_full(flight->flights, len))
 		return flight_overflow(flight);
 	flight->gathered += len;
 	flight->flights->gathered += len;

@@ -20,6 +20,13 @@ flights_init(struct flights *flights, struct loop *loop, struct gate *gate)
 	TAILQ_INIT(&flights->owing);
 }
 
+bool
+flights_are_full(const struct flights *flights, size_t len)
+{
+	return (int64_t)(flights->gathered + len) + responses_loose() >
+	       FLIGHTS_GATHER_MAX;
+}
+
 /* Whether others may join it, and it others: what goes out is the same then. */
 static bool
 flights_may_join(const struct ask *ask)

@@ -9,6 +9,33 @@
 #include <string.h>
 #include <strings.h>
 
+/* Bytes of those that no cache counts: clients have them still. */
+static _Atomic int64_t response_loose;
+
+static void
+response_loosen(int64_t bytes)
+{
+	atomic_fetch_add_explicit(&response_loose, bytes, memory_order_relaxed);
+}
+
+int64_t
+responses_loose(void)
+{
+	return atomic_load_explicit(&response_loose, memory_order_relaxed);
+}
+
+void
+response_enter(const struct stored_response *response)
+{
+	response_loosen(-(int64_t)response->bytes);
+}
+
+void
+response_leave(const struct stored_response *response)
+{
+	response_loosen((int64_t)response->bytes);
+}
+
 struct stored_response *
 response_ref(struct stored_response *response)
 {
@@ -22,8 +49,10 @@ response_unref(struct stored_response *response)
 	if (!response)
 		return;
 	if (atomic_fetch_sub_explicit(
-		&response->refs, 1, memory_order_acq_rel) == 1)
-		free(response);
+		&response->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	response_loosen(-(int64_t)response->bytes);
+	free(response);
 }
 
 /* Copy ${len} bytes to ${to}, and move that behind them. */
@@ -59,6 +88,7 @@ response_new(int status, const struct freshness *freshness,
 	    .bytes = bytes,
 	};
 	atomic_init(&response->refs, 1);
+	response_loosen((int64_t)bytes);
 	response->fields.bytes = response_place(&at, fields.bytes, fields.len);
 	response->body.bytes = response_place(&at, body.bytes, body.len);
 	response->selecting.bytes =

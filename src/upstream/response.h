@@ -34,6 +34,13 @@ struct stored_response *response_ref(struct stored_response *response);
 /** Release it; NULL: no-op. */
 void response_unref(struct stored_response *response);
 
+/** Bytes of all responses that are in no cache, but still in use. */
+int64_t responses_loose(void);
+
+/** A cache counts it from now on; and no longer. */
+void response_enter(const struct stored_response *response);
+void response_leave(const struct stored_response *response);
+
 /** One that is being received; all zero at first. */
 struct response_builder {
 	struct buf head, selecting, body;

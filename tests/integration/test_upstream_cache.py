@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import re
 import subprocess
 import unittest
 
@@ -82,6 +83,9 @@ class CacheHandler(Handler):
             self.raw(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
             self.server.sent += 0x4000
         self.raw(b"0\r\n\r\n")
+
+    def do_large(self):
+        self.count(200, b"x" * 1_000_000, Cache_Control="max-age=1000")
 
     def do_broken(self):
         self.raw(b"HTTP/1.1 200 OK\r\nCache-Control: max-age=1000\r\n"
@@ -243,6 +247,28 @@ class CacheTest(CacheCase):
         if before:
             # Each of the 160 could be gathered up to 1 MiB.
             self.assertLess(self.gate.memory() - before, 110 << 20)
+
+    def test_clients_that_read_nothing_have_little_stored_for_them(self):
+        """Of what has gone from the cache, too."""
+        self.serve({"max_connections": "300"})
+        for i in range(250):
+            # Of a Unix socket the kernel holds little.
+            client = self.gate.connect()
+            self.addCleanup(client.close)
+            client.send(b"GET /upstream/api/large?%d HTTP/1.1\r\nHost: x\r\n\r\n" % i)
+            # One by one, so that few are gathered at a time.
+            wait_until(lambda i=i: len(self.server.asked) == i + 1, "the request")
+
+        def stored():
+            with self.gate.connect() as client:
+                return int(re.search(r" stored=(\d+)", client.ask_many("cache")[0])[1])
+
+        def rests():
+            before = stored()
+            return not self.server.ended.wait(0.3) and stored() == before
+        wait_until(rests, "the upstream to wait")
+        # 64 MiB in the cache, and as many that only clients have.
+        self.assertLess(stored(), 170)
 
     def test_what_changes_something_counts_for_what_is_under_way(self):
         self.serve({"methods": "GET POST"})

@@ -217,19 +217,30 @@ flight_fault_of(int status)
 	return status >= 500 ? UPSTREAM_FAULT_SHARED : UPSTREAM_FINE;
 }
 
+/* Tell the others, or give them what is stored. */
+static void
+flight_refuse_other(struct flight *flight, struct ask *other)
+{
+	int64_t left_us = flight->upstream->blocked_until_us -
+			  gate_now(flight->flights->gate);
+
+	flight_excuse(flight, other,
+	    flight_fault_of(flight->transfer.head.status),
+	    left_us > 0 ? left_us : 0);
+}
+
 /* All but ${first} do without this response. */
 static void
 flight_part(struct flight *flight, struct ask *first)
 {
-	enum upstream_fault fault =
-	    flight_fault_of(flight->transfer.head.status);
+	bool fails = flight_fault_of(flight->transfer.head.status);
 	struct ask *other;
 
 	while ((other = TAILQ_NEXT(first, ride))) {
 		TAILQ_REMOVE(&flight->riders, other, ride);
 		other->flight = NULL;
-		if (fault) {
-			flight_excuse(flight, other, fault, 0);
+		if (fails) {
+			flight_refuse_other(flight, other);
 			continue;
 		}
 		other->is_alone = true;
@@ -461,6 +472,8 @@ flight_finish(struct flight *flight, bool is_cut)
 void
 flight_deliver(struct flight *flight)
 {
+	struct ask *ask;
+
 	switch (flight->use) {
 	case FLIGHT_GATHERS:
 		flight_deliver_gathered(flight);
@@ -469,9 +482,9 @@ flight_deliver(struct flight *flight)
 		flight_give(flight, flight->stored, ASK_HIT);
 		break;
 	case FLIGHT_COVERS:
-		flight_fail(
-		    flight, flight_fault_of(flight->transfer.head.status), 0);
-		return;
+		TAILQ_FOREACH (ask, &flight->riders, ride)
+			flight_refuse_other(flight, ask);
+		break;
 	case FLIGHT_FOLLOWS:
 		flight_follow(flight);
 		return;

@@ -57,7 +57,8 @@ class CacheHandler(Handler):
 
     def do_slow_wrong(self):
         self.server.released.wait(harness.PATIENCE)
-        self.count(self.server.status, Cache_Control="no-store")
+        self.count(self.server.status, Cache_Control="no-store",
+                   **({"Retry_After": "1000"} if self.path.endswith("later") else {}))
 
     def do_slow_fresh(self):
         if self.command == "GET":
@@ -336,10 +337,10 @@ class CacheTest(CacheCase):
             self.check_stale_where_some_refuse_it({}, {"Cache-Control": "no-cache"}),
             [(200, "stale"), (503, None)])
 
-    def check_failure_of_many(self, status, others):
+    def check_failure_of_many(self, status, others, query=""):
         self.serve({"failures": "0"})
         self.server.status = status
-        connections = self.ask_at_once("/slow-wrong", 20)
+        connections = self.ask_at_once("/slow-wrong" + query, 20)
         with self.gate.connect() as client:
             wait_until(lambda: " requests=20 " in "".join(client.ask_many("status")),
                        "all on one request")
@@ -348,6 +349,8 @@ class CacheTest(CacheCase):
         self.assertEqual(responses.pop(0).read(), b"1")
         self.assertEqual({(response.status, json.loads(response.read())["code"])
                           for response in responses}, {others})
+        self.assertEqual({response.headers["Retry-After"] is not None for response in responses},
+                         {query != ""})
         self.assertEqual(len(self.server.asked), 1)
 
     def test_failure_is_that_of_all_who_wait_for_it(self):
@@ -355,6 +358,9 @@ class CacheTest(CacheCase):
 
     def test_429_is_that_of_all_who_wait_for_it(self):
         self.check_failure_of_many(429, (429, "blocked"))
+
+    def test_when_to_come_back_is_told_to_all_who_wait(self):
+        self.check_failure_of_many(429, (429, "blocked"), "?later")
 
     def test_first_client_may_go_while_others_wait(self):
         self.serve()

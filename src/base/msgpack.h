@@ -3,6 +3,10 @@
  *
  * Pure, and without allocation: what a header says of its length is believed
  * only as far as there are bytes.  Extension types are not read.
+ *
+ * We have our own reader because msgpack-c (Debian's libmsgpack) allocates 24
+ * bytes for each of the up to 2^32 values that five bytes announce, before it
+ * reads one, and has no bound for that.
  */
 #ifndef BASE_MSGPACK_H
 #define BASE_MSGPACK_H

@@ -94,8 +94,8 @@ struct algorithm {
 	void (*follow_clock)(
 	    struct bucket *bucket, int64_t was_us, int64_t now_us);
 
-	/** If it is not of the calendar: have all times of the bucket be
-	 * ${by_us} later, or earlier. */
+	/** If it is not of the calendar, and has no log: have all times of the
+	 * bucket be ${by_us} later, or earlier. */
 	void (*move)(struct bucket *bucket, int64_t by_us);
 
 	/** Whether from ${now_us} on the bucket is the same as none. */

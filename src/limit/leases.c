@@ -445,16 +445,6 @@ leases_lease(const struct limit *limit, enum op op, uint64_t name,
 	return changes;
 }
 
-void
-leases_move(struct bucket *bucket, int64_t by_us)
-{
-	struct lease_log *log = bucket->log.log;
-
-	bucket->log.stamp_us += by_us;
-	for (uint32_t i = 0; log && i < log->count; i++)
-		log->leases[i].end_us += by_us;
-}
-
 /* The bucket is settled. */
 bool
 leases_is_drained(const struct bucket *bucket, int64_t now_us)

@@ -77,7 +77,6 @@ bool leases_lease(const struct limit *limit, enum op op, uint64_t name,
     struct decision *decision);
 void leases_give_back(const struct limit *limit, int64_t amount, int64_t stamp,
     int64_t now_us, struct bucket *bucket);
-void leases_move(struct bucket *bucket, int64_t by_us);
 bool leases_is_drained(const struct bucket *bucket, int64_t now_us);
 bool leases_read(const struct limit *limit, const char *text, size_t len,
     struct bucket *bucket);
@@ -89,9 +88,8 @@ void leases_add_parameters(const struct limit *limit, int64_t now_us,
 	.script = "leases", .batch = &script_leases_batch,                     \
 	.sweep = &script_leases_sweep, .life_us = leases_life_us,              \
 	.full_us = leases_life_us, .decide = leases_decide,                    \
-	.give_back = leases_give_back, .move = leases_move,                    \
-	.is_drained = leases_is_drained, .has_log = true, .read = leases_read, \
-	.longest = leases_longest, .parameters = 2,                            \
-	.add_parameters = leases_add_parameters
+	.give_back = leases_give_back, .is_drained = leases_is_drained,        \
+	.has_log = true, .read = leases_read, .longest = leases_longest,       \
+	.parameters = 2, .add_parameters = leases_add_parameters
 
 #endif

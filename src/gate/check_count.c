@@ -38,7 +38,7 @@ check_count_override(const struct check *check, const struct query *query)
 	const struct gate *gate = check->gate;
 	const struct limit *limit = query->limit;
 
-	if (!limit || (!limit->override && !limit->is_overridden))
+	if (!limit || (!limit->override && !limit->overridden_by))
 		return;
 	counter_add(&gate->counters->overridden, 1);
 	limit = check_find_overridden(check, query);

@@ -89,7 +89,8 @@ struct limit {
 
 	struct override *override; /* which it is, see limit/override.h; NULL:
 				      it is a limit */
-	bool is_overridden;        /* it is that of a set, made larger */
+	const struct limit *overridden_by; /* which made it larger; NULL: none
+				      did */
 
 	unsigned order; /* place in its set, from 0 */
 	unsigned line;  /* where it was written */

@@ -180,12 +180,14 @@ override_times(int64_t number, int64_t times, int64_t most)
 }
 
 void
-override_scale(struct limit *to, const struct limit *limit, int64_t times)
+override_scale(
+    struct limit *to, const struct limit *limit, const struct limit *override)
 {
+	const int64_t times = override->override->times;
 	int64_t ns = limit->recharge_us * 1000 + limit->recharge_ns;
 
 	*to = *limit;
-	to->is_overridden = true;
+	to->overridden_by = override;
 	if (limit->action != ACTION_NONE)
 		return;
 	/* A log has a length that it may have. */

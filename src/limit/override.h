@@ -48,8 +48,9 @@ struct limit *override_read(const char *pattern, size_t pattern_len,
 /** How long it will be in force; 0: it has ended. */
 int64_t override_left_us(const struct override *override);
 
-/** Make ${to} what ${limit} is under an override: with ${times} the capacity,
- * at ${times} the rate, and the same buckets.  It owns nothing. */
-void override_scale(struct limit *to, const struct limit *limit, int64_t times);
+/** Make ${to} what ${limit} is under ${override}, which multiplies: of a larger
+ * capacity, at a higher rate, and with the same buckets.  It owns nothing. */
+void override_scale(
+    struct limit *to, const struct limit *limit, const struct limit *override);
 
 #endif

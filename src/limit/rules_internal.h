@@ -29,13 +29,10 @@ struct rules {
 	struct routes routes;
 
 	/* Of a set with overrides: the set without them, whose all above is,
-	 * the overrides, and all its limits as they are times each number. */
+	 * the overrides, and what each of these makes of each limit, in rows
+	 * of all limits; NULL until a key asks for that. */
 	struct rules *base, *overrides;
-	struct rules_scale {
-		int64_t times;
-		struct limit *limits;
-	} * scales;
-	size_t scale_count;
+	_Atomic(struct limit *) *scaled;
 };
 
 /** Free a set that has a base: all but what is the base's. */

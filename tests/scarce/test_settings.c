@@ -333,13 +333,17 @@ override_applies(const void *arg)
 {
 	static const char value[] = "x10 1700000001 me@host\na day";
 	struct limit_error error = {0};
+	const struct key key = key_make("login:1", 7);
+	struct rules_scratch *scratch = rules_scratch_new();
 	struct rules *rules, *overrides, *both = NULL;
 	struct limit *limit;
+	int64_t capacity = 0;
 
 	(void)arg;
 	rules = rules_from_ini(
 	    "limits", limits, strlen(limits), &(struct reasons){0});
 	ck_assert_ptr_nonnull(rules);
+	ck_assert_ptr_nonnull(scratch);
 	scarce_begin();
 	overrides = rules_new();
 	limit = override_read(
@@ -350,14 +354,21 @@ override_applies(const void *arg)
 		if (rules_finish(overrides) == 0)
 			both = rules_override(rules, overrides);
 	}
+	if (both)
+		capacity = rules_match(both, &key, scratch)->capacity;
 	scarce_end();
 	if (both)
 		ck_assert_uint_eq(rules_override_count(both), 1);
+	if (both && capacity != 50) {
+		ck_assert(scarce_fails());
+		ck_assert_int_eq(capacity, 5); /* as if there were none */
+	}
 	limit_free(limit);
 	rules_unref(overrides);
 	rules_unref(both);
 	rules_unref(rules);
-	return both != NULL;
+	rules_scratch_free(scratch);
+	return capacity == 50;
 }
 
 START_TEST(override_applies_or_not)

@@ -7,9 +7,12 @@
 #include "limit/rules.h"
 #include "limit/rules_text.h"
 
+#include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define VALUE(action) action " 1764250000 ron@host\na night sale"
 
@@ -136,12 +139,79 @@ START_TEST(overrides_are_in_front_of_all_limits)
 	ck_assert_ptr_null(match(rules, "none:x"));
 	ck_assert_ptr_null(match(rules, "y"));
 	ck_assert_int_eq(mail->capacity, 15);
-	ck_assert(mail->is_overridden);
+	ck_assert_ptr_eq(mail->overridden_by, rules_override_at(rules, 2));
 	ck_assert(hash128_equal(mail->id, rules_at(rules, 1)->id));
 	ck_assert_int_eq(rules_at(rules, 1)->capacity, 5);
 	ck_assert_int_eq(web->capacity, LIMIT_CAPACITY_MAX);
 	ck_assert_int_eq(web->recharge_us, 333334);
 	ck_assert_int_eq(match(rules, "fast:1")->recharge_us, 1);
+	rules_unref(rules);
+}
+END_TEST
+
+static size_t
+resident_bytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t size, resident;
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(fscanf(file, "%zu %zu", &size, &resident), 2);
+	fclose(file);
+	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+START_TEST(many_overrides_of_many_limits_take_little_memory)
+{
+	static char text[1000000];
+	static char patterns[OVERRIDES_MAX][8], actions[OVERRIDES_MAX][8];
+	const char *pairs[OVERRIDES_MAX][2];
+	size_t len = 0, before;
+	struct rules *rules;
+
+	for (int i = 0; i < 10000; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "[l%d]\nmatch = l%d:*\ncapacity = 1\nrate = 1/s\n", i, i);
+	for (int i = 0; i < OVERRIDES_MAX; i++) {
+		snprintf(patterns[i], sizeof(patterns[i]), "*:%d", i);
+		snprintf(actions[i], sizeof(actions[i]), "x%d", i + 2);
+		pairs[i][0] = patterns[i];
+		pairs[i][1] = actions[i];
+	}
+	rules = base_of(text);
+	before = resident_bytes();
+	rules = rules_with(rules, pairs, OVERRIDES_MAX);
+	ck_assert_int_eq(match(rules, "l9999:0")->capacity, 2);
+	ck_assert_int_eq(match(rules, "l9999:99")->capacity, 101);
+	ck_assert_int_eq(match(rules, "l0:99")->capacity, 101);
+	ck_assert_uint_lt(resident_bytes(), before + 50000000);
+	rules_unref(rules);
+}
+END_TEST
+
+static void *
+match_as_thread(void *rules)
+{
+	return (void *)(uintptr_t)match(rules, "1:x");
+}
+
+START_TEST(threads_get_the_same_limit_of_an_override)
+{
+	static const char *const pairs[][2] = {{"*", "x10"}};
+	struct rules *rules = rules_with(
+	    base_of("[all]\nmatch = *\ncapacity = 5\nrate = 1/s\n"), pairs, 1);
+	pthread_t threads[4];
+	void *limit;
+
+	for (size_t i = 0; i < COUNT(threads); i++)
+		ck_assert_int_eq(
+		    pthread_create(&threads[i], NULL, match_as_thread, rules),
+		    0);
+	for (size_t i = 0; i < COUNT(threads); i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &limit), 0);
+		ck_assert_ptr_eq(limit, match(rules, "1:x"));
+	}
+	ck_assert_int_eq(match(rules, "1:x")->capacity, 50);
 	rules_unref(rules);
 }
 END_TEST
@@ -199,6 +269,8 @@ override_suite(void)
 	tcase_add_test(tcase, an_override_is_a_limit_with_a_note);
 	tcase_add_test(tcase, what_is_no_override_is_refused);
 	tcase_add_test(tcase, overrides_are_in_front_of_all_limits);
+	tcase_add_test(tcase, many_overrides_of_many_limits_take_little_memory);
+	tcase_add_test(tcase, threads_get_the_same_limit_of_an_override);
 	tcase_add_test(tcase, an_override_that_ended_is_in_force_no_longer);
 	tcase_add_test(tcase, behind_one_that_ended_another_one_counts);
 	suite_add_tcase(suite, tcase);

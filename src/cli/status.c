@@ -124,10 +124,12 @@ status_refused(const struct status_line *line)
 static void
 status_override(const struct status_line *line)
 {
-	char pattern[VALUE_LEN];
+	char pattern[VALUE_LEN], used[VALUE_LEN];
 
 	status_find(line, "pattern", pattern);
-	text_line("override  %s: %s", pattern, line->tail ? line->tail : "?");
+	status_find(line, "used", used);
+	text_line("override  %s: %s (used %s times)", pattern,
+	    line->tail ? line->tail : "?", used);
 }
 
 static void

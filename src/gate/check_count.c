@@ -31,21 +31,33 @@ check_find_overridden(const struct check *check, const struct query *query)
 				      : query->limit;
 }
 
+/* At a place of the set. */
+static void
+check_count_overridden(const struct check *check, size_t order)
+{
+	const struct limit_stats *stats = check->snapshot->limit_stats;
+
+	if (stats)
+		counter_add(&limit_stats_cell(
+				stats, (unsigned)order, check->gate->worker)
+				 ->overridden,
+		    1);
+}
+
 void
 check_count_override(const struct check *check, const struct query *query)
 {
-	const struct limit_stats *stats = check->snapshot->limit_stats;
-	const struct gate *gate = check->gate;
-	const struct limit *limit = query->limit;
+	const struct limit *limit = query->limit, *override;
 
 	if (!limit || (!limit->override && !limit->overridden_by))
 		return;
-	counter_add(&gate->counters->overridden, 1);
+	override = limit->override ? limit : limit->overridden_by;
+	counter_add(&check->gate->counters->overridden, 1);
+	check_count_overridden(
+	    check, rules_count(query->rules) + override->order);
 	limit = check_find_overridden(check, query);
-	if (limit && stats)
-		counter_add(&limit_stats_cell(stats, limit->order, gate->worker)
-				 ->overridden,
-		    1);
+	if (limit)
+		check_count_overridden(check, limit->order);
 }
 
 void

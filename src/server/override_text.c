@@ -1,16 +1,25 @@
 #include "server/override_text.h"
 
 #include "base/num.h"
+#include "gate/gate.h"
 #include "limit/override.h"
+#include "stats/limit_stats.h"
 
 int
-override_text_add(struct buf *out, const char *name, const struct limit *limit)
+override_text_add(struct buf *out, const char *name,
+    const struct rules_snapshot *snapshot, size_t i)
 {
+	const struct limit *limit = rules_override_at(snapshot->rules, i);
+	uint64_t sums[LIMIT_COUNT_COUNT] = {0};
 	char left[NUM_MAX_LEN + 1];
 
-	return buf_printf(out, "%s left=%s pattern=%s note=%s\n",
+	if (snapshot->limit_stats)
+		limit_stats_sum(snapshot->limit_stats,
+		    (unsigned)(rules_count(snapshot->rules) + i), sums);
+	return buf_printf(out, "%s left=%s pattern=%s used=%llu note=%s\n",
 	    name ? name : limit->name,
 	    num_seconds(left, override_left_us(limit->override)), limit->match,
+	    (unsigned long long)sums[LIMIT_COUNT_overridden],
 	    limit->override->note);
 }
 

@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 /** Append a line: the word ${name}, NULL: its name, for how many seconds
- * ${limit}, which is an override, will be in force, its pattern, and its note,
- * which may have blanks. Return 0, or -1 (out of memory). */
-int override_text_add(
-    struct buf *out, const char *name, const struct limit *limit) MUST_USE;
+ * override ${i} will be in force, its pattern, how many requests it changed,
+ * and its note, which may have blanks.  Return 0, or -1 (out of memory). */
+struct rules_snapshot;
+int override_text_add(struct buf *out, const char *name,
+    const struct rules_snapshot *snapshot, size_t i) MUST_USE;
 
 /** How many overrides of the set are in force. */
 uint64_t override_text_count(const struct rules *rules);

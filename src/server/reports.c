@@ -92,8 +92,7 @@ reports_limits_row(struct slot *slot, size_t i, struct buf *out)
 	const struct rules_snapshot *snapshot = slot->report.snapshot;
 	size_t overrides = rules_override_count(snapshot->rules);
 
-	return i < overrides ? override_text_add(out, NULL,
-				   rules_override_at(snapshot->rules, i))
+	return i < overrides ? override_text_add(out, NULL, snapshot, i)
 			     : reports_limit(out, snapshot, i - overrides);
 }
 

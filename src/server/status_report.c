@@ -73,15 +73,15 @@ status_report_limits(const struct status *status)
 static int
 status_report_overrides(const struct status *status)
 {
-	const struct rules *rules = status->slot->cache->gate->snapshot->rules;
+	const struct rules_snapshot *snapshot =
+	    status->slot->cache->gate->snapshot;
 
-	for (size_t i = 0; i < rules_override_count(rules); i++) {
-		const struct limit *limit = rules_override_at(rules, i);
-
-		if (override_left_us(limit->override) > 0 &&
-		    override_text_add(status->out, "override", limit) == -1)
+	for (size_t i = 0; i < rules_override_count(snapshot->rules); i++)
+		if (override_left_us(
+			rules_override_at(snapshot->rules, i)->override) > 0 &&
+		    override_text_add(status->out, "override", snapshot, i) ==
+			-1)
 			return -1;
-	}
 	return 0;
 }
 

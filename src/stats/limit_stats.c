@@ -7,11 +7,14 @@
 #include "stats/limit_stats.h"
 
 #include "limit/index.h"
+#include "limit/override.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CACHE_LINE 64
+#define NAME_SIZE  (OVERRIDE_PATTERN_MAX + 2)
 
 struct limit_line {
 	_Alignas(CACHE_LINE) struct limit_cell cell;
@@ -105,21 +108,35 @@ limit_stats_add(struct limit_stats *limit_stats, const char *name,
 	    &limit_stats->names, &hash, (unsigned)limit_stats->count - 1);
 }
 
+/* What goes by it: no limit has a name with a blank. */
+static void
+limit_stats_name(char name[NAME_SIZE], const struct rules *rules, size_t i)
+{
+	const size_t limits = rules_count(rules);
+
+	if (i < limits)
+		snprintf(name, NAME_SIZE, "%s", rules_at(rules, i)->name);
+	else
+		snprintf(name, NAME_SIZE, " %s",
+		    rules_override_at(rules, i - limits)->match);
+}
+
 struct limit_stats *
 limit_stats_new(
     const struct rules *rules, size_t workers, const struct limit_stats *before)
 {
-	size_t count = rules_count(rules);
+	size_t count = rules_count(rules) + rules_override_count(rules);
 	struct limit_stats *limit_stats = calloc(
 	    1, sizeof(*limit_stats) + count * sizeof(limit_stats->of[0]));
+	char name[NAME_SIZE];
 
 	if (!limit_stats)
 		return NULL;
 	limit_stats->references = 1;
 	limit_stats->workers = workers;
 	for (size_t i = 0; i < count; i++) {
-		if (limit_stats_add(
-			limit_stats, rules_at(rules, i)->name, before) == -1) {
+		limit_stats_name(name, rules, i);
+		if (limit_stats_add(limit_stats, name, before) == -1) {
 			limit_stats_unref(limit_stats);
 			return NULL;
 		}

@@ -5,6 +5,9 @@
  * set before goes on with that one's counts; the counts of a name that is in no
  * set in use are forgotten.  For each limit, each worker writes a cell of its
  * own, in a cache line of its own; a report adds them up.
+ *
+ * Behind the limits come the overrides: what override i changed is counted at
+ * place rules_count() + i, as overridden, and goes on by its pattern.
  */
 #ifndef STATS_LIMIT_STATS_H
 #define STATS_LIMIT_STATS_H
@@ -68,11 +71,11 @@ struct limit_stats *limit_stats_ref(struct limit_stats *limit_stats);
 /** Release a reference, or NULL; the last one frees them.  Any thread. */
 void limit_stats_unref(struct limit_stats *limit_stats);
 
-/** The cell of one worker for the limit at place ${order} of the set. */
+/** The cell of one worker for what is at place ${order} of the set. */
 struct limit_cell *limit_stats_cell(
     const struct limit_stats *limit_stats, unsigned order, size_t worker);
 
-/** Sum each count of that limit over all workers, by enum limit_count.  Any
+/** Sum each count of that place over all workers, by enum limit_count.  Any
  * thread. */
 void limit_stats_sum(const struct limit_stats *limit_stats, unsigned order,
     uint64_t sums[LIMIT_COUNT_COUNT]);

@@ -190,9 +190,9 @@ class PageTest(HttpCase):
         browser.open(f"http://127.0.0.1:{self.admin_port}/")
         cells = ("return [...document.querySelectorAll('#overrides tr')].map("
                  "row => [...row.cells].map(cell => cell.textContent))")
-        wait_until(lambda: len(browser.run(cells)[0]) == 3, "the override")
-        [(pattern, note, left)] = browser.run(cells)
-        self.assertEqual((pattern, left), ("login:*", "1 h"))
+        wait_until(lambda: len(browser.run(cells)[0]) == 4, "the override")
+        [(pattern, note, used, left)] = browser.run(cells)
+        self.assertEqual((pattern, used, left), ("login:*", "0", "1 h"))
         self.assertRegex(note, "^x10 until .*Z by ron: ")
         self.assertTrue(note.endswith(EVIL + " sale"), note)
         self.assertEqual(browser.run("return document.images.length"), 0)

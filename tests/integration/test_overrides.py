@@ -267,7 +267,7 @@ class Single(Overrides):
             self.wait_for(gate, f"CONSUME {key}", start)
         gate.ask("CONSUME login:vip", "CONSUME login:bad", "MCONSUME login:bad 1 login:1 1")
         self.assertRegex(self.row(gate, "override.deny"),
-                         r"^override.deny left=3\d+\.\d+ pattern=login:bad note=deny until "
+                         r"^override.deny left=3\d+\.\d+ pattern=login:bad used=\d+ note=deny until "
                          r"\S+Z by ron: a night sale$")
         names = [row.split(" ")[0] for row in self.rows(gate)]
         self.assertEqual(sorted(names[:3]), ["override.allow", "override.deny", "override.x10"])
@@ -278,7 +278,34 @@ class Single(Overrides):
         self.assertEqual({(one["pattern"], one["note"].split(" ")[0]) for one in
                           json.loads(status.stdout)["overrides"]},
                          {("login:vip", "x10"), ("login:bad", "deny"), ("other:*", "allow")})
-        self.assertIn("override  login:bad: deny until ", self.tool(gate, "status").stdout)
+        self.assertRegex(self.tool(gate, "status").stdout,
+                         r"override  login:bad: deny until .*sale \(used \d+ times\)\n")
+
+    def used(self, gate):
+        """How often each override was used, by its pattern."""
+        rows = [fields(row.split(" note=")[0]) for row in self.rows(gate) if row.startswith("override.")]
+        return {row["pattern"]: int(row["used"]) for row in rows}
+
+    def test_each_counts_what_it_changed(self):
+        gate = self.follower()
+        for pattern, action in (("login:vip", "x10"), ("login:*", "x10"), ("open:*", "deny"),
+                                ("none:*", "x10"), ("idle", "deny")):
+            self.put(gate, pattern, action)
+        wait_until(lambda: len(self.used(gate)) == 5, "all of them")
+        gate.ask("CONSUME login:vip", "CONSUME login:vip", "CONSUME login:1", "CONSUME none:1",
+                 "PEEK login:1", "EXPLAIN login:1", "CONSUME open:1", "MCONSUME open:2 1 login:1 1")
+        counted = {"login:vip": 2, "login:*": 1, "open:*": 2, "none:*": 0, "idle": 0}
+        self.assertEqual(self.used(gate), counted)
+        self.assertEqual(gate.stats()["overridden"], 5)
+        # It goes on, also under another action; one that was away begins again.
+        self.put(gate, "open:*", "allow")
+        self.override(gate, "remove", "login:vip")
+        wait_until(lambda: len(self.used(gate)) == 4, "its removal")
+        self.wait_for(gate, "PEEK open:1", "ALLOW limit=override.allow ")
+        self.put(gate, "login:vip", "x10")
+        wait_until(lambda: len(self.used(gate)) == 5, "its return")
+        gate.ask("CONSUME open:1")
+        self.assertEqual(self.used(gate), {**counted, "login:vip": 0, "open:*": 3})
 
     def test_why_says_who_did_it_and_why(self):
         gate = self.follower()

@@ -176,8 +176,13 @@ const struct command_row command_rows[] = {
     {"override remove", "KEY|GLOB", WORDS(1, 1), .options = REDIS | JSON,
 	.run = override_remove, .help = "end an override now",
 	.more = "Exits with 1 if there was none."},
-    {"override list", "", .options = REDIS | JSON, .run = override_list,
-	.help = "which overrides there are, until when, by whom, and why"},
+    {"override list", "",
+	.options = REDIS | JSON | OPTION_BIT(OPTION_NODES) |
+		   OPTION_BIT(OPTION_USER) | OPTION_BIT(OPTION_SECRET_FILE),
+	.run = override_list,
+	.help = "which overrides there are, until when, by whom, and why",
+	.more = "With --nodes, how many requests each changed there, since it "
+		"was set."},
     {"reload", "", .options = REDIS | JSON | RELOAD, .run = publish_reload,
 	.help = "have all daemons load their limits",
 	.more = "Without an option, each does as its reload_spread says."},

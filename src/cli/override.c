@@ -6,8 +6,11 @@
 #include "limit/override.h"
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "base/script.h"
+#include "cli/client.h"
 #include "cli/commands.h"
+#include "cli/fields.h"
 #include "cli/json.h"
 #include "cli/load.h"
 #include "cli/publish.h"
@@ -201,16 +204,31 @@ override_remove(struct tool *tool)
  * override list
  */
 
-/* One of them as a row; ${parts} are its pattern, its value, and what is left
- * of it. */
-static void
-override_show(struct table *table, redisReply *const *parts)
+/* Each has three ${parts}: its pattern, its value, and what is left of it. */
+#define PARTS 3
+
+struct override_list {
+	redisReply *reply;
+	uint64_t *used; /* how often daemons used each; NULL: none was asked */
+};
+
+static size_t
+override_count(const struct override_list *list)
 {
+	return list->reply->elements / PARTS;
+}
+
+static void
+override_show(struct table *table, const struct override_list *list, size_t i)
+{
+	redisReply *const *parts = &list->reply->element[PARTS * i];
 	struct limit_error error;
 	struct limit *limit = override_read(parts[0]->str, parts[0]->len,
 	    parts[1]->str, parts[1]->len, 0, &error);
 
 	table_add_bytes(table, parts[0]->str, parts[0]->len);
+	if (list->used)
+		table_add(table, "%llu", (unsigned long long)list->used[i]);
 	table_add(table, "%s", limit ? limit->override->note : error.reason);
 	if (!limit)
 		table_colour(table, COLOUR_RED);
@@ -218,8 +236,9 @@ override_show(struct table *table, redisReply *const *parts)
 }
 
 static void
-override_write(struct json *json, redisReply *const *parts)
+override_write(struct json *json, const struct override_list *list, size_t i)
 {
+	redisReply *const *parts = &list->reply->element[PARTS * i];
 	struct limit_error error;
 	struct limit *limit = override_read(parts[0]->str, parts[0]->len,
 	    parts[1]->str, parts[1]->len, 0, &error);
@@ -233,48 +252,110 @@ override_write(struct json *json, redisReply *const *parts)
 	} else {
 		json_text(json, "error", error.reason);
 	}
+	if (list->used)
+		json_int(json, "used", (int64_t)list->used[i]);
 	json_close(json, '}');
 	limit_free(limit);
 }
 
 static int
-override_print(const struct tool *tool, const redisReply *reply)
+override_print(const struct tool *tool, const struct override_list *list)
 {
-	struct table table = {.columns = 2};
+	struct table table = {.columns = list->used ? 3 : 2};
 	struct json json = {.to = stdout};
 	int status;
 
 	if (tool->json) {
 		json_open(&json, NULL, '[');
-		for (size_t i = 0; i + 2 < reply->elements; i += 3)
-			override_write(&json, &reply->element[i]);
+		for (size_t i = 0; i < override_count(list); i++)
+			override_write(&json, list, i);
 		json_close(&json, ']');
 		json_end(&json);
 		return STATUS_FINE;
 	}
 	table_add(&table, "PATTERN");
+	if (list->used)
+		table_add(&table, "USED");
 	table_add(&table, "OVERRIDE");
-	for (size_t i = 0; i + 2 < reply->elements; i += 3)
-		override_show(&table, &reply->element[i]);
+	for (size_t i = 0; i < override_count(list); i++)
+		override_show(&table, list, i);
 	status = table_print(&table, tool, (struct table_room){0}, stdout);
 	table_free(&table);
 	return status == -1 ? STATUS_ERROR : STATUS_FINE;
+}
+
+static void
+override_add_use(const struct override_list *list, const struct field *pattern,
+    const struct field *used)
+{
+	int64_t number;
+
+	if (num_read_int(used->value, used->value_len, 0, INT64_MAX, &number) ==
+	    -1)
+		return;
+	for (size_t i = 0; i < override_count(list); i++) {
+		const redisReply *own = list->reply->element[PARTS * i];
+
+		if (own->len == pattern->value_len &&
+		    memcmp(own->str, pattern->value, own->len) == 0)
+			list->used[i] += (uint64_t)number;
+	}
+}
+
+/* Take a row of LIMITS: "override.deny ... pattern=P used=N note=TEXT". */
+static void
+override_take_row(const char *row, void *arg)
+{
+	struct field field, pattern = {0};
+
+	if (!fields_is_override(row))
+		return;
+	row += strcspn(row, " ");
+	while (fields_next(&row, &field) && !field_is(&field, "note"))
+		if (field_is(&field, "pattern"))
+			pattern = field;
+		else if (field_is(&field, "used"))
+			override_add_use(arg, &pattern, &field);
+}
+
+/* Add up how often the daemons of --nodes used each. */
+static int
+override_count_uses(struct tool *tool, struct override_list *list)
+{
+	char *nodes = strdup(tool->nodes), *rest;
+	int status = STATUS_FINE;
+
+	list->used = calloc(override_count(list) + 1, sizeof(*list->used));
+	if (!nodes || !list->used)
+		status = tool_error("out of memory");
+	else if (!(tool->socket = strtok_r(nodes, ", ", &rest)))
+		status = tool_error("--nodes: no address");
+	for (; status == STATUS_FINE && tool->socket;
+	     tool->socket = strtok_r(NULL, ", ", &rest))
+		status = client_lines(tool, "LIMITS", override_take_row, list);
+	tool->socket = NULL;
+	free(nodes);
+	return status;
 }
 
 int
 override_list(struct tool *tool)
 {
 	struct override_place place;
-	redisReply *reply;
+	struct override_list list = {0};
 	int status = STATUS_ERROR;
 
 	if (override_open(&place, tool) == -1)
 		return STATUS_ERROR;
-	reply = redis_client_call_texts(&place.client, "EVAL %s 1 %s list",
+	list.reply = redis_client_call_texts(&place.client, "EVAL %s 1 %s list",
 	    script_override.text, place.key);
-	if (reply)
-		status = override_print(tool, reply);
-	freeReplyObject(reply);
+	if (list.reply)
+		status = tool->nodes ? override_count_uses(tool, &list)
+				     : STATUS_FINE;
+	if (status == STATUS_FINE)
+		status = override_print(tool, &list);
+	free(list.used);
+	freeReplyObject(list.reply);
 	redis_client_close(&place.client);
 	return status;
 }

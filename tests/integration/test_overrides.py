@@ -307,6 +307,25 @@ class Single(Overrides):
         gate.ask("CONSUME open:1")
         self.assertEqual(self.used(gate), {**counted, "login:vip": 0, "open:*": 3})
 
+    def test_the_list_adds_up_what_daemons_count(self):
+        gates = [self.follower() for _ in range(2)]
+        self.put(gates[0], "open:*", "deny")
+        self.put(gates[0], "login:1", "x3")
+        for gate in gates:
+            wait_until(lambda gate=gate: " capacity=6 " in gate.ask("PEEK login:1"), "both")
+            gate.ask("CONSUME open:1", "CONSUME login:1", "CONSUME open:2")
+        nodes = ",".join(gate.path for gate in gates)
+        listed = self.override(gates[0], "list", "--nodes", nodes)
+        self.assertRegex(listed, r"^PATTERN +USED +OVERRIDE\n")
+        self.assertRegex(listed, r"\nopen:\* +4 +deny until ")
+        self.assertRegex(listed, r"\nlogin:1 +2 +x3 until ")
+        listed = json.loads(self.override(gates[0], "list", "--json", "--nodes", gates[1].path))
+        self.assertEqual({one["pattern"]: one["used"] for one in listed}, {"open:*": 2, "login:1": 1})
+        self.assertNotIn("USED", self.override(gates[0], "list"))
+        self.assertIn("is dripgated running there?", self.override(
+            gates[0], "list", "--nodes", f"{nodes},/nowhere.sock", status=2))
+        self.assertIn("--nodes: no address", self.override(gates[0], "list", "--nodes", ",", status=2))
+
     def test_why_says_who_did_it_and_why(self):
         gate = self.follower()
         self.put(gate, "login:vip", "x10")

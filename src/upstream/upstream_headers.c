@@ -16,12 +16,33 @@
 
 /* Of the connection; of the body's frame; what our client would take for ours:
  * how to reach us, what it may do with us. */
-static const char headers_kept_back[] =
-    "connection keep-alive proxy-connection proxy-authenticate "
-    "proxy-authentication-info proxy-authorization te trailer "
-    "transfer-encoding upgrade content-length host expect alt-svc "
-    "strict-transport-security public-key-pins x-cache age "
-    "x-content-type-options content-security-policy";
+#define HEADERS_KEPT_BACK(X)                                                   \
+	X("connection")                                                        \
+	X("keep-alive")                                                        \
+	X("proxy-connection")                                                  \
+	X("proxy-authenticate")                                                \
+	X("proxy-authentication-info")                                         \
+	X("proxy-authorization")                                               \
+	X("te")                                                                \
+	X("trailer")                                                           \
+	X("transfer-encoding")                                                 \
+	X("upgrade")                                                           \
+	X("content-length")                                                    \
+	X("host")                                                              \
+	X("expect")                                                            \
+	X("alt-svc")                                                           \
+	X("strict-transport-security")                                         \
+	X("public-key-pins")                                                   \
+	X("x-cache")                                                           \
+	X("age")                                                               \
+	X("x-content-type-options")                                            \
+	X("content-security-policy")
+
+static const struct part headers_kept_back[] = {
+#define X(name) {name, sizeof(name) - 1},
+    HEADERS_KEPT_BACK(X)
+#undef X
+};
 
 static bool
 upstream_headers_is_token(const char *name, size_t len)
@@ -53,8 +74,11 @@ upstream_headers_is_text(const char *value, size_t len)
 bool
 upstream_headers_may_pass(const char *name, size_t len)
 {
-	return upstream_headers_is_token(name, len) &&
-	       !upstream_list_has(headers_kept_back, name, len);
+	for (size_t i = 0; i < COUNT(headers_kept_back); i++)
+		if (headers_kept_back[i].len == len &&
+		    strncasecmp(headers_kept_back[i].bytes, name, len) == 0)
+			return false;
+	return upstream_headers_is_token(name, len);
 }
 
 static bool

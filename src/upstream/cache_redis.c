@@ -215,14 +215,6 @@ cache_redis_read(const struct cache_call *call, const redisReply *reply)
 	return response;
 }
 
-/* Note that it was used. */
-static void
-cache_redis_use(const struct cache_call *call)
-{
-	cache_redis_touch(
-	    call->server, cache_redis_set(call), cache_redis_member(call));
-}
-
 static bool
 cache_redis_is_pair(const redisReply *reply)
 {
@@ -251,7 +243,8 @@ cache_redis_on_found(const redisReply *reply, void *arg)
 			response = cache_redis_read(call, value);
 	}
 	if (response)
-		cache_redis_use(call);
+		cache_redis_touch(
+		    call->server, cache_redis_part(&call->hash), call->set_len);
 	cache_redis_free_call(call);
 	if (lookup)
 		lookup->done(lookup, response);

@@ -16,7 +16,7 @@
  * more, those go that were not looked up for the longest time, which is by
  * daemons that do not have them in memory.  That they were is noted some at a
  * time, a tenth of a second later at most, and before this daemon stores more
- * on the server.
+ * on the server; of a target that is looked up all the time, once a second.
  *
  * Redis is asked, but never needed: what it does not say in time, what is not
  * there, and what is none of ours is a miss, and a Redis that is full stores

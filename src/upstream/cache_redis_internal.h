@@ -17,6 +17,7 @@
 #define CACHE_REDIS_CHORE_US INT64_C(2000000)
 
 struct cache_touch;
+struct cache_noted;
 struct cache_purge;
 TAILQ_HEAD(cache_purge_list, cache_purge);
 
@@ -38,6 +39,7 @@ struct cache_redis {
 	struct cache_server *servers; /* by their place in the topology */
 	struct command command;       /* reused, for its memory */
 	struct cache_seal *seal;      /* NULL: nothing is hidden */
+	struct cache_noted *noted;    /* which uses were noted, see _touch.c */
 
 	/* what purges are heard of by */
 	char channel[FIELD_PREFIX_MAX + 16];
@@ -70,12 +72,16 @@ static const struct part cache_redis_about_target = {"target", 6};
  * flight may get NULL, from within. */
 void cache_redis_heed(struct cache_server *server, const redisReply *reply);
 
+/** Return a table, to be freed, or NULL: out of memory. */
+struct cache_noted *cache_redis_touch_new_table(void) MUST_USE;
+
 /** Prepare a server, which notes no uses yet. */
 void cache_redis_touch_init(struct cache_server *server);
 
-/** A target, of that name in this set, was used. */
+/** A target was used: ${hash} is its name, of which the first ${set_len} bytes
+ * are its set's. */
 void cache_redis_touch(
-    struct cache_server *server, struct part set, struct part member);
+    struct cache_server *server, struct part hash, size_t set_len);
 
 /** Have the server note the uses that wait for more. */
 void cache_redis_touch_send(struct cache_server *server);

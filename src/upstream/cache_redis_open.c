@@ -78,6 +78,9 @@ cache_redis_open_all(struct cache_redis *redis, struct dialer *dialer)
 	    cache_redis_open_on_message};
 	const size_t count = redis->options->topology->server_count;
 
+	redis->noted = cache_redis_touch_new_table();
+	if (!redis->noted)
+		return -1;
 	redis->servers = calloc(count, sizeof(*redis->servers));
 	for (size_t i = 0; i < count; i++)
 		if (!redis->servers ||
@@ -132,6 +135,7 @@ cache_redis_free(struct cache_redis *redis)
 	}
 	cache_redis_end_purges(redis);
 	free(redis->servers);
+	free(redis->noted);
 	command_free(&redis->command);
 	cache_seal_free(redis->seal);
 	free(redis);

@@ -1,10 +1,14 @@
 /*
  * Job: notes in Redis that responses were used: many of a server with one call,
- * since a call of a script costs Redis several times what reading one does.
+ * since a call of a script costs Redis several times what reading one does; and
+ * each about once a second, since to note its use costs as much as to read it.
  * Invariant: a touch is its server's while it gathers, and then its call's.
  * The heart: cache_redis_touch(), cache_redis_touch_send().
  */
 #include "upstream/cache_redis_internal.h"
+
+#include "base/clock.h"
+#include "limit/key.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +20,18 @@
 /* For how long they wait for others. */
 #define TOUCH_US INT64_C(100000)
 
+/* A target's use is noted again after this time. */
+#define AGAIN_MS 1000
+
+/* Places of the table, each of which knows the target whose use was noted last:
+ * of two that share one, uses are noted more often. */
+#define NOTED_MAX 32768
+
+struct cache_noted {
+	uint32_t id; /* of the target: a part of its digest */
+	uint32_t ms; /* when; the higher bits are left out */
+};
+
 struct cache_touch {
 	struct script_call call;
 	struct cache_server *server;
@@ -23,6 +39,28 @@ struct cache_touch {
 	struct buf members; /* of each, the length and the bytes */
 	unsigned count;
 };
+
+struct cache_noted *
+cache_redis_touch_new_table(void)
+{
+	return calloc(NOTED_MAX, sizeof(struct cache_noted));
+}
+
+/* Whether its use is to be noted: then it is taken for noted. */
+static bool
+cache_redis_touch_is_due(struct cache_noted *table, struct part hash)
+{
+	const struct siphash_seed seed = key_seed();
+	struct hash128 id = siphash128(&seed, hash.bytes, hash.len);
+	struct cache_noted *noted = &table[id.lo % NOTED_MAX];
+	struct cache_noted now = {
+	    (uint32_t)id.hi, (uint32_t)(clock_us() / 1000)};
+
+	if (noted->id == now.id && now.ms - noted->ms < AGAIN_MS)
+		return false;
+	*noted = now;
+	return true;
+}
 
 void
 cache_redis_touch_free(struct cache_touch *touch)
@@ -136,9 +174,13 @@ cache_redis_touch_add(struct cache_touch *touch, struct part member)
 }
 
 void
-cache_redis_touch(
-    struct cache_server *server, struct part set, struct part member)
+cache_redis_touch(struct cache_server *server, struct part hash, size_t set_len)
 {
+	const struct part set = {hash.bytes, set_len};
+	const struct part member = {hash.bytes + set_len, hash.len - set_len};
+
+	if (!cache_redis_touch_is_due(server->redis->noted, hash))
+		return;
 	if (server->touch && !cache_redis_touch_is_of(server->touch, set))
 		cache_redis_touch_send(server);
 	if (!server->touch)

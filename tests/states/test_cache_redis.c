@@ -238,7 +238,7 @@ START_TEST(uses_are_noted_together)
 }
 END_TEST
 
-START_TEST(many_uses_do_not_wait)
+START_TEST(use_of_a_target_is_noted_once_a_second)
 {
 	char *value;
 
@@ -246,8 +246,34 @@ START_TEST(many_uses_do_not_wait)
 	put("/a", "", "a body");
 	value = value_heard();
 	peer_commands(server);
-	for (unsigned i = 0; i < 63; i++)
+	for (unsigned i = 0; i < 2; i++) {
 		find("/a", value);
+		find("/a", value);
+		fake_pass(SECOND / 10);
+		check_call(&script_cache_touch, "1 p:cache:up: /a");
+		peer_say(server, "$-1\r\n");
+		find("/a", value);
+		fake_pass(SECOND * 8 / 10);
+		find("/a", value);
+		ck_assert_str_eq(peer_commands(server), "");
+		fake_pass(SECOND / 10);
+	}
+	free(value);
+}
+END_TEST
+
+START_TEST(many_uses_do_not_wait)
+{
+	char target[8], *value;
+
+	start(1);
+	put("/a", "", "a body");
+	value = value_heard();
+	peer_commands(server);
+	for (unsigned i = 0; i < 63; i++) {
+		snprintf(target, sizeof(target), "/%u", i);
+		find(target, value);
+	}
 	cache_redis_flush(redis);
 	fake_run();
 	ck_assert_str_eq(peer_commands(server), "");
@@ -255,7 +281,7 @@ START_TEST(many_uses_do_not_wait)
 	cache_redis_flush(redis);
 	fake_run();
 	ck_assert_ptr_nonnull(
-	    strstr(peer_commands(server), "1 p:cache:up: /a /a"));
+	    strstr(peer_commands(server), "1 p:cache:up: /0 /1"));
 	free(value);
 }
 END_TEST
@@ -524,6 +550,7 @@ cache_redis_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, what_was_stored_is_found);
 	tcase_add_test(tcase, uses_are_noted_together);
+	tcase_add_test(tcase, use_of_a_target_is_noted_once_a_second);
 	tcase_add_test(tcase, many_uses_do_not_wait);
 	tcase_add_test(tcase, uses_are_noted_before_more_is_stored);
 	tcase_add_test(tcase, what_is_too_long_is_a_miss);

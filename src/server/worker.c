@@ -315,8 +315,7 @@ worker_move_buckets(struct worker *worker)
 		sweeps_set_rules(worker->sweeps, worker->gate.snapshot->rules);
 }
 
-/* All events of a turn were handled.  Return whether the next turn must follow
- * at once. */
+/* All events of a turn were handled.  Return whether to turn again at once. */
 static bool
 worker_on_turned(void *arg)
 {
@@ -328,7 +327,9 @@ worker_on_turned(void *arg)
 	relay_update(&worker->conns.slots);
 	conns_serve(&worker->conns);
 	store_flush(worker->store);
+	port_send(&worker->port);
 	more = conns_flush(&worker->conns);
+	port_send(&worker->port); /* clients may have gone */
 	if (gate_update_rules(&worker->gate)) {
 		if (worker->sweeps)
 			sweeps_set_rules(

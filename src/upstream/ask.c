@@ -2,7 +2,7 @@
  * Job: hands requests to the upstream thread, and responses back.
  * Invariant: an ask is freed by the upstream thread, after the worker's last
  * touch of it, which is ask_end(); and after that the port is not touched.
- * The heart: ask_tell(), ask_order().
+ * The heart: ask_order(), inbox_tell(); port.c carries what these note.
  */
 #include "upstream/ask.h"
 
@@ -33,110 +33,20 @@ ask_cache_name(enum ask_cache cache)
 }
 
 /*
- * The port: from the upstream thread to a worker.
+ * The worker's calls.
  */
 
-void
-port_init(struct port *port, struct loop *loop)
-{
-	port->loop = loop;
-	pthread_mutex_init(&port->lock, NULL);
-	TAILQ_INIT(&port->news);
-}
-
-static struct ask *
-ask_next(struct port *port)
-{
-	struct ask *ask;
-
-	pthread_mutex_lock(&port->lock);
-	ask = TAILQ_FIRST(&port->news);
-	if (ask) {
-		TAILQ_REMOVE(&port->news, ask, new);
-		ask->is_new = false;
-	}
-	pthread_mutex_unlock(&port->lock);
-	return ask;
-}
-
-void
-port_take(struct port *port)
-{
-	struct ask *ask;
-
-	while ((ask = ask_next(port)))
-		ask->news(ask, ask->arg);
-}
-
-void
-port_clear(struct port *port)
-{
-	if (port->loop)
-		pthread_mutex_destroy(&port->lock);
-}
-
-/*
- * The inbox: from workers to the upstream thread.
- */
-
-void
-inbox_init(struct inbox *inbox, struct loop *loop)
-{
-	inbox->loop = loop;
-	pthread_mutex_init(&inbox->lock, NULL);
-	TAILQ_INIT(&inbox->asks);
-	TAILQ_INIT(&inbox->due);
-}
-
-struct ask *
-inbox_take(struct inbox *inbox, unsigned *orders)
-{
-	struct ask *ask;
-
-	pthread_mutex_lock(&inbox->lock);
-	ask = TAILQ_FIRST(&inbox->asks);
-	if (ask) {
-		TAILQ_REMOVE(&inbox->asks, ask, ordered);
-		*orders = ask->orders;
-		ask->orders = 0;
-	} else {
-		inbox->is_woken = false;
-		inbox->over = 0;
-	}
-	pthread_mutex_unlock(&inbox->lock);
-	return ask;
-}
-
-void
-inbox_clear(struct inbox *inbox)
-{
-	pthread_mutex_destroy(&inbox->lock);
-}
-
-/* A wake costs the thread a turn, and takes a core: only what it has to do
- * soon is worth one. */
 static void
 ask_order(struct ask *ask, enum ask_order order, bool is_urgent)
 {
-	struct inbox *inbox = ask->inbox;
-	bool wakes;
+	struct port *port = ask->port;
 
-	pthread_mutex_lock(&inbox->lock);
-	if (ask->orders == 0)
-		TAILQ_INSERT_TAIL(&inbox->asks, ask, ordered);
-	ask->orders |= order;
-	inbox->over += !is_urgent;
-	wakes =
-	    !inbox->is_woken && (is_urgent || inbox->over == INBOX_OVER_MAX);
-	inbox->is_woken |= wakes;
-	pthread_mutex_unlock(&inbox->lock);
-	if (wakes)
-		loop_wake(inbox->loop);
+	if (ask->wanted == 0)
+		TAILQ_INSERT_TAIL(&port->out, ask, out);
+	ask->wanted |= order;
+	port->over += !is_urgent;
+	port->is_urgent |= is_urgent;
 }
-
-/*
- * The worker's calls.
- */
 
 static enum upstream_fault
 ask_check(const struct upstream *upstream, const struct ask_request *request)
@@ -316,8 +226,9 @@ ask_is_safe(const struct ask *ask)
 	return upstream_list_has("GET HEAD", ask->method, strlen(ask->method));
 }
 
-/* Under the port's lock: have the worker look. */
-static void
+/* Under the port's lock: have the worker look.  Return whether it is to be
+ * woken for that. */
+static bool
 ask_tell(struct ask *ask)
 {
 	bool wakes = !ask->is_new && TAILQ_EMPTY(&ask->port->news);
@@ -325,8 +236,7 @@ ask_tell(struct ask *ask)
 	if (!ask->is_new)
 		TAILQ_INSERT_TAIL(&ask->port->news, ask, new);
 	ask->is_new = true;
-	if (wakes)
-		loop_wake(ask->port->loop);
+	return wakes;
 }
 
 /* Lock its port.  Return whether the worker still wants to know: if not, it is
@@ -359,18 +269,29 @@ ask_leave_due(struct ask *ask)
 	ask->is_due = false;
 }
 
+/* A worker is woken when it has all its news, so that it takes them at once. */
 void
 inbox_tell(struct inbox *inbox)
 {
+	struct port *woken = NULL;
 	struct ask *ask;
 
 	while ((ask = TAILQ_FIRST(&inbox->due))) {
+		struct port *port = ask->port;
+		bool wakes;
+
 		ask_leave_due(ask);
 		if (!ask_lock(ask))
 			continue;
-		ask_tell(ask);
-		pthread_mutex_unlock(&ask->port->lock);
+		wakes = ask_tell(ask);
+		pthread_mutex_unlock(&port->lock);
+		if (wakes && woken)
+			loop_wake(woken->loop);
+		if (wakes)
+			woken = port;
 	}
+	if (woken)
+		loop_wake(woken->loop);
 }
 
 void

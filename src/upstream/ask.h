@@ -82,11 +82,17 @@ extern const struct upstream_fault_row upstream_faults[];
 struct ask;
 TAILQ_HEAD(ask_list, ask);
 
-/** The worker's end: which asks have news.  A field of the worker. */
+/** The worker's end: which asks have news, and which have orders.  A field of
+ * the worker. */
 struct port {
 	struct loop *loop;
 	pthread_mutex_t lock; /* of what its asks share */
 	struct ask_list news;
+
+	/* the worker's: orders to be handed over at the end of a turn */
+	struct ask_list out;
+	unsigned over;  /* that can wait */
+	bool is_urgent; /* one of them can not */
 };
 
 void port_init(struct port *port, struct loop *loop);
@@ -95,7 +101,10 @@ void port_init(struct port *port, struct loop *loop);
  * was woken. */
 void port_take(struct port *port);
 
-/** None of its asks may be left. */
+/** Hand over what was ordered; at the end of a turn. */
+void port_send(struct port *port);
+
+/** Hand over the rest.  None of its asks may be left. */
 void port_clear(struct port *port);
 
 /** What the worker wants of the upstream thread; bits. */
@@ -153,6 +162,10 @@ struct ask {
 	enum ask_cache cache;          /* where it is from */
 	enum upstream_fault fault;
 	int64_t retry_us; /* with it; 0: not known */
+
+	/* the worker's */
+	TAILQ_ENTRY(ask) out;
+	unsigned wanted; /* enum ask_order; 0: it is not in the port's out */
 
 	/* under the inbox's */
 	TAILQ_ENTRY(ask) ordered;
@@ -225,8 +238,8 @@ struct ask *ask_new(struct port *port, struct upstream *upstream,
     const struct ask_wanted *wanted, const struct ask_request *request,
     struct stored_response *stored) MUST_USE;
 
-/** Hand it over to ${inbox}; ${news} is called, on the worker's thread, when
- * there is something to take. */
+/** Hand it over to ${inbox}, by port_send(); ${news} is called, on the worker's
+ * thread, when there is something to take. */
 void ask_start(struct ask *ask, struct inbox *inbox,
     void (*news)(struct ask *ask, void *arg), void *arg);
 

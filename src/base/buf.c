@@ -78,19 +78,24 @@ buf_add(struct buf *buf, const void *bytes, size_t len)
 int
 buf_printf(struct buf *buf, const char *format, ...)
 {
+	size_t left = buf->bytes ? buf->cap - buf->end : 0;
 	va_list args;
-	char *room;
+	char *room = left > 0 ? buf->bytes + buf->end : NULL;
 	int len;
 
 	va_start(args, format);
-	len = vsnprintf(NULL, 0, format, args);
+	len = vsnprintf(room, left, format, args);
 	va_end(args);
-	room = len < 0 ? NULL : buf_reserve(buf, (size_t)len + 1);
-	if (!room)
+	if (len < 0)
 		return -1;
-	va_start(args, format);
-	vsnprintf(room, (size_t)len + 1, format, args);
-	va_end(args);
+	if ((size_t)len >= left) {
+		room = buf_reserve(buf, (size_t)len + 1);
+		if (!room)
+			return -1;
+		va_start(args, format);
+		vsnprintf(room, (size_t)len + 1, format, args);
+		va_end(args);
+	}
 	buf->end += (size_t)len;
 	return 0;
 }

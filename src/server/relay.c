@@ -7,6 +7,7 @@
 #include "server/relay.h"
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "gate/gate.h"
 #include "server/clients.h"
 #include "upstream/upstream_headers.h"
@@ -272,8 +273,19 @@ relay_write_fault(
 static size_t
 relay_put_cache(char to[FIELDS_MAX], enum ask_cache cache)
 {
-	return (size_t)snprintf(
-	    to, FIELDS_MAX, "X-Cache: %s\r\n", ask_cache_name(cache));
+	char *end = stpcpy(stpcpy(to, "X-Cache: "), ask_cache_name(cache));
+
+	return (size_t)(stpcpy(end, "\r\n") - to);
+}
+
+/* The same of a response that is so old. */
+static size_t
+relay_put_age(char to[FIELDS_MAX], int64_t age_s, enum ask_cache cache)
+{
+	char *end = stpcpy(to, "Age: ");
+
+	end = stpcpy(end + num_write_int(end, age_s), "\r\n");
+	return (size_t)(end - to) + relay_put_cache(end, cache);
 }
 
 /* The next piece of a response that is stored. */
@@ -297,11 +309,10 @@ relay_write_stored(struct slot *slot, struct buf *out)
 	    .len = step};
 
 	if (passed.first)
-		passed.more_len = (size_t)snprintf(more, FIELDS_MAX,
-		    "Age: %lld\r\nX-Cache: %s\r\n",
-		    (long long)freshness_age_s(
+		passed.more_len = relay_put_age(more,
+		    freshness_age_s(
 			&stored->freshness, gate_now(slot->cache->gate)),
-		    ask_cache_name(relay->cache));
+		    relay->cache);
 	relay->done += step;
 	slot->written = passed.last;
 	slot->ready = true;

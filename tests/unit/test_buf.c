@@ -95,6 +95,23 @@ START_TEST(printf_appends_without_a_nul)
 }
 END_TEST
 
+START_TEST(printf_appends_whatever_room_is_left)
+{
+	for (size_t left = 0; left < 20; left++) {
+		struct buf buf = {0};
+		char *room = buf_reserve(&buf, 100);
+
+		ck_assert_ptr_nonnull(room);
+		memset(room, 'x', buf.cap - left);
+		buf_commit(&buf, buf.cap - left);
+		ck_assert_int_eq(buf_printf(&buf, "%s", "0123456789"), 0);
+		buf_consume(&buf, buf_len(&buf) - 12);
+		check_content(&buf, "xx0123456789");
+		buf_free(&buf);
+	}
+}
+END_TEST
+
 /* From an empty buffer to another, say. */
 START_TEST(nothing_may_be_appended_from_nowhere)
 {
@@ -163,6 +180,7 @@ buf_suite(void)
 	tcase_add_test(tcase, content_survives_growing_after_a_take);
 	tcase_add_test(tcase, memory_stays_bounded_while_what_comes_also_goes);
 	tcase_add_test(tcase, printf_appends_without_a_nul);
+	tcase_add_test(tcase, printf_appends_whatever_room_is_left);
 	tcase_add_test(tcase, nothing_may_be_appended_from_nowhere);
 	tcase_add_test(tcase, room_that_is_not_needed_is_trimmed);
 	tcase_add_test(tcase, what_is_large_from_the_start_gets_no_more_room);

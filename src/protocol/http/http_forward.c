@@ -5,6 +5,7 @@
  */
 #include "protocol/http/http_forward.h"
 
+#include "base/num.h"
 #include "protocol/http/http_path.h"
 #include "protocol/http/http_write.h"
 
@@ -85,6 +86,34 @@ http_forward_is_empty(int status)
 	return status == 204 || status == 304;
 }
 
+static int
+http_forward_write_text(struct buf *out, const char *text)
+{
+	return buf_add(out, text, strlen(text));
+}
+
+static int
+http_forward_write_status(struct buf *out, int status)
+{
+	return status == 200
+		   ? http_forward_write_text(out, "HTTP/1.1 200 OK\r\n")
+		   : buf_printf(out, "HTTP/1.1 %d %s\r\n", status,
+			 http_status_text(status));
+}
+
+/* The last header, and the end of the head. */
+static int
+http_forward_write_length(struct buf *out, int64_t length)
+{
+	char text[NUM_MAX_LEN];
+	size_t len = num_write_int(text, length);
+
+	if (http_forward_write_text(out, "Content-Length: ") == -1 ||
+	    buf_add(out, text, len) == -1)
+		return -1;
+	return http_forward_write_text(out, "\r\n\r\n");
+}
+
 /* How the body ends: at its length, with its last chunk, or with the
  * connection. */
 static int
@@ -94,8 +123,7 @@ http_forward_write_frame(
 	if (http_forward_is_empty(part->status))
 		return buf_add(out, "\r\n", 2);
 	if (part->length >= 0)
-		return buf_printf(out, "Content-Length: %lld\r\n\r\n",
-		    (long long)part->length);
+		return http_forward_write_length(out, part->length);
 	return buf_printf(out, "%s\r\n",
 	    encoding & HTTP_IS_OLD ? "" : "Transfer-Encoding: chunked\r\n");
 }
@@ -107,12 +135,13 @@ http_forward_write_head(
 	const char *stays =
 	    encoding & HTTP_IS_OLD ? "Connection: keep-alive\r\n" : "";
 
-	if (buf_printf(out, "HTTP/1.1 %d %s\r\n", part->status,
-		http_status_text(part->status)) == -1 ||
+	if (http_forward_write_status(out, part->status) == -1 ||
 	    buf_add(out, part->fields, part->fields_len) == -1 ||
 	    buf_add(out, part->more, part->more_len) == -1 ||
-	    buf_printf(out, "%s" HTTP_FORWARD_GUARD,
-		encoding & HTTP_KEEPS ? stays : "Connection: close\r\n") == -1)
+	    http_forward_write_text(
+		out, encoding & HTTP_KEEPS ? stays : "Connection: close\r\n") ==
+		-1 ||
+	    http_forward_write_text(out, HTTP_FORWARD_GUARD) == -1)
 		return -1;
 	return http_forward_write_frame(out, encoding, part);
 }

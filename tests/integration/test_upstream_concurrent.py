@@ -78,15 +78,18 @@ class ConcurrentCase(UpstreamCase):
         wait_until(lambda: len(self.server.asked) == requests, "the request")
         return connection
 
-    def come(self, path):
-        """Send a request, and wait until the daemon has it in its line."""
+    def metric(self, name):
+        """A function that reads it, over a connection of its own."""
         admin = self.connection(self.admin_port)
 
-        def came():
+        def read():
             text = self.ask(admin, "/metrics").content.decode()
-            line = 'dripgate_upstream_requests_total{upstream="api",event="requests"} '
-            return int(text.partition(line)[2].partition("\n")[0])
+            return int(text.partition(f"\n{name} ")[2].partition("\n")[0])
+        return read
 
+    def come(self, path):
+        """Send a request, and wait until the daemon has it in its line."""
+        came = self.metric('dripgate_upstream_requests_total{upstream="api",event="requests"}')
         before = came()
         client = self.raw(("127.0.0.1", self.http_port))
         client.send(f"GET /upstream/api/{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -136,9 +139,10 @@ class EitherStore:
         self.hold()
         held = self.hang()
         first, second = self.come(1), self.come(2)
-        clients = self.gate.stats()["clients"]
+        clients = self.metric('dripgate_protocol_clients{protocol="http"}')
+        before = clients()
         first.vanish()
-        wait_until(lambda: self.gate.stats()["clients"] < clients, "the close")
+        wait_until(lambda: clients() == before - 1, "the close")
         # What comes now is behind what the close had the upstream's thread be told.
         third = self.come(3)
         self.server.released.set()

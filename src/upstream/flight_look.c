@@ -1,5 +1,6 @@
 /*
- * Looks in Redis for what a flight asks for, before it goes out.
+ * Looks for what a flight asks for, before it goes out: in memory again, since
+ * it may have come between the client's look and the flight, and in Redis.
  */
 #include "upstream/flight_internal.h"
 
@@ -26,7 +27,8 @@ flight_takes(const struct ask *ask, const struct stored_response *response)
 
 /* Give it to those who take it as it is.  Return whether someone is left. */
 static bool
-flight_hand_out(struct flight *flight, struct stored_response *response)
+flight_hand_out(struct flight *flight, struct stored_response *response,
+    enum ask_cache cache)
 {
 	bool is_left =
 	    flight->refresh && !flight_takes(flight->refresh, response);
@@ -40,8 +42,9 @@ flight_hand_out(struct flight *flight, struct stored_response *response)
 		}
 		TAILQ_REMOVE(&flight->riders, ask, ride);
 		ask->flight = NULL;
-		cache_count(flight->upstream->cache, CACHE_redis_hits);
-		ask_give(ask, response, ASK_HIT);
+		ask_give(ask, response, cache);
+		if (cache == ASK_HIT)
+			cache_count(flight->upstream->cache, CACHE_redis_hits);
 	}
 	return is_left;
 }
@@ -60,10 +63,24 @@ flight_on_found(struct cache_lookup *lookup, struct stored_response *response)
 	cache_put(cache, flight_target(flight_first(flight)), response);
 	response_unref(flight->stored);
 	flight->stored = response;
-	if (flight_hand_out(flight, response))
+	if (flight_hand_out(flight, response, ASK_HIT))
 		flight_miss(flight);
 	else
 		flight_end(flight);
+}
+
+/* Who missed what a flight brought just then gets it as its riders did.  Return
+ * whether that was all. */
+static bool
+flight_came_late(struct flight *flight)
+{
+	const struct ask *ask = flight_first(flight);
+	struct stored_response *response = cache_find(
+	    flight->upstream->cache, flight_target(ask), flight_fields(ask));
+	bool is_all = response && !flight_hand_out(flight, response, ASK_MISS);
+
+	response_unref(response);
+	return is_all;
 }
 
 void
@@ -72,6 +89,10 @@ flight_look(struct flight *flight)
 	const struct ask *ask = flight_first(flight);
 	const struct upstream *upstream = flight->upstream;
 
+	if (ask->is_cached && flight_came_late(flight)) {
+		flight_end(flight);
+		return;
+	}
 	flight->lookup = (struct cache_lookup){
 	    .name = upstream->options.name,
 	    .target = flight_target(ask),

@@ -358,6 +358,14 @@ class InRedis(EitherStore, harness.InRedis, harness.Case):
         self.client.ask("CONSUME plain:1 -8 id=c")
         self.assertEqual(fields(self.client.ask("CONSUME plain:1 8"))["verdict"], "ALLOW")
 
+    def test_the_deny_cache_learns_nothing_from_a_denial_that_is_repeated(self):
+        self.client.ask("CONSUME plain:1 10")
+        for line in "CONSUME plain:1 2 id=a", "MCONSUME plain:1 2 free:1 1 id=b":
+            self.assertEqual(self.twice(line)["verdict"], "DENY")
+            self.client.ask("CONSUME plain:1 -1")
+            self.assertEqual(self.twice(line)["verdict"], "DENY")
+            self.assertEqual(fields(self.client.ask("CONSUME plain:1 1"))["verdict"], "ALLOW")
+
     def test_without_redis_nothing_is_remembered(self):
         self.twice("CONSUME plain:1 3 id=a")
         self.server.kill()

@@ -858,6 +858,59 @@ START_TEST(joint_that_gives_back_and_finds_no_room_changes_nothing)
 }
 END_TEST
 
+#define JOINT 4
+#define TIMES 200000
+
+struct joint_hammer {
+	struct memory *memory;
+	const struct limit *limit;
+	bool is_reversed;
+};
+
+/* Consumes from all buckets at once, from the first on or from the last. */
+static void *
+joint_hammer_run(void *arg)
+{
+	const struct joint_hammer *hammer = arg;
+
+	for (unsigned i = 0; i < TIMES; i++) {
+		struct query queries[JOINT];
+
+		for (unsigned j = 0; j < JOINT; j++)
+			queries[j] = (struct query){.limit = hammer->limit,
+			    .key = any_key(
+				hammer->is_reversed ? JOINT - 1 - j : j),
+			    .amount = 1,
+			    .now_us = START,
+			    .mate = j + 1 < JOINT ? &queries[j + 1] : NULL};
+		memory_decide_together(hammer->memory, queries);
+	}
+	return NULL;
+}
+
+/* Else each would have a lock, and wait for that of the other. */
+START_TEST(threads_lock_in_one_order)
+{
+	const struct limit limit = leaky(2 * TIMES, SECOND, 0);
+	struct memory *memory = table(1000000, false);
+	struct joint_hammer hammers[2];
+	pthread_t threads[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		hammers[i] = (struct joint_hammer){memory, &limit, i == 1};
+		ck_assert_int_eq(pthread_create(&threads[i], NULL,
+				     joint_hammer_run, &hammers[i]),
+		    0);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (unsigned i = 0; i < JOINT; i++)
+		ck_assert_int_eq(
+		    peek(memory, &limit, any_key(i), START).level, 2 * TIMES);
+	memory_free(memory);
+}
+END_TEST
+
 START_TEST(store_answers_at_once)
 {
 	struct limit limit = leaky(5, SECOND, 0);
@@ -924,6 +977,7 @@ memory_suite(void)
 	tcase_add_test(tcase, threads_on_one_key_are_let_exactly_the_capacity);
 	tcase_add_test(tcase, threads_fill_the_table_exactly);
 	tcase_add_test(tcase, threads_fill_a_share_exactly);
+	tcase_add_test(tcase, threads_lock_in_one_order);
 	tcase_add_test(
 	    tcase, joint_that_gives_back_and_finds_no_room_changes_nothing);
 	tcase_add_test(tcase, store_answers_at_once);

@@ -17,7 +17,8 @@ struct curl_loop {
 	struct loop *loop;
 	CURLM *multi;
 	struct timer timer;
-	bool is_due; /* its time has come already */
+	bool is_due;     /* its time has come already */
+	CURL *unwatched; /* a transfer with such a socket; NULL: none */
 	curl_loop_done *done;
 	void *arg;
 };
@@ -31,22 +32,24 @@ struct curl_socket {
 };
 
 static void
+curl_loop_end(struct curl_loop *curl, CURL *easy, CURLcode result)
+{
+	void *transfer = NULL;
+
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+	curl_loop_remove(curl, easy);
+	curl->done(transfer, result, curl->arg);
+}
+
+static void
 curl_loop_end_transfers(struct curl_loop *curl)
 {
 	const CURLMsg *message;
 	int left;
 
-	while ((message = curl_multi_info_read(curl->multi, &left))) {
-		CURL *easy = message->easy_handle;
-		CURLcode result = message->data.result;
-		void *transfer = NULL;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
-		curl_multi_remove_handle(curl->multi, easy);
-		curl->done(transfer, result, curl->arg);
-	}
+	/* CURLMSG_DONE is the only one that there is. */
+	while ((message = curl_multi_info_read(curl->multi, &left)))
+		curl_loop_end(curl, message->easy_handle, message->data.result);
 }
 
 static void
@@ -138,7 +141,6 @@ curl_loop_on_socket(
 	struct curl_loop *curl = arg;
 	struct curl_socket *socket = known;
 
-	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
 		if (socket)
 			curl_socket_watch(socket, 0);
@@ -146,9 +148,14 @@ curl_loop_on_socket(
 		curl_multi_assign(curl->multi, fd, NULL);
 		return 0;
 	}
-	if (!socket && !(socket = curl_socket_new(curl, fd)))
-		return -1;
-	curl_socket_watch(socket, what);
+	if (!socket)
+		socket = curl_socket_new(curl, fd);
+	/* Of -1 libcurl would make the end of all transfers, and would still
+	 * count this one when the next connection has the same descriptor. */
+	if (socket)
+		curl_socket_watch(socket, what);
+	else
+		curl->unwatched = easy;
 	return 0;
 }
 
@@ -198,14 +205,18 @@ void
 curl_loop_run(struct curl_loop *curl)
 {
 	/* The timer, which is set to now, stays set unless libcurl moves it. */
-	if (!curl->is_due)
-		return;
-	curl->is_due = false;
-	curl_loop_act(curl, CURL_SOCKET_TIMEOUT, 0);
+	if (curl->is_due) {
+		curl->is_due = false;
+		curl_loop_act(curl, CURL_SOCKET_TIMEOUT, 0);
+	}
+	if (curl->unwatched)
+		curl_loop_end(curl, curl->unwatched, CURLE_OUT_OF_MEMORY);
 }
 
 void
 curl_loop_remove(struct curl_loop *curl, CURL *easy)
 {
 	curl_multi_remove_handle(curl->multi, easy);
+	if (curl->unwatched == easy)
+		curl->unwatched = NULL;
 }

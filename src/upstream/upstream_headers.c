@@ -227,12 +227,13 @@ upstream_headers_finish(struct upstream_head *head, int64_t now_us)
 	char date[40];
 	struct tm tm;
 
-	head->is_whole = true;
-	if (head->has_date)
-		return 0;
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT",
 	    gmtime_r(&now, &tm));
-	return buf_printf(&head->lines, "Date: %s\r\n", date);
+	if (!head->has_date &&
+	    buf_printf(&head->lines, "Date: %s\r\n", date) == -1)
+		return -1;
+	head->is_whole = true;
+	return 0;
 }
 
 int

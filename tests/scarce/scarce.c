@@ -3,25 +3,35 @@
 #include "base/buf.h"
 
 #include <check.h>
+#include <curl/curl.h>
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static _Thread_local bool counting;
+static bool stopped;
 static unsigned long calls, failing;
 
 void
 scarce_begin(void)
 {
-	counting = true;
+	counting = !stopped;
 }
 
 void
 scarce_end(void)
 {
 	counting = false;
+}
+
+void
+scarce_stop(void)
+{
+	counting = false;
+	stopped = true;
 }
 
 bool
@@ -37,6 +47,7 @@ scarce_try(scarce_scenario *scenario, const void *arg, unsigned long at)
 
 	calls = 0;
 	failing = at;
+	stopped = false;
 	done = scenario(arg);
 	scarce_end();
 	return done;
@@ -100,6 +111,29 @@ WRAP(char *, strndup, (const char *text, size_t len), (text, len), NULL)
 WRAP(char *, buf_reserve, (struct buf * buf, size_t len), (buf, len), NULL)
 WRAP(int, buf_add, (struct buf * buf, const void *bytes, size_t len),
     (buf, bytes, len), -1)
+
+WRAP(CURL *, curl_easy_init, (void), (), NULL)
+WRAP(CURLM *, curl_multi_init, (void), (), NULL)
+WRAP(CURLU *, curl_url, (void), (), NULL)
+WRAP(struct curl_slist *, curl_slist_append,
+    (struct curl_slist * list, const char *text), (list, text), NULL)
+WRAP(EVP_CIPHER *, EVP_CIPHER_fetch,
+    (OSSL_LIB_CTX * library, const char *name, const char *properties),
+    (library, name, properties), NULL)
+WRAP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, (void), (), NULL)
+WRAP(int, EVP_CIPHER_CTX_reset, (EVP_CIPHER_CTX * context), (context), 0)
+WRAP(int, EVP_CIPHER_CTX_ctrl,
+    (EVP_CIPHER_CTX * context, int what, int number, void *with),
+    (context, what, number, with), 0)
+WRAP(int, EVP_CipherInit_ex2,
+    (EVP_CIPHER_CTX * context, const EVP_CIPHER *cipher,
+	const unsigned char *key, const unsigned char *iv, int encrypts,
+	const OSSL_PARAM *parameters),
+    (context, cipher, key, iv, encrypts, parameters), 0)
+WRAP(int, EVP_CipherUpdate,
+    (EVP_CIPHER_CTX * context, unsigned char *to, int *len,
+	const unsigned char *from, int size),
+    (context, to, len, from, size), 0)
 
 int __wrap_asprintf(char **text, const char *format, ...);
 int __wrap_buf_printf(struct buf *buf, const char *format, ...);

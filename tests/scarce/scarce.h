@@ -2,8 +2,9 @@
  * scarce: memory that runs out, once, at each place in its turn.
  *
  * Of all that is in src/, the calls that take memory are counted, and one of
- * them fails: those of the C library, and those that append to a buf, each of
- * which might have to grow.  Those of the tests never fail.
+ * them fails: those of the C library, of libcurl and of OpenSSL, and those that
+ * append to a buf, each of which might have to grow.  Those of the tests never
+ * fail.
  */
 #ifndef SCARCE_SCARCE_H
 #define SCARCE_SCARCE_H
@@ -27,6 +28,10 @@ void scarce_survive(scarce_scenario *scenario, const void *arg);
  * what it looks at in the end, is not to fail. */
 void scarce_begin(void);
 void scarce_end(void);
+
+/** From here on no call is to fail, whatever begins again: what follows is to
+ * show that what failed once does not fail for good. */
+void scarce_stop(void);
 
 /** Whether a call is to fail this time, or has failed. */
 bool scarce_fails(void);

@@ -12,7 +12,8 @@
 	X(commands)                                                            \
 	X(redis)                                                               \
 	X(requests)                                                            \
-	X(settings)
+	X(settings)                                                            \
+	X(upstreams)
 
 #define SUITE(name) Suite *name##_suite(void);
 SUITES(SUITE)

@@ -2,6 +2,7 @@
  * What talks to Redis runs out of memory: it goes on, or says that it cannot.
  */
 #include "scarce.h"
+#include "server.h"
 #include "suites.h"
 
 #include "base/attr.h"
@@ -24,70 +25,9 @@
 
 #define SECOND INT64_C(1000000)
 
-/* How often a server gets to look at what came. */
-#define ROUNDS 30
-
-#define PEERS_MAX 40
-
 static const struct loop_events no_events;
 static struct loop *loop;
 static struct dialer *dialer;
-static struct peer *peers[PEERS_MAX];
-static size_t peer_count;
-
-/* What the server says to a command that begins like this; the first counts. */
-struct reply {
-	const char *command, *reply;
-};
-
-static const struct reply replies[] = {
-    {"PING", "+PONG\r\n"},
-    {"HELLO", "*6\r\n$5\r\nproto\r\n:2\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n"
-	      "$4\r\nrole\r\n$6\r\nmaster\r\n"},
-    {"SUBSCRIBE p:cache:purge",
-	"*3\r\n$9\r\nsubscribe\r\n$13\r\np:cache:purge\r\n:1\r\n"},
-    {"SUBSCRIBE control", "*3\r\n$9\r\nsubscribe\r\n$7\r\ncontrol\r\n:1\r\n"},
-    {"SSCAN", NULL},
-    {"HSCAN", NULL},
-    {"SUBSCRIBE +switch-master",
-	"*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"},
-    {"SENTINEL", "*2\r\n$9\r\n127.0.0.1\r\n$4\r\n6379\r\n"},
-    {"EVALSHA_RO", NULL},
-    {"GET", "$-1\r\n"},
-    {"", ":0\r\n"},
-};
-
-/* What a test has it say where the table has nothing. */
-static const char *set;
-
-static void
-reply_to(struct peer *peer, const char *command)
-{
-	const struct reply *reply = replies;
-
-	while (strncmp(command, reply->command, strlen(reply->command)) != 0)
-		reply++;
-	/* It may be gone. */
-	(void)peer_try_write(peer, reply->reply ? reply->reply : set,
-	    strlen(reply->reply ? reply->reply : set));
-	fake_run();
-}
-
-/* Let time pass, with a server that is there whenever it is dialled. */
-static void
-serve_redis(void)
-{
-	for (int round = 0; round < ROUNDS; round++) {
-		const char *command;
-
-		fake_pass(SECOND / 10);
-		while (fake_dials(NULL) > 0 && peer_count < PEERS_MAX)
-			peers[peer_count++] = peer_accept(NULL);
-		for (size_t i = 0; i < peer_count; i++)
-			while ((command = peer_command(peers[i])))
-				reply_to(peers[i], command);
-	}
-}
 
 static void
 set_up(void)
@@ -96,14 +36,6 @@ set_up(void)
 	loop = loop_new(&no_events, NULL);
 	dialer = dialer_new(loop);
 	ck_assert(loop && dialer);
-}
-
-static void
-leave_peers(void)
-{
-	while (peer_count > 0)
-		peer_free(peers[--peer_count]);
-	noted();
 }
 
 static void
@@ -156,7 +88,7 @@ use_cache(struct cache_redis *redis, struct stored_response *response)
 	cache_redis_remove(redis, "up", part_of("/a"));
 	cache_redis_purge(redis, "up", "/*");
 	cache_redis_flush(redis);
-	serve_redis();
+	server_serve();
 	ck_assert_str_eq(noted(), finds ? "none" : "");
 	return finds;
 }
@@ -195,7 +127,7 @@ cache_is_used(const void *arg)
 	struct cache_redis *redis;
 	bool used = false;
 
-	set = arg;
+	server_replies(arg);
 	ck_assert_ptr_nonnull(response);
 	ck_assert_int_eq(
 	    topology_open(&topology,
@@ -207,19 +139,19 @@ cache_is_used(const void *arg)
 	scarce_begin();
 	redis = cache_redis_new(loop, dialer, &options, &events, NULL);
 	if (redis) {
-		serve_redis();
+		server_serve();
 		used = use_cache(redis, response);
 	}
 	scarce_end();
 	/* What has failed once does not fail for good. */
 	if (redis) {
-		serve_redis();
+		server_serve();
 		ck_assert(use_cache(redis, response));
 	}
 	cache_redis_free(redis);
 	response_unref(response);
 	topology_close(&topology);
-	leave_peers();
+	server_leave();
 	return used;
 }
 
@@ -277,24 +209,24 @@ limits_come(const void *arg)
 	bool came = false;
 
 	options.node_id = "";
-	set = arg;
+	server_replies(arg);
 	scarce_begin();
 	subscriber = subscriber_new(loop, dialer, &options, on_rules, NULL);
 	if (subscriber)
-		serve_redis();
+		server_serve();
 	scarce_end();
 	if (subscriber) {
 		came = subscriber_is_settled(subscriber);
 		for (int i = 0; i < 30 && !came; i++) {
 			fake_pass(SECOND);
-			serve_redis();
+			server_serve();
 			came = subscriber_is_settled(subscriber);
 		}
 		ck_assert(came);
 	}
 	subscriber_free(subscriber);
 	config_free(config);
-	leave_peers();
+	server_leave();
 	return came;
 }
 
@@ -351,13 +283,13 @@ fleet_is_read(const void *arg)
 	struct roster *roster;
 	struct buf text = {0};
 
-	set = arg;
+	server_replies(arg);
 	ck_assert(board && link);
-	serve_redis();
+	server_serve();
 	ck_assert_int_eq(fleet_board_write(board, clock_us(), &text), 0);
 	scarce_begin();
 	roster = roster_new(loop, link, &options);
-	serve_redis();
+	server_serve();
 	scarce_end();
 	ck_assert(roster || scarce_fails());
 	ck_assert_int_eq(fleet_board_write(board, clock_us(), &text), 0);
@@ -370,7 +302,7 @@ fleet_is_read(const void *arg)
 	link_free(link);
 	roster_free(roster);
 	fleet_board_free(board);
-	leave_peers();
+	server_leave();
 	return roster != NULL;
 }
 
@@ -402,15 +334,15 @@ buckets_are_in_redis(const void *arg)
 	const char *response;
 	bool decided;
 
-	set = "*0\r\n";
+	server_replies("*0\r\n");
 	snprintf(settings, sizeof(settings),
 	    "[store]\ntype = redis\nprefix = p:\n%s", (const char *)arg);
 	serve(settings, "[login]\nmatch = login:*\ncapacity = 5\nrate = 1/s\n");
-	serve_redis();
+	server_serve();
 	client = client_comes();
 	scarce_begin();
 	peer_say(client, "CONSUME login:1\nMCONSUME login:2 1 login:3 1\n");
-	serve_redis();
+	server_serve();
 	scarce_end();
 	response = peer_heard(client);
 	decided = strncmp(response, "ALLOW ", 6) == 0;
@@ -419,7 +351,7 @@ buckets_are_in_redis(const void *arg)
 			  peer_is_left(client),
 	    "%s", response);
 	stop_serving();
-	leave_peers();
+	server_leave();
 	return decided;
 }
 

@@ -55,6 +55,20 @@ serve(const char *settings, const char *limits)
 	serve_with(1, settings, limits);
 }
 
+bool
+serve_upstreams(void)
+{
+	struct reasons reasons = {0};
+	bool done = config_open_upstreams(config, &reasons) == 0;
+
+	ck_assert_int_eq(*reasons_first(&reasons) == '\0', done);
+	if (done)
+		done = pool_set_upstreams(
+			   pool, upstream_set_ref(config->upstream_set)) == 0;
+	fake_run();
+	return done;
+}
+
 void
 stop_serving(void)
 {

@@ -20,6 +20,10 @@ void serve(const char *settings, const char *limits);
 /** The same with ${workers}. */
 void serve_with(size_t workers, const char *settings, const char *limits);
 
+/** Have it pass requests on to the upstreams of these settings.  Return whether
+ * that was done. */
+bool serve_upstreams(void);
+
 /** Stop, and free clients and all. */
 void stop_serving(void);
 

@@ -121,7 +121,8 @@ page_events_make(struct slot *slot, struct page_event *event)
 	if (result == 0)
 		result = page_events_frame(&event->text, &lines);
 	buf_free(&lines);
-	event->made_us = gate_now(slot->cache->gate);
+	/* The next client has half of one made again. */
+	event->made_us = result == 0 ? gate_now(slot->cache->gate) : 0;
 	event->number++;
 	return result;
 }

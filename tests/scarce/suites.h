@@ -10,6 +10,7 @@
 
 #define SUITES(X)                                                              \
 	X(commands)                                                            \
+	X(pool)                                                                \
 	X(redis)                                                               \
 	X(requests)                                                            \
 	X(settings)                                                            \

@@ -29,6 +29,9 @@
 	"[route:all]\npath = ~^/all/(?<what>[a-z]+)$\n"                        \
 	"keys = login:$path.what\n"
 
+/* By then, all that is told now and then was. */
+#define PASSED_US INT64_C(2000000)
+
 #define GET(target)                                                            \
 	"GET " target " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 #define POST(target, length, body)                                             \
@@ -49,7 +52,7 @@ static const struct exchange {
     {"LIMITS\n", "login ", "END\n"},
     {"STATS\n", "", "END\n"},
     {"STATUS\n", "", "END\n"},
-    {"TOP\n", "END\n", ""},
+    {"TOP\n", "", "END\n"},
     {"HELP\n", "", "END\n"},
     {"EXPLAIN login:1\n", "", "END\n"},
     {"EXPLAIN mail:1:2\n", "", "END\n"},
@@ -86,7 +89,7 @@ static const struct exchange {
     {"FORGET up:*\n", "", "\n"},
     {"READY\n", "READY", "\n"},
     {"TAKE login:2 1 id=a\n", "", "\n"},
-    {"WAIT login:1 1 1\n", "ALLOW ", "\n"},
+    {"WAIT mail:1:2 1 1\n", "ALLOW ", "\n"},
     {"MONITOR\n", "", "\n"},
     {"*1\r\n$5\r\nCACHE\r\n", "*", "\r\n"},
     {"*1\r\n$6\r\nSTATUS\r\n", "*", "\r\n"},
@@ -104,8 +107,8 @@ static const struct {
 	struct exchange exchange;
 } others[] = {
     {OFFER_ADMIN, {GET("/"), "HTTP/1.1 200 OK\r\n", ""}},
-    {OFFER_ADMIN,
-	{"GET /events HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK\r\n", ""}},
+    {OFFER_ADMIN, {"GET /events HTTP/1.1\r\nHost: x\r\n\r\n",
+		      "HTTP/1.1 200 OK\r\n", " count=0\n\n\r\n"}},
     {OFFER_ADMIN, {GET("/metrics"), "HTTP/1.1 200 OK\r\n", ""}},
     {OFFER_ADMIN, {GET("/status"), "HTTP/1.1 200 OK\r\n", "\n"}},
     {OFFER_ADMIN, {GET("/stats"), "HTTP/1.1 200 OK\r\n", "\n"}},
@@ -120,8 +123,19 @@ static enum offer offer;
 static void
 set_up(void)
 {
+	struct peer *client;
+
 	fake_start();
 	serve(SETTINGS, LIMITS);
+	ck_assert(serve_upstreams());
+	/* For what tells of it. */
+	client = client_comes();
+	peer_say(client, "CONSUME login:5 6\nCONSUME odd:5\n");
+	ck_assert_str_eq(peer_heard(client),
+	    "DENY limit=login level=0 capacity=5 next=0 retry=never blocked=0 "
+	    "from=memory\nALLOW limit=odd level=1 capacity=2 next=0.000034 "
+	    "retry=0 blocked=0 from=memory\n");
+	client_goes();
 }
 
 static void
@@ -131,11 +145,15 @@ tear_down(void)
 	fake_end();
 }
 
+/* A lease takes memory. */
+#define NO_LEASE "DENY limit=jobs level=0 capacity=9000 next=0 retry=1.000000 "
+
 static bool
 is_error(const char *response)
 {
 	return strncmp(response, "ERR ", 4) == 0 || *response == '-' ||
-	       strncmp(response, "HTTP/1.1 5", 10) == 0;
+	       strncmp(response, "HTTP/1.1 5", 10) == 0 ||
+	       strncmp(response, NO_LEASE, strlen(NO_LEASE)) == 0;
 }
 
 static bool
@@ -159,12 +177,12 @@ request_is_served(const void *arg)
 
 	scarce_begin();
 	peer_say(client, "%s", request->text);
-	fake_run();
+	fake_pass(PASSED_US);
 	scarce_end();
 	response = strdup(peer_heard(client));
 	whole = has_ends(response, request);
 	ck_assert_msg(whole || is_error(response) || peer_is_left(client),
-	    "to %s: %s", request->text, response);
+	    "to %s: %.2000s", request->text, response);
 	ck_assert_msg(
 	    whole || scarce_fails(), "to %s: %s", request->text, response);
 	free(response);
@@ -172,6 +190,13 @@ request_is_served(const void *arg)
 	other = client_comes();
 	peer_say(other, "PING\n");
 	ck_assert_str_eq(peer_heard(other), "PONG\n");
+	client_goes();
+	other = client_offered(offer);
+	peer_say(other, "%s", request->text);
+	response = strdup(peer_heard(other));
+	ck_assert_msg(has_ends(response, request), "then, to %s: %.2000s",
+	    request->text, response);
+	free(response);
 	client_goes();
 	return whole;
 }

@@ -209,7 +209,8 @@ run_upstream(void)
 struct visit {
 	const char *settings;             /* of the upstream */
 	const char *targets[TARGETS_MAX]; /* or whole requests */
-	const char *status[TARGETS_MAX];  /* of their responses */
+	const char *status[TARGETS_MAX];  /* of their responses; what they
+					   * begin with, if they are no HTTP */
 	bool together; /* the requests come at once, not one after the other */
 	bool leaves;   /* the client does not wait for the response */
 };
@@ -277,8 +278,9 @@ client_is_right(const struct client *client, const char *status)
 {
 	const char *length = strstr(client->shown, "Content-Length: ");
 	const char *body = strstr(client->shown, "\r\n\r\n");
-	bool whole = strncmp(client->shown, "HTTP/1.1 ", 9) == 0 &&
-		     strncmp(client->shown + 9, status, strlen(status)) == 0;
+	const char *start =
+	    client->shown + 9 * (strncmp(client->shown, "HTTP/1.1 ", 9) == 0);
+	bool whole = strncmp(start, status, strlen(status)) == 0;
 
 	if (whole && length && length < body)
 		whole = client->heard - (size_t)(body + 4 - client->shown) ==
@@ -375,6 +377,8 @@ upstream_is_asked(const void *arg)
 	"POST /upstream/up/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"     \
 	"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi"
 
+#define RESP_QUIT(request) request "*1\r\n$4\r\nQUIT\r\n"
+
 #define REDIS "[store]\ntype = redis\n[redis]\nunix_socket_path = /redis\n"
 
 static const struct visit visits[] = {
@@ -423,6 +427,18 @@ static const struct visit visits[] = {
     {.settings = "cache = redis\nlimit_key = rate:1\n" REDIS,
 	.targets = {"/fresh", POST, "/fresh"},
 	.status = {"200", "201", "200"}},
+    {.settings = "cache = memory\n",
+	.targets = {"/grows",
+	    RESP_QUIT("*2\r\n$3\r\nGET\r\n$9\r\nup:/grows\r\n"),
+	    "CACHE\nFORGET up:*\nQUIT\n"},
+	.status = {"200", "$50000\r\naaaaa", "up entries=1 "}},
+    {.settings = "cache = redis\n" REDIS,
+	.targets = {RESP_QUIT("*2\r\n$3\r\nGET\r\n$9\r\nup:/grows\r\n"),
+	    "FORGET up:*\nQUIT\n", "FORGET up\nQUIT\n"},
+	.status = {"$-1\r\n", "up purged=0\n", "up purged=0\n"}},
+    {.settings = "cache = off\n",
+	.targets = {"PUT /upstream/up/ HTTP/1.0\r\n\r\n"},
+	.status = {"405"}},
 };
 
 #define STAY(target) "GET /upstream/up" target " HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -166,10 +166,14 @@ cache_redis_touch_is_of(const struct cache_touch *touch, struct part set)
 static void
 cache_redis_touch_add(struct cache_touch *touch, struct part member)
 {
-	if (!buf_reserve(&touch->members, sizeof(member.len) + member.len))
+	const size_t size = sizeof(member.len) + member.len;
+	char *room = buf_reserve(&touch->members, size);
+
+	if (!room)
 		return;
-	(void)!buf_add(&touch->members, &member.len, sizeof(member.len));
-	(void)!buf_add(&touch->members, member.bytes, member.len);
+	memcpy(room, &member.len, sizeof(member.len));
+	memcpy(room + sizeof(member.len), member.bytes, member.len);
+	buf_commit(&touch->members, size);
 	touch->count++;
 }
 

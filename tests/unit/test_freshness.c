@@ -57,6 +57,11 @@ headers_of(char *to, size_t size, const char *text)
 	return (struct headers){to, len > 0 ? len + 2 : 0};
 }
 
+/* The longest name of a header that a response may vary by. */
+#define LONG_16 "aaaaaaaaaaaaaaaa"
+#define LONG_64 LONG_16 LONG_16 LONG_16 LONG_16
+#define LONG    LONG_64 LONG_64 LONG_64 LONG_64
+
 enum outcome { CACHED, STALE, NOT_CACHED, ETAG, LM, BYPASS };
 
 static const char *const outcome_names[] = {
@@ -509,6 +514,23 @@ static const struct exchange exchanges[] = {
 	"", NOT_CACHED},
     {"vary-syntax-foo-star", "", 0, "Cache-Control: max-age=5000;;Vary: Foo, *",
 	"", NOT_CACHED},
+    {"vary-no-token", "", 0, "Cache-Control: max-age=5000;;Vary: a:b", "",
+	NOT_CACHED},
+    {"vary-no-text", "", 0, "Cache-Control: max-age=5000;;Vary: \xc3\xa9", "",
+	NOT_CACHED},
+    {"vary-long", "", 0, "Cache-Control: max-age=5000;;Vary: " LONG "a", "",
+	NOT_CACHED},
+    {"vary-as-long-as-it-may-be", "", 0,
+	"Cache-Control: max-age=5000;;Vary: " LONG, "", CACHED},
+    {"status-600", "", 600, "Cache-Control: max-age=5000", "", NOT_CACHED},
+    {"status-199", "", 199, "Cache-Control: max-age=5000", "", NOT_CACHED},
+    {"age-empty", "", 0, "Cache-Control: max-age=5000;;Age:", "", CACHED},
+    {"age-empty-list", "", 0, "Cache-Control: max-age=5000;;Age: ,", "",
+	CACHED},
+    {"ccreq-unknown", "", 0, "Cache-Control: max-age=5000",
+	"Cache-Control: max-old=0, min-old=5", CACHED},
+    {"ccreq-quoted", "", 0, "Cache-Control: max-age=5000",
+	"Cache-Control: a=\"\\\", no-store\", b=\"\\", CACHED},
 };
 
 START_TEST(cases_of_cache_tests)
@@ -613,6 +635,8 @@ static const struct {
     {"Cache-Control: max-age=2, stale-if-error=60", 0, "", true},
     {"Cache-Control: max-age=2, stale-if-error=60", 0,
 	"Cache-Control: no-cache", false},
+    {"Cache-Control: max-age=2, stale-if-error=60", 0,
+	"Cache-Control: no-store", false},
     {"Cache-Control: max-age=2, stale-if-error=0;;ETag: a", 60 * SECOND, "",
 	false},
     {"Cache-Control: max-age=2, must-revalidate;;ETag: a", 60 * SECOND, "",
@@ -692,6 +716,8 @@ static const struct {
     {"If-Modified-Since: Tuesday, 08-Nov-33 08:49:37 GMT", "Date: {0}", true},
     {"If-Modified-Since: yesterday", "Last-Modified: {-3000}", false},
     {"If-Modified-Since: {0}", "ETag: \"y\"", false},
+    {"If-None-Match: \"abcdez\"", "ETag: \"abcdef\"", false},
+    {"If-Modified-Since: {0}", "Last-Modified: never", false},
 };
 
 START_TEST(client_that_has_it_is_known)
@@ -730,6 +756,9 @@ START_TEST(dates_are_read_in_three_forms)
 	    {"Sun, 06 Nox 1994 08:49:37 GMT", -1},
 	    {"Son, 06 Nov 1994 08:49:37 GMT", -1},
 	    {"Sun Nov  a 08:49:37 1994", -1},
+	    {"Sun, 06 Nov 1994 08:4", -1},
+	    {"Sun Nov ", -1},
+	    {"Sun Nov  ", -1},
 	    {"", -1},
 	};
 
@@ -755,6 +784,19 @@ START_TEST(methods_that_change_something_invalidate)
 	ck_assert(!method_invalidates("POST", 4, 404));
 	ck_assert(!method_invalidates("GET", 3, 200));
 	ck_assert(!method_invalidates("OPTIONS", 7, 200));
+	ck_assert(!method_invalidates("POST", 4, 103));
+}
+END_TEST
+
+START_TEST(some_errors_may_be_covered)
+{
+	static const int covered[] = {500, 502, 503, 504};
+
+	for (size_t i = 0; i < COUNT(covered); i++)
+		ck_assert(status_is_error(covered[i]));
+	ck_assert(!status_is_error(404));
+	ck_assert(!status_is_error(501));
+	ck_assert(!status_is_error(505));
 }
 END_TEST
 
@@ -774,6 +816,7 @@ freshness_suite(void)
 	    tcase, client_that_has_it_is_known, 0, COUNT(conditions));
 	tcase_add_test(tcase, dates_are_read_in_three_forms);
 	tcase_add_test(tcase, methods_that_change_something_invalidate);
+	tcase_add_test(tcase, some_errors_may_be_covered);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -33,6 +33,7 @@ static const struct {
     {"/..%3b/..a;", "/..%3B/..a;"},
     {"/./a/./b/.", "/a/b/"},
     {"/a/%2E/b", "/a/b"},
+    {"/a/.?b", "/a/?b"},
     {"/.a/..b/c..", "/.a/..b/c.."},
     {"/%61%7e%2d", "/a~-"},
     {"/%c3%a9%20x", "/%C3%A9%20x"},
@@ -55,6 +56,7 @@ static const struct {
     {"/a%7f", NULL},
     {"/a%", NULL},
     {"/a%4", NULL},
+    {"/a%4z", NULL},
     {"/a%zz", NULL},
     {"/a?%z", NULL},
     {"/a#b", NULL},
@@ -351,6 +353,14 @@ START_TEST(reload_keeps_an_upstream_that_is_as_it_was)
 }
 END_TEST
 
+/* Of what is too long to be shown as a whole, this is: 64, and 60. */
+#define LONG_4  "aaaa"
+#define LONG_20 LONG_4 LONG_4 LONG_4 LONG_4 LONG_4
+#define LONG_60 LONG_20 LONG_20 LONG_20
+#define LONG_64 LONG_60 LONG_4
+#define LONG    LONG_64 LONG_64
+#define LONGER  LONG LONG LONG LONG
+
 static const struct {
 	const char *url, *fields, *request_headers, *keys;
 	const char *reason;
@@ -378,6 +388,20 @@ static const struct {
 	"[upstream:api] request_headers: Connection is no header"},
     {"http://x/", "", "", "a b c d e f g h i j k l m n o p q",
 	"[upstream:api] limit_key: more than 16 keys"},
+    {"http://x/", "", "", "a \x01",
+	"[upstream:api] limit_key: \\x01 is no key"},
+    {"http://x/", "", "", "b " LONGER,
+	"[upstream:api] limit_key: " LONG_60 " is no key"},
+    {"http://x/#a", "", "", "", "[upstream:api] url: must end with its path"},
+    {"http://x/", "", "(" LONG, "",
+	"[upstream:api] request_headers: (" LONG_20 LONG_20},
+    {"http://x/", "(" LONG ": y\n", "", "",
+	"[upstream:api] header.(" LONG_20 LONG_20},
+    {"http://x/", LONG ": y\n", LONG, "",
+	"[upstream:api] header." LONG_60 ": and request_headers exclude"},
+    {"http://x/", "X-A: $credential." LONG "\n", "", "",
+	"[upstream:api] header: $credential." LONG_60 LONG_20 LONG_20
+	": there is no folder"},
 };
 
 START_TEST(what_is_wrong_is_told_without_a_secret)
@@ -400,6 +424,9 @@ START_TEST(what_is_wrong_is_told_without_a_secret)
 }
 END_TEST
 
+/* 4096 bytes. */
+#define LONGEST LONGER LONGER LONGER LONGER LONGER LONGER LONGER LONGER
+
 static const struct {
 	const char *text, *filled; /* NULL: refused */
 } credentials[] = {
@@ -411,6 +438,8 @@ static const struct {
     {"a\r\n", NULL},
     {"a\x7f\n", NULL},
     {"a\tb\n", NULL},
+    {LONGEST, "X-A: Bearer " LONGEST ", " LONGEST "\n"},
+    {LONGEST "a", NULL},
 };
 
 START_TEST(credentials_are_in_the_folder_of_settings_or_systemd)

@@ -181,8 +181,8 @@ grpc_session_drop_first(struct grpc_session *grpc, struct grpc_stream *stream)
 }
 
 /*
- * What libnghttp2 reads.  Each call returns 0, or
- * NGHTTP2_ERR_CALLBACK_FAILURE: the client has to go.
+ * What libnghttp2 reads.  Each call returns 0, or an error: the client has to
+ * go.
  */
 
 static int
@@ -199,9 +199,7 @@ grpc_session_on_begin(
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	stream->id = frame->hd.stream_id;
 	TAILQ_INSERT_TAIL(&grpc->all, stream, all);
-	return nghttp2_session_set_stream_user_data(h2, stream->id, stream) == 0
-		   ? 0
-		   : NGHTTP2_ERR_CALLBACK_FAILURE;
+	return nghttp2_session_set_stream_user_data(h2, stream->id, stream);
 }
 
 /* Headers behind the message are of no interest. */

@@ -173,7 +173,8 @@ scarce_wraps = malloc calloc realloc reallocarray aligned_alloc strdup strndup \
                asprintf buf_add buf_printf buf_reserve curl_easy_init \
                curl_multi_init curl_slist_append curl_url EVP_CIPHER_fetch \
                EVP_CIPHER_CTX_new EVP_CIPHER_CTX_reset EVP_CIPHER_CTX_ctrl \
-               EVP_CipherInit_ex2 EVP_CipherUpdate
+               EVP_CipherInit_ex2 EVP_CipherUpdate \
+               nghttp2_session_callbacks_new nghttp2_option_new
 scarce_buf   = $(B)/src/base/buf.o
 
 $(B)/scarce-src.o: $(B)/src/cli/main.o $(filter-out $(scarce_buf),$(unfaked))

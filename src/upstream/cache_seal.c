@@ -6,7 +6,6 @@
  */
 #include "upstream/cache_seal.h"
 
-#include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,9 +98,7 @@ cache_seal_add(struct cache_seal *seal, struct part about, struct part text,
 	if (!seal)
 		return buf_add(to, text.bytes, text.len);
 	cache_seal_renew(seal);
-	room = text.len < INT_MAX - CACHE_SEAL_LEN
-		   ? buf_reserve(to, text.len + CACHE_SEAL_LEN)
-		   : NULL;
+	room = buf_reserve(to, text.len + CACHE_SEAL_LEN);
 	if (!room || seal->count == 0 ||
 	    !cache_seal_run(seal, &seal->keys[0],
 		&(struct cache_seal_job){
@@ -122,7 +119,7 @@ cache_seal_open(struct cache_seal *seal, struct part about, struct part sealed,
 
 	if (!seal)
 		return buf_add(to, sealed.bytes, sealed.len);
-	if (sealed.len <= CACHE_SEAL_LEN || sealed.len >= INT_MAX)
+	if (sealed.len <= CACHE_SEAL_LEN)
 		return -1;
 	cache_seal_renew(seal);
 	memcpy(tag, sealed.bytes, CACHE_SEAL_LEN);

@@ -299,12 +299,46 @@ class GrpcTest(harness.Case):
                 (client.limit("web", ip(), content_type="text/plain"), 13,
                  "content-type must be application/grpc"),
                 (client.limit("web", ip(), grpc_timeout="x"), 13, "grpc-timeout is no time"),
+                (client.limit("web", ip(), content_type="application/grpc+json"), 13,
+                 "content-type must be application/grpc"),
+                *((client.limit("web", ip(), grpc_timeout=timeout), 13,
+                   "grpc-timeout is no time") for timeout in ("S", "1d", "x1S", "123456789S")),
+                (client.limit("web", ip(), authorization="x" * 513), 16,
+                 "authorization is no login"),
                 (client.limit("web", ip(), grpc_timeout="1n"), 4, "came too late"),
                 (client.call(http2.LIMIT, b"x" * 66000), 8,
                  "messages are longer than 65536 bytes")):
             self.assertEqual((call.code, call.headers["grpc-message"]), (code, text))
         self.assertEqual(self.level("web/remote_address=192.0.2.1"), "0")
         self.assertEqual(outcome(client.limit("web", ip(), grpc_timeout="5S"))[0], OK)
+
+    def test_types_of_messages(self):
+        client = self.start()
+        for kind in "application/grpc", "application/grpc;a=b", "application/grpc+proto":
+            self.assertEqual(outcome(client.limit("web", ip(kind), content_type=kind))[0], OK)
+
+    def test_a_call_may_end_with_trailers(self):
+        client = self.start()
+        stream = client.open(http2.LIMIT)
+        client.send(client.message_bytes(stream, http2.limit_request("web", ip())) + frame(
+            http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, stream,
+            http2.literal("grpc-timeout", "0n") + http2.literal("authorization", "x")))
+        self.assertEqual(outcome(client.wait(stream)), (OK, [(OK, 3, 2)]))
+
+    def test_frames_that_are_no_message(self):
+        client = self.start()
+        for path, data, code in ((http2.LIMIT, b"\0\0", 13), (http2.LIMIT, b"", 13),
+                                 (http2.LIMIT, b"\1\0\0\0\0", 12),
+                                 (http2.REFLECTION, b"\1\0\0\0\0", 12),
+                                 (http2.REFLECTION, b"\0\0", 13)):
+            stream = client.open(path)
+            client.send(frame(http2.DATA, http2.END_STREAM, stream, data))
+            self.assertEqual(client.wait(stream).code, code, data)
+        login = http2.literal("authorization", "Basic YTpi")
+        client.send(frame(http2.HEADERS, http2.END_HEADERS, client.next,
+                          client.headers(http2.LIMIT) + login + login))
+        client.calls[client.next] = http2.Call()
+        self.assertEqual(client.wait(client.next).code, 16)
 
     def test_a_message_of_64_kib(self):
         client = self.start()

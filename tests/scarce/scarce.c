@@ -5,6 +5,7 @@
 #include <check.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <nghttp2/nghttp2.h>
 #include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,6 +122,10 @@ WRAP(EVP_CIPHER *, EVP_CIPHER_fetch,
     (OSSL_LIB_CTX * library, const char *name, const char *properties),
     (library, name, properties), NULL)
 WRAP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, (void), (), NULL)
+WRAP(int, nghttp2_session_callbacks_new,
+    (nghttp2_session_callbacks * *callbacks), (callbacks), NGHTTP2_ERR_NOMEM)
+WRAP(int, nghttp2_option_new, (nghttp2_option * *option), (option),
+    NGHTTP2_ERR_NOMEM)
 WRAP(int, EVP_CIPHER_CTX_reset, (EVP_CIPHER_CTX * context), (context), 0)
 WRAP(int, EVP_CIPHER_CTX_ctrl,
     (EVP_CIPHER_CTX * context, int what, int number, void *with),

@@ -25,7 +25,7 @@ static const struct reply replies[] = {
     {"SUBSCRIBE p:cache:purge",
 	"*3\r\n$9\r\nsubscribe\r\n$13\r\np:cache:purge\r\n:1\r\n"},
     {"SUBSCRIBE control", "*3\r\n$9\r\nsubscribe\r\n$7\r\ncontrol\r\n:1\r\n"},
-    {"SSCAN", NULL},
+    {"ZSCAN", NULL},
     {"HSCAN", NULL},
     {"SUBSCRIBE +switch-master",
 	"*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"},
@@ -47,6 +47,15 @@ server_replies(const char *reply)
 	other = reply;
 }
 
+/* What is stored there. */
+static const char *found = "*2\r\n$-1\r\n$-1\r\n";
+
+void
+server_finds(const char *reply)
+{
+	found = reply;
+}
+
 static void
 server_reply(struct peer *peer, const char *command)
 {
@@ -55,7 +64,9 @@ server_reply(struct peer *peer, const char *command)
 
 	while (strncmp(command, row->command, strlen(row->command)) != 0)
 		row++;
-	reply = row->reply ? row->reply : other;
+	reply = strncmp(command, "HMGET", 5) == 0 ? found
+		: row->reply                      ? row->reply
+						  : other;
 	(void)peer_try_write(peer, reply, strlen(reply)); /* it may be gone */
 	fake_run();
 }

@@ -10,6 +10,9 @@
  * reads; borrowed. */
 void server_replies(const char *reply);
 
+/** What it replies to a look-up of a stored response; borrowed. */
+void server_finds(const char *reply);
+
 /** Take the connections that came, and reply to what was asked. */
 void server_run(void);
 

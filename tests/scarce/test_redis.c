@@ -18,10 +18,13 @@
 #include "states/serving.h"
 #include "stats/fleet_board.h"
 #include "upstream/cache_redis.h"
+#include "upstream/cache_seal.h"
+#include "upstream/response_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SECOND INT64_C(1000000)
 
@@ -60,8 +63,8 @@ static void
 on_found(struct cache_lookup *lookup, struct stored_response *response)
 {
 	ck_assert_ptr_null(lookup->call);
-	ck_assert_ptr_null(response); /* the server has none */
-	note("none");
+	note(response ? "found" : "none");
+	response_unref(response);
 }
 
 static void
@@ -72,10 +75,12 @@ on_purged(void *arg, const char *name, const char *glob)
 	(void)glob;
 }
 
-/* Put, look up, remove and purge: each may fail, and none is left over. */
-static bool
+/* Put, look up, remove and purge: each may fail, and none is left over.  Return
+ * what was found. */
+static const char *
 use_cache(struct cache_redis *redis, struct stored_response *response)
 {
+	const char *found;
 	struct cache_lookup lookup = {
 	    .name = "up",
 	    .target = part_of("/a"),
@@ -89,20 +94,55 @@ use_cache(struct cache_redis *redis, struct stored_response *response)
 	cache_redis_purge(redis, "up", "/*");
 	cache_redis_flush(redis);
 	server_serve();
-	ck_assert_str_eq(noted(), finds ? "none" : "");
-	return finds;
+	found = noted();
+	ck_assert_int_eq(*found != '\0', finds);
+	return found;
 }
 
 static const char *const scans[] = {
     "*2\r\n$1\r\n0\r\n*2\r\n$2\r\n/a\r\n$2\r\n/b\r\n",
     "*2\r\n$1\r\n0\r\n*2\r\n:1\r\n:2\r\n",
     "*2\r\n$1\r\n0\r\n:1\r\n",
-    "*2\r\n$0\r\n\r\n*0\r\n",
     "*2\r\n:0\r\n*0\r\n",
     "*2\r\n$40\r\n0123456789012345678901234567890123456789\r\n*0\r\n",
     "*1\r\n$1\r\n0\r\n",
     "-ERR no\r\n",
 };
+
+static struct key_secrets *secrets;
+
+static struct key_secrets *
+secrets_of(const char *text)
+{
+	char path[] = "/tmp/dripgate-scarce-XXXXXX";
+	struct reasons reasons = {0};
+	struct key_secrets *read;
+	int fd = mkstemp(path);
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	read = key_secrets_read(path, false, &reasons);
+	ck_assert_ptr_nonnull(read);
+	unlink(path);
+	return read;
+}
+
+/* Have the server find it. */
+static void
+store(struct buf *reply, const struct stored_response *response)
+{
+	struct buf value = {0};
+
+	ck_assert_int_eq(response_value_write(&value, response, 0), 0);
+	ck_assert_int_eq(
+	    buf_printf(reply, "*2\r\n$-1\r\n$%zu\r\n%.*s\r\n%c",
+		buf_len(&value), (int)buf_len(&value), buf_data(&value), '\0'),
+	    0);
+	ck_assert_uint_eq(strlen(buf_data(reply)) + 1, buf_len(reply));
+	server_finds(buf_data(reply));
+	buf_free(&value);
+}
 
 static bool
 cache_is_used(const void *arg)
@@ -115,6 +155,7 @@ cache_is_used(const void *arg)
 		.connect_timeout_us = SECOND,
 		.socket_timeout_us = SECOND},
 	    .prefix = "p:",
+	    .secrets = secrets,
 	    .topology = &topology,
 	};
 	struct stored_response *response = response_new(200,
@@ -124,11 +165,15 @@ cache_is_used(const void *arg)
 		.error_until_us = kept_us,
 		.kept_until_us = kept_us},
 	    (struct headers){"A: 1\r\n", 6}, part_of(""), part_of("a body"));
+	/* What is sealed, and by whom, is none of the server's. */
+	const char *expected = secrets ? "none" : "found";
 	struct cache_redis *redis;
+	struct buf stored = {0};
 	bool used = false;
 
 	server_replies(arg);
 	ck_assert_ptr_nonnull(response);
+	store(&stored, response);
 	ck_assert_int_eq(
 	    topology_open(&topology,
 		&(struct topology_options){.kind = "single",
@@ -140,16 +185,17 @@ cache_is_used(const void *arg)
 	redis = cache_redis_new(loop, dialer, &options, &events, NULL);
 	if (redis) {
 		server_serve();
-		used = use_cache(redis, response);
+		used = strcmp(use_cache(redis, response), expected) == 0;
 	}
 	scarce_end();
 	/* What has failed once does not fail for good. */
 	if (redis) {
 		server_serve();
-		ck_assert(use_cache(redis, response));
+		ck_assert_str_eq(use_cache(redis, response), expected);
 	}
 	cache_redis_free(redis);
 	response_unref(response);
+	buf_free(&stored);
 	topology_close(&topology);
 	server_leave();
 	return used;
@@ -158,6 +204,49 @@ cache_is_used(const void *arg)
 START_TEST(stored_responses_are_of_use_again)
 {
 	scarce_each(cache_is_used, scans[_i]);
+}
+END_TEST
+
+START_TEST(those_that_are_sealed_are_of_use_again)
+{
+	secrets = secrets_of("01234567890123456789012345678901\n");
+	scarce_each(cache_is_used, scans[0]);
+	key_secrets_free(secrets);
+	secrets = NULL;
+}
+END_TEST
+
+/* What is sealed opens again. */
+static bool
+text_is_sealed(const void *arg)
+{
+	const struct part about = part_of("about"), text = part_of(arg);
+	struct buf sealed = {0}, opened = {0};
+	struct cache_seal *seal;
+	bool done;
+
+	scarce_begin();
+	seal = cache_seal_new(secrets);
+	done = seal && cache_seal_add(seal, about, text, &sealed) == 0 &&
+	       cache_seal_open(seal, about,
+		   (struct part){buf_data(&sealed), buf_len(&sealed)},
+		   &opened) == 0;
+	scarce_end();
+	if (done)
+		ck_assert_mem_eq(buf_data(&opened), text.bytes, text.len);
+	ck_assert_uint_eq(buf_len(&opened), done ? text.len : 0);
+	cache_seal_free(seal);
+	buf_free(&sealed);
+	buf_free(&opened);
+	return done;
+}
+
+START_TEST(sealed_text_opens_or_not)
+{
+	secrets = secrets_of("01234567890123456789012345678901\n");
+	scarce_each(text_is_sealed, "a text that is sealed");
+	key_secrets_free(secrets);
+	secrets = NULL;
 }
 END_TEST
 
@@ -371,6 +460,8 @@ redis_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(
 	    tcase, stored_responses_are_of_use_again, 0, COUNT(scans));
+	tcase_add_test(tcase, those_that_are_sealed_are_of_use_again);
+	tcase_add_test(tcase, sealed_text_opens_or_not);
 	tcase_add_loop_test(tcase, fleet_is_shown, 0, COUNT(fleets));
 	tcase_add_loop_test(tcase, limits_come_in_the_end, 0, COUNT(sets));
 	suite_add_tcase(suite, tcase);

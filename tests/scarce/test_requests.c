@@ -223,7 +223,8 @@ END_TEST
 
 static const char *const calls[] = {"authorization", "authorization_call",
     "authorization_raw", "call", "compressed", "continued", "goaway", "message",
-    "no_method", "override"};
+    "no_method", "override", "reflection_call", "reset", "settings_zero_window",
+    "trailers", "two", "two_of_one", "watch_call"};
 
 struct call {
 	size_t len;

@@ -82,6 +82,12 @@ static const struct answer answers[] = {
 	.head = "HTTP/1.1 429 No\r\nRetry-After: 2\r\n"
 		"Content-Length: 0\r\n\r\n"},
     {.asked = " /a/closed", .ends = true},
+    {.asked = " /a/silent", .head = ""},
+    {.asked = "If-None-Match: \"late\"", .head = ""},
+    {.asked = " /a/late",
+	.head = OK "5\r\nETag: \"late\"\r\nCache-Control: max-age=0, "
+		   "stale-while-revalidate=60\r\n\r\n",
+	.body = 5},
     {.asked = " /a/endless", .head = OK "9999999\r\n\r\n", .body = 50000},
     {.asked = "POST ",
 	.head = "HTTP/1.1 201 Created\r\nLocation: /a/fresh\r\n"
@@ -213,6 +219,7 @@ struct visit {
 					   * begin with, if they are no HTTP */
 	bool together; /* the requests come at once, not one after the other */
 	bool leaves;   /* the client does not wait for the response */
+	bool ends;     /* nor does the daemon */
 };
 
 struct client {
@@ -308,7 +315,7 @@ clients_are_served(const struct visit *visit)
 			fake_pass(STEP_US);
 			scarce_end();
 		}
-		while (count > 0)
+		while (count > 0 && !visit->ends)
 			peer_close(clients[--count].peer);
 		return true;
 	}
@@ -360,15 +367,17 @@ stop_all(void)
 static bool
 upstream_is_asked(const void *arg)
 {
+	const struct visit *visit = arg;
 	bool done;
 
-	serve_with_upstream(((const struct visit *)arg)->settings);
+	serve_with_upstream(visit->settings);
 	ck_assert(serve_upstreams());
 	server_serve();
-	done = clients_are_served(arg);
+	done = clients_are_served(visit);
 	scarce_stop();
 	fake_pass(BLOCK_US);
-	plain_is_served();
+	if (!visit->ends)
+		plain_is_served();
 	stop_all();
 	return done;
 }
@@ -443,7 +452,7 @@ static const struct visit visits[] = {
 
 #define STAY(target) "GET /upstream/up" target " HTTP/1.1\r\nHost: x\r\n\r\n"
 
-/* Clients that do not wait for their responses. */
+/* Clients that do not wait for their responses, and a daemon that ends. */
 static const struct visit leavings[] = {
     {.settings = "cache = off\n",
 	.targets = {STAY("/endless")},
@@ -454,6 +463,23 @@ static const struct visit leavings[] = {
     {.settings = "limit_key = jobs:1\n",
 	.targets = {STAY("/endless"), STAY("/plain"), STAY("/plain")},
 	.leaves = true},
+    {.settings = "cache = off\nlimit_key = jobs:1 rate:1\n",
+	.targets = {STAY("/endless"), STAY("/plain"), STAY("/plain")},
+	.leaves = true,
+	.ends = true},
+    {.settings = "cache = memory\nlimit_key = jobs:1 rate:1\n",
+	.targets = {STAY("/silent"), STAY("/silent"), STAY("/plain"),
+	    STAY("/fresh")},
+	.leaves = true,
+	.ends = true},
+    {.settings = "cache = memory\nlimit_key = rate:1 rate:2\n" REDIS,
+	.targets = {STAY("/silent"), STAY("/silent")},
+	.leaves = true,
+	.ends = true},
+    {.settings = "cache = memory\n",
+	.targets = {"/late", "/late"},
+	.status = {"200", "200"},
+	.ends = true},
 };
 
 START_TEST(response_is_whole_or_an_error_and_others_are_served)

@@ -5,13 +5,6 @@
 #include <string.h>
 
 bool
-grpc_text_is(const struct grpc_text *text, const char *other)
-{
-	return text->bytes && text->len == strlen(other) &&
-	       memcmp(text->bytes, other, text->len) == 0;
-}
-
-bool
 grpc_wire_next(
     struct grpc_text *message, uint32_t *tag, struct grpc_text *value)
 {

@@ -17,9 +17,6 @@ struct grpc_text {
 	size_t len;
 };
 
-/** Whether it is ${text}. */
-bool grpc_text_is(const struct grpc_text *text, const char *other);
-
 /** Take the next field off the front of ${message}: set ${tag}, and ${value} to
  * its bytes, or to NULL if it is a number.  Return false at the end, and where
  * the rest is no message: then ${message} is left with its bytes. */

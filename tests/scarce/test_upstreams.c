@@ -84,6 +84,12 @@ static const struct answer answers[] = {
     {.asked = " /a/closed", .ends = true},
     {.asked = " /a/silent", .head = ""},
     {.asked = "If-None-Match: \"late\"", .head = ""},
+    {.asked = "If-None-Match: \"fails\"",
+	.head = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"},
+    {.asked = " /a/fails",
+	.head = OK "5\r\nETag: \"fails\"\r\nCache-Control: max-age=0, "
+		   "stale-if-error=60\r\n\r\n",
+	.body = 5},
     {.asked = " /a/late",
 	.head = OK "5\r\nETag: \"late\"\r\nCache-Control: max-age=0, "
 		   "stale-while-revalidate=60\r\n\r\n",
@@ -335,13 +341,13 @@ serve_with_upstream(const char *more)
 
 	snprintf(settings, sizeof(settings),
 	    "[upstream:up]\nurl = http://127.0.0.1:%d/a\nmax_connections = "
-	    "1\n" TIMEOUTS
-	    "methods = GET POST\nfailures = 0\ncredentials = %s\n%s",
+	    "1\n" TIMEOUTS "methods = GET POST\ncredentials = %s\n%s",
 	    port, folder, more);
 	serve(settings,
 	    "[jobs]\nmatch = jobs:*\nalgorithm = concurrent\ncapacity = 1\n"
 	    "lease = 1h\n"
 	    "[rate]\nmatch = rate:*\ncapacity = 100\nrate = 100/s\n");
+	pool_set_unmatched(pool, UNMATCHED_ERROR);
 }
 
 static void
@@ -445,6 +451,16 @@ static const struct visit visits[] = {
 	.targets = {RESP_QUIT("*2\r\n$3\r\nGET\r\n$9\r\nup:/grows\r\n"),
 	    "FORGET up:*\nQUIT\n", "FORGET up\nQUIT\n"},
 	.status = {"$-1\r\n", "up purged=0\n", "up purged=0\n"}},
+    {.settings = "cache = memory\n",
+	.targets = {"/fails", "/fails"},
+	.status = {"200", "200"}},
+    {.settings = "failures = 1\nretries = 0\npause = 1s\n",
+	.targets = {"/closed", "/plain"},
+	.status = {"502", "503"}},
+    {.settings = "limit_key = none:1\n",
+	.targets = {"/plain"},
+	.status = {"503"},
+	.ends = true},
     {.settings = "cache = off\n",
 	.targets = {"PUT /upstream/up/ HTTP/1.0\r\n\r\n"},
 	.status = {"405"}},
@@ -476,6 +492,9 @@ static const struct visit leavings[] = {
 	.targets = {STAY("/silent"), STAY("/silent")},
 	.leaves = true,
 	.ends = true},
+    {.settings = "cache = memory\nredirects = 3\n",
+	.targets = {STAY("/leads"), STAY("/leads")},
+	.leaves = true},
     {.settings = "cache = memory\n",
 	.targets = {"/late", "/late"},
 	.status = {"200", "200"},

@@ -29,7 +29,8 @@ void cache_seal_free(struct cache_seal *seal);
 
 /** Append ${text}, which is not empty, to ${to}, sealed; with ${seal} NULL as
  * it is.  What is sealed ${about} something, which is not empty, is opened only
- * with the same.  Return 0, or -1: out of memory, or there is no AES. */
+ * with the same.  What is sealed or opened is far below 2 GiB, as are responses
+ * and replies.  Return 0, or -1: out of memory, or there is no AES. */
 int cache_seal_add(struct cache_seal *seal, struct part about, struct part text,
     struct buf *to) MUST_USE;
 

@@ -41,30 +41,32 @@ while k <= #KEYS do
 	local field = rest + 3
 	local behind = field + n + m * n
 	local texts, moved, homes = read_fields(k, field, n, m, h)
-	local values, sets = {}, 0
+	local foreign, values, sets = texts.err, {}, 0
 
 	prepare(argv, at)
 	ttl[k] = argv[rest]
-	at = behind + (same == '' and n or 0)
-	for i = 0, n - 1 do
-		local text = texts[i + 1]
-		local new, told
-		if texts.err or text and #text > SHORT and not has_room(text, LONGEST) then
-			text = explain(texts, text)
+	at = behind
+	if same == '' then
+		same, at = nil, behind + n
+	end
+	for i = 1, n do
+		local text, new, told = texts[i], nil, nil
+		if foreign or text and #text > SHORT and not has_room(text, LONGEST) then
+			told = explain(texts, text)
 		else
-			new, told = decide(text, same == '' and argv[behind + i] or same)
+			new, told = decide(text, same or argv[behind + i - 1])
 		end
-		reply[replies + 1 + i] = told or text
-		local older = moved and moved[i + 1]
+		reply[replies + i] = told or text
+		local older = moved and moved[i]
 		if older then
-			new = new or texts[i + 1]
-			add(forget, homes[i + 1], older)
+			new = new or text
+			add(forget, homes[i], older)
 		elseif new == '' then
-			add(forget, k, argv[field + i])
+			add(forget, k, argv[field + i - 1])
 		end
 		if new and new ~= '' then
-			values[sets + 1], values[sets + 2] = argv[field + i], new
 			sets = sets + 2
+			values[sets - 1], values[sets] = argv[field + i - 1], new
 		end
 	end
 	replies = replies + n

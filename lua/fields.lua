@@ -4,7 +4,7 @@ local argv = ARGV
 
 -- Bytes of a bucket of which a reply may have any number; and those that it may have
 -- of longer ones.
-local SHORT, ROOM = 64, 900000
+local SHORT, ROOM = 128, 860000
 
 -- "n m": each of n fields has m older names.  "n m h": and the hash has h, which
 -- come behind it in KEYS; h is m, and each name of a field is in the hash of its own.

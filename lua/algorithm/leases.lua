@@ -1,74 +1,152 @@
 -- Leases, as in src/limit/leases.c: the two must agree to the microsecond.  The
 -- sliding window's drops are leases that have no name.
 --
--- A bucket is "DROPSNAMES", and then so many leases with a name, "ENDDROPSNAME",
--- and those without, "ENDDROPS", each in the order of the ends.  All are numbers to
--- the base of 64, with the digits from '0' to 'o' in the order of ASCII, the
--- highest first: DROPS, the sum at the front or those of a lease, and NAMES of 3,
--- END, in microseconds since the epoch, of 9, NAME of 11.
+-- A bucket is "DROPS"; behind that, if there are leases with a name, "NAMES" and so many
+-- "ENDDROPSNAME"; and behind that, if there are leases without, "WIDTHBASE" and each as
+-- "LOWDROP".  Both kinds are in the order of their ends.  Numbers are bytes, the highest
+-- first: DROPS, the sum at the front or those of a lease, 3; NAMES 2; END and BASE, in
+-- microseconds since the epoch, 7; DROP 1.  NAME is 11 bytes of text, WIDTH a digit from 3
+-- to 7, which no NAMES starts with.  LOW is the last WIDTH bytes of an end: the latest
+-- such time that is not after BASE.  More than 255 drops that end at one time are several.
 --
--- Most calls look at the front, for what is over, and at the end, where what goes
--- in is added.  What a log costs is the strings that are made of it, since Lua looks at
--- each byte of these: one as it is read, and two as it is written.
+-- Most calls look at the front, for what is over, and put what goes in at the end.
+-- What a log costs is the strings that are made of it, since Lua looks at each byte of
+-- these, one as it is read, and two as it is written; and Lua's instructions, so that one
+-- call of struct.unpack() reads what is needed of most logs.
 
 local PARAMETERS = 2
-local LONGEST = 6 + 23 * 10000 -- bytes of a bucket
+local LONGEST = 5 + 21 * 10000 -- bytes of a bucket
 
-local byte, char, find, sub = string.byte, string.char, string.find, string.sub
+local byte, char, find, rep, sub = string.byte, string.char, string.find, string.rep,
+	string.sub
+local encode, decode = struct.pack, struct.unpack
 
-local capacity, span
+-- Whether a number may have all 7 bytes: C's long has 64 bits.
+local IS_WIDE = decode('>I5', '\1\0\0\0\0') > 0
+
+-- After how many microseconds a LOW of so many bytes comes again.
+local CYCLES = {[3] = 2 ^ 24, [4] = 2 ^ 32, [5] = 2 ^ 40, [6] = 2 ^ 48, [7] = 2 ^ 56}
+
+local capacity
 local fresh -- the end of what goes in now
 local fresh_text
+local fresh_width, fresh_cycle -- WIDTH for all that goes in until then, and its cycle
+local fresh_base -- "WIDTHBASE" of that
+local head_format, lease_format -- of such a log without names
 local shorts = {} -- texts of numbers that were needed before
-local behind = {} -- the text of a lease that ends so, by its drops
+local tails = {} -- those of what goes in now, by its drops
 local known, amount, count -- operations, and what they consume so many times, or nil
+local wanted -- all of that; nil or false if it is nothing, or not IS_WIDE
 
 local function short_at(text, at)
-	local a, b, c = byte(text, at, at + 2)
-	return (a * 64 + b) * 64 + c - 199728
+	local number = decode('>I3', text, at)
+	return number
 end
 
 local function write_short(number)
-	local text = shorts[number]
-	if not text then
-		text = char(48 + floor(number / 4096) % 64, 48 + floor(number / 64) % 64,
-			48 + number % 64)
-		shorts[number] = text
-	end
+	local text = encode('>I3', number)
+	shorts[number] = text
 	return text
 end
 
+local function names_in(text)
+	if text == '' or byte(text, 4) >= 51 then
+		return 0
+	end
+	local names = decode('>I2', text, 4)
+	return names
+end
+
 local function end_at(text, at)
-	local a, b, c, d, e, f, g, h, i = byte(text, at, at + 8)
-	return (((a * 64 + b) * 64 + c) * 64 + d - 12782640) * 1073741824
-		+ (((e * 64 + f) * 64 + g) * 64 + h) * 64 + i - 818089008
+	local high, low = decode('>I3I4', text, at)
+	return high * 4294967296 + low
 end
 
 local function write_end(time)
-	local high, low = floor(time / 1073741824), time % 1073741824
-	return char(48 + floor(high / 262144), 48 + floor(high / 4096) % 64,
-		48 + floor(high / 64) % 64, 48 + high % 64,
-		48 + floor(low / 16777216), 48 + floor(low / 262144) % 64,
-		48 + floor(low / 4096) % 64, 48 + floor(low / 64) % 64, 48 + low % 64)
+	return encode('>I3I4', floor(time / 4294967296), time % 4294967296)
+end
+
+-- The end of the lease without a name at ${at}, which is not the first bytes of a text,
+-- and its drops.
+local function lease_at(text, at, width, base)
+	local format, before = '>I2I4B', 6
+	if width == 7 then
+		format, before = '>I3I4B', 7
+	end
+	local high, low, drops = decode(format, text, at + width - before)
+	return base - (base - high * 4294967296 - low) % CYCLES[width], drops
+end
+
+-- The least WIDTH where no end is as much as ${time} before BASE.
+local function width_for(time)
+	local width = 3
+	while width < 7 and CYCLES[width] < time do
+		width = width + 1
+	end
+	return width
+end
+
+-- The text of ${drops} without a name.
+local function write_lease(low, drops)
+	return rep(low .. '\255', floor((drops - 1) / 255)) .. low .. char(1 + (drops - 1) % 255)
+end
+
+-- The same for what goes in now.
+local function write_fresh(drops)
+	local text = write_lease(sub(fresh_text, 8 - fresh_width), drops)
+	tails[drops] = text
+	return text
 end
 
 -- From now on, the limit is that with the parameters from ${argv}[at] on: the
 -- capacity, and the time for which a drop counts.
 local function prepare(argv, at)
-	capacity, span = argv[at] + 0, argv[at + 1] + 0
+	capacity = argv[at] + 0
+	local span = argv[at + 1] + 0
 	fresh = now + span
-	fresh_text = write_end(fresh)
-	behind = {}
+	fresh_text, fresh_width = write_end(fresh), width_for(span)
+	fresh_cycle, fresh_base = CYCLES[fresh_width], fresh_width .. fresh_text
+	lease_format = '>I' .. fresh_width .. 'B'
+	head_format = '>I3BI7I' .. fresh_width .. 'B'
+	tails = {}
 end
 
--- A bucket of the leases of ${text} from ${first} on with a name, up to ${border}, and
--- from ${rest} on without; '' if there are none.
-local function join(drops, names, text, first, border, rest)
-	local others = sub(text, rest)
-	if names == 0 and others == '' then
+-- What is in ${text}: the drops; how many leases have a name, and where these start; where
+-- the others start, behind the end if there are none, with their WIDTH and BASE.  Nil if
+-- it is not a bucket's.
+local function parse(text)
+	local length = #text
+	if length < 15 then
+		return nil
+	end
+	local drops, digit, more = decode('>I3BB', text)
+	local names, first, border = 0, 4, 3
+	if digit < 51 then
+		names, first = digit * 256 + more, 6
+		border = 5 + 21 * names
+		if names > 0 and border == length then
+			return drops, names, first, border + 9, 3, 0
+		end
+	end
+	if border == 5 or border + 9 > length then
+		return nil
+	end
+	local width = byte(text, border + 1) - 48
+	if width < 3 or width > 7 or (length - border - 8) % (width + 1) ~= 0 then
+		return nil
+	end
+	return drops, names, first, border + 9, width, end_at(text, border + 2)
+end
+
+-- The bucket with ${named}, so many leases with a name, and ${others}, "WIDTHBASE" and
+-- those without; '' if there are none.
+local function join(drops, names, named, others)
+	if names > 0 then
+		named = encode('>I2', names) .. named
+	elseif others == '' then
 		return ''
 	end
-	return write_short(drops) .. write_short(names) .. sub(text, first, border) .. others
+	return write_short(drops) .. named .. others
 end
 
 -- The bucket ${text} (false: no such bucket) without what is over; 0, since it is
@@ -78,26 +156,26 @@ local function open(text)
 	if not text then
 		return '', 0, false
 	end
-	local length = #text
-	if length < 18 then
+	local drops, names, first, rest, width, base = parse(text)
+	if not drops then
 		return nil
 	end
-	local drops, names = short_at(text, 1), short_at(text, 4)
-	local border = 6 + 23 * names
-	if names < 0 or border > length or (length - border) % 12 ~= 0 then
-		return nil
+	local length, from, at = #text, first, rest
+	while from < rest - 8 and end_at(text, from) <= now do
+		drops, names, from = drops - short_at(text, from + 7), names - 1, from + 21
 	end
-	local first, rest = 7, border + 1
-	while first < border and end_at(text, first) <= now do
-		drops, names, first = drops - short_at(text, first + 9), names - 1, first + 23
+	while at <= length do
+		local stop, own = lease_at(text, at, width, base)
+		if stop > now then
+			break
+		end
+		drops, at = drops - own, at + width + 1
 	end
-	while rest < length and end_at(text, rest) <= now do
-		drops, rest = drops - short_at(text, rest + 9), rest + 12
-	end
-	if first == 7 and rest == border + 1 then
+	if from == first and at == rest then
 		return text, 0, false
 	end
-	return join(drops, names, text, first, border, rest), 0, false
+	return join(drops, names, sub(text, from, rest - 9), at <= length and
+		sub(text, rest - 8, rest - 1) .. sub(text, at) or ''), 0, false
 end
 
 -- The drops of an open bucket.
@@ -105,48 +183,75 @@ local function drops_of(text)
 	return text == '' and 0 or short_at(text, 1)
 end
 
+-- The open bucket ${text} with WIDTH as ${new}, and each end, and BASE, as ${change} has
+-- them.
+local function rewrite(text, new, change)
+	local _, _, first, rest, width, base = parse(text)
+	local parts = {sub(text, 1, first - 1)}
+	for at = first, rest - 10, 21 do
+		parts[#parts + 1] = write_end(change(end_at(text, at))) .. sub(text, at + 7, at + 20)
+	end
+	if rest <= #text then
+		parts[#parts + 1] = new .. write_end(change(base))
+	end
+	for at = rest, #text, width + 1 do
+		local stop, drops = lease_at(text, at, width, base)
+		parts[#parts + 1] = sub(write_end(change(stop)), 8 - new) .. char(drops)
+	end
+	return table.concat(parts)
+end
+
 -- Put ${drops} without a name in.
 local function put(text, drops)
-	if text == '' then
-		return write_short(drops) .. '000' .. fresh_text .. write_short(drops)
+	local sum, names, first, rest, width, base = 0, 0, 4, 12, 0, 0
+	if text ~= '' then
+		sum, names, first, rest, width, base = parse(text)
 	end
-	local border = 6 + 23 * short_at(text, 4)
-	local at = #text + 1
-	while at - 12 > border and end_at(text, at - 12) > fresh do
-		at = at - 12
+	if rest > #text then
+		return join(sum + drops, names, sub(text, 6), fresh_base .. write_fresh(drops))
 	end
-	local before, own = at - 1, drops
-	if at - 12 > border and end_at(text, at - 12) == fresh then
-		before, own = at - 13, drops + short_at(text, at - 3)
+	local earliest = math.min(fresh, (lease_at(text, rest, width, base)))
+	local least = math.max(fresh_width, width_for(math.max(fresh, base) + 1 - earliest))
+	if width ~= least then
+		return put(rewrite(text, least, function(stop) return stop end), drops)
 	end
-	return write_short(short_at(text, 1) + drops) .. sub(text, 4, before) ..
-		fresh_text .. write_short(own) .. sub(text, at)
+	local at, size = #text + 1, width + 1
+	while at > rest and lease_at(text, at - size, width, base) > fresh do
+		at = at - size
+	end
+	return write_short(sum + drops) .. sub(text, 4, rest - 8) ..
+		(base > fresh and sub(text, rest - 7, rest - 1) or fresh_text) ..
+		sub(text, rest, at - 1) .. write_lease(sub(fresh_text, 8 - width), drops) ..
+		sub(text, at)
 end
 
 -- Take ${drops} out of the leases without a name, from the end on; or, if there is a
--- ${stamp}, of the one that ends then.
+-- ${stamp}, of those that end then.
 local function take_out(text, drops, stamp)
 	if text == '' then
 		return ''
 	end
-	local names = short_at(text, 4)
-	local border = 6 + 23 * names
-	local sum, at = short_at(text, 1), #text + 1
-	local behind = ''
-	while at - 12 > border and drops > 0 do
-		at = at - 12
-		local held = short_at(text, at + 9)
-		if stamp and end_at(text, at) ~= stamp then
-			behind = sub(text, at, at + 11) .. behind
-		elseif held > drops then
-			behind = sub(text, at, at + 8) .. write_short(held - drops) .. behind
-			sum, drops = sum - drops, 0
-		else
-			sum, drops = sum - held, stamp and 0 or drops - held
-		end
+	local sum, names, first, rest, width, base = parse(text)
+	local size, behind, left = width + 1, #text + 1, ''
+	while stamp and behind > rest and lease_at(text, behind - size, width, base) > stamp do
+		behind = behind - size
 	end
-	text = sub(text, 7, at - 1) .. behind
-	return text == '' and '' or write_short(sum) .. write_short(names) .. text
+	local at = behind
+	while at > rest and drops > 0 do
+		local stop, held = lease_at(text, at - size, width, base)
+		if stamp and stop ~= stamp then
+			break
+		end
+		at = at - size
+		if held > drops then
+			left = sub(text, at, at + width - 1) .. char(held - drops)
+			held = drops
+		end
+		sum, drops = sum - held, drops - held
+	end
+	local others = sub(text, rest, at - 1) .. left .. sub(text, behind)
+	return join(sum, names, sub(text, first, rest - 9),
+		others ~= '' and sub(text, rest - 8, rest - 1) .. others or '')
 end
 
 -- Put in ${amount} drops, ${count} times in a row: consume them, or, if ${kind} is
@@ -182,11 +287,11 @@ end
 
 -- Where the lease of ${name} is, or nil.
 local function find_lease(text, name)
-	local border = text == '' and 0 or 6 + 23 * short_at(text, 4)
-	local at = find(text, name, 19, true)
+	local border = 5 + 21 * names_in(text)
+	local at = find(text, name, 16, true)
 	while at and at < border do
-		if (at - 19) % 23 == 0 then
-			return at - 12
+		if (at - 16) % 21 == 0 then
+			return at - 10
 		end
 		at = find(text, name, at + 1, true)
 	end
@@ -198,54 +303,40 @@ end
 local function lease(text, block, drops, name)
 	drops = drops ~= '' and drops + 0
 	if text == '' and drops and drops > 0 and drops <= capacity then
-		local own = write_short(drops)
-		return own .. '001' .. fresh_text .. own .. name, block, true, false
-	elseif not drops and #text == 29 and sub(text, 19) == name then
+		local own = shorts[drops] or write_short(drops)
+		return own .. '\0\1' .. fresh_text .. own .. name, block, true, false
+	elseif not drops and #text == 26 and sub(text, 16) == name then
 		return '', block, true, false
 	end
 	local level, at = drops_of(text), find_lease(text, name)
-	local held = at and short_at(text, at + 9) or 0
-	local names, first, others = 0, '', ''
+	local held = at and short_at(text, at + 7) or 0
 	if drops and drops > held and drops > capacity - level + held then
 		return text, block, false, false
 	elseif drops == 0 or not drops and not at then
 		return text, block, drops == 0, false
 	end
-	if text ~= '' then
-		local border = 6 + 23 * short_at(text, 4)
-		names, first, others = short_at(text, 4), sub(text, 7, border), sub(text, border + 1)
+	local names, named, others = names_in(text), '', sub(text, 4)
+	if names > 0 then
+		local border = 5 + 21 * names
+		named, others = sub(text, 6, border), sub(text, border + 1)
 	end
 	if at then
-		names, first = names - 1, sub(first, 1, at - 7) .. sub(first, at + 17)
+		names, named = names - 1, sub(named, 1, at - 6) .. sub(named, at + 16)
 	end
 	if drops then
-		local behind = #first + 1
-		while behind > 1 and end_at(first, behind - 23) > fresh do
-			behind = behind - 23
+		local behind = #named + 1
+		while behind > 1 and end_at(named, behind - 21) > fresh do
+			behind = behind - 21
 		end
 		names = names + 1
-		first = sub(first, 1, behind - 1) .. fresh_text .. write_short(drops) .. name ..
-			sub(first, behind)
+		named = sub(named, 1, behind - 1) .. fresh_text .. write_short(drops) .. name ..
+			sub(named, behind)
 	end
-	if names == 0 and others == '' then
-		return '', block, true, false
-	end
-	return write_short(level - held + (drops or 0)) .. write_short(names) .. first .. others,
-		block, true, false
+	return join(level - held + (drops or 0), names, named, others), block, true, false
 end
 
 -- The text of a bucket; '' for none.
 local function write(text)
-	return text
-end
-
--- The text of a lease of ${drops} that ends as what goes in now.
-local function write_behind(drops)
-	local text = behind[drops]
-	if not text then
-		text = fresh_text .. write_short(drops)
-		behind[drops] = text
-	end
 	return text
 end
 
@@ -257,87 +348,88 @@ local BRIEF = 400
 -- have, and the last, each with the drops of those before it.  What is not over starts
 -- at ${first}, and has ${drops}.
 local function shorten(text, first, drops, lacks)
-	local last = #text - 11
-	local at, sum = first, short_at(text, first + 9)
-	local told, leases = sum, sub(text, first, first + 11)
+	local width = fresh_width
+	local last = #text - width
+	local at, sum = first, byte(text, first + width)
+	local told, leases = sum, sub(text, first, first + width)
 	while sum < lacks and at < last do
-		at = at + 12
-		sum = sum + short_at(text, at + 9)
+		at = at + width + 1
+		sum = sum + byte(text, at + width)
 	end
 	if at > first and at < last then
-		leases = leases .. sub(text, at, at + 8) .. write_short(sum - told)
+		leases = leases .. write_lease(sub(text, at, at + width - 1), sum - told)
 		told = sum
 	end
 	if told < drops then
-		leases = leases .. sub(text, last, last + 8) .. write_short(drops - told)
+		leases = leases .. write_lease(sub(text, last, -2), drops - told)
 	end
-	return write_short(drops) .. '000' .. leases
+	return write_short(drops) .. sub(text, 4, 11) .. leases
 end
 
--- Where the leases of ${text} begin that are not over, and the drops of these; nil if
--- there are names.
-local function skip_over(text)
-	local length = #text
-	local p, q, r, l, m, n, a, b, c, d, e, f, g, h, i, x, y, z = byte(text, 1, 18)
-	local drops, at = (p * 64 + q) * 64 + r - 199728, 7
-	if l ~= 48 or m ~= 48 or n ~= 48 then
+-- Consume ${amount} drops, ${count} times in a row.  Return what decide() does.
+local function consume_any(text)
+	local held, block = open(text)
+	local new = held and consume(held, block, amount, count)
+	return new ~= held and new or nil
+end
+
+-- The same with ${wanted} drops, more than 0.  This is for most logs: without names, of
+-- the width that the limit needs, and with nothing that ends later than what goes in now.
+local function consume_quickly(text)
+	local length, size = #text, fresh_width + 1
+	if length < 15 or (length - 11) % size ~= 0 then
+		return consume_any(text)
+	end
+	local drops, width, base, low, own = decode(head_format, text)
+	if width ~= size + 47 or base > fresh then
+		return consume_any(text)
+	end
+	local first, cycle, over = 12, fresh_cycle, base - now
+	while (base - low) % cycle >= over do
+		drops, first = drops - own, first + size
+		if first > length then
+			return consume_any(text)
+		end
+		low, own = decode(lease_format, text, first)
+	end
+	local own, lacks = wanted, 0
+	if drops + own > capacity then
+		local fit = drops < capacity and floor((capacity - drops) / amount) or 0
+		own, lacks = amount * fit, drops + amount * (fit + 1) - capacity
+	end
+	local short = length > BRIEF and
+		shorten(text, first, drops, lacks <= drops and lacks or 0)
+	if own == 0 then
+		return nil, short
+	end
+	drops = drops + own
+	return (shorts[drops] or write_short(drops)) .. fresh_base .. sub(text, first) ..
+		(tails[own] or write_fresh(own)), short
+end
+
+-- Decide ${ops}, words.  Return what decide() does.
+local function decide_words(text, ops)
+	local held, block = open(text)
+	local new = held
+	if not held then
 		return nil
 	end
-	while (((a * 64 + b) * 64 + c) * 64 + d - 12782640) * 1073741824
-		+ (((e * 64 + f) * 64 + g) * 64 + h) * 64 + i - 818089008 <= now do
-		drops, at = drops - ((x * 64 + y) * 64 + z - 199728), at + 12
-		if at > length then
-			return at, 0
+	for op, mark, name in gmatch(ops, '([^ #]*)(#?)(%S*)') do
+		if mark ~= '' then
+			new = lease(new, block, op, name)
+		elseif op == 'r' then
+			new = ''
+		elseif op ~= '' then
+			local n, kind, most, times = match(op, OP)
+			new = consume(new, block, n + 0, tonumber(times) or 1, kind, tonumber(most))
 		end
-		a, b, c, d, e, f, g, h, i, x, y, z = byte(text, at, at + 11)
 	end
-	return at, drops
-end
-
--- Consume ${amount} > 0 drops, ${count} times in a row, from a log without names in
--- which none ends later than what goes in now.  Return true, and what decide() does; or
--- false if it is another one.
-local function consume_quickly(text)
-	local length = #text
-	if length < 18 or length % 12 ~= 6 then
-		return false
-	end
-	local last = end_at(text, length - 11)
-	if last > fresh or last <= now then
-		return false
-	end
-	local first, drops = skip_over(text)
-	if not first then
-		return false
-	end
-	local fit, lacks = count, 0
-	if drops + amount * count > capacity then
-		fit = drops < capacity and floor((capacity - drops) / amount) or 0
-		lacks = drops + amount * (fit + 1) - capacity
-	end
-	local short, new
-	if length > BRIEF then
-		short = shorten(text, first, drops, lacks <= drops and lacks or 0)
-	end
-	if fit == 0 then
-		return true, nil, short
-	end
-	local own = amount * fit
-	local head = write_short(drops + own)
-	if last == fresh then
-		new = head .. '000' .. sub(text, first, length - 12) ..
-			write_behind(short_at(text, length - 2) + own)
-	elseif first == 7 then
-		new = head .. sub(text, 4) .. write_behind(own)
-	else
-		new = head .. '000' .. sub(text, first) .. write_behind(own)
-	end
-	return true, new, short
+	return new ~= held and new or nil
 end
 
 -- Decide ${ops}, an amount or words as batch.lua says, for the bucket ${text}.
 -- Return its new text, '' for none, or nil to leave it alone; and what to tell instead
--- of ${text}, or nil.
+-- of ${text}, or nil or false.
 local function decide(text, ops)
 	if ops ~= known then
 		known, amount, count = ops, tonumber(ops), 1
@@ -345,37 +437,14 @@ local function decide(text, ops)
 			amount, count = match(ops, '^(%d+)%*(%d+)$')
 			amount, count = tonumber(amount), tonumber(count)
 		end
+		wanted = IS_WIDE and amount and amount > 0 and amount * count
 	end
-	if text and amount and amount > 0 then
-		local done, new, short = consume_quickly(text)
-		if done then
-			return new, short
-		end
+	if wanted and text then
+		return consume_quickly(text)
+	elseif amount then
+		return consume_any(text)
 	end
-	local held, block = open(text)
-	if not held then
-		return nil
-	end
-	local new = held
-	if amount then
-		new = consume(held, block, amount, count)
-	else
-		for op, mark, name in gmatch(ops, '([^ #]*)(#?)(%S*)') do
-			if mark ~= '' then
-				new = lease(new, block, op, name)
-			elseif op == 'r' then
-				new = ''
-			elseif op ~= '' then
-				local n, kind, most, times = match(op, OP)
-				new = consume(new, block, n + 0, tonumber(times) or 1, kind,
-					tonumber(most))
-			end
-		end
-	end
-	if new == held then
-		return nil
-	end
-	return new
+	return decide_words(text, ops)
 end
 
 -- What the sweep replaces the bucket ${text} by: '' if it is the same as none; nil
@@ -388,15 +457,9 @@ local function tidy(text, back)
 	elseif back == 0 then
 		return nil
 	end
-	local names = short_at(held, 4)
-	local parts, at = {sub(held, 1, 6)}, 7
-	for i = 1, (#held - 6 - 23 * names) / 12 + names do
-		local length = i <= names and 23 or 12
-		local stop = end_at(held, at)
-		parts[i + 1] = write_end(math.min(stop, math.max(fresh, stop - back))) ..
-			sub(held, at + 9, at + length - 1)
-		at = at + length
-	end
-	local new = table.concat(parts)
+	local _, _, _, _, width = parse(held)
+	local new = rewrite(held, width, function(stop)
+		return math.min(stop, math.max(fresh, stop - back))
+	end)
 	return new ~= held and new or nil
 end

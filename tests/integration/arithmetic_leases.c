@@ -21,6 +21,10 @@
 #define CHARGES   64
 #define ROOM      (2 * LEASES_MAX)
 
+#define DAY_US        (24 * INT64_C(3600000000))
+#define WINDOW_MAX_US (366 * DAY_US)
+#define LATEST_US     (START + 10 * WINDOW_MAX_US)
+
 struct lease_hash {
 	char name[24];
 	struct limit limit;
@@ -49,13 +53,30 @@ limit_of(unsigned bucket)
 	return &hashes[bucket / KEYS].limit;
 }
 
+/* An end takes 3 to 7 bytes: up to 16.7 s, 71 minutes, 12.7 days, 8.9 years,
+ * and beyond; the last only where a clock is set back.  At most 255 drops are
+ * one lease. */
 static void
 random_leases(struct limit *limit)
 {
-	limit->capacity = random_scale(pick_below(2) ? 9 : 300);
+	limit->capacity = random_scale(pick_below(2) ? 9 : 2000);
 	limit->debt = pick_below(2) ? pick_below(20) : 0;
 	if (pick_below(2))
-		limit->window_us = random_scale(INT64_C(100000000));
+		limit->window_us = random_scale(
+		    pick_below(2) ? INT64_C(100000000) : WINDOW_MAX_US);
+}
+
+/* Mostly soon after, sometimes before or years later, but not later than
+ * LATEST_US. */
+static int64_t
+random_moment(int64_t now_us)
+{
+	now_us += random_scale(limit_of(pick_below(BUCKETS))->window_us);
+	if (pick_below(50) == 0)
+		now_us -= random_scale(INT64_C(200000000));
+	if (pick_below(100) == 0)
+		now_us = START + random_scale(LATEST_US - START);
+	return now_us < START || now_us > LATEST_US ? START : now_us;
 }
 
 static struct bucket
@@ -421,12 +442,7 @@ compare_leases(uint64_t count)
 	for (uint64_t done = 0; done < count;) {
 		if (pick_below(20) == 0)
 			random_leases(&hashes[pick_below(HASHES)].limit);
-		now_us +=
-		    random_scale(limit_of(pick_below(BUCKETS))->window_us);
-		if (pick_below(50) == 0)
-			now_us -= random_scale(INT64_C(200000000));
-		if (now_us < START)
-			now_us = START;
+		now_us = random_moment(now_us);
 		done += compare_once(now_us);
 	}
 	for (unsigned i = 0; i < HASHES; i++)

@@ -130,7 +130,7 @@ static bool
 shorten_logs(char *script)
 {
 	static const char was[] = "local BRIEF = 400\n",
-			  is[] = "local BRIEF =  18\n";
+			  is[] = "local BRIEF =  15\n";
 	char *at = strstr(script, was);
 
 	if (at)

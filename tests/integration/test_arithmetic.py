@@ -22,7 +22,14 @@ TTL_MS = 3_600_000
 def as_text(reply):
     if isinstance(reply, list):
         return [as_text(part) for part in reply]
-    return reply.decode() if isinstance(reply, bytes) else reply
+    return reply.decode("latin-1") if isinstance(reply, bytes) else reply
+
+
+def log_text(drops, width, base, *leases):
+    """A log without names; ${leases} are pairs of an end and drops."""
+    return (drops.to_bytes(3, "big") + b"%d" % width + base.to_bytes(7, "big") +
+            b"".join((end % 256 ** width).to_bytes(width, "big") + bytes([own])
+                     for end, own in leases)).decode("latin-1")
 
 
 def script_text(algorithm, what="batch"):
@@ -216,6 +223,108 @@ class FixedWindowTest(EitherScript, ScriptTest):
         self.assertEqual(self.fields("h"), {"a": f"{(NOW // 7 + 1) * 7}u1"})
 
 
+class LeasesTest(EitherScript, ScriptTest):
+    algorithm = "leases"
+    SECOND, MINUTE, HOUR = 1_000_000, 60_000_000, 3_600_000_000
+    limit = Limit(5, SECOND)
+    brief = Limit(1, 7)
+    one_drop = log_text(1, 3, NOW + SECOND, (NOW + SECOND, 1))
+
+    def put(self, text):
+        self.ask("HSET", "h", "a", text.encode("latin-1"))
+
+    def consume(self, limit, now, amount=1):
+        """Return the text that the bucket has then."""
+        self.run_script({"h": limit.group(str(amount), "a")}, now)
+        return self.fields("h").get("a")
+
+    def test_ends_have_the_bytes_that_the_window_needs(self):
+        for width, window in [(3, 7), (3, 1 << 24), (4, (1 << 24) + 1), (4, 1 << 32),
+                              (5, (1 << 32) + 1), (5, 24 * self.HOUR), (5, 1 << 40),
+                              (6, (1 << 40) + 1), (6, 1 << 48), (7, (1 << 48) + 1)]:
+            self.ask("DEL", "h")
+            limit, ends = Limit(5, window), []
+            for now in range(NOW, NOW + 3):
+                ends.append((now + window, 1))
+                self.assertEqual(self.consume(limit, now),
+                                 log_text(len(ends), width, ends[-1][0], *ends))
+
+    def test_many_drops_of_one_moment_are_several_leases(self):
+        limit, end = Limit(2000, self.SECOND), NOW + self.SECOND
+        for amount, owns in [(255, [255]), (256, [255, 1]), (510, [255, 255]),
+                             (600, [255, 255, 90])]:
+            self.ask("DEL", "h")
+            text = log_text(amount, 3, end, *((end, own) for own in owns))
+            self.assertEqual(self.consume(limit, NOW, amount), text)
+            self.consume(limit, NOW, -amount)
+            self.assertEqual(self.ask("HLEN", "h"), 0)
+
+    def test_a_log_is_widened_for_a_longer_window_and_narrowed_after_it(self):
+        second, minute = Limit(5, self.SECOND), Limit(5, self.MINUTE)
+        first, later = NOW + self.SECOND, NOW + self.MINUTE + 1
+        self.consume(second, NOW)
+        self.assertEqual(self.consume(minute, NOW + 1),
+                         log_text(2, 4, later, (first, 1), (later, 1)))
+        between = NOW + 2 + self.SECOND
+        self.assertEqual(self.consume(second, NOW + 2),
+                         log_text(3, 4, later, (first, 1), (between, 1), (later, 1)))
+        last = later - 1 + self.SECOND
+        self.assertEqual(self.consume(second, later - 1),
+                         log_text(2, 3, last, (later, 1), (last, 1)))
+
+    def test_a_log_of_another_width_is_not_taken_for_one_of_the_limits(self):
+        """Four leases of five bytes are as long as five of four."""
+        ends = [(NOW + self.MINUTE + i, 1) for i in range(4)]
+        for now in range(NOW, NOW + 4):
+            self.consume(Limit(5, self.MINUTE), now)
+        now = NOW + self.MINUTE - self.SECOND + 3
+        ends.append((now + self.SECOND, 1))
+        self.assertEqual(self.consume(Limit(5, self.SECOND), now),
+                         log_text(5, 3, ends[-1][0], *ends))
+
+    def test_a_drop_counts_until_the_microsecond_before_its_end(self):
+        limit, ends = Limit(2, self.SECOND), [NOW + self.SECOND, NOW + self.SECOND + 5]
+        for end in ends:
+            self.consume(limit, end - self.SECOND)
+        full = log_text(2, 3, ends[1], *((end, 1) for end in ends))
+        self.assertEqual(self.consume(limit, ends[0] - 1), full)
+        last = ends[0] + self.SECOND
+        self.assertEqual(self.consume(limit, ends[0]),
+                         log_text(2, 3, last, (ends[1], 1), (last, 1)))
+
+    def test_a_clock_that_was_set_back_widens_a_log_too(self):
+        end, hour = NOW + self.SECOND, NOW + self.HOUR
+        self.consume(self.limit, hour)
+        self.assertEqual(self.consume(self.limit, NOW), log_text(
+            2, 4, hour + self.SECOND, (end, 1), (hour + self.SECOND, 1)))
+        self.assertEqual(self.consume(self.limit, hour), log_text(
+            2, 3, hour + self.SECOND, (hour + self.SECOND, 1), (hour + self.SECOND, 1)))
+
+    def test_a_clock_that_was_set_back_by_years_widens_a_log_to_whole_ends(self):
+        ahead, end = NOW + 80_000 * self.HOUR, NOW + self.SECOND
+        self.consume(self.limit, ahead - self.SECOND)
+        for owns in [1], [1, 1], [1, 1, 1]:
+            self.assertEqual(self.consume(self.limit, NOW), log_text(
+                1 + len(owns), 7, ahead, *((end, own) for own in owns), (ahead, 1)))
+
+    def test_what_only_looks_like_a_log_fails_no_script(self):
+        """Of a log, no script checks more than its length."""
+        end = NOW + self.SECOND
+        logs = [head + width + base + lease
+                for head in ["\0\0\1", "\xff\xff\xff"] for width in "\0\1234567\xff"
+                for base in ["\0" * 7, "\xff" * 7, end.to_bytes(7, "big").decode("latin-1")]
+                for lease in ["", "\0" * 4, "\xff" * 4, "\xff" * 8, "\0" * 16]]
+        for text in [*logs, "\0\0\1\0\1" + "\xff" * 21, "\0\0\1\0\1" + "\xff" * 30]:
+            for ops in ["1", "300*9", "-1", "2~ 1#abcdefghijk #abcdefghijk"]:
+                self.put(text)
+                self.assertEqual(self.run_ops(ops, "a", "b")[0], text)
+            self.put(text)
+            self.ask("EVAL", with_injected_clock(script_text("leases", "sweep")), 3,
+                     "h", "lock", "mark", "me", 5000, 15000, "0", 100, 60, 0, 2000,
+                     self.SECOND, NOW // 1_000_000, NOW % 1_000_000)
+            self.ask("DEL", "lock")
+
+
 class TimeToLive(ScriptTest):
     """Versions of a limit want different times; the longest counts."""
 
@@ -311,6 +420,30 @@ class SweepScript(ScriptTest):
         self.check(**kept, ahead=f"0 {NOW + self.HOUR}*3")
         self.sweep(back=self.HOUR, limit=limit)
         self.check(**kept, ahead=f"0 {NOW + 60_000_000}*3")
+
+    def test_leases_end_no_later_than_those_that_go_in_now(self):
+        self.algorithm, limit = "leases", Limit(5, 60_000_000)
+        end, ahead = NOW + 60_000_000, NOW + 60_000_000 + self.HOUR
+
+        def named(drops, until):
+            return (b"\0\0%c\0\1" % drops + until.to_bytes(7, "big") +
+                    b"\0\0\2abcdefghijk").decode("latin-1")
+        texts = {
+            "ahead": log_text(3, 5, ahead, (end - 9, 1), (ahead - 1, 1), (ahead, 1)),
+            "present": log_text(2, 4, end, (NOW + 1, 1), (end, 1)),
+            "drained": log_text(1, 4, end, (NOW, 1)), "foreign": "hello",
+            "both": named(3, ahead) + log_text(0, 4, ahead, (ahead, 1))[3:],
+            "named": named(2, ahead)}
+        for field, text in texts.items():
+            self.put(**{field: text.encode("latin-1")})
+        self.sweep(limit=limit)
+        del texts["drained"]
+        self.check(**texts)
+        self.sweep(back=self.HOUR, limit=limit)
+        texts.update(
+            ahead=log_text(3, 5, end, (end - 9, 1), (end, 1), (end, 1)),
+            both=named(3, end) + log_text(0, 4, end, (end, 1))[3:], named=named(2, end))
+        self.check(**texts)
 
     def test_one_caller_at_a_time_but_trimming_comes_first(self):
         def is_let(*args, **options):

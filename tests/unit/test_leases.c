@@ -235,95 +235,198 @@ START_TEST(holder_keeps_what_it_has_when_the_capacity_shrinks)
 }
 END_TEST
 
+/* Numbers in texts are bytes, also 0. */
+struct text {
+	const char *bytes;
+	size_t len;
+};
+
+#define TEXT(bytes)                                                            \
+	{                                                                      \
+		bytes, sizeof(bytes) - 1                                       \
+	}
+
 static const struct {
-	const char *text;
+	struct text text;
 	uint32_t count;
-	int64_t drops;
+	int64_t drops, first_us, last_us;
 } texts[] = {
-    {"001000"
-     "0Oooooooo"
-     "001",
-	1, 1},
-    {"003000"
-     "000000001"
-     "001"
-     "000000002"
-     "002",
-	2, 3},
-    {"003001"
-     "000000002"
-     "001"
-     "00000000001"
-     "000000001"
-     "002",
-	2, 3},
-    {"00@000"
-     "000000001"
-     "00@",
-	1, 16},
+    {TEXT("\0\0\1"
+	  "3"
+	  "\0\0\0\0\0\0\2"
+	  "\0\0\2\1"),
+	1, 1, 2, 2},
+    /* 2^24 microseconds before BASE, an end of 3 bytes would be BASE's. */
+    {TEXT("\0\0\3"
+	  "3"
+	  "\0\0\0\1\0\0\1"
+	  "\0\0\2\1"
+	  "\377\377\377\1"
+	  "\0\0\1\1"),
+	3, 3, 2, 0x1000001},
+    {TEXT("\0\0\2"
+	  "7"
+	  "\37\377\377\377\377\377\377"
+	  "\0\0\0\0\0\0\1\1"
+	  "\37\377\377\377\377\377\377\1"),
+	2, 2, 1, BUCKET_NUMBER_MAX},
+    /* What ended at BASE was given back. */
+    {TEXT("\0\0\1"
+	  "4"
+	  "\0\0\0\0\0\0\5"
+	  "\0\0\0\2\1"),
+	1, 1, 2, 2},
+    {TEXT("\0\1\1"
+	  "3"
+	  "\0\0\0\0\0\0\2"
+	  "\0\0\1\1"
+	  "\0\0\2\377"
+	  "\0\0\2\1"),
+	2, 257, 1, 2},
+    {TEXT("\0\1\0"
+	  "\0\1"
+	  "\0\0\0\0\0\0\2"
+	  "\0\1\0"
+	  "00000000001"),
+	1, 256, 2, 2},
+    /* Of those that end at one time, these with a name come first. */
+    {TEXT("\0\0\4"
+	  "\0\1"
+	  "\0\0\0\0\0\0\2"
+	  "\0\0\1"
+	  "00000000001"
+	  "3"
+	  "\0\0\0\0\0\0\2"
+	  "\0\0\1\2"
+	  "\0\0\2\1"),
+	3, 4, 1, 2},
 };
 
 START_TEST(texts_of_the_scripts_are_read)
 {
+	const struct text *text = &texts[_i].text;
+	const struct lease *leases;
 	struct bucket to;
 
 	start();
 	to = bucket;
-	ck_assert(
-	    leases_read(&limit, texts[_i].text, strlen(texts[_i].text), &to));
+	ck_assert(leases_read(&limit, text->bytes, text->len, &to));
+	leases = to.log.log->leases;
 	ck_assert_uint_eq(to.log.log->count, texts[_i].count);
 	ck_assert_int_eq(to.log.log->drops, texts[_i].drops);
-	ck_assert_int_le(to.log.log->leases[0].end_us,
-	    to.log.log->leases[texts[_i].count - 1].end_us);
+	ck_assert_int_eq(leases[0].end_us, texts[_i].first_us);
+	ck_assert_int_eq(leases[texts[_i].count - 1].end_us, texts[_i].last_us);
+	ck_assert_int_eq(to.log.stamp_us, texts[_i].last_us);
 }
 END_TEST
 
-static const char *const foreign[] = {
-    "",
-    "hello",
-    "000000",
-    "001000",
-    "001000"
-    "000000001",
-    "001000"
-    "000000000"
-    "001", /* no end */
-    "000000"
-    "000000001"
-    "000", /* no drops */
-    "002000"
-    "000000001"
-    "001", /* another sum */
-    "002000"
-    "000000002"
-    "001"
-    "000000001"
-    "001", /* not in order */
-    "001001"
-    "000000001"
-    "001", /* no name */
-    "001001"
-    "000000001"
-    "001"
-    "00000000000", /* an empty one */
-    "001001"
-    "000000001"
-    "001"
-    "@0000000000", /* of 65 bits */
-    "001000"
-    "P00000000"
-    "001", /* more than 53 bits */
-    "00/000"
-    "000000001"
-    "00/",
-    "00p000"
-    "000000001"
-    "00p",
-    "ooo000"
-    "000000001"
-    "001",
-    "1700000000000000 1",
-    "1700000000s1",
+static const struct text foreign[] = {
+    TEXT(""), TEXT("hello"), TEXT("1700000000000000 1"), TEXT("1700000000s1"),
+    TEXT("WRONGTYPE Operation against a key holding the wrong kind of value"),
+    TEXT("\0\0"), TEXT("\0\0\0"),
+    TEXT("\0\0\0"
+	 "3"
+	 "\0\0\0\0\0\0\2"), /* without leases */
+    TEXT("\0\0\1"
+	 "3"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\2"), /* without drops */
+    TEXT("\0\0\1"
+	 "3"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\2\1\0"), /* more than leases */
+    TEXT("\0\0\1"
+	 "2"
+	 "\0\0\0\0\0\0\2"
+	 "\0\2\1"), /* a WIDTH too small */
+    TEXT("\0\0\1"
+	 "8"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\0\0\0\0\0\2\1"), /* too large */
+    TEXT("\0\0\1"
+	 "\377"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\2\1"),
+    TEXT("\0\0\1"
+	 "3"
+	 "\0\0\0\0\0\0\0"
+	 "\0\0\0\1"), /* no end */
+    TEXT("\0\0\1"
+	 "3"
+	 "\0\0\0\0\0\0\1"
+	 "\0\0\2\1"), /* one before the epoch */
+    TEXT("\0\0\1"
+	 "3"
+	 "\40\0\0\0\0\0\0"
+	 "\0\0\0\1"), /* more than 53 bits */
+    TEXT("\0\0\0"
+	 "3"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\2\0"), /* no drops */
+    TEXT("\0\0\2"
+	 "3"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\2\1"), /* another sum */
+    TEXT("\377\0\1"
+	 "3"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\2\1"),
+    TEXT("\0\0\2"
+	 "3"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\2\1"
+	 "\0\0\1\1"), /* not in order */
+    TEXT("\0\0\2"
+	 "3"
+	 "\0\0\0\1\0\0\1"
+	 "\0\0\1\1"
+	 "\0\0\2\1"), /* the same, by the cycle */
+    TEXT("\0\0\1"
+	 "\0\0"
+	 "3"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\2\1"), /* NAMES of 0 */
+    TEXT("\0\0\1"
+	 "\0\2"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\1"
+	 "00000000001"), /* more than there are */
+    TEXT("\0\0\1"
+	 "\0\1"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\1"
+	 "0000000001"), /* a short name */
+    TEXT("\0\0\1"
+	 "\0\1"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\1"
+	 "00000000000"), /* an empty one */
+    TEXT("\0\0\1"
+	 "\0\1"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\1"
+	 "0000000000p"), /* of another digit */
+    TEXT("\0\0\1"
+	 "\0\1"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\1"
+	 "@0000000000"), /* of 65 bits */
+    TEXT("\0\0\1"
+	 "\0\1"
+	 "\0\0\0\0\0\0\0"
+	 "\0\0\1"
+	 "00000000001"), /* no end */
+    TEXT("\0\0\0"
+	 "\0\1"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\0"
+	 "00000000001"), /* no drops */
+    TEXT("\0\0\1"
+	 "\0\1"
+	 "\0\0\0\0\0\0\2"
+	 "\0\0\1"
+	 "00000000001"
+	 "3"), /* the others are cut off */
 };
 
 START_TEST(foreign_text_is_no_bucket)
@@ -332,9 +435,20 @@ START_TEST(foreign_text_is_no_bucket)
 
 	start();
 	to = bucket;
-	ck_assert(!leases_read(&limit, foreign[_i], strlen(foreign[_i]), &to));
+	ck_assert(
+	    !leases_read(&limit, foreign[_i].bytes, foreign[_i].len, &to));
 	ck_assert_uint_eq(to.log.log->count, 0);
 	ck_assert_int_eq(to.log.log->drops, 0);
+}
+END_TEST
+
+/* The longest that a script can write under the limit. */
+START_TEST(logs_of_a_window_are_shorter_than_those_of_names)
+{
+	ck_assert_uint_le(leases_longest(&limit), 13 + 8 * 3);
+	ck_assert_uint_ge(leases_longest(&limit), 11 + 8 * 3);
+	ck_assert_uint_ge(leases_longest(&semaphore), 5 + 21 * 3);
+	ck_assert_uint_eq(leases_room_for(&limit, 11 + 4 * 9), 11 + 2);
 }
 END_TEST
 
@@ -362,6 +476,7 @@ leases_suite(void)
 	    tcase, texts_of_the_scripts_are_read, 0, COUNT(texts));
 	tcase_add_loop_test(
 	    tcase, foreign_text_is_no_bucket, 0, COUNT(foreign));
+	tcase_add_test(tcase, logs_of_a_window_are_shorter_than_those_of_names);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

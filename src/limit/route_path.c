@@ -43,15 +43,12 @@ route_path_set_regex(struct route_path *path, struct limit_error *error)
 			 ROUTE_NAMES_MAX);
 }
 
-static int
+static void
 route_path_add(
     struct route_path *path, bool is_name, const char *bytes, size_t len)
 {
-	if (path->count == COUNT(path->pieces))
-		return -1;
 	path->pieces[path->count++] =
 	    (struct route_piece){is_name, {bytes, len}};
-	return 0;
 }
 
 static bool
@@ -75,9 +72,9 @@ route_path_take_name(struct route_path *path, const char *at)
 
 	if (!end || at[-1] != '/' || (end[1] && end[1] != '/') ||
 	    !route_path_is_name(name.bytes, name.len) ||
-	    route_path_find_name(path, &name) != -1 ||
-	    route_path_add(path, true, name.bytes, name.len) == -1)
+	    route_path_find_name(path, &name) != -1)
 		return NULL;
+	route_path_add(path, true, name.bytes, name.len);
 	return end + 1;
 }
 
@@ -91,10 +88,13 @@ route_path_set_pieces(struct route_path *path, struct limit_error *error)
 	while (*at && *at != '*') {
 		size_t len = strcspn(at, "{}*");
 
-		if (len > 0 && route_path_add(path, false, at, len) == -1)
+		/* Behind a name: there is room for a text after the last. */
+		if (len > 0)
+			route_path_add(path, false, at, len);
+		at += len;
+		if (*at == '{' && path->count == COUNT(path->pieces))
 			return word_fail(error, "path has more than %d {names}",
 			    ROUTE_NAMES_MAX);
-		at += len;
 		if (*at && *at != '*')
 			at = route_path_take_name(path, at);
 		if (!at)

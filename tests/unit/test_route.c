@@ -145,6 +145,12 @@ START_TEST(first_route_that_matches_takes_the_request)
 	ck_assert_str_eq(ask("HEAD /check/v1 HTTP/1.1"), "rest|rest=1");
 	ck_assert_str_eq(get("/r12/x/y"), "re|r:12:x/y=1");
 	ck_assert_str_eq(get("/r/x"), "rest|rest=1");
+	use("[route:search]\nmethod = M-SEARCH\nkeys = $method.\n"
+	    "[route:two]\npath = /{a1}/{a2}\nkeys = $path.a2\n");
+	ck_assert_str_eq(ask("GET /check HTTP/1.1\r\nX-Original-URI: /\r\n"
+			     "X-Original-Method: M-SEARCH"),
+	    "search|M-SEARCH.=1");
+	ck_assert_str_eq(get("/x/y"), "two|y=1");
 }
 END_TEST
 
@@ -172,6 +178,7 @@ START_TEST(a_path_is_cleaned)
 	    {"/...", "/..."},
 	    {"/a/..b", "/a/..b"},
 	    {"/%zz%4", "/%25zz%254"},
+	    {"/%4z", "/%254z"},
 	    {"/%00", "/%00"},
 	    {"/caf%C3%A9%20%3A", "/caf%C3%A9%20%3A"},
 	    {"/a//", "/a/"},
@@ -366,6 +373,8 @@ START_TEST(too_long_a_key_is_an_error)
 	ck_assert_int_eq(strncmp(ask(text), "a|x:aaa", 7), 0);
 	text[len + KEY_TEXT_MAX - 2] = 'a';
 	ck_assert_str_eq(ask(text), "toolong");
+	use("[route:a]\nkeys = x:$header.a:$client\n");
+	ck_assert_str_eq(ask(text), "toolong");
 }
 END_TEST
 
@@ -383,6 +392,9 @@ START_TEST(amount_may_be_a_part_within_bounds)
 	ck_assert_str_eq(COST("0"), "b|b=1");
 	ck_assert_str_eq(COST("-7"), "b|b=1");
 	ck_assert_str_eq(COST("7x"), "b|b=1");
+	use("[route:a]\nkeys = a\namount = 1000000000\ncontinue = yes\n"
+	    "[route:b]\nkeys = a\namount = 1\n");
+	ck_assert_str_eq(get("/"), "a|b|a=1000000000");
 }
 END_TEST
 
@@ -479,6 +491,27 @@ static const struct {
      "host$client"
      "$method$host$client$method$host\n",
 	"a key has at most 12 parts"},
+    {"[route:a]\nkeys=a${header.}\n", "unknown $header.: there are"},
+    {"[route:a]\nkeys=${host+x}\n", "unknown $host+x: there are"},
+    {"[route:a]\nkeys=${0123456789012345678901234567890123456789}\n",
+	"unknown $012345678901234567890123456789: there are"},
+    {"[route:a]\nkeys=a\x7f\n", "6:6: [route:a]: this is no key"},
+    {"[route:a]\nkeys=a$host$host$host$host$host$host$host$host$host$host$host"
+     ".:\n",
+	"a key has at most 12 parts"},
+    {"[route:a]\nkeys=$path.0123456789012345678901234567890123456789_\n",
+	"path has no {0123456789012345678901234567890123456789}"},
+    {"[route:a]\nkeys=$path."
+     "01234567890123456789012345678901234567890123456789012345678901234\n",
+	"path has no {0123456789012345678901234567890123456789}"},
+    {"[route:a]\npath=~x\nkeys=$path.id\n", "path has no {id}"},
+    {"[route:a]\namount=$who\n", "amount must be a whole number"},
+    {"[route:a]\namount=$path.id\namount_max=3\n", "path has no {id}"},
+    {"[route:a]\nnothing-of-ours=1\n", "unknown word 'nothing-of-ours'"},
+    {"[route:a]\npath=/a{b}\n", "path: {name} must be a whole"},
+    {"[route:a]\npath=/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}/{j}/{k}/{l}/{m}/{n}"
+     "/{o}/{p}\n",
+	"6:6: [route:a]: path has more than 15 {names}"},
     {"[route:a]\nrequired=maybe\n", "6:10: [route:a]: required must be yes"},
     {"[route:a]\nkeys=1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n",
 	"6:6: [route:a]: a route has at most 16 keys"},
@@ -515,6 +548,7 @@ START_TEST(a_route_that_no_request_reaches_is_warned_of)
 	    "[route:a]\npath=/a/{x}\nkeys=a\n[route:b]\npath=/a/b/c\nkeys=b\n",
 	    "[route:a]\nheader.x=1\nkeys=a\n[route:b]\nkeys=b\n",
 	    "[route:a]\nmethod=GET\nkeys=a\n[route:b]\nkeys=b\n",
+	    "[route:a]\npath=/a/*\nkeys=a\n[route:b]\npath=/b/c\nkeys=b\n",
 	    "[route:a]\nhost=a\nkeys=a\n[route:b]\nhost=b\nkeys=b\n"};
 
 	for (size_t i = 0; i < COUNT(unreached); i++) {
@@ -534,7 +568,7 @@ END_TEST
 /* Equal routes are written equally, and read back. */
 START_TEST(routes_are_written_as_lines_and_sections)
 {
-	struct buf line = {0}, section = {0};
+	struct buf line = {0}, section = {0}, again = {0};
 	const struct route *route;
 	struct rules_line item;
 	struct rules *read;
@@ -550,11 +584,14 @@ START_TEST(routes_are_written_as_lines_and_sections)
 	    "route:a host=b.example method=GET,POST path=/a/{b}/* header.a=x* "
 	    "cookie.b=1 keys=ip:$client,u:$header.x required=yes");
 	ck_assert(!route_has_blank(route));
+	ck_assert_int_eq(route_write_section(&section, route), 0);
 	read = rules_from_lines("", &item, 1, &reasons);
 	ck_assert_ptr_nonnull(read);
 	route = rules_routes(read)->items[0];
-	ck_assert_int_eq(route_write_section(&section, route), 0);
+	ck_assert_int_eq(route_write_section(&again, route), 0);
 	ck_assert_int_eq(buf_add(&section, "", 1), 0);
+	ck_assert_int_eq(buf_add(&again, "", 1), 0);
+	ck_assert_str_eq(buf_data(&again), buf_data(&section));
 	ck_assert_str_eq(buf_data(&section),
 	    "[route:a]\nhost = b.example\nmethod = GET,POST\npath = /a/{b}/*\n"
 	    "header.a = x*\ncookie.b = 1\nkeys = ip:$client,u:$header.x\n"
@@ -562,6 +599,9 @@ START_TEST(routes_are_written_as_lines_and_sections)
 	rules_unref(read);
 	buf_free(&line);
 	buf_free(&section);
+	buf_free(&again);
+	use("[route:a]\nheader.a = x y\nkeys = a\n");
+	ck_assert(route_has_blank(rules_routes(rules)->items[0]));
 }
 END_TEST
 

@@ -67,6 +67,7 @@
 	X(random)                                                              \
 	X(partition)                                                           \
 	X(pipeline)                                                            \
+	X(process)                                                             \
 	X(rates)                                                               \
 	X(recent)                                                              \
 	X(reasons)                                                             \

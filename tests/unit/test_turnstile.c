@@ -43,6 +43,34 @@ static const struct member fine[] = {
 	"(?:\\.(?<ext>[^/.]+?))?"
 	"?/(?<r>.+?)$ keys=u1 continue=yes\n"
 	"u1 match=u1 capacity=10 rate=10/m\n"},
+    {BYTES("\x85" OWN "\xa3uri\xa7"
+	   "/a{b_1}" VALUE),
+	"route:u1 path=~^/a(?<b_1>[^/]+?)$ keys=u1 continue=yes\n"
+	"u1 match=u1 capacity=10 rate=10/m\n"},
+    {BYTES("\x85" OWN "\xa3uri\xa6"
+	   "/{b}-c" VALUE),
+	"route:u1 path=~^/(?<b>[^/]+?)-c$ keys=u1 continue=yes\n"
+	"u1 match=u1 capacity=10 rate=10/m\n"},
+    {BYTES("\x85" OWN "\xa3uri\xa5"
+	   "{b}/c" VALUE),
+	"route:u1 path=~^(?<b>[^/]+?)/c$ keys=u1 continue=yes\n"
+	"u1 match=u1 capacity=10 rate=10/m\n"},
+    {BYTES("\x85" OWN "\xa3uri\xa5"
+	   "a/{b}" VALUE),
+	"route:u1 path=~^a/(?<b>[^/]+?)$ keys=u1 continue=yes\n"
+	"u1 match=u1 capacity=10 rate=10/m\n"},
+    {BYTES("\x85" OWN "\xa3uri\xa3"
+	   "/a}" VALUE),
+	"route:u1 path=~^/a\\}$ keys=u1 continue=yes\n"
+	"u1 match=u1 capacity=10 rate=10/m\n"},
+    {BYTES("\x85" OWN "\xa3uri\xa5"
+	   "/{a:}" VALUE),
+	"route:u1 path=/{a} keys=u1 continue=yes\n"
+	"u1 match=u1 capacity=10 rate=10/m\n"},
+    {BYTES("\x85" OWN "\xa3uri\xa5"
+	   "/a\\b\\" VALUE),
+	"route:u1 path=/a\\b\\ keys=u1 continue=yes\n"
+	"u1 match=u1 capacity=10 rate=10/m\n"},
     {BYTES("\x85" OWN URI "\xa5value\xcd\x03\xe8\xa4unit\x25"),
 	"route:u1 path=/a/{x}/b keys=u1 continue=yes\n"
 	"u1 match=u1 capacity=1000 rate=1000/37s\n"},
@@ -131,6 +159,22 @@ static const struct member wrong[] = {
     {BYTES("\x85" OWN "\xa3uri\xa2/:" VALUE), "uri, at byte 2: no name"},
     {BYTES("\x85" OWN "\xa3uri\xa8/{x}/{x}" VALUE), "uri names {x} twice"},
     {BYTES("\x85" OWN "\xa3uri\xa3/\0x" VALUE), "uri has a NUL in it"},
+    {BYTES("\x85" OWN "\xa3uri\xa3"
+	   "/{}" VALUE),
+	"a name is of A-Z"},
+    {BYTES("\x85" OWN "\xa3uri\xa5"
+	   "/{_-}" VALUE),
+	"a name is of A-Z"},
+    {BYTES("\x85" OWN "\xa3uri\xd9\x60"
+	   "/{aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}/"
+	   "{aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}" VALUE),
+	"uri names {aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa} twice"},
+    {BYTES("\x85" OWN "\xa3uri\xd9\xd0"
+	   "{a}{b}{c}{d}{e}{f}{g}{h}{i}{j}{k}{l}{m}{n}{o}{p}{q}{r}{s}{t}"
+	   "{u}{v}{w}{x}{y}{z}{A}{B}{C}{D}{E}{F}{G}{H}{I}{J}{K}{L}{M}{N}"
+	   "{O}{P}{Q}{R}{S}{T}{U}{V}{W}{X}{Y}{Z}{aa}{ab}{ac}{ad}{ae}{af}"
+	   "{ag}{ah}{ai}{aj}{ak}{al}{am}" VALUE),
+	"uri has more than"},
     {BYTES("\x86" OWN "\xa3uri\xa7/a{.ex}" VALUE "\xa3use\x91\xa2"
 	   "ex"),
 	"use has a name that need not be in the path"},

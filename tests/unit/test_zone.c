@@ -6,9 +6,11 @@
 #include "base/attr.h"
 
 #include <endian.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct zone_rule
 rule(const char *text)
@@ -280,6 +282,56 @@ START_TEST(a_host_may_have_no_zones)
 }
 END_TEST
 
+static void
+write_zone(const char *name, const char *text)
+{
+	FILE *file = fopen(name, "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(a_host_may_have_strange_zones)
+{
+	char folder[] = "/tmp/dripgate-zones-XXXXXX", path[PATH_MAX + 1];
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chdir(folder), 0);
+	write_zone("Text", "no zone\n");
+	write_zone("zone.tab",
+	    "# comment\n\nno tabs\nXX\tone tab\nXX\t+00\tTown\n"
+	    "XX\t+00\tLand/City\ta note\nXX\t+00\tLand/Last");
+	ck_assert_int_eq(symlink("Loop", "Loop"), 0);
+	setenv("TZDIR", folder, 1);
+	check_reason("Text", "Text is no file of a time zone");
+	check_reason("Loop",
+	    "Loop: cannot read its file: Too many levels of symbolic links");
+	check_reason("Text/a", "'Text/a' does not exist, give one like "
+			       "Europe/Berlin");
+	check_reason(
+	    "city", "'city' does not exist, did you mean 'Land/City'?");
+	check_reason(
+	    "last", "'last' does not exist, did you mean 'Land/Last'?");
+	check_reason("Twon", "'Twon' does not exist, did you mean 'Town'?");
+	check_reason("", "'' does not exist, give one like Europe/Berlin");
+	check_reason(
+	    "Land/", "'Land/' does not exist, give one like Europe/Berlin");
+	memset(path, 'a', PATH_MAX);
+	path[PATH_MAX] = '\0';
+	setenv("TZDIR", path, 1);
+	check_reason("Town", "Town: cannot read its file: File name too long");
+	setenv("TZDIR", "", 1);
+	check_reason(
+	    "berlin", "'berlin' does not exist, did you mean 'Europe/Berlin'?");
+	unsetenv("TZDIR");
+	unlink("Text");
+	unlink("Loop");
+	unlink("zone.tab");
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 Suite *
 zone_suite(void)
 {
@@ -297,6 +349,7 @@ zone_suite(void)
 	tcase_add_test(
 	    tcase, what_is_no_zone_is_refused_with_one_that_may_be_meant);
 	tcase_add_test(tcase, a_host_may_have_no_zones);
+	tcase_add_test(tcase, a_host_may_have_strange_zones);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -148,7 +148,7 @@ tests   := $(wildcard tests/*/*.c)
 fuzzers := $(filter-out $(if $(grpc),,grpc),$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)))
 check_libs = $(libs) $(shell $(PKG_CONFIG) --libs check)
 test_programs = $(B)/dripgated $(B)/dripgate $(B)/arithmetic $(B)/hiredis $(B)/fleet $(B)/load \
-                $(B)/set_clock.so $(B)/sample $(B)/torture-dripgated $(B)/torture-dripgate
+                $(B)/set_clock.so $(B)/sample $(B)/scarce $(B)/torture-dripgated $(B)/torture-dripgate
 test_env = DRIPGATED=$(abspath $(B)/dripgated) DRIPGATE=$(abspath $(B)/dripgate) \
            ARITHMETIC=$(abspath $(B)/arithmetic) HIREDIS=$(abspath $(B)/hiredis) \
            FLEET=$(abspath $(B)/fleet) SET_CLOCK_SO=$(abspath $(B)/set_clock.so) \
@@ -167,19 +167,29 @@ unfaked  = $(filter-out $(fakes:%=$(B)/src/base/%) $(fakes:%=$(B)/src/net/%),$(l
 $(B)/states: $(patsubst %.c,$(B)/%.o,$(wildcard tests/states/*.c tests/fake/*.c)) $(unfaked)
 	$(CC) $(all_ldflags) -Wl,--wrap=pthread_mutex_unlock -o $@ $^ $(check_libs)
 
-# Memory that runs out: all of src/, in which one call fails that takes some.  Not
-# vasprintf(): text_line() of the tool ends the process.
+# Memory, descriptors, room that run out: all of src/, in which one call fails that
+# takes some.  Not vasprintf(): text_line() of the tool ends the process.
 scarce_wraps = malloc calloc realloc reallocarray aligned_alloc strdup strndup \
-               asprintf buf_add buf_printf buf_reserve curl_easy_init \
+               asprintf buf_add buf_printf buf_reserve \
+               loop_new loop_catch loop_start dialer_new background_new background_start \
+               redisReaderCreateWithFunctions redisConnectUnixWithTimeout redisvFormatCommand \
+               EVP_MAC_CTX_new EVP_MAC_init HMAC \
+               mmap fsync fflush fclose write pwrite renameat rename unlink socket bind listen \
+               inotify_init1 fopen interrupt_wait \
+               curl_easy_init \
                curl_multi_init curl_slist_append curl_url EVP_CIPHER_fetch \
                EVP_CIPHER_CTX_new EVP_CIPHER_CTX_reset EVP_CIPHER_CTX_ctrl \
                EVP_CipherInit_ex2 EVP_CipherUpdate \
                nghttp2_session_callbacks_new nghttp2_option_new
 scarce_buf   = $(B)/src/base/buf.o
+scarce_mains = $(B)/scarce-main-cli.o $(B)/scarce-main-dripgated.o
 
-$(B)/scarce-src.o: $(B)/src/cli/main.o $(filter-out $(scarce_buf),$(unfaked))
-	$(CC) -r -nostdlib $(scarce_wraps:%=-Wl,--wrap=%) -o $@ $^
-	objcopy --redefine-sym main=cli_main $@
+$(scarce_mains): $(B)/scarce-main-%.o: $(B)/src/%/main.o
+	objcopy --redefine-sym main=$*_main $< $@
+
+# Which calls may fail is said above.
+$(B)/scarce-src.o: Makefile $(scarce_mains) $(filter-out $(scarce_buf),$(unfaked))
+	$(CC) -r -nostdlib $(scarce_wraps:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^)
 
 $(B)/scarce: $(patsubst %.c,$(B)/%.o,$(wildcard tests/scarce/*.c tests/fake/*.c)) \
              $(B)/tests/states/serving.o $(B)/scarce-src.o $(scarce_buf)

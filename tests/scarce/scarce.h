@@ -1,10 +1,11 @@
 /**
- * scarce: memory that runs out, once, at each place in its turn.
+ * scarce: memory that runs out, once, at each place in its turn; and likewise
+ * descriptors, threads, and room on the disk.
  *
- * Of all that is in src/, the calls that take memory are counted, and one of
- * them fails: those of the C library, of libcurl and of OpenSSL, and those that
- * append to a buf, each of which might have to grow.  Those of the tests never
- * fail.
+ * Of all that is in src/, the calls that take some are counted, and one of them
+ * fails: those of libraries, those that append to a buf, each of which might
+ * have to grow, and those of net/ that tests/fake has.  Those of the tests
+ * never fail.
  */
 #ifndef SCARCE_SCARCE_H
 #define SCARCE_SCARCE_H

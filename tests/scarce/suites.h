@@ -10,6 +10,7 @@
 
 #define SUITES(X)                                                              \
 	X(commands)                                                            \
+	X(daemon)                                                              \
 	X(pool)                                                                \
 	X(redis)                                                               \
 	X(requests)                                                            \

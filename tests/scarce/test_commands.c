@@ -1,5 +1,6 @@
 /*
- * Commands of dripgate that need no server.
+ * Commands of dripgate that need no server; and, for make check-torture, which
+ * starts a Redis and a dripgated, those that do.
  */
 #include "scarce.h"
 #include "suites.h"
@@ -7,12 +8,15 @@
 #include "base/attr.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-int cli_main(int argc, char **argv); /* main() of src/cli/main.c */
+/* main() of src/cli/main.c, and of src/dripgated/main.c. */
+int cli_main(int argc, char **argv);
+int dripgated_main(int argc, char **argv);
 
 #define WORDS_MAX 14
 #define SAID_MAX  65536
@@ -77,13 +81,14 @@ set_up(void)
 static void
 tear_down(void)
 {
-	static const char *const made[] = {"out", "err", "chart.svg"};
+	static const char *const made[] = {"out", "err", "chart.svg", "dumped"};
 
 	for (size_t i = 0; i < COUNT(files); i++)
 		unlink(files[i].name);
 	for (size_t i = 0; i < COUNT(made); i++)
 		unlink(made[i]);
 	ck_assert_int_eq(rmdir(folder), 0);
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
 }
 
 struct run {
@@ -129,7 +134,9 @@ run_words(struct run *run, const char *const *words)
 	redirect(STDOUT_FILENO, "out", O_WRONLY | O_CREAT | O_TRUNC);
 	redirect(STDERR_FILENO, "err", O_WRONLY | O_CREAT | O_TRUNC);
 	scarce_begin();
-	run->status = cli_main(argc, argv);
+	run->status = strcmp(*argv, "dripgated") == 0
+			  ? dripgated_main(argc, argv)
+			  : cli_main(argc, argv);
 	scarce_end();
 	fflush(stdout);
 	clearerr(stdout);
@@ -148,6 +155,9 @@ struct command_case {
 	const char *words[WORDS_MAX];
 };
 
+/* Whether what is printed is another one in each run. */
+static bool varies;
+
 /* It prints what it does with memory enough, or a message: nothing half. */
 static bool
 command_runs(const void *arg)
@@ -161,6 +171,8 @@ command_runs(const void *arg)
 		    run.status, run.err);
 		first = run;
 	}
+	if (varies)
+		first = run;
 	if (run.status == command->status && !*run.err) {
 		ck_assert_str_eq(run.out, first.out);
 		return true;
@@ -202,6 +214,12 @@ static const struct command_case commands[] = {
     {0, {GATE, "what-if", "limits.ini", "--against", "limits.ini", "--demand",
 	    "demand", "--chart", "chart.svg"}},
     {0, {"dripgate", "-c", "redis.ini", "acl"}},
+    {0, {"dripgate", "-c", "redis.ini", "acl", "--json"}},
+    {0, {"dripgate", "help", "limits", "load", "--json"}},
+    {0, {"dripgate", "help", "--json"}},
+    {0, {"dripgated", "-c", "gate.ini", "--check"}},
+    {0, {"dripgated", "-c", "redis.ini", "--check"}},
+    {0, {"dripgated", "-c", "redis.ini", "--dump-config"}},
 };
 
 START_TEST(command_prints_all_or_says_why_not)
@@ -264,11 +282,128 @@ START_TEST(what_is_wrong_is_said)
 }
 END_TEST
 
+/*
+ * With servers.
+ */
+
+#define SERVED "dripgate", "-c", "served.ini"
+#define STORE  "dripgate", "-c", "store.ini"
+
+/* Settings and the socket of servers that run: SCARCE_SERVERS is the folder. */
+static const char *const server_files[] = {
+    "served.ini", "store.ini", "gate.sock"};
+
+static void
+set_up_served(void)
+{
+	set_up();
+	for (size_t i = 0; i < COUNT(server_files); i++) {
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s/%s", getenv("SCARCE_SERVERS"),
+		    server_files[i]);
+		ck_assert_int_eq(symlink(path, server_files[i]), 0);
+	}
+}
+
+static void
+tear_down_served(void)
+{
+	for (size_t i = 0; i < COUNT(server_files); i++)
+		unlink(server_files[i]);
+	tear_down();
+}
+
+static const struct command_case served[] = {
+    {0, {SERVED, "consume", "mail:1:2", "0"}},
+    {0, {SERVED, "consume", "mail:1:2", "0", "--json", "--id", "a"}},
+    {0, {SERVED, "mpeek", "mail:1:2", "1", "odd:1", "1"}},
+    {0, {SERVED, "hold", "jobs:2", "a"}},
+    {1, {SERVED, "peek", "login:1", "--json"}},
+    {0, {SERVED, "explain", "login:1"}},
+    {0, {SERVED, "explain", "mail:1:2", "--json"}},
+    {1, {SERVED, "why", "login:1"}},
+    {0, {SERVED, "why", "mail:1:2", "--json"}},
+    {0, {SERVED, "status"}},
+    {0, {SERVED, "status", "--json"}},
+    {0, {SERVED, "stats", "--json"}},
+    {0, {SERVED, "top"}},
+    {0, {SERVED, "top", "login", "--json"}},
+    {0, {SERVED, "watch", "--count", "2"}},
+    {0, {SERVED, "watch", "--count", "1", "--json"}},
+    {0, {SERVED, "watch", "--count", "1", "--nodes", "./gate.sock,./none"}},
+    {0, {SERVED, "cache", "stats"}},
+    {0, {SERVED, "cache", "stats", "--json"}},
+    {0, {SERVED, "cache", "purge", "up:/a*"}},
+    {0, {SERVED, "cache", "purge", "up", "--json"}},
+    {0, {SERVED, "limits", "list"}},
+    {0, {SERVED, "limits", "list", "--json"}},
+    {0, {SERVED, "limits", "load", "limits.ini", "--yes", "-m", "why"}},
+    {0, {SERVED, "limits", "load", "limits.ini", "--json", "--force"}},
+    {0, {SERVED, "limits", "load", "tighter.ini", "--dry-run", "--yes"}},
+    {0, {SERVED, "limits", "dump", "dumped", "--force"}},
+    {0, {SERVED, "limits", "rollback"}},
+    {0, {SERVED, "override", "set", "login:7", "x10", "--for", "1h", "--reason",
+	    "a day"}},
+    {0, {SERVED, "override", "set", "mail:*", "deny", "--for", "1h", "--reason",
+	    "a day", "--json"}},
+    {0, {SERVED, "override", "list"}},
+    {0, {SERVED, "override", "list", "--json"}},
+    {1, {SERVED, "override", "remove", "nothing"}},
+    {0, {SERVED, "reload"}},
+    {0, {SERVED, "reload", "--json", "--spread", "10s"}},
+    {0, {SERVED, "command", "word", "a", "b"}},
+    {1, {SERVED, "nodes", "--wait", "5ms"}},
+    {1, {SERVED, "nodes", "--wait", "5ms", "--json"}},
+    {0, {SERVED, "fleet"}},
+    {0, {SERVED, "fleet", "--json"}},
+    {0, {STORE, "topology", "set", "partitions=2"}},
+    {0, {STORE, "topology", "set", "partitions=1", "--json"}},
+};
+
+/* These print the same each time. */
+static const struct command_case steady[] = {
+    {0, {SERVED, "reset", "login:9"}},
+    {0, {SERVED, "ping"}},
+    {0, {SERVED, "ping", "--json"}},
+    {0, {SERVED, "limits", "dump"}},
+    {0, {SERVED, "limits", "dump", "--json"}},
+    {1, {SERVED, "limits", "diff", "tighter.ini"}},
+    {1, {SERVED, "limits", "diff", "tighter.ini", "--json"}},
+    {0, {SERVED, "limits", "diff", "1", "--json"}},
+    {0, {SERVED, "limits", "log"}},
+    {0, {SERVED, "limits", "log", "--json"}},
+    {0, {SERVED, "limits", "show", "1"}},
+    {0, {SERVED, "limits", "show", "1", "--json"}},
+    {0, {SERVED, "limits", "list", "--redis"}},
+    {0, {SERVED, "limits", "list", "--redis", "--json"}},
+    {0, {SERVED, "limits", "import-turnstile"}},
+    {0, {SERVED, "route", "GET", "/all/of", "--redis"}},
+    {0, {STORE, "topology", "show"}},
+    {0, {STORE, "topology", "show", "--json"}},
+    {0, {STORE, "topology", "plan", "partitions=2"}},
+    {0, {STORE, "topology", "plan", "partitions=2", "--json"}},
+};
+
+START_TEST(command_of_a_server_does_all_or_says_why_not)
+{
+	varies = true;
+	scarce_each(command_runs, &served[_i]);
+}
+END_TEST
+
+START_TEST(command_of_a_server_prints_all_or_says_why_not)
+{
+	scarce_each(command_runs, &steady[_i]);
+}
+END_TEST
+
 Suite *
 commands_suite(void)
 {
 	Suite *suite = suite_create("commands");
 	TCase *tcase = tcase_create("commands");
+	TCase *servers;
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_loop_test(
@@ -276,5 +411,15 @@ commands_suite(void)
 	tcase_add_test(tcase, demand_of_many_keys_is_replayed);
 	tcase_add_loop_test(tcase, what_is_wrong_is_said, 0, COUNT(wrong));
 	suite_add_tcase(suite, tcase);
+	if (!getenv("SCARCE_SERVERS"))
+		return suite;
+	servers = tcase_create("servers");
+	tcase_add_checked_fixture(servers, set_up_served, tear_down_served);
+	/* First: each load adds to the history. */
+	tcase_add_loop_test(servers,
+	    command_of_a_server_prints_all_or_says_why_not, 0, COUNT(steady));
+	tcase_add_loop_test(servers,
+	    command_of_a_server_does_all_or_says_why_not, 0, COUNT(served));
+	suite_add_tcase(suite, servers);
 	return suite;
 }

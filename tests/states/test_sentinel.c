@@ -7,6 +7,8 @@
 #include "redis/link.h"
 #include "suites.h"
 
+#include "base/attr.h"
+
 #define CONNECT_US INT64_C(300000)
 #define POLL_US    INT64_C(1000000)
 
@@ -127,10 +129,21 @@ START_TEST(link_is_down_if_no_sentinel_replies)
 }
 END_TEST
 
+/* Replies that name no master. */
+static const char *const strange[] = {
+    "*-1\r\n",
+    "$-1\r\n",
+    "-IDONTKNOW no\r\n",
+    "*1\r\n$2\r\nm3\r\n",
+    "*2\r\n:1\r\n$1\r\n3\r\n",
+    "*2\r\n$2\r\nm3\r\n:3\r\n",
+    "*2\r\n$0\r\n\r\n$1\r\n3\r\n",
+};
+
 START_TEST(link_is_down_if_a_sentinel_knows_no_master)
 {
 	sentinel_comes("one:1");
-	peer_say(sentinel, "*-1\r\n");
+	peer_say(sentinel, "%s", strange[_i]);
 	ck_assert_str_eq(noted(), "down");
 	fake_pass(POLL_US / 10);
 	sentinel_comes("two:2");
@@ -220,7 +233,8 @@ sentinel_suite(void)
 	tcase_add_test(tcase, server_is_the_one_that_a_sentinel_names);
 	tcase_add_test(tcase, another_sentinel_is_asked_where_one_is_gone);
 	tcase_add_test(tcase, link_is_down_if_no_sentinel_replies);
-	tcase_add_test(tcase, link_is_down_if_a_sentinel_knows_no_master);
+	tcase_add_loop_test(tcase, link_is_down_if_a_sentinel_knows_no_master,
+	    0, COUNT(strange));
 	tcase_add_test(tcase, sentinel_that_named_a_replica_is_left);
 	tcase_add_test(tcase,
 	    sentinel_is_asked_each_second_and_a_move_ends_the_connection);

@@ -173,7 +173,7 @@ scarce_wraps = malloc calloc realloc reallocarray aligned_alloc strdup strndup \
                asprintf buf_add buf_printf buf_reserve \
                loop_new loop_catch loop_start dialer_new background_new background_start \
                redisReaderCreateWithFunctions redisConnectUnixWithTimeout redisvFormatCommand \
-               EVP_MAC_CTX_new EVP_MAC_init HMAC \
+               EVP_MAC_CTX_new EVP_MAC_init HMAC SSL_CTX_new SSL_new SSL_set_fd \
                mmap fsync fflush fclose write pwrite renameat rename unlink socket bind listen \
                inotify_init1 fopen interrupt_wait \
                curl_easy_init \

@@ -15,6 +15,7 @@
 #include <nghttp2/nghttp2.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/ssl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,6 +160,9 @@ WRAP(unsigned char *, HMAC,
 WRAP(void *, mmap,
     (void *at, size_t len, int protection, int flags, int fd, off_t offset),
     (at, len, protection, flags, fd, offset), ENOMEM, MAP_FAILED)
+WRAP(SSL_CTX *, SSL_CTX_new, (const SSL_METHOD *method), (method), ENOMEM, NULL)
+WRAP(SSL *, SSL_new, (SSL_CTX * context), (context), ENOMEM, NULL)
+WRAP(int, SSL_set_fd, (SSL * ssl, int fd), (ssl, fd), ENOMEM, 0)
 
 /* Room on the disk. */
 WRAP(int, fsync, (int fd), (fd), ENOSPC, -1)

@@ -20,6 +20,8 @@ int dripgated_main(int argc, char **argv); /* src/dripgated/main.c */
 
 #define SECOND INT64_C(1000000)
 
+#define PEERS_MAX 40
+
 static char folder[] = "/tmp/dripgate-scarce-XXXXXX";
 
 static const struct {
@@ -63,8 +65,13 @@ static const struct life {
 	   "partitions = 4\n"},
     {true, "[limits]\nfile = limits.ini\n[store]\ntype = redis\n"
 	   "[redis]\ntopology = cluster\nhosts = one:1 two:2\n"},
+    {true, "[limits]\nsource = redis\n[store]\ntype = redis\n"
+	   "[redis]\nhost = redis.example\ntls = yes\nverify = no\n"},
     {false, "[master]\nhost = master\n[slave:one]\nhost = one\n"},
 };
+
+static struct peer *peers[PEERS_MAX];
+static size_t peer_count;
 
 static void
 write_file(const char *name, const char *text)
@@ -120,6 +127,25 @@ run_daemon(void *arg)
 	return status;
 }
 
+/* Let it start.  Its servers are there, but do not reply. */
+static void
+wait_for_start(void)
+{
+	scarce_begin();
+	fake_pass(SECOND / 10);
+	while (fake_dials(NULL) > 0 && peer_count < PEERS_MAX)
+		peers[peer_count++] = peer_accept(NULL);
+	fake_pass(3 * SECOND);
+	scarce_end();
+}
+
+static void
+leave_peers(void)
+{
+	while (peer_count > 0)
+		peer_free(peers[--peer_count]);
+}
+
 /* It may have ended, but never hangs. */
 static bool
 is_served(void)
@@ -165,15 +191,14 @@ daemon_lives(const void *arg)
 	fake_log();
 	started = fake_spawn(run_daemon, (void *)(uintptr_t)life);
 	if (started) {
-		scarce_begin();
-		fake_pass(3 * SECOND);
-		scarce_end();
+		wait_for_start();
 		started = strncmp(noted(), "ready", 5) == 0;
 	}
 	if (!started) {
 		const char *log;
 
 		ck_assert_int_eq(fake_finish(), EXIT_FAILURE);
+		leave_peers();
 		log = fake_log();
 		ck_assert_msg(scarce_fails(), "%s", log);
 		ck_assert_msg(strstr(log, "<3>"), "%s", log);
@@ -187,6 +212,7 @@ daemon_lives(const void *arg)
 	fake_pass(20 * SECOND);
 	scarce_end();
 	ck_assert_int_eq(fake_finish(), EXIT_SUCCESS);
+	leave_peers();
 	alarm(0); /* it was to end in time */
 	return reloaded;
 }

@@ -21,7 +21,7 @@
 /* From one poll to the next, +-20 %. */
 #define POLL_US INT64_C(1000000)
 
-/* No client waits for a reply. */
+/* No client waits for a poll's reply. */
 #define REPLY_US INT64_C(2000000)
 
 /* What a server says. */
@@ -252,13 +252,21 @@ topology_follower_on_reply(const redisReply *reply, void *arg)
 		topology_follower_ask(server);
 }
 
+/* Clients wait: a server that takes longer than one may that is connected to
+ * hangs, and another one may be in its place. */
 void
 topology_follower_read(struct topology_follower *follower)
 {
 	for (size_t i = 0; follower->servers && i < follower->server_count;
 	     i++) {
-		follower->servers[i].again = follower->servers[i].is_out;
-		topology_follower_ask(&follower->servers[i]);
+		struct followed *server = &follower->servers[i];
+
+		server->again = server->is_out;
+		if (server->is_out && clock_us() - server->asked_us >=
+					  server->options.connect_timeout_us)
+			link_drop(server->link, "did not reply in time");
+		else
+			topology_follower_ask(server);
 	}
 }
 

@@ -99,6 +99,7 @@ link_set_state(struct link *link, enum link_state state)
 		break;
 	case LINK_UP:
 		link->up_since_us = clock_us();
+		sentinel_reached(link->sentinel);
 		break;
 	}
 }
@@ -124,9 +125,8 @@ link_fail(struct link *link, const char *reason)
 	link->events->down(link->arg);
 }
 
-/* Fail because of the server itself.  The node that named it may know
- * less than others: one that became a replica, or was cut off, still replies.
- */
+/* Fail because of the server itself.  The node that named it may know less than
+ * others: one that became a replica, or was cut off, still replies. */
 static void
 link_doubt(struct link *link, const char *reason)
 {
@@ -314,12 +314,15 @@ link_start_dialing(struct link *link)
  * Where the sentinels say which server it is.
  */
 
+/* Also a reply to an attempt that is over, or to no question. */
 static void
 link_on_found(const struct endpoint *master, void *arg)
 {
 	struct link *link = arg;
 
-	if (link->state != LINK_DIALING || link->dial)
+	if (link->state == LINK_WAITING)
+		link_set_state(link, LINK_DIALING);
+	else if (link->state != LINK_DIALING || link->dial)
 		return;
 	link->endpoint = *master;
 	timer_stop(&link->timer);
@@ -327,28 +330,26 @@ link_on_found(const struct endpoint *master, void *arg)
 }
 
 static void
-link_on_unknown(const char *reason, void *arg)
+link_on_unknown(void *arg)
 {
 	struct link *link = arg;
 
-	(void)reason; /* the sentinel's link logs it */
 	if (link->state == LINK_DIALING && !link->dial)
 		link_fail(link, sentinel_blame(link->sentinel, true));
 }
 
-/* The replies of this server cannot be trusted any more, and what it was sent
- * may be lost. */
+/* The old one's replies cannot be trusted any more: do not wait for them. */
 static void
 link_on_moved(const struct endpoint *master, void *arg)
 {
 	struct link *link = arg;
 	char reason[ENDPOINT_NAME_MAX + 40], name[ENDPOINT_NAME_MAX];
 
-	if (link->state == LINK_WAITING)
-		return;
 	endpoint_name(master, name);
 	snprintf(reason, sizeof(reason), "the master is now %s", name);
-	link_fail(link, reason);
+	if (link->state != LINK_WAITING)
+		link_fail(link, reason);
+	link_on_found(master, link);
 }
 
 void

@@ -20,6 +20,9 @@
 #define POLL_US         INT64_C(1000000)
 #define CLUSTER_POLL_US INT64_C(60000000)
 
+/* The same while the master is not reached: another one may take its place. */
+#define SEEK_POLL_US INT64_C(200000)
+
 /* A kind of hosts: what they are asked, and what they say. */
 struct sentinel_kind {
 	int64_t poll_us;
@@ -50,6 +53,7 @@ struct sentinel {
 	struct timer timer;     /* the next poll */
 
 	bool is_asked;      /* sentinel_ask() has had no event yet */
+	bool is_reached;    /* the master, since then */
 	bool is_out;        /* a call is under way */
 	bool has_no_shards; /* the node did not know CLUSTER SHARDS */
 
@@ -71,7 +75,7 @@ sentinel_turn_list(struct sentinel *sentinel)
 /* Have the link connect to the next sentinel of the list, or to the first of
  * the other. */
 static void
-sentinel_choose(struct sentinel *sentinel)
+sentinel_choose_next(struct sentinel *sentinel)
 {
 	struct host_port *at = &sentinel->at;
 
@@ -91,6 +95,17 @@ sentinel_is_same(const struct sentinel *sentinel, const struct endpoint *master)
 	       strcmp(sentinel->host, master->host) == 0;
 }
 
+/* A node that was the master, and is not reached, may hang: ask another one who
+ * took its place. */
+static void
+sentinel_choose(struct sentinel *sentinel)
+{
+	sentinel_choose_next(sentinel);
+	if (!sentinel->is_reached &&
+	    sentinel_is_same(sentinel, &sentinel->link_options.endpoint))
+		sentinel_choose_next(sentinel);
+}
+
 static void
 sentinel_keep(struct sentinel *sentinel, const struct endpoint *master)
 {
@@ -104,14 +119,13 @@ static void
 sentinel_take(struct sentinel *sentinel, const struct endpoint *master)
 {
 	bool is_same = sentinel_is_same(sentinel, master);
-	bool was_found = sentinel->master.port != 0;
 
 	if (!is_same)
 		sentinel_keep(sentinel, master);
 	if (sentinel->is_asked) {
 		sentinel->is_asked = false;
 		sentinel->events->found(&sentinel->master, sentinel->arg);
-	} else if (!is_same && was_found) {
+	} else if (!is_same) {
 		sentinel->events->moved(&sentinel->master, sentinel->arg);
 	}
 }
@@ -125,7 +139,7 @@ sentinel_fail(struct sentinel *sentinel, const char *reason)
 
 	sentinel->is_asked = false;
 	if (is_asked)
-		sentinel->events->unknown(reason, sentinel->arg);
+		sentinel->events->unknown(sentinel->arg);
 	link_drop(sentinel->link, reason);
 }
 
@@ -243,6 +257,14 @@ sentinel_must_ask_slots(struct sentinel *sentinel, const redisReply *reply)
 static void sentinel_send(struct sentinel *sentinel);
 
 static void
+sentinel_set_timer(struct sentinel *sentinel)
+{
+	timer_set(&sentinel->timer,
+	    random_near(
+		sentinel->is_reached ? sentinel->kind->poll_us : SEEK_POLL_US));
+}
+
+static void
 sentinel_judge(struct sentinel *sentinel, const redisReply *reply)
 {
 	struct cluster_server at = {0};
@@ -269,7 +291,7 @@ sentinel_on_reply(const redisReply *reply, void *arg)
 	sentinel->is_out = false;
 	if (!reply)
 		return; /* sentinel_on_down() follows */
-	timer_set(&sentinel->timer, random_near(sentinel->kind->poll_us));
+	sentinel_set_timer(sentinel);
 	if (sentinel_must_ask_slots(sentinel, reply))
 		sentinel_send(sentinel);
 	else
@@ -382,12 +404,24 @@ void
 sentinel_ask(struct sentinel *sentinel)
 {
 	sentinel->is_asked = true;
+	sentinel->is_reached = false;
 	sentinel_send(sentinel);
+}
+
+void
+sentinel_reached(struct sentinel *sentinel)
+{
+	if (!sentinel)
+		return;
+	sentinel->is_reached = true;
+	if (timer_is_set(&sentinel->timer))
+		sentinel_set_timer(sentinel);
 }
 
 void
 sentinel_distrust(struct sentinel *sentinel)
 {
+	sentinel->is_reached = false;
 	link_drop(sentinel->link, "named a server that will not do");
 }
 

@@ -4,8 +4,9 @@
  *
  * Keeps a link to one of the sentinels, the next one if that is lost or was
  * wrong; of a cluster, also to nodes that others have named.  Asks it at
- * sentinel_ask(), and once a second (a cluster: a minute), since a master may
- * be replaced while the old one still replies
+ * sentinel_ask(), then five times a second until sentinel_reached(), and then
+ * once a second (a cluster: a minute), since a master may be replaced while the
+ * old one still replies
  * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
  */
 #ifndef REDIS_SENTINEL_H
@@ -19,10 +20,10 @@ struct sentinel_events {
 	 * event. */
 	void (*found)(const struct endpoint *master, void *arg);
 
-	/** A sentinel was asked and does not know. */
-	void (*unknown)(const char *reason, void *arg);
+	/** A sentinel was asked and does not know; the log says why. */
+	void (*unknown)(void *arg);
 
-	/** Another one than was found is the master. */
+	/** Not asked for: another one than was found is the master. */
 	void (*moved)(const struct endpoint *master, void *arg);
 };
 
@@ -40,6 +41,9 @@ void sentinel_free(struct sentinel *sentinel);
 /** Ask, as soon as a sentinel can be asked; found or unknown is called once,
  * later. */
 void sentinel_ask(struct sentinel *sentinel);
+
+/** The master that was found is connected to.  NULL: no-op. */
+void sentinel_reached(struct sentinel *sentinel);
 
 /** ${master} is the master, as the one that was found says itself.  Return it,
  * valid until the next event. */

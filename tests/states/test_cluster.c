@@ -11,6 +11,7 @@
 #define CONNECT_US INT64_C(300000)
 #define POLL_US    INT64_C(60000000)
 #define RETRY_US   INT64_C(100000)
+#define SEEK_US    INT64_C(240000) /* the longest */
 
 #define HELLO(mode, role)                                                      \
 	"*6\r\n$5\r\nproto\r\n:2\r\n$4\r\nmode\r\n" mode "$4\r\nrole\r\n" role
@@ -187,7 +188,8 @@ START_TEST(link_is_down_while_the_slot_has_no_master)
 }
 END_TEST
 
-/* The node did not know better, and nor may the master that it named. */
+/* The node did not know better, and nor may the master that it named: that is
+ * passed over. */
 START_TEST(slot_that_moved_is_looked_up_again_at_another_node)
 {
 	node_comes("one:1");
@@ -197,16 +199,11 @@ START_TEST(slot_that_moved_is_looked_up_again_at_another_node)
 	ck_assert_str_eq(noted(), "down");
 	ck_assert(peer_is_left(node));
 	fake_pass(RETRY_US);
-	node_comes("m3:3");
-	node_says("3");
-	fake_pass(RETRY_US);
-	master_comes("m3:3");
-	link_drop(link, "CLUSTERDOWN The cluster is down");
-	ck_assert_str_eq(noted(), "down");
-	fake_pass(RETRY_US);
 	node_comes("one:1");
-	node_says("4");
+	peer_close(node);
 	fake_pass(RETRY_US);
+	node_comes("two:2");
+	node_says("4");
 	master_comes("m4:4");
 }
 END_TEST
@@ -243,6 +240,41 @@ START_TEST(node_is_asked_each_minute)
 	poll_says("4");
 	ck_assert_str_eq(noted(), "down");
 	ck_assert(peer_is_left(server));
+}
+END_TEST
+
+/* It hangs, and the others have another one meanwhile. */
+START_TEST(master_that_does_not_reply_is_not_waited_for)
+{
+	options.connect_timeout_us = POLL_US;
+	link_free(link);
+	link = link_new(loop, dialer, &options, &events, NULL);
+	node_comes("one:1");
+	node_says("3");
+	server = peer_accept("m3:3");
+	for (int i = 0; i < 3; i++) {
+		fake_pass(SEEK_US);
+		node_says("3");
+		ck_assert_str_eq(noted(), "");
+	}
+	fake_pass(SEEK_US);
+	node_says("4");
+	ck_assert_str_eq(noted(), "down");
+	master_comes("m4:4");
+	fake_pass(POLL_US * 3 / 4);
+	ck_assert_ptr_null(peer_command(node));
+}
+END_TEST
+
+START_TEST(node_that_replies_late_is_believed_at_once)
+{
+	fake_chance(1);
+	fake_pass(CONNECT_US / 2);
+	node_comes("one:1");
+	fake_pass(CONNECT_US / 2);
+	ck_assert_str_eq(noted(), "down");
+	node_says("3");
+	master_comes("m3:3");
 }
 END_TEST
 
@@ -291,6 +323,8 @@ cluster_suite(void)
 	    tcase, slot_that_moved_is_looked_up_again_at_another_node);
 	tcase_add_test(tcase, another_node_is_asked_once_a_call_was_in_vain);
 	tcase_add_test(tcase, node_is_asked_each_minute);
+	tcase_add_test(tcase, master_that_does_not_reply_is_not_waited_for);
+	tcase_add_test(tcase, node_that_replies_late_is_believed_at_once);
 	tcase_add_test(tcase, nodes_that_others_named_are_asked_too);
 	tcase_add_test(tcase, server_must_be_a_node_too);
 	suite_add_tcase(suite, tcase);

@@ -11,6 +11,7 @@
 
 #define CONNECT_US INT64_C(300000)
 #define POLL_US    INT64_C(1000000)
+#define SEEK_US    INT64_C(240000) /* the longest */
 
 #define ASKED "SENTINEL GET-MASTER-ADDR-BY-NAME main"
 #define HELLO(mode, role)                                                      \
@@ -192,9 +193,32 @@ START_TEST(sentinel_is_asked_each_second_and_a_move_ends_the_connection)
 	sentinel_says("4");
 	ck_assert_str_eq(noted(), "down");
 	ck_assert(peer_is_left(server));
-	fake_pass(POLL_US / 10);
+	master_comes("m4:4");
+}
+END_TEST
+
+START_TEST(master_that_is_found_by_a_poll_is_connected_to_at_once)
+{
+	fake_chance(1);
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	for (int i = 0; i < 5; i++) {
+		fake_dial_fail("m3:3", "refused");
+		fake_run();
+		ck_assert_str_eq(noted(), "down");
+		while (fake_dials("m3:3") == 0) {
+			fake_pass_to_next();
+			if (peer_command(sentinel))
+				sentinel_says("3");
+		}
+	}
+	fake_dial_fail("m3:3", "refused");
+	fake_run();
+	fake_pass(SEEK_US);
+	ck_assert_uint_eq(fake_dials(NULL), 0);
 	ck_assert_str_eq(peer_command(sentinel), ASKED);
 	sentinel_says("4");
+	noted();
 	master_comes("m4:4");
 }
 END_TEST
@@ -238,6 +262,8 @@ sentinel_suite(void)
 	tcase_add_test(tcase, sentinel_that_named_a_replica_is_left);
 	tcase_add_test(tcase,
 	    sentinel_is_asked_each_second_and_a_move_ends_the_connection);
+	tcase_add_test(
+	    tcase, master_that_is_found_by_a_poll_is_connected_to_at_once);
 	tcase_add_test(
 	    tcase, sentinels_that_are_gone_do_not_end_the_connection);
 	tcase_add_test(tcase, server_that_is_no_sentinel_is_left);

@@ -111,6 +111,30 @@ say_record(struct peer *peer, const char *text)
 	peer_say(peer, "$%zu\r\n%s\r\n", strlen(text), text);
 }
 
+static struct peer *
+greet_node(const char *name)
+{
+	struct peer *peer = peer_accept(name);
+
+	ck_assert_str_eq(peer_commands(peer), "PING, HELLO 2");
+	peer_say(peer, "+PONG\r\n*4\r\n$4\r\nmode\r\n$7\r\ncluster\r\n"
+		       "$4\r\nrole\r\n$6\r\nmaster\r\n");
+	return peer;
+}
+
+/* A node, which was asked, names the master of all slots. */
+static void
+say_master(struct peer *node, const char *host, int port)
+{
+	ck_assert_str_eq(peer_commands(node), "CLUSTER SHARDS");
+	peer_say(node,
+	    "*1\r\n*4\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n"
+	    "$5\r\nnodes\r\n*1\r\n*8\r\n$8\r\nendpoint\r\n$%zu\r\n%s\r\n"
+	    "$4\r\nport\r\n:%d\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
+	    "$6\r\nhealth\r\n$6\r\nonline\r\n",
+	    strlen(host), host, port);
+}
+
 /* Whether the follower has closed its end. */
 static bool
 is_left(struct peer *peer)
@@ -343,6 +367,34 @@ START_TEST(wish_behind_a_call_is_another_call)
 }
 END_TEST
 
+START_TEST(wish_behind_a_call_to_a_master_that_hangs_finds_the_next_one)
+{
+	options.where.kind = "cluster";
+	options.link.sentinel.hosts = B;
+	topology_follower_free(follower);
+	follower = topology_follower_new(loop, dialer, &options,
+	    &(const struct topology_follower_events){on_changed, on_seen},
+	    NULL);
+	b = greet_node(B);
+	say_master(b, "a.example", 1);
+	a = greet_node(A);
+	ck_assert_str_eq(peer_commands(a), WRITES "partitions=4 NX GET");
+	fake_pass(options.link.connect_timeout_us - 1);
+	topology_follower_read(follower);
+	ck_assert(!is_left(a));
+	fake_pass(1);
+	topology_follower_read(follower);
+	ck_assert(is_left(a));
+	peer_free(a);
+	peer_free(b);
+	fake_pass(SECOND / 10);
+	b = greet_node(B);
+	say_master(b, "c.example", 3);
+	a = greet_node(C);
+	ck_assert_str_eq(peer_commands(a), WRITES "partitions=4 NX GET");
+}
+END_TEST
+
 START_TEST(slot_on_its_way_tells_nothing)
 {
 	static const char *const replies[] = {
@@ -391,6 +443,8 @@ topology_follower_suite(void)
 	tcase_add_test(tcase, it_is_seen_when_what_stands_there_is_in_use);
 	tcase_add_test(tcase, it_is_seen_by_when_it_was_asked_for);
 	tcase_add_test(tcase, wish_behind_a_call_is_another_call);
+	tcase_add_test(tcase,
+	    wish_behind_a_call_to_a_master_that_hangs_finds_the_next_one);
 	tcase_add_test(tcase, slot_on_its_way_tells_nothing);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -380,7 +380,7 @@ class Single(Overrides):
                                ("login:1", f"deny {end} me\nwhy")):
             self.server.ask("HSET", "limits:overrides", pattern, value)
         self.server.ask("PUBLISH", "control", "reload:immediate")
-        self.wait_for(gate, "CONSUME login:1", "DENY limit=override.deny ")
+        self.wait_for(gate, "PEEK login:1", "DENY limit=override.deny ")
         self.assertTrue(gate.ask("CONSUME login:2").startswith("ALLOW limit=login "))
         for pattern in "a", "login:2", "~x", "big":
             self.assertIn(f"override '{pattern}' is left out: ", gate.log())

@@ -133,7 +133,15 @@ host_port_explain_word(const char *word, size_t len, char *to, size_t size)
 	struct host_port read;
 
 	snprintf(text, sizeof(text), "%.*s", (int)len, word);
-	if (!memchr(word, ':', len) || host_port_read(&read, text))
+	if (len == 0)
+		snprintf(to, size, "there is none");
+	else if (memchr(word, ',', len))
+		snprintf(to, size, "between hosts are blanks, and no commas");
+	else if (memchr(word, '@', len)) /* never show the password */
+		snprintf(to, size,
+		    "a user and a password are settings of their own: write "
+		    "HOST:PORT");
+	else if (!memchr(word, ':', len) || host_port_read(&read, text))
 		snprintf(to, size, "%.60s is not HOST:PORT", text);
 	else
 		host_port_explain(text, to, size);

@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of a topology that is none. */
+#define SHOWN_MAX 200
+
 struct link_options
 plan_link(
     const struct config *config, const struct plan_side *side, size_t place)
@@ -57,7 +60,8 @@ topology_open_side(struct plan_side *side, const char *text, size_t len,
 	const char *reason = topology_record_read(&side->record, text, len);
 
 	if (reason) {
-		tool_error("topology \"%.*s\": %s", (int)len, text, reason);
+		tool_error("topology \"%.*s\": %s",
+		    len < SHOWN_MAX ? (int)len : SHOWN_MAX, text, reason);
 		return -1;
 	}
 	side->where = topology_record_apply(&side->record, own, &side->first);
@@ -91,8 +95,52 @@ topology_read(struct tool *tool, const struct link_options *link)
 	return text;
 }
 
-/* The topology in use: what stands at the first server of the settings that has
- * any, or else these.  Set ${stands} to whether something does. */
+/* What stands at the first server of the settings that has any; "": nothing
+ * does.  NULL: none replies, and the errors were printed. */
+static char *
+topology_find(struct tool *tool, const struct plan_side *settings)
+{
+	char *found = NULL;
+
+	for (size_t i = 0;
+	     i < settings->topology.server_count && (!found || !*found); i++) {
+		struct link_options link =
+		    plan_link(tool_config(tool), settings, i);
+		char *text = topology_read(tool, &link);
+
+		if (!text)
+			continue;
+		free(found);
+		found = text;
+	}
+	return found;
+}
+
+/* Use what stands there, if it is a topology, as daemons do.  Return 0, or -1:
+ * the error was printed. */
+static int
+topology_take_record(struct plan *plan,
+    const struct topology_follower_options *settings, const char *text,
+    bool *stands)
+{
+	struct topology_record record;
+	const char *reason = topology_record_read(&record, text, strlen(text));
+
+	if (reason) {
+		tool_error("key '%s' is no topology, and daemons ignore it: %s",
+		    settings->key, reason);
+		return 0;
+	}
+	topology_record_close(&record);
+	*stands = true;
+	topology_close_side(&plan->old);
+	plan->old = (struct plan_side){0};
+	return topology_open_side(
+	    &plan->old, text, strlen(text), &settings->where);
+}
+
+/* The topology in use: what stands in Redis, or else that of the settings.  Set
+ * ${stands} to whether something does. */
 static int
 topology_open_old(struct plan *plan, struct tool *tool, bool *stands)
 {
@@ -114,26 +162,16 @@ topology_open_old(struct plan *plan, struct tool *tool, bool *stands)
 	result = own ? topology_open_side(
 			   &plan->old, own, strlen(own), &settings.where)
 		     : -1;
-	*stands = false;
-	for (size_t i = 0;
-	     result == 0 && !*stands && i < plan->old.topology.server_count;
-	     i++) {
-		struct link_options link = plan_link(config, &plan->old, i);
-
-		text = topology_read(tool, &link);
-		if (!text || !*text) {
-			result = text ? 0 : -1;
-			free(text);
-			continue;
-		}
-		*stands = true;
-		topology_close_side(&plan->old);
-		plan->old = (struct plan_side){0};
-		result = topology_open_side(
-		    &plan->old, text, strlen(text), &settings.where);
-		free(text);
-	}
 	free(own);
+	*stands = false;
+	if (result == -1)
+		return -1;
+	text = topology_find(tool, &plan->old);
+	if (!text)
+		return -1;
+	if (*text)
+		result = topology_take_record(plan, &settings, text, stands);
+	free(text);
 	return result;
 }
 

@@ -145,6 +145,26 @@ topology_follower_counts(
 }
 
 static enum says
+topology_follower_compare(const struct followed *server, const redisReply *text)
+{
+	struct topology_follower *follower = server->follower;
+	struct topology_record record;
+	const char *reason =
+	    topology_record_read(&record, text->str, text->len);
+
+	if (reason) {
+		log_limited(&follower->limiter, LOG_LEVEL_WARNING,
+		    "redis %s: key '%s' is no topology, and ignored: %s",
+		    link_name(server->link), follower->options->key, reason);
+		return SAYS_SAME;
+	}
+	topology_record_close(&record);
+	return topology_record_agrees(follower->text, text->str, text->len)
+		   ? SAYS_SAME
+		   : SAYS_OTHER;
+}
+
+static enum says
 topology_follower_hear(struct followed *server, const redisReply *reply)
 {
 	struct topology_follower *follower = server->follower;
@@ -161,9 +181,7 @@ topology_follower_hear(struct followed *server, const redisReply *reply)
 	}
 	if (reply->type != REDIS_REPLY_STRING)
 		return SAYS_SAME; /* ours, from now on */
-	return topology_record_agrees(follower->text, reply->str, reply->len)
-		   ? SAYS_SAME
-		   : SAYS_OTHER;
+	return topology_follower_compare(server, reply);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "base/num.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,17 @@ topology_record_takes(const char **word, size_t *len, const char *begin)
 }
 
 static const char *
+topology_record_explain_hosts(struct topology_record *record)
+{
+	char why[150];
+
+	host_port_explain_list(record->hosts, why, sizeof(why));
+	snprintf(record->reason, sizeof(record->reason),
+	    "its hosts are no list: %s", why);
+	return record->reason;
+}
+
+static const char *
 topology_record_read_hosts(
     struct topology_record *record, const char *word, size_t len)
 {
@@ -42,8 +54,9 @@ topology_record_read_hosts(
 		else
 			*at = (char)tolower((unsigned char)*at);
 	}
-	return host_port_is_list(record->hosts) ? NULL
-						: "its hosts are no list";
+	return host_port_is_list(record->hosts)
+		   ? NULL
+		   : topology_record_explain_hosts(record);
 }
 
 static const char *

@@ -26,10 +26,12 @@
 struct topology_record {
 	int64_t partitions;
 	char *hosts; /* with blanks between; "": the server itself is all */
+	char reason[200]; /* room for what is wrong */
 };
 
-/** Take a text of ${len} bytes apart.  Return NULL, or what is wrong with it;
- * topology_record_close() is due in the first case. */
+/** Take a text of ${len} bytes apart.  Return NULL, and
+ * topology_record_close() is due; or what is wrong with it, valid as long as
+ * ${record}. */
 const char *topology_record_read(
     struct topology_record *record, const char *text, size_t len) MUST_USE;
 

@@ -124,6 +124,8 @@ class RecordTest(Case):
         server.ask("SET", "drip:topology", "partitions=many")
         gate = self.gate([server])
         self.assertEqual(self.levels(gate), dict.fromkeys(KEYS, 1))
+        self.assertIn("key 'drip:topology' is no topology, and ignored: its partitions are no "
+                      "number", " ".join(self.says(gate)))
         server.ask("DEL", "drip:topology")
         server.ask("HSET", "drip:topology", "a", "b")
         other = self.gate([server])
@@ -280,18 +282,27 @@ class ChangeTest(Case):
         self.assertGreater(lost, 0)
         self.assertLess(lost, buckets)
 
-    def test_a_host_that_is_dead_may_go(self):
-        servers = [self.redis() for _ in range(3)]
+    def test_hosts_that_are_dead_may_go(self):
+        servers = sorted((self.redis() for _ in range(3)), key=lambda server: f"{server.port}")
         gate = self.gate(servers)
         self.levels(gate)
-        gone = max(servers, key=lambda server: f"127.0.0.1:{server.port}")
-        left = [server for server in servers if server is not gone]
-        for server in left:
+        for server in servers:
             wait_until(lambda s=server: self.record(s), "the record")
-        gone.kill()
-        self.tool(gate, "set", self.hosts(left))
-        self.wait_for(gate, "partitions=16 " + self.hosts(left))
-        self.levels(gate)
+        while len(servers) > 1:
+            servers.pop(0 if len(servers) == 3 else -1).kill()
+            self.tool(gate, "set", self.hosts(servers))
+            self.wait_for(gate, "partitions=16 " + self.hosts(servers))
+            self.levels(gate)
+        servers[0].kill()
+        self.assertIn("Connection refused", self.tool(gate, "show", status=2))
+
+    def test_what_is_no_record_is_replaced(self):
+        server = self.redis()
+        server.ask("SET", "drip:topology", "partitions=4 hosts=a:1,a:1")
+        gate = self.gate([server], partitions=4)
+        self.assertIn("partitions=4 (of the settings", self.tool(gate, "show"))
+        self.tool(gate, "set", "partitions=8")
+        self.wait_for(gate, "partitions=8")
 
     def test_a_change_that_cannot_be_changes_nothing(self):
         server = self.redis()
@@ -302,7 +313,10 @@ class ChangeTest(Case):
                 (["partitions=5000"], "no number from 1 to 1024"),
                 (["partition=4"], "say partitions=N, hosts="),
                 (["partitions=4", "partitions=5"], "say partitions=N, hosts="),
-                (["hosts=a"], "its hosts are no list"),
+                (["hosts=a"], "its hosts are no list: a is not HOST:PORT"),
+                (["hosts="], "its hosts are no list: there is none"),
+                (["hosts=a:1,A:1"], "its hosts are no list: a:1 is there twice"),
+                (["hosts=" + ",".join(f"h{i}:1" for i in range(1001))], "more than 1000 hosts"),
                 (["partitions=1", "hosts=a:1,b:1"], "more hosts than partitions"),
                 (["hosts=127.0.0.1:" + str(harness.free_port())], "Connection refused")):
             self.assertIn(reason, self.tool(gate, "set", *words, status=2))

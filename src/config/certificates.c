@@ -97,6 +97,17 @@ certificates_check(const struct certificate *it)
 	return NULL;
 }
 
+/* Whoever names a file may think that nothing can be read on the way. */
+static void
+certificates_warn(const struct certificate *it, struct reasons *warnings)
+{
+	if (*it->options->ca_file || *it->options->cert_file ||
+	    *it->options->key_file)
+		reasons_add(warnings,
+		    "%s: files of TLS have no effect without tls = yes",
+		    it->section);
+}
+
 static void
 certificates_open(const struct certificate *it, struct reasons *reasons)
 {
@@ -117,7 +128,9 @@ config_open_tls(struct config *config, struct reasons *reasons)
 	for (size_t i = 0; i < certificates_count(config); i++) {
 		struct certificate it = certificates_at(config, i);
 
-		if (it.options->on && !*it.context)
+		if (!it.options->on)
+			certificates_warn(&it, &config->warnings);
+		else if (!*it.context)
 			certificates_open(&it, reasons);
 	}
 	return reasons->count == before ? 0 : -1;

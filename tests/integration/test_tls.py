@@ -205,6 +205,17 @@ class CheckTest(Case):
         self.check_refused("tls: over a Unix socket it needs server_name, or verify = no",
                            "unix_socket_path = /run/redis.sock")
 
+    def test_files_without_tls_are_warned_of(self):
+        certificate, key = self.pair
+        for section, name, path in (("control", "ca_file", self.authority.path),
+                                    ("listen", "cert_file", certificate),
+                                    ("http", "client_ca_file", self.authority.path),
+                                    ("http", "key_file", key)):
+            done = self.check(f"[{section}]", f"{name} = {path}")
+            self.assertIn(f"[{section}]: files of TLS have no effect without tls = yes",
+                          done.stderr)
+            self.assertEqual(done.returncode, 0)
+
     def test_a_key_with_a_passphrase(self):
         certificate, key = self.pair
         locked = os.path.join(self.folder, "locked.key")

@@ -252,8 +252,10 @@ rights_add_database(struct rights *rights, struct rights_user *user,
 {
 	if (link->db != 0)
 		rights_add(rights, user, "+", "select");
-	if (link->sentinel.hosts && link->sentinel.cluster_key)
+	if (link->sentinel.hosts && link->sentinel.cluster_key) {
 		rights_add(rights, user, "+", "cluster|shards");
+		rights_add(rights, user, "+", "cluster|slots");
+	}
 }
 
 /* Responses of upstreams, below the same prefix. */

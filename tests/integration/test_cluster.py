@@ -288,6 +288,25 @@ class ChangesTest(Case):
         for key in lost:
             self.redis_level(gate, key)  # Redis decides again
 
+    def test_the_rights_that_acl_prints_are_enough_for_a_failover(self):
+        hosts = " ".join(map(self.address, self.nodes))
+        (_, _, rights), *_ = harness.redis_users(
+            self.folder, "[store]\ntype = redis\n[redis]\ntopology = cluster\n"
+            f"partitions = {PARTITIONS}\nhosts = {hosts}\n")
+        for node in self.nodes:
+            node.ask("ACL", "SETUSER", "gate", "reset", "on", ">secret", "resetchannels", *rights)
+        gate = self.gate(username="gate", password="secret")
+        keys = [f"login:{i}" for i in range(20)]
+        for key in keys:
+            self.assertEqual(self.redis_level(gate, key), 1)
+        dead = self.node_of(self.hash_of(keys[0])[1])[0]
+        replica = self.replica_of(dead)
+        dead.kill()
+        self.promote(replica)
+        for key in keys:
+            self.redis_level(gate, key)
+        self.assertNotIn("NOPERM", gate.log())
+
     def test_nodes_that_the_seed_named_are_asked_when_it_is_dead(self):
         seed = next(n for n in self.nodes if n.ask("ROLE")[0] == b"slave")
         gate = self.gate(self.address(seed))

@@ -178,9 +178,9 @@ daemon_waits_for_limits(const struct daemon *daemon)
 	       clock_us() - daemon->since_us < CONTROL_PATIENCE_US;
 }
 
-/* Open the listeners once the limits were read and every worker's store is
- * connected, or is known to be unavailable: no client must get a decision by
- * fallback only because it came early. */
+/* Open the listeners once the limits were read and the stores of the workers
+ * and the upstreams are connected, or known to be unavailable: no client must
+ * get a decision by fallback only because it came early. */
 static void
 daemon_tick_starting(struct daemon *daemon)
 {

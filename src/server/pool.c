@@ -100,7 +100,8 @@ pool_is_settled(const struct pool *pool)
 	for (size_t i = 0; i < pool->count; i++)
 		if (!worker_is_settled(pool->workers[i]))
 			return false;
-	return true;
+	return !pool->clients.upstreams ||
+	       upstreams_are_settled(pool->clients.upstreams);
 }
 
 bool

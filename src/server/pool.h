@@ -26,7 +26,8 @@ struct pool *pool_start(const struct gateway_options *options, size_t workers,
 /** End the threads, drained or not, and free everything; NULL: no-op. */
 void pool_stop(struct pool *pool);
 
-/** Whether each worker's store is connected, or its first attempt failed. */
+/** Whether each worker's store, and that of the upstreams, is connected, or its
+ * first attempt failed. */
 bool pool_is_settled(const struct pool *pool);
 
 /** Whether the loops of all workers have turned lately. */

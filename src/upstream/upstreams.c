@@ -39,6 +39,7 @@ struct upstreams {
 	struct dialer *dialer; /* Redis store */
 	struct store *store;
 	struct placing *placing; /* of the store; NULL: memory */
+	_Atomic bool settled;    /* the store connected, or failed to */
 	struct gate gate;
 
 	struct curl_loop *curl;
@@ -108,7 +109,9 @@ upstreams_on_woken(void *arg)
 static void
 upstreams_on_settled(void *arg)
 {
-	(void)arg;
+	struct upstreams *upstreams = arg;
+
+	upstreams->settled = true;
 }
 
 static void
@@ -184,6 +187,7 @@ upstreams_place_buckets(struct upstreams *upstreams, struct placing *placing)
 		cache_redis_free(redis);
 		return -1;
 	}
+	upstreams->settled = false;
 	upstreams->placing = placing;
 	upstreams->store = upstreams->gate.store = store;
 	store_free(old);
@@ -231,6 +235,7 @@ upstreams_open_store(struct upstreams *upstreams)
 
 	if (gateway->options->store == STORE_MEMORY) {
 		upstreams->store = memory_store_new(gateway->memory);
+		upstreams->settled = true;
 		return upstreams->store ? 0 : -1;
 	}
 	upstreams->dialer = dialer_new(upstreams->loop);
@@ -338,6 +343,12 @@ struct inbox *
 upstreams_inbox(struct upstreams *upstreams)
 {
 	return &upstreams->inbox;
+}
+
+bool
+upstreams_are_settled(const struct upstreams *upstreams)
+{
+	return upstreams->settled;
 }
 
 bool

@@ -40,6 +40,10 @@ int upstreams_purge(
 /** Where its orders come in. */
 struct inbox *upstreams_inbox(struct upstreams *upstreams);
 
+/** Whether its store is connected, or is known to be unavailable.  Any thread.
+ */
+bool upstreams_are_settled(const struct upstreams *upstreams);
+
 /** Whether its loop has turned lately.  Any thread. */
 bool upstreams_are_alive(const struct upstreams *upstreams);
 

@@ -25,7 +25,7 @@ static char folder[] = "/tmp/dripgate-states-XXXXXX";
 static char settings_path[60], limits_path[60], socket_path[60];
 static struct peer *clients[10];
 static size_t client_count;
-static bool distributes_only;
+static bool distributes_only, has_upstreams;
 static bool keeps; /* buckets, in the folder */
 
 static void
@@ -60,7 +60,8 @@ run_daemon(void *arg)
 	struct rules *rules = NULL;
 
 	(void)arg;
-	ck_assert_msg(config, "%s", reasons_first(&reasons));
+	ck_assert_msg(config && config_open_upstreams(config, &reasons) == 0,
+	    "%s", reasons_first(&reasons));
 	if (!distributes_only) {
 		rules = limits_source_start(config, &reasons);
 		ck_assert_msg(rules, "%s", reasons_first(&reasons));
@@ -105,11 +106,12 @@ listens(void)
 	return client != NULL;
 }
 
-/* Its loop: the workers' are made before, and control's after. */
+/* Its loop: the workers' and the upstreams' are made before, and control's
+ * after. */
 static struct loop *
 main_loop(void)
 {
-	return fake_loop(distributes_only ? 0 : 1);
+	return fake_loop(distributes_only ? 0 : has_upstreams ? 2 : 1);
 }
 
 static bool
@@ -140,7 +142,7 @@ set_up(void)
 	sprintf(socket_path, "%s/socket", folder);
 	write_file(limits_path, LIMITS);
 	client_count = 0;
-	distributes_only = false;
+	distributes_only = has_upstreams = false;
 	keeps = false;
 }
 
@@ -217,6 +219,33 @@ START_TEST(listens_once_the_store_is_connected)
 	peer_say(peers[2], "$-1\r\n");
 	fake_pass(2 * MS);
 	ck_assert_str_eq(noted(), "ready");
+	ck_assert(listens());
+	end();
+	for (size_t i = 0; i < COUNT(peers); i++)
+		peer_free(peers[i]);
+}
+END_TEST
+
+START_TEST(listens_once_the_store_of_the_upstreams_is_connected)
+{
+	struct peer *peers[6]; /* the last two: that store, the follower */
+
+	has_upstreams = true;
+	start(FROM_FILE "[store]\ntype = redis\n[redis]\nhost = redis.example\n"
+			"[upstream:api]\nurl = http://localhost:1\n"
+			"limit_key = login:1\n");
+	for (size_t i = 0; i < COUNT(peers); i++) {
+		peers[i] = peer_accept(REDIS);
+		if (i != 4)
+			peer_greet(peers[i]);
+	}
+	ck_assert_pstr_eq(
+	    peer_command(peers[5]), "SET drip:topology partitions=1 NX GET");
+	peer_say(peers[5], "$-1\r\n");
+	fake_pass(2 * MS);
+	ck_assert(!listens());
+	peer_greet(peers[4]);
+	fake_pass(2 * MS);
 	ck_assert(listens());
 	end();
 	for (size_t i = 0; i < COUNT(peers); i++)
@@ -747,6 +776,8 @@ daemon_suite(void)
 	tcase_add_test(tcase, serves_by_the_limits_of_the_file);
 	tcase_add_test(tcase, does_not_start_where_it_cannot_listen);
 	tcase_add_test(tcase, listens_once_the_store_is_connected);
+	tcase_add_test(
+	    tcase, listens_once_the_store_of_the_upstreams_is_connected);
 	tcase_add_test(tcase, listens_once_the_store_cannot_be_connected);
 	tcase_add_test(tcase, listens_once_the_limits_are_read);
 	tcase_add_test(tcase, listens_after_a_second_without_limits);

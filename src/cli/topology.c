@@ -100,10 +100,13 @@ topology_read(struct tool *tool, const struct link_options *link)
 static char *
 topology_find(struct tool *tool, const struct plan_side *settings)
 {
+	/* On a cluster, it is the one that has the key. */
+	size_t count = topology_shares_hosts(settings->where.kind)
+			   ? settings->topology.server_count
+			   : 1;
 	char *found = NULL;
 
-	for (size_t i = 0;
-	     i < settings->topology.server_count && (!found || !*found); i++) {
+	for (size_t i = 0; i < count && (!found || !*found); i++) {
 		struct link_options link =
 		    plan_link(tool_config(tool), settings, i);
 		char *text = topology_read(tool, &link);

@@ -31,9 +31,9 @@ struct server_call {
 
 struct server_check_options {
 	struct link_options link;
-	bool has_buckets;                 /* its clock and its eviction count */
+	bool has_buckets; /* its clock, record and eviction count */
 	const struct link_record *record; /* what the settings would have stand
-					   * there; NULL: nothing */
+					   * there */
 	const char *eval; /* EVAL or EVAL_RO, what the user has; NULL: none */
 	const struct server_call *calls;
 	size_t call_count;

@@ -540,6 +540,13 @@ class Case(unittest.TestCase):
     def daemon(self, limits=LIMITS, settings=None, **options):
         return self.started(Daemon(self.folder, limits, settings, **options))
 
+    @staticmethod
+    def check_connect(gate):
+        """What dripgated --check --connect says with the settings of a daemon."""
+        return subprocess.run(
+            [DRIPGATED, "-c", gate.config_path, "--check", "--connect"],
+            capture_output=True, text=True, check=False, timeout=PATIENCE)
+
     def redis_level(self, gate, key="login:1"):
         """The level after one more drop, once Redis decides."""
         said = {}

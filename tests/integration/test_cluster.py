@@ -150,6 +150,17 @@ class Case(harness.Case):
 
 
 class DecisionsTest(Case):
+    def test_each_master_is_tried_out(self):
+        gate = self.gate()
+        done = self.check_connect(gate)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        lines = [line.split(": ")[0] for line in done.stdout.splitlines()
+                 if line.startswith("redis ")]
+        first = self.node_of(self.alive().ask("CLUSTER", "KEYSLOT", "drip:topology"))[0]
+        self.assertEqual(sorted(lines), sorted(
+            "redis cluster" if node is first else f"redis {self.address(node)}"
+            for node in self.masters_but()))
+
     def test_keys_of_all_partitions_are_exact(self):
         other = self.redis()
         gate = self.gate(f"{self.address(other)} {self.address(self.nodes[1])}")
@@ -284,6 +295,9 @@ class ChangesTest(Case):
         for key in set(keys) - lost:
             said = fields(gate.ask(f"consume {key}"))
             self.assertEqual((said["from"], said["level"]), ("redis", "2"), gate.log())
+        done = self.check_connect(gate)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"redis {self.address(dead)}: connect: Connection refused", done.stderr)
         self.promote(replica)
         for key in lost:
             self.redis_level(gate, key)  # Redis decides again

@@ -67,7 +67,11 @@ class RealTest(Case):
         wait_until(lambda: "no node of the cluster knows the master of a slot" in gate.log(),
                    "the log")
         self.assertIn("see redis-cli --cluster check", gate.log())
+        done = self.check_connect(gate)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"redis 127.0.0.1:{node.port}: 4 of 8 partitions have no master", done.stderr)
         self.check_whole_again(node, gate)
+        self.assertEqual(self.check_connect(gate).returncode, 0)
 
     def test_a_cluster_that_refuses_all_for_them_is_down(self):
         node, gate = self.check_half()

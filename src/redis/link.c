@@ -276,7 +276,7 @@ link_on_dialed(int fd, const struct dial_failure *failure, void *arg)
 	link->dial = NULL;
 	link->is_unknown = failure && failure->step == DIAL_LOOKUP;
 	if (failure) {
-		link_fail(link, failure->reason);
+		link_doubt(link, failure->reason);
 		return;
 	}
 	link_set_state(link, LINK_GREETING);

@@ -209,6 +209,11 @@ class SentinelTest(Case):
             gate = self.gate(hosts=f"127.0.0.1:{stale.port} {self.hosts}")
             self.redis_level(gate)
 
+        with self.subTest("one that is behind: it names what is gone"):
+            stale = self.started(Sentinel(self.folder, harness.free_port()))
+            gate = self.gate(hosts=f"127.0.0.1:{stale.port} {self.hosts}")
+            self.redis_level(gate)
+
         with self.subTest("those that are gone"):
             for sentinel in self.sentinels[:2]:
                 sentinel.kill()

@@ -20,8 +20,10 @@
 #define POLL_US         INT64_C(1000000)
 #define CLUSTER_POLL_US INT64_C(60000000)
 
-/* The same while the master is not reached: another one may take its place. */
-#define SEEK_POLL_US INT64_C(200000)
+/* The same while the master is not reached: another one may take its place.
+ * Where there are many links, it is this part of their longest back-off. */
+#define SEEK_POLL_US   INT64_C(200000)
+#define SEEK_POLL_PART 8
 
 /* A kind of hosts: what they are asked, and what they say. */
 struct sentinel_kind {
@@ -256,12 +258,20 @@ sentinel_must_ask_slots(struct sentinel *sentinel, const redisReply *reply)
 
 static void sentinel_send(struct sentinel *sentinel);
 
+static int64_t
+sentinel_poll_us(const struct sentinel *sentinel)
+{
+	int64_t part_us = sentinel->options->backoff_max_us / SEEK_POLL_PART;
+
+	if (sentinel->is_reached)
+		return sentinel->kind->poll_us;
+	return part_us > SEEK_POLL_US ? part_us : SEEK_POLL_US;
+}
+
 static void
 sentinel_set_timer(struct sentinel *sentinel)
 {
-	timer_set(&sentinel->timer,
-	    random_near(
-		sentinel->is_reached ? sentinel->kind->poll_us : SEEK_POLL_US));
+	timer_set(&sentinel->timer, random_near(sentinel_poll_us(sentinel)));
 }
 
 static void

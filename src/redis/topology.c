@@ -6,12 +6,16 @@
 
 #include "base/host_port.h"
 #include "base/siphash.h"
+#include "redis/link.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What each link adds to the back-off of all, where they are many. */
+#define LINK_SHARE_US INT64_C(4000)
 
 /*
  * single: one server has all partitions; which one it is, sentinels may say.
@@ -213,6 +217,14 @@ topology_slot_key(const struct topology *topology, size_t server)
 	return topology->kind->follows_slots
 		   ? partition_tag(&topology->partitions, (unsigned)server)
 		   : NULL;
+}
+
+int64_t
+topology_backoff_us(size_t links)
+{
+	int64_t backoff_us = (int64_t)links * LINK_SHARE_US;
+
+	return backoff_us > LINK_BACKOFF_MAX_US ? backoff_us : 0;
 }
 
 unsigned

@@ -98,6 +98,10 @@ topology_server_of(const struct topology *topology, unsigned partition)
 /** A key in the slot whose master the server is; NULL: it is not found so. */
 const char *topology_slot_key(const struct topology *topology, size_t server);
 
+/** The longest back-off of each of ${links} to servers: dialing hundreds that
+ * are gone must leave time for all else.  0: the usual one (link.h). */
+int64_t topology_backoff_us(size_t links);
+
 /** How many partitions a server has. */
 unsigned topology_count_partitions(
     const struct topology *topology, size_t server);

@@ -266,6 +266,23 @@ START_TEST(master_that_does_not_reply_is_not_waited_for)
 }
 END_TEST
 
+/* Each of many links asks less often. */
+START_TEST(master_that_does_not_reply_is_sought_at_the_pace_of_the_back_off)
+{
+	options.connect_timeout_us = POLL_US;
+	options.backoff_max_us = 8 * 1000000;
+	link_free(link);
+	link = link_new(loop, dialer, &options, &events, NULL);
+	node_comes("one:1");
+	node_says("3");
+	server = peer_accept("m3:3");
+	fake_pass(3 * SEEK_US);
+	ck_assert_ptr_null(peer_command(node));
+	fake_pass(2 * SEEK_US);
+	node_says("3");
+}
+END_TEST
+
 START_TEST(node_that_replies_late_is_believed_at_once)
 {
 	fake_chance(1);
@@ -324,6 +341,8 @@ cluster_suite(void)
 	tcase_add_test(tcase, another_node_is_asked_once_a_call_was_in_vain);
 	tcase_add_test(tcase, node_is_asked_each_minute);
 	tcase_add_test(tcase, master_that_does_not_reply_is_not_waited_for);
+	tcase_add_test(tcase,
+	    master_that_does_not_reply_is_sought_at_the_pace_of_the_back_off);
 	tcase_add_test(tcase, node_that_replies_late_is_believed_at_once);
 	tcase_add_test(tcase, nodes_that_others_named_are_asked_too);
 	tcase_add_test(tcase, server_must_be_a_node_too);

@@ -142,6 +142,15 @@ START_TEST(added_host_takes_its_share_and_nothing_else_moves)
 }
 END_TEST
 
+START_TEST(many_links_dial_less_often)
+{
+	ck_assert_int_eq(topology_backoff_us(1), 0);
+	ck_assert_int_eq(topology_backoff_us(125), 0);
+	ck_assert_int_eq(topology_backoff_us(250), 1000000);
+	ck_assert_int_eq(topology_backoff_us(1000), 4000000);
+}
+END_TEST
+
 START_TEST(there_may_be_1000_hosts)
 {
 	static char hosts[1000 * 12];
@@ -173,6 +182,7 @@ topology_suite(void)
 	tcase_add_test(tests, order_and_case_of_hosts_do_not_matter);
 	tcase_add_test(
 	    tests, added_host_takes_its_share_and_nothing_else_moves);
+	tcase_add_test(tests, many_links_dial_less_often);
 	tcase_add_test(tests, there_may_be_1000_hosts);
 	suite_add_tcase(suite, tests);
 	return suite;

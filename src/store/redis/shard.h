@@ -57,6 +57,8 @@ shard_link_options(const struct shard_options *options, size_t place)
 	link.endpoint = options->topology->servers[place];
 	link.sentinel.cluster_key = topology_slot_key(options->topology, place);
 	link.kind = LINK_TO_MASTER;
+	link.backoff_max_us =
+	    topology_backoff_us(options->topology->server_count);
 	if (!link.sentinel.cluster_key) /* there it is on one master only */
 		link.record = options->record;
 	return link;

@@ -290,19 +290,30 @@ add_ids(struct args *args)
 	}
 }
 
+/* Whether what came before was of these buckets, and under these limits: by
+ * other ones, a part may deny now, and the others tell what they hold without
+ * it. */
+static bool
+is_of_the_same(const struct outcome *before, const struct query *now)
+{
+	for (unsigned i = 0; now; now = now->mate, i++)
+		if (now->entry != before->parts[i].entry ||
+		    hashes[now->entry / KEYS].changes != before->changes[i])
+			return false;
+	return true;
+}
+
 static void
 check_repeated(const struct id_step *step, const struct query *now)
 {
 	const struct outcome *before = step->before;
 
+	if (!is_of_the_same(before, now))
+		return;
 	for (unsigned i = 0; now; now = now->mate, i++) {
 		const struct decision *a = &now->decision;
 		const struct decision *b = &before->parts[i].decision;
-		bool is_changed =
-		    before->changes[i] != hashes[now->entry / KEYS].changes;
 
-		if (is_changed || now->entry != before->parts[i].entry)
-			continue;
 		if (a->allowed != b->allowed || a->taken != b->taken ||
 		    a->level != b->level || a->next_us != b->next_us ||
 		    a->retry_us != b->retry_us ||

@@ -381,6 +381,16 @@ START_TEST(each_key_of_several_counts_as_a_request)
 }
 END_TEST
 
+START_TEST(feed_of_a_client_that_is_gone_waits_for_nothing)
+{
+	serve("MONITOR\n");
+	ck_assert(queue_is_in_feed(&queue));
+	ck_assert(!TAILQ_EMPTY(&slots.feeds.waiting));
+	queue_clear(&queue);
+	ck_assert(TAILQ_EMPTY(&slots.feeds.waiting));
+}
+END_TEST
+
 /* In HTTP and of a transaction a key is gone when the next request is read. */
 START_TEST(key_that_does_not_stay_is_decided_at_once)
 {
@@ -561,6 +571,7 @@ serve_suite(void)
 	    tcase, other_verbs_are_begun_when_all_before_are_decided);
 	tcase_add_test(tcase, so_many_are_read_together);
 	tcase_add_test(tcase, each_key_of_several_counts_as_a_request);
+	tcase_add_test(tcase, feed_of_a_client_that_is_gone_waits_for_nothing);
 	tcase_add_test(tcase, key_that_does_not_stay_is_decided_at_once);
 	tcase_add_test(tcase, pieces_in_which_lines_come_make_no_difference);
 	tcase_add_test(tcase, pieces_in_which_commands_come_make_no_difference);

@@ -168,6 +168,12 @@ START_TEST(a_file_has_changes_and_then_a_rule)
 	check_span(zone_span_at(zone, 1000), 1000, 2000, 7200);
 	check_span(zone_span_at(zone, 5000), 2000, INT64_MAX, 3600);
 	zone_free(zone);
+	len = write_file(bytes, "CET-1CEST,M3.5.0,M10.5.0/3");
+	zone = zone_read("Some/where", bytes, len, &reason);
+	ck_assert_ptr_nonnull(zone);
+	check_span(
+	    zone_span_at(zone, 1774746000), 1774746000, 1792890000, 7200);
+	zone_free(zone);
 	len = write_file(bytes, "");
 	zone = zone_read("Some/where", bytes, len, &reason);
 	ck_assert_ptr_nonnull(zone);

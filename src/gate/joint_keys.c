@@ -103,7 +103,9 @@ joint_bytes(const struct joint *joint)
 	return joint ? joint->bytes : 0;
 }
 
-/* The query before number ${i} that is about the same bucket, or NULL. */
+/* The query before number ${i} that is about the same bucket, or NULL.  That
+ * one's limit may be multiplied, if an override is for one way to write the key
+ * and not for the other. */
 static struct query *
 joint_find_same(struct joint *joint, unsigned i)
 {
@@ -112,7 +114,8 @@ joint_find_same(struct joint *joint, unsigned i)
 	for (unsigned k = 0; k < i; k++) {
 		struct query *other = &joint->queries[k];
 
-		if (other->limit == query->limit &&
+		if (other->limit &&
+		    hash128_equal(other->limit->id, query->limit->id) &&
 		    hash128_equal(other->key.hash, query->key.hash))
 			return other;
 	}

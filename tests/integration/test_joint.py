@@ -231,6 +231,13 @@ class OneStore:
         self.ask("MCONSUME other 1 burst:1 3", verdict="ALLOW", key="burst:1", level="3")
         self.ask("MCONSUME other 1 another 1", verdict="ALLOW", limit="-")
 
+    def test_a_key_without_a_limit_may_deny_the_others(self):
+        with self.daemon(LIMITS, {"limits": {"unmatched": "deny"}}).connect() as client:
+            for line in "MCONSUME other 1 burst:1 1", "MCONSUME burst:1 1 other 1":
+                said = fields(client.ask(line))
+                self.assertEqual((said["verdict"], said["limit"]), ("DENY", "-"))
+            self.assertEqual(fields(client.ask("PEEK burst:1"))["level"], "0")
+
     def test_wrong_requests_have_their_codes(self):
         for line, code in [("MCONSUME", "nokey"), ("MCONSUME a", "noamount"),
                            ("MCONSUME a 1 b", "noamount"), ("MCONSUME a one", "badamount"),

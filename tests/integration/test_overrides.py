@@ -456,6 +456,15 @@ class Multiplied(Overrides):
     def test_in_memory(self):
         self.check(self.follower(store={"type": "memory"}))
 
+    def test_keys_that_mean_one_are_one_though_only_one_way_to_write_it_has_more(self):
+        self.server.ask("ZADD", "limits", 30, "user match=user:* capacity=9 recharge=1d normalize=lower")
+        for settings in {}, {"store": {"type": "memory"}}:
+            gate = self.follower(**settings)
+            self.put(gate, "user:bob", "x2")
+            self.wait_for(gate, "PEEK user:bob", "ALLOW limit=user level=0 capacity=18 ")
+            self.assertIn(" level=5 ", gate.ask("MCONSUME user:bob 2 user:BOB 3"))
+            self.assertIn(" level=5 ", gate.ask("PEEK user:bob"))
+
 
 class Distributed(Overrides):
     """Daemons of other Redis servers than those to which they are said."""

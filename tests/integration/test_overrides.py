@@ -464,6 +464,13 @@ class Multiplied(Overrides):
             self.wait_for(gate, "PEEK user:bob", "ALLOW limit=user level=0 capacity=18 ")
             self.assertIn(" level=5 ", gate.ask("MCONSUME user:bob 2 user:BOB 3"))
             self.assertIn(" level=5 ", gate.ask("PEEK user:bob"))
+            # Those that come at once are each decided by its own limit.
+            with gate.connect() as client:
+                said = client.ask("CONSUME user:BOB 3", "CONSUME user:bob 8", "CONSUME user:Bob 1",
+                                  "CONSUME user:bob 2")
+            self.assertEqual([(line.split()[0], fields(line)["level"]) for line in said],
+                             [("ALLOW", "8"), ("ALLOW", "16"), ("DENY", "9"), ("ALLOW", "18")])
+            self.assertIn(" level=18 ", gate.ask("PEEK user:bob"))
 
 
 class Distributed(Overrides):

@@ -34,13 +34,14 @@ batch_find(const struct batch *batch, const struct query *query)
 }
 
 /* Whether the batch has the bucket under another limit: limits that came with
- * requests share their buckets. */
+ * requests share their buckets; and an override that multiplies a limit may
+ * end, or be for one of the ways to write a key, and not for the others. */
 static bool
 batch_has_conflict(const struct batch *batch, const struct query *query)
 {
 	unsigned found;
 
-	if (!query->limit->is_inline)
+	if (!query->limit->is_inline && !rules_has_overrides(query->rules))
 		return false;
 	found = batch->index[batch_find(batch, query)];
 	return found > 0 && batch->entries[found - 1].limit != query->limit;

@@ -31,7 +31,8 @@ check_find_overridden(const struct check *check, const struct query *query)
 				      : query->limit;
 }
 
-/* At a place of the set. */
+/* Count it for the limit at this place of the set, or for the override: these
+ * are behind all limits. */
 static void
 check_count_overridden(const struct check *check, size_t order)
 {

@@ -10,10 +10,11 @@
 
 #include <stdint.h>
 
+struct rules_snapshot;
+
 /** Append a line: the word ${name}, NULL: its name, for how many seconds
  * override ${i} will be in force, its pattern, how many requests it changed,
  * and its note, which may have blanks.  Return 0, or -1 (out of memory). */
-struct rules_snapshot;
 int override_text_add(struct buf *out, const char *name,
     const struct rules_snapshot *snapshot, size_t i) MUST_USE;
 

@@ -269,7 +269,8 @@ ask_leave_due(struct ask *ask)
 	ask->is_due = false;
 }
 
-/* A worker is woken when it has all its news, so that it takes them at once. */
+/* A worker is woken when another one has news, or all have theirs: mostly it
+ * takes all of its own at once then. */
 void
 inbox_tell(struct inbox *inbox)
 {

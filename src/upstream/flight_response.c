@@ -233,7 +233,8 @@ flight_refuse_other(struct flight *flight, struct ask *other)
 static void
 flight_part(struct flight *flight, struct ask *first)
 {
-	bool fails = flight_fault_of(flight->transfer.head.status);
+	bool fails =
+	    flight_fault_of(flight->transfer.head.status) != UPSTREAM_FINE;
 	struct ask *other;
 
 	while ((other = TAILQ_NEXT(first, ride))) {

@@ -1,13 +1,13 @@
 /*
  * Job: hands over what asks have noted for the other thread, all at once:
  * orders of a worker at the end of its turn, news as it looks at them.
- * Invariant: an ask is in a list of the other thread only under that one's
- * lock. The heart: port_send(), port_take().
+ * Invariant: a list that two threads share is touched only under its lock.
+ * The heart: port_send(), port_take().
  */
 #include "upstream/ask.h"
 
 /*
- * The port: from the upstream thread to a worker.
+ * The port: news from the upstream thread, and the worker's orders to it.
  */
 
 void
@@ -43,9 +43,9 @@ port_take(struct port *port)
 		ask->news(ask, ask->arg);
 }
 
-/* Under the inbox's lock: have its thread see them.  Return whether it is to
- * be woken: that costs it a turn, and takes a core, so only what it has to do
- * soon is worth one. */
+/* Under the inbox's lock: put all orders in it.  Return whether its thread is
+ * to be woken.  That costs a turn of the thread, and a core for it: only an
+ * urgent order, or many others, are worth that. */
 static bool
 port_put(struct port *port, struct inbox *inbox)
 {

@@ -1,7 +1,7 @@
 /*
  * Job: the thread's loop, and what lives on it.
- * Invariant: all but the inbox and the set belongs to the thread, once that
- * runs. The heart: upstreams_on_woken().
+ * Invariant: once the thread runs, all but the inbox and the set belongs to it.
+ * The heart: upstreams_on_woken().
  */
 #include "upstream/upstreams.h"
 

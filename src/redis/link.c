@@ -56,6 +56,7 @@ struct link {
 	int64_t greeted_by_us; /* when it must be UP */
 	struct outage outage;
 	bool is_unknown; /* its name could not be looked up */
+	bool is_early;   /* a move cut the last wait short, or needed none */
 };
 
 static int64_t
@@ -65,12 +66,6 @@ link_backoff_max_us(const struct link *link)
 		       !link->greeting.is_secret_refused
 		   ? link->options->backoff_max_us
 		   : LINK_BACKOFF_MAX_US;
-}
-
-static void
-link_set_dial_timer(struct link *link)
-{
-	timer_set(&link->timer, link->greeted_by_us - clock_us());
 }
 
 /* The one writer of the state, which arms what the state waits for. */
@@ -93,7 +88,8 @@ link_set_state(struct link *link, enum link_state state)
 		link->greeted_by_us =
 		    clock_us() + link->options->connect_timeout_us;
 		if (link->sentinel)
-			link_set_dial_timer(link);
+			timer_set(
+			    &link->timer, link->options->connect_timeout_us);
 		break;      /* a dial has a deadline of its own */
 	case LINK_GREETING: /* its calls have the deadline */
 		break;
@@ -295,12 +291,13 @@ link_dial(struct link *link)
 	endpoint_name(&link->endpoint, link->name);
 	link->dial = dial_start(link->dialer, &options, link_on_dialed, link);
 	if (!link->dial)
-		link_set_dial_timer(link);
+		timer_set(&link->timer, link->greeted_by_us - clock_us());
 }
 
 static void
 link_start_dialing(struct link *link)
 {
+	link->is_early = false;
 	link_set_state(link, LINK_DIALING);
 	if (link->sentinel) {
 		sentinel_ask(link->sentinel);
@@ -338,7 +335,9 @@ link_on_unknown(void *arg)
 		link_fail(link, sentinel_blame(link->sentinel, true));
 }
 
-/* The old one's replies cannot be trusted any more: do not wait for them. */
+/* The old one's replies cannot be trusted any more: do not wait for them.  No
+ * two waits in a row are cut short, since sentinels may name dead servers in
+ * turn. */
 static void
 link_on_moved(const struct endpoint *master, void *arg)
 {
@@ -349,6 +348,9 @@ link_on_moved(const struct endpoint *master, void *arg)
 	snprintf(reason, sizeof(reason), "the master is now %s", name);
 	if (link->state != LINK_WAITING)
 		link_fail(link, reason);
+	else if (link->is_early)
+		return;
+	link->is_early = true;
 	link_on_found(master, link);
 }
 

@@ -232,6 +232,32 @@ START_TEST(sentinel_that_names_a_dead_server_is_left_and_the_next_one_believed)
 }
 END_TEST
 
+/* Each names a server of its own that is gone. */
+START_TEST(sentinels_that_disagree_do_not_end_the_back_off)
+{
+	int64_t passed_us = 0;
+	int dialed = 0;
+
+	fake_chance(1);
+	while (passed_us < 60 * POLL_US) {
+		bool is_one = fake_dials("one:1") > 0;
+
+		if (is_one || fake_dials("two:2") > 0) {
+			sentinel_comes(is_one ? "one:1" : "two:2");
+			sentinel_says(is_one ? "3" : "4");
+		} else if (fake_dials(NULL) > 0) {
+			fake_dial_fail(NULL, "refused");
+			fake_run();
+			dialed++;
+		} else {
+			passed_us += fake_pass_to_next();
+		}
+	}
+	ck_assert_int_gt(dialed, 100);
+	ck_assert_int_lt(dialed, 260); /* each wait is half a second */
+}
+END_TEST
+
 START_TEST(sentinels_that_are_gone_do_not_end_the_connection)
 {
 	sentinel_comes("one:1");
@@ -273,6 +299,7 @@ sentinel_suite(void)
 	    sentinel_is_asked_each_second_and_a_move_ends_the_connection);
 	tcase_add_test(tcase,
 	    sentinel_that_names_a_dead_server_is_left_and_the_next_one_believed);
+	tcase_add_test(tcase, sentinels_that_disagree_do_not_end_the_back_off);
 	tcase_add_test(
 	    tcase, sentinels_that_are_gone_do_not_end_the_connection);
 	tcase_add_test(tcase, server_that_is_no_sentinel_is_left);

@@ -78,7 +78,11 @@ config_resolve_path(
 		return 0;
 	snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - config->path),
 	    config->path, *place);
-	return value_set(&config->texts, setting, place, path);
+	if (value_set(&config->texts, setting, place, path) == 0)
+		return 0;
+	if (errno == ERANGE)
+		errno = ENAMETOOLONG;
+	return -1;
 }
 
 /* A relative path starts at the folder of the config file.  It is made

@@ -101,6 +101,7 @@ static const struct choice upstream_caches[] = {
 #define FROM(least, most)    .min = (least), .max = (most)
 #define TEXT(least, most)    .type = SETTING_TEXT, FROM(least, most)
 #define PATH                 .type = SETTING_PATH, FROM(0, 4095), .fallback = ""
+#define SOCKET               .type = SETTING_PATH, FROM(0, 107), .fallback = ""
 #define HOST                 .type = SETTING_HOST, FROM(0, 255)
 #define SECRET(most)         .type = SETTING_SECRET, FROM(0, most), .fallback = ""
 #define NUMBER(least, most)  .type = SETTING_NUMBER, FROM(least, most)
@@ -149,8 +150,7 @@ static const struct choice upstream_caches[] = {
 	    {section, "port", in(endpoint.port), NUMBER(1, 65535),             \
 		.fallback = "6379", .help = "its TCP port"},                   \
 	    {section, "unix_socket_path", in(endpoint.unix_socket_path),       \
-		TEXT(0, 107), .fallback = "",                                  \
-		.help = "its Unix socket, instead of both"},                   \
+		SOCKET, .help = "its Unix socket, instead of both"},           \
 	    {section, "db", in(db), NUMBER(0, 1000000), .fallback = "0",       \
 		.help = "number of the database"},                             \
 	    {section, "username", in(username), TEXT(0, 150), .fallback = "",  \
@@ -172,8 +172,7 @@ const struct setting settings[] = {
     {"listen", "line", CONFIG(listeners.line), .type = SETTING_ADDRESS,
 	FROM(0, 262), .fallback = "127.0.0.1:14290",
 	.help = "TCP address, HOST:PORT, :PORT or PORT; empty: none"},
-    {"listen", "unix", CONFIG(listeners.unix_path), TEXT(0, 107),
-	.fallback = "",
+    {"listen", "unix", CONFIG(listeners.unix_path), SOCKET,
 	.help = "path of the same as a Unix socket; empty: none"},
     {"listen", "unix_mode", CONFIG(listeners.unix_mode), .type = SETTING_MODE,
 	FROM(0, 0777), .fallback = "",
@@ -283,8 +282,7 @@ const struct setting settings[] = {
 	.help = "name or address of the server, without a port"},
     {"redis", "port", REDIS(endpoint.port), NUMBER(1, 65535),
 	.fallback = "6379", .help = "its TCP port"},
-    {"redis", "unix_socket_path", REDIS(endpoint.unix_socket_path),
-	TEXT(0, 107), .fallback = "",
+    {"redis", "unix_socket_path", REDIS(endpoint.unix_socket_path), SOCKET,
 	.help = "its Unix socket, instead of both"},
     {"redis", "db", REDIS(db), NUMBER(0, 1000000), .fallback = "0",
 	.help = "number of the database"},

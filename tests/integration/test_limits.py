@@ -270,6 +270,13 @@ class ComplaintsTest(Fleet):
                     file.write(text)
                 self.check_refused(files, complaint, line, path=files.config_path)
 
+    def test_a_path_that_is_too_long_for_a_socket_is_refused(self):
+        files = self.not_started()
+        with open(files.config_path, "w", encoding="utf-8") as file:
+            file.write("[listen]\nunix = " + "x" * 107 + "\n")
+        self.assertEqual(self.complaints(self.check_config(files)),
+                         [f"{files.config_path}: File name too long"])
+
     def complaints(self, result):
         """What is complained of, without the time."""
         self.assertEqual(result.returncode, 1, result)

@@ -282,6 +282,8 @@ class AskTest(ToolCase):
         for address in daemon.path, f"127.0.0.1:{daemon.port}", f"localhost:{daemon.port}":
             with self.subTest(address):
                 self.check(self.run_tool("--socket", address, "ping"), FINE, "PONG\n")
+        config = self.write("relative.ini", f"[listen]\nunix = {os.path.basename(daemon.path)}\n")
+        self.check(self.run_tool("-c", config, "ping", cwd="/"), FINE, "PONG\n")
         daemon.settings["listen"]["unix"] = ""
         daemon.write_config()
         self.tool(daemon, "ping", stdout="PONG\n")

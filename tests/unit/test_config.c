@@ -1218,6 +1218,19 @@ START_TEST(limits_file_is_relative_to_the_config_file)
 }
 END_TEST
 
+START_TEST(sockets_are_relative_to_the_config_file)
+{
+	struct config *config =
+	    load_text("[listen]\nunix = gate.sock\n"
+		      "[redis]\nunix_socket_path = r.sock\n");
+
+	ck_assert_str_eq(config->listeners.unix_path, path_of("gate.sock"));
+	ck_assert_str_eq(config->gate.redis.link.endpoint.unix_socket_path,
+	    path_of("r.sock"));
+	config_free(config);
+}
+END_TEST
+
 START_TEST(absolute_limits_file_stays)
 {
 	struct config *config = load_text("[limits]\nfile = /my.ini\n");
@@ -1445,6 +1458,7 @@ config_suite(void)
 
 	tcase_add_checked_fixture(files, make_folder, remove_folder);
 	tcase_add_test(files, limits_file_is_relative_to_the_config_file);
+	tcase_add_test(files, sockets_are_relative_to_the_config_file);
 	tcase_add_test(files, absolute_limits_file_stays);
 	tcase_add_test(
 	    files, limits_file_is_absolute_also_where_the_config_file_is_not);

@@ -191,7 +191,9 @@ $(scarce_mains): $(B)/scarce-main-%.o: $(B)/src/%/main.o
 $(B)/scarce-src.o: Makefile $(scarce_mains) $(filter-out $(scarce_buf),$(unfaked))
 	$(CC) -r -nostdlib $(scarce_wraps:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^)
 
-$(B)/scarce: $(patsubst %.c,$(B)/%.o,$(wildcard tests/scarce/*.c tests/fake/*.c)) \
+scarce := $(filter-out $(if $(grpc),,tests/scarce/test_grpc.c),$(wildcard tests/scarce/*.c))
+
+$(B)/scarce: $(patsubst %.c,$(B)/%.o,$(scarce) $(wildcard tests/fake/*.c)) \
              $(B)/tests/states/serving.o $(B)/scarce-src.o $(scarce_buf)
 	$(CC) $(all_ldflags) -Wl,--wrap=pthread_mutex_unlock -o $@ $^ $(check_libs)
 

@@ -12,7 +12,6 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <hiredis/hiredis.h>
-#include <nghttp2/nghttp2.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/ssl.h>
@@ -96,7 +95,7 @@ scarce_survive(scarce_scenario *scenario, const void *arg)
 	(void)scarce_try_all(scenario, arg);
 }
 
-static bool
+bool
 scarce_is_turn(int error)
 {
 	if (!counting || ++calls != failing)
@@ -104,14 +103,6 @@ scarce_is_turn(int error)
 	errno = error;
 	return true;
 }
-
-/* What src/ calls in place of ${name}. */
-#define WRAP(type, name, parameters, arguments, error, failed)                 \
-	type __wrap_##name parameters;                                         \
-	type __wrap_##name parameters                                          \
-	{                                                                      \
-		return scarce_is_turn(error) ? failed : name arguments;        \
-	}
 
 /* Memory. */
 WRAP(void *, malloc, (size_t size), (size), ENOMEM, NULL)
@@ -210,11 +201,6 @@ WRAP(EVP_CIPHER *, EVP_CIPHER_fetch,
     (OSSL_LIB_CTX * library, const char *name, const char *properties),
     (library, name, properties), ENOMEM, NULL)
 WRAP(EVP_CIPHER_CTX *, EVP_CIPHER_CTX_new, (void), (), ENOMEM, NULL)
-WRAP(int, nghttp2_session_callbacks_new,
-    (nghttp2_session_callbacks * *callbacks), (callbacks), ENOMEM,
-    NGHTTP2_ERR_NOMEM)
-WRAP(int, nghttp2_option_new, (nghttp2_option * *option), (option), ENOMEM,
-    NGHTTP2_ERR_NOMEM)
 WRAP(
     int, EVP_CIPHER_CTX_reset, (EVP_CIPHER_CTX * context), (context), ENOMEM, 0)
 WRAP(int, EVP_CIPHER_CTX_ctrl,

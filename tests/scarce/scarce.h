@@ -37,4 +37,15 @@ void scarce_stop(void);
 /** Whether a call is to fail this time, or has failed. */
 bool scarce_fails(void);
 
+/** Whether the call that asks is to fail; then errno is ${error}. */
+bool scarce_is_turn(int error);
+
+/** What src/ calls in place of ${name}, which the Makefile lists. */
+#define WRAP(type, name, parameters, arguments, error, failed)                 \
+	type __wrap_##name parameters;                                         \
+	type __wrap_##name parameters                                          \
+	{                                                                      \
+		return scarce_is_turn(error) ? failed : name arguments;        \
+	}
+
 #endif

@@ -95,15 +95,22 @@ topology_read(struct tool *tool, const struct link_options *link)
 	return text;
 }
 
+/* On how many of its servers it stands: on a cluster, whichever is asked, on
+ * the one that has the key. */
+static size_t
+topology_count_records(const struct plan_side *side)
+{
+	return topology_shares_hosts(side->where.kind)
+		   ? side->topology.server_count
+		   : 1;
+}
+
 /* What stands at the first server of the settings that has any; "": nothing
  * does.  NULL: none replies, and the errors were printed. */
 static char *
 topology_find(struct tool *tool, const struct plan_side *settings)
 {
-	/* On a cluster, it is the one that has the key. */
-	size_t count = topology_shares_hosts(settings->where.kind)
-			   ? settings->topology.server_count
-			   : 1;
+	size_t count = topology_count_records(settings);
 	char *found = NULL;
 
 	for (size_t i = 0; i < count && (!found || !*found); i++) {
@@ -381,11 +388,11 @@ topology_write_all(struct tool *tool, const struct plan *plan)
 	const struct topology *new = &plan->new.topology;
 	const struct topology *old = &plan->old.topology;
 
-	for (size_t i = 0; i < new->server_count; i++)
+	for (size_t i = 0; i < topology_count_records(&plan->new); i++)
 		if (!topology_has(&plan->old, &new->servers[i]) &&
 		    topology_write(tool, plan, &plan->new, i) == -1)
 			return -1;
-	for (size_t i = old->server_count; i-- > 0;)
+	for (size_t i = topology_count_records(&plan->old); i-- > 0;)
 		if (topology_write(tool, plan, &plan->old, i) == -1 &&
 		    topology_has(&plan->new, &old->servers[i]))
 			return -1;

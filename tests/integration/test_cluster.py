@@ -1,6 +1,7 @@
 """Redis Cluster: three real masters, each with a replica, which fail and move slots."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -207,6 +208,16 @@ class ControlTest(Case):
             return fields(gate.ask("peek x"))["capacity"] == "9"
 
         wait_until(loaded, f"capacity 9; {gate.log()}")
+
+    def test_a_change_of_topology_is_written_once(self):
+        gate = self.gate()
+        gate.kill()  # it writes, too
+        for node in self.nodes:
+            node.ask("CONFIG", "RESETSTAT")
+        self.assertIn("to   partitions=4\n", self.tool(gate, "topology", "set", "partitions=4"))
+        calls = [re.findall(r"cmdstat_set:calls=(\d+)", node.ask("INFO", "commandstats").decode())
+                 for node in self.masters_but()]
+        self.assertEqual(sum(calls, []), ["1"])
 
     @staticmethod
     def tool(gate, *arguments):

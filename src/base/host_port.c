@@ -136,7 +136,7 @@ host_port_explain_word(const char *word, size_t len, char *to, size_t size)
 	if (len == 0)
 		snprintf(to, size, "there is none");
 	else if (memchr(word, ',', len))
-		snprintf(to, size, "between hosts are blanks, and no commas");
+		snprintf(to, size, "write blanks between hosts, not commas");
 	else if (memchr(word, '@', len)) /* never show the password */
 		snprintf(to, size,
 		    "a user and a password are settings of their own: write "

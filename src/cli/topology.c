@@ -299,7 +299,7 @@ topology_show(struct tool *tool)
 	else
 		text_line("%s%s", plan.old.text,
 		    stands ? ""
-			   : " (of the settings: nothing stands in Redis yet)");
+			   : " (of the settings: no topology stands in Redis)");
 	return topology_end(&plan, STATUS_FINE);
 }
 

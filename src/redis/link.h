@@ -8,7 +8,8 @@
  * misses its deadline closes the connection, since a late reply could be taken
  * for another's.  Reconnecting backs off with full jitter
  * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/),
- * from LINK_BACKOFF_MIN_US up to a maximum, until link_proven().
+ * from LINK_BACKOFF_MIN_US up to a maximum, until link_proven().  A new master
+ * (sentinel.h) is dialed at once, but no two waits in a row are cut short.
  *
  * Servers close connections that are idle for long (Redis: timeout).  Such a
  * close, with nothing in flight, is no failure: the link reconnects at once,

@@ -115,6 +115,31 @@ sentinel_keep(struct sentinel *sentinel, const struct endpoint *master)
 	sentinel->master = (struct endpoint){"", sentinel->host, master->port};
 }
 
+static int64_t
+sentinel_poll_us(const struct sentinel *sentinel)
+{
+	int64_t part_us = sentinel->options->backoff_max_us / SEEK_POLL_PART;
+
+	if (sentinel->is_reached)
+		return sentinel->kind->poll_us;
+	return part_us > SEEK_POLL_US ? part_us : SEEK_POLL_US;
+}
+
+static void
+sentinel_set_timer(struct sentinel *sentinel)
+{
+	timer_set(&sentinel->timer, random_near(sentinel_poll_us(sentinel)));
+}
+
+/* Poll at the pace of that from now on. */
+static void
+sentinel_set_reached(struct sentinel *sentinel, bool is_reached)
+{
+	sentinel->is_reached = is_reached;
+	if (timer_is_set(&sentinel->timer))
+		sentinel_set_timer(sentinel);
+}
+
 /* Report the master to the owner that waits for it, or, if it is another one
  * than before, to one that does not wait. */
 static void
@@ -128,6 +153,7 @@ sentinel_take(struct sentinel *sentinel, const struct endpoint *master)
 		sentinel->is_asked = false;
 		sentinel->events->found(&sentinel->master, sentinel->arg);
 	} else if (!is_same) {
+		sentinel_set_reached(sentinel, false);
 		sentinel->events->moved(&sentinel->master, sentinel->arg);
 	}
 }
@@ -257,22 +283,6 @@ sentinel_must_ask_slots(struct sentinel *sentinel, const redisReply *reply)
 }
 
 static void sentinel_send(struct sentinel *sentinel);
-
-static int64_t
-sentinel_poll_us(const struct sentinel *sentinel)
-{
-	int64_t part_us = sentinel->options->backoff_max_us / SEEK_POLL_PART;
-
-	if (sentinel->is_reached)
-		return sentinel->kind->poll_us;
-	return part_us > SEEK_POLL_US ? part_us : SEEK_POLL_US;
-}
-
-static void
-sentinel_set_timer(struct sentinel *sentinel)
-{
-	timer_set(&sentinel->timer, random_near(sentinel_poll_us(sentinel)));
-}
 
 static void
 sentinel_judge(struct sentinel *sentinel, const redisReply *reply)
@@ -421,11 +431,8 @@ sentinel_ask(struct sentinel *sentinel)
 void
 sentinel_reached(struct sentinel *sentinel)
 {
-	if (!sentinel)
-		return;
-	sentinel->is_reached = true;
-	if (timer_is_set(&sentinel->timer))
-		sentinel_set_timer(sentinel);
+	if (sentinel)
+		sentinel_set_reached(sentinel, true);
 }
 
 void

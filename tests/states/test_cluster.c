@@ -266,6 +266,27 @@ START_TEST(master_that_does_not_reply_is_not_waited_for)
 }
 END_TEST
 
+/* The same with one that takes the place of another. */
+START_TEST(new_master_that_does_not_reply_is_not_waited_for)
+{
+	options.connect_timeout_us = POLL_US;
+	link_free(link);
+	link = link_new(loop, dialer, &options, &events, NULL);
+	node_comes("one:1");
+	node_says("3");
+	master_comes("m3:3");
+	fake_pass(POLL_US * 6 / 5);
+	node_says("4");
+	ck_assert_str_eq(noted(), "down");
+	peer_free(server);
+	server = peer_accept("m4:4");
+	fake_pass(SEEK_US);
+	node_says("5");
+	ck_assert_str_eq(noted(), "down");
+	master_comes("m5:5");
+}
+END_TEST
+
 /* Each of many links asks less often. */
 START_TEST(master_that_does_not_reply_is_sought_at_the_pace_of_the_back_off)
 {
@@ -341,6 +362,7 @@ cluster_suite(void)
 	tcase_add_test(tcase, another_node_is_asked_once_a_call_was_in_vain);
 	tcase_add_test(tcase, node_is_asked_each_minute);
 	tcase_add_test(tcase, master_that_does_not_reply_is_not_waited_for);
+	tcase_add_test(tcase, new_master_that_does_not_reply_is_not_waited_for);
 	tcase_add_test(tcase,
 	    master_that_does_not_reply_is_sought_at_the_pace_of_the_back_off);
 	tcase_add_test(tcase, node_that_replies_late_is_believed_at_once);

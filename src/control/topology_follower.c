@@ -1,7 +1,7 @@
 /*
  * Asks each server for its record of the topology, and uses the first record
- * that it finds.  Once that is another, all links are made
- * again, from a timer: no link may be freed by its own event.  The heart is
+ * that it finds.  Once that is another, all links are made again, from a timer:
+ * no link may be freed by its own event.  The heart is
  * topology_follower_judge().
  */
 #include "control/topology_follower.h"

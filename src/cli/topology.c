@@ -126,8 +126,8 @@ topology_find(struct tool *tool, const struct plan_side *settings)
 	return found;
 }
 
-/* Use what stands there, if it is a topology, as daemons do.  Return 0, or -1:
- * the error was printed. */
+/* Use ${text}, found in Redis, as the topology if it is one, as daemons do.
+ * Return 0, or -1: the error was printed. */
 static int
 topology_take_record(struct plan *plan,
     const struct topology_follower_options *settings, const char *text,

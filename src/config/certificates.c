@@ -97,7 +97,7 @@ certificates_check(const struct certificate *it)
 	return NULL;
 }
 
-/* Whoever names a file may think that nothing can be read on the way. */
+/* Who names a certificate may believe that the connection is encrypted. */
 static void
 certificates_warn(const struct certificate *it, struct reasons *warnings)
 {

@@ -206,9 +206,9 @@ flight_choose(struct flight *flight, const struct ask *ask, int64_t length)
 						      : FLIGHT_STREAMS;
 }
 
-/* What the others are told of a response that is for the first one only;
- * UPSTREAM_FINE: they may get a better one, each its own.  If all asked an
- * upstream that fails once more, it would hardly recover. */
+/* What the other clients are told where only the first one gets the response.
+ * UPSTREAM_FINE: each may ask for its own.  An upstream that fails would hardly
+ * recover if all of them did. */
 static enum upstream_fault
 flight_fault_of(int status)
 {

@@ -17,6 +17,7 @@
 #include "redis/topology.h"
 #include "states/serving.h"
 #include "stats/fleet_board.h"
+#include "unit/secrets.h"
 #include "upstream/cache_redis.h"
 #include "upstream/cache_seal.h"
 #include "upstream/response_value.h"
@@ -112,20 +113,14 @@ static const char *const scans[] = {
 static struct key_secrets *secrets;
 
 static struct key_secrets *
-secrets_of(const char *text)
+one_secret(void)
 {
-	char path[] = "/tmp/dripgate-scarce-XXXXXX";
 	struct reasons reasons = {0};
-	struct key_secrets *read;
-	int fd = mkstemp(path);
+	struct key_secrets *one =
+	    secrets_of("01234567890123456789012345678901\n", false, &reasons);
 
-	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-	read = key_secrets_read(path, false, &reasons);
-	ck_assert_ptr_nonnull(read);
-	unlink(path);
-	return read;
+	ck_assert_ptr_nonnull(one);
+	return one;
 }
 
 /* Have the server find it. */
@@ -209,7 +204,7 @@ END_TEST
 
 START_TEST(those_that_are_sealed_are_of_use_again)
 {
-	secrets = secrets_of("01234567890123456789012345678901\n");
+	secrets = one_secret();
 	scarce_each(cache_is_used, scans[0]);
 	key_secrets_free(secrets);
 	secrets = NULL;
@@ -243,7 +238,7 @@ text_is_sealed(const void *arg)
 
 START_TEST(sealed_text_opens_or_not)
 {
-	secrets = secrets_of("01234567890123456789012345678901\n");
+	secrets = one_secret();
 	scarce_each(text_is_sealed, "a text that is sealed");
 	key_secrets_free(secrets);
 	secrets = NULL;

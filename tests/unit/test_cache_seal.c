@@ -1,5 +1,6 @@
 #include "upstream/cache_seal.h"
 #include "suites.h"
+#include "unit/secrets.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +16,10 @@ static struct buf sealed, opened;
 static struct key_secrets *
 read_secrets(const char *text)
 {
-	char path[] = "/tmp/dripgate-secrets-XXXXXX";
 	struct reasons reasons = {0};
-	struct key_secrets *read;
-	int fd = mkstemp(path);
+	struct key_secrets *read = secrets_of(text, false, &reasons);
 
-	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-	read = key_secrets_read(path, false, &reasons);
 	ck_assert_ptr_nonnull(read);
-	unlink(path);
 	return read;
 }
 

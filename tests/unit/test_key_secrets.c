@@ -2,6 +2,7 @@
 
 #include "base/attr.h"
 #include "suites.h"
+#include "unit/secrets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,21 +25,10 @@ static struct limit login = {.name = "login"}, other = {.name = "other"};
 
 static bool hides_limits;
 
-/* The secrets of a file that has this text; NULL: they are wrong. */
 static struct key_secrets *
 read_secrets(const char *text)
 {
-	char path[] = "/tmp/dripgate-secrets-XXXXXX";
-	int fd = mkstemp(path);
-	struct key_secrets *secrets;
-
-	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-	reasons_clear(&reasons);
-	secrets = key_secrets_read(path, hides_limits, &reasons);
-	unlink(path);
-	return secrets;
+	return secrets_of(text, hides_limits, &reasons);
 }
 
 static const char *

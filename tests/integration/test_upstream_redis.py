@@ -228,8 +228,6 @@ class ClusterTest(test_cluster.Case, SeveralCase):
         self.wait_for(self.gates[1], "/fresh?1")
         _, old = self.slot_of("/fresh?1")
         replica = self.replica_of(old)
-        # WAIT would be about what the asking client itself has written.
-        wait_until(lambda: replica.ask("KEYS", "*:/fresh?1"), "it to be replicated")
         self.promote(replica)
         wait_until(lambda: old.ask("ROLE")[0] == b"slave", "the former master")
         self.check_again("/fresh?1")

@@ -331,7 +331,7 @@ check_is_spread(const struct check *check)
 bool
 check_may_be_spread(const struct check *check)
 {
-	return check->joint && store_has_places(check->gate->store);
+	return check->joint && check->gate->store->has_places;
 }
 
 unsigned

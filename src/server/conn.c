@@ -405,6 +405,7 @@ conn_leave(struct conn *conn)
 	if (conn->is_due)
 		TAILQ_REMOVE(&conns->due, conn, due);
 	conn->is_due = false;
+	gather_end(conn);
 	scheduler_remove(&conns->scheduler, &conn->task);
 	TAILQ_REMOVE(&conns->all, conn, all);
 	conns->count--;

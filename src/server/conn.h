@@ -13,10 +13,11 @@
 #include "base/list.h"
 #include "gate/gate.h"
 #include "protocol/session.h"
-#include "server/rooms.h"
 #include "server/clients.h"
+#include "server/gather.h"
 #include "server/overload.h"
 #include "server/queue.h"
+#include "server/rooms.h"
 #include "server/scheduler.h"
 
 #include <stdbool.h>
@@ -52,6 +53,7 @@ struct conns {
 	struct conn_list all;
 	size_t count;
 	struct conn_list due; /* to be flushed at the end of the turn */
+	struct gather gather;
 	struct scheduler scheduler;
 	struct overload overload;
 	int64_t full_us; /* when last a client had to wait for room */

@@ -42,6 +42,7 @@ struct conn {
 	TAILQ_ENTRY(conn) all;
 	TAILQ_ENTRY(conn) due;
 	bool is_due;
+	struct gathered gathered;
 	struct task task;       /* of the scheduler */
 	int64_t waits_since_us; /* for its turn */
 	unsigned served_look;   /* look of the drain when it last had it */

@@ -46,7 +46,7 @@ conns_init(struct conns *conns, struct loop *loop, struct gate *gate,
 	scheduler_init(&conns->scheduler);
 	overload_init(&conns->overload, gate->worker, gate->counters);
 	conns->scratch = malloc(PROTOCOL_HELD_MAX + CONN_READ_LEN);
-	return conns->scratch ? 0 : -1;
+	return conns->scratch ? gather_open(&conns->gather, loop) : -1;
 }
 
 void
@@ -112,9 +112,11 @@ conns_flush(struct conns *conns)
 	struct conn_list due = TAILQ_HEAD_INITIALIZER(due);
 	struct conn *conn;
 
+	gather_release(conns);
 	TAILQ_CONCAT(&due, &conns->due, due);
 	while ((conn = TAILQ_FIRST(&due))) {
-		conn_flush(conn);
+		if (!gather_hold(conn))
+			conn_flush(conn);
 		TAILQ_REMOVE(&due, conn, due);
 		conn->is_due = false;
 		if (conn->state == CONN_DEAD)
@@ -122,6 +124,7 @@ conns_flush(struct conns *conns)
 		else if (!conn_move(conn) && conn_can_go_on(conn))
 			conn_schedule(conn);
 	}
+	gather_set_timer(conns);
 	return !scheduler_is_empty(&conns->scheduler) &&
 	       gate_has_room(conns->gate);
 }
@@ -135,6 +138,7 @@ conns_clear(struct conns *conns)
 		next = TAILQ_NEXT(conn, all);
 		conn_free(conn);
 	}
+	gather_close(&conns->gather);
 	rooms_clear(&conns->rooms);
 	slot_cache_clear(&conns->slots);
 	session_common_clear(&conns->sessions);

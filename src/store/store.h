@@ -111,7 +111,7 @@ struct store;
 
 struct store_ops {
 	bool (*query)(struct store *, struct query *);
-	size_t (*place)(struct store *, const struct query *);  /* or NULL */
+	size_t (*place)(struct store *, const struct query *);  /* has_places */
 	void (*prefetch)(struct store *, const struct query *); /* or NULL */
 	void (*flush)(struct store *);
 	bool (*has_room)(const struct store *); /* NULL: always */
@@ -122,6 +122,7 @@ struct store_ops {
 /** First member of every store. */
 struct store {
 	const struct store_ops *ops;
+	bool has_places; /* several, which give their results one by one */
 };
 
 /** Whether both ask the same of their buckets. */
@@ -145,14 +146,7 @@ store_query(struct store *store, struct query *query)
 static inline size_t
 store_place(struct store *store, const struct query *query)
 {
-	return store->ops->place ? store->ops->place(store, query) : 0;
-}
-
-/** Whether there are several places, or may be. */
-static inline bool
-store_has_places(const struct store *store)
-{
-	return store->ops->place != NULL;
+	return store->has_places ? store->ops->place(store, query) : 0;
 }
 
 /** ${query}, which has its limit and its key, will be asked soon: have the

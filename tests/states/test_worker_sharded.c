@@ -102,6 +102,136 @@ START_TEST(clocks_set_back_together_are_noticed_each)
 }
 END_TEST
 
+/* Have a server decide the one bucket that it was asked for. */
+static void
+decide(size_t server)
+{
+	ck_assert_ptr_nonnull(peer_command(stores[server]));
+	peer_say(stores[server], "*3\r\n$10\r\n%lld\r\n$1\r\n0\r\n$-1\r\n",
+	    (long long)(FAKE_START_US / SECOND));
+}
+
+/* The number of a key whose bucket a server has. */
+static int
+key_of(size_t server)
+{
+	struct peer *client = client_comes();
+
+	for (int i = 0;; i++) {
+		bool found;
+
+		peer_say(client, "CONSUME key:%d\n", i);
+		found = peer_coming(stores[server]);
+		decide(found ? server : SERVERS - 1 - server);
+		if (found) {
+			client_goes();
+			return i;
+		}
+	}
+}
+
+/* Ask for a key of each server, and have the first reply after ${us}. */
+static struct peer *
+ask_both(int64_t us)
+{
+	int first = key_of(0), second = key_of(1);
+	struct peer *client = client_comes();
+
+	peer_say(client, "CONSUME key:%d\nCONSUME key:%d\n", first, second);
+	fake_pass(us);
+	decide(0);
+	return client;
+}
+
+static size_t
+lines_heard(struct peer *client)
+{
+	size_t count = 0;
+
+	for (const char *at = peer_heard(client); (at = strchr(at, '\n')); at++)
+		count++;
+	return count;
+}
+
+START_TEST(response_waits_for_that_of_another_server)
+{
+	struct peer *client = ask_both(1 * MS);
+
+	fake_pass(400);
+	ck_assert_uint_eq(lines_heard(client), 0);
+	decide(1);
+	ck_assert_uint_eq(lines_heard(client), 2);
+}
+END_TEST
+
+/* How long the first took, and how long it then waits. */
+static const struct {
+	int64_t took_us, waits_us;
+} waits[] = {{255, 0}, {256, 256}, {1023, 512}, {1024, 1024}, {2047, 1024},
+    {2048, 2048}, {30 * MS, 2048}};
+
+START_TEST(response_waits_no_longer_than_it_took)
+{
+	struct peer *client = ask_both(waits[_i].took_us);
+
+	if (waits[_i].waits_us > 0) {
+		fake_pass(waits[_i].waits_us - 1);
+		ck_assert_uint_eq(lines_heard(client), 0);
+		fake_pass(1);
+	}
+	ck_assert_uint_eq(lines_heard(client), 1);
+	decide(1);
+	ck_assert_uint_eq(lines_heard(client), 1);
+}
+END_TEST
+
+/* The timer is set to the first one, then to the next. */
+START_TEST(responses_of_several_clients_wait_each_for_its_time)
+{
+	int first = key_of(0), second = key_of(1);
+	struct peer *slow = client_comes(), *fast;
+
+	peer_say(slow, "CONSUME key:%d\nCONSUME key:%d\n", first, second);
+	fake_pass(2 * MS);
+	fast = client_comes();
+	peer_say(fast, "CONSUME key:%d\nCONSUME key:%d\n", first, second);
+	decide(0); /* of the slow one; waits for 1,024 us */
+	fake_pass(300);
+	decide(0); /* of the fast one: 256 us */
+	fake_pass(255);
+	ck_assert_uint_eq(lines_heard(fast), 0);
+	fake_pass(1);
+	ck_assert_uint_eq(lines_heard(fast), 1);
+	ck_assert_uint_eq(lines_heard(slow), 0);
+	fake_pass(1024 - 300 - 256);
+	ck_assert_uint_eq(lines_heard(slow), 1);
+}
+END_TEST
+
+START_TEST(client_goes_while_its_response_waits)
+{
+	ask_both(1 * MS);
+	client_goes();
+	fake_pass(10 * MS);
+	ck_assert_int_eq(stat_of("clients"), 1);
+}
+END_TEST
+
+START_TEST(long_responses_do_not_wait)
+{
+	int first = key_of(0), second = key_of(1);
+	struct peer *client = client_comes();
+
+	peer_say(client, "CONSUME key:%d\n", first);
+	for (int i = 0; i < 45; i++)
+		peer_say(client, "STATS\n");
+	peer_say(client, "CONSUME key:%d\n", second);
+	fake_pass(1 * MS);
+	decide(0);
+	ck_assert_str_ne(peer_heard(client), "");
+}
+END_TEST
+
 /* Where the hash is that a server is asked for, or NULL: it is not asked. */
 static const char *
 asked_for(struct peer *peer)
@@ -168,6 +298,13 @@ worker_sharded_suite(void)
 	tcase_add_test(tcase, clocks_set_back_together_are_noticed_each);
 	tcase_add_test(tcase, buckets_move_with_the_topology);
 	tcase_add_test(tcase, pool_may_stop_while_buckets_move);
+	tcase_add_test(tcase, response_waits_for_that_of_another_server);
+	tcase_add_loop_test(
+	    tcase, response_waits_no_longer_than_it_took, 0, (int)COUNT(waits));
+	tcase_add_test(
+	    tcase, responses_of_several_clients_wait_each_for_its_time);
+	tcase_add_test(tcase, client_goes_while_its_response_waits);
+	tcase_add_test(tcase, long_responses_do_not_wait);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

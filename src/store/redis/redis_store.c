@@ -194,6 +194,7 @@ redis_store_new(struct loop *loop, struct dialer *dialer,
 	if (!redis)
 		return NULL;
 	redis->store.ops = &ops;
+	redis->store.has_places = options->topology->server_count > 1;
 	redis->events = events;
 	redis->arg = arg;
 	redis->topology = options->topology;

@@ -583,6 +583,22 @@ START_TEST(trap_give_back_keeps_the_phase)
 }
 END_TEST
 
+/* Of ten drops, four leaked, and what others put in since then stays. */
+START_TEST(trap_what_leaked_meanwhile_is_not_given_back)
+{
+	const struct limit limit = limit_of(20, SECOND, 0);
+	const int64_t later = START + 4 * SECOND;
+	struct bucket bucket = {0};
+	int64_t stamp;
+
+	consume(&limit, 10, START, &bucket);
+	stamp = bucket.leaky.empty_at_us;
+	consume(&limit, 5, later, &bucket);
+	limit.algorithm->give_back(&limit, 10, stamp, later, &bucket);
+	check_decision(peek(&limit, 1, later, &bucket), true, 5, SECOND, 0, 0);
+}
+END_TEST
+
 START_TEST(trap_giving_back_more_than_there_is_leaves_an_empty_bucket)
 {
 	const struct limit limit = limit_of(2, 10, 0);
@@ -1018,6 +1034,7 @@ leaky_bucket_suite(void)
 	tcase_add_test(
 	    traps, trap_give_back_works_after_the_capacity_was_lowered);
 	tcase_add_test(traps, trap_give_back_keeps_the_phase);
+	tcase_add_test(traps, trap_what_leaked_meanwhile_is_not_given_back);
 	tcase_add_test(
 	    traps, trap_giving_back_more_than_there_is_leaves_an_empty_bucket);
 	tcase_add_test(traps, trap_giving_back_a_started_drop_leaves_nothing);

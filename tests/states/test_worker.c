@@ -4,6 +4,7 @@
 #include "serving.h"
 #include "suites.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,53 @@ START_TEST(it_gets_all_its_responses_once_it_reads)
 	ck_assert_uint_eq(lines, sent);
 	ck_assert_int_eq(stat_of("peeks"), (long)sent);
 	ck_assert(is_served(client) || is_served(client));
+}
+END_TEST
+
+/* So many limits that the report about them is much longer than what a client
+ * may have unsent. */
+static void
+serve_many_limits(size_t count)
+{
+	char *text = malloc(count * 80), *end = text;
+
+	ck_assert_ptr_nonnull(text);
+	for (size_t i = 0; i < count; i++)
+		end += sprintf(end,
+		    "[limit%zu]\nmatch = %zu:*\ncapacity = 9\nrate = 1/h\n", i,
+		    i);
+	stop_serving();
+	serve(SETTINGS, text);
+	free(text);
+}
+
+static size_t
+memory_taken(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* Where memory is not counted, as under a sanitizer, only that it gets all. */
+START_TEST(report_is_written_as_its_client_reads_it)
+{
+	const size_t count = 20000;
+	struct peer *client;
+	size_t before, lines = 0, more;
+
+	serve_many_limits(count);
+	client = client_comes();
+	ck_assert(is_served(client));
+	before = memory_taken();
+	peer_say(client, "LIMITS\n");
+	ck_assert_uint_lt(memory_taken(), before + 2 * CONN_HELD_MAX);
+	while ((more = count_lines(client)) > 0) {
+		lines += more;
+		fake_run();
+	}
+	ck_assert_uint_ge(lines, count);
+	ck_assert(is_served(client));
 }
 END_TEST
 
@@ -951,6 +999,7 @@ worker_suite(void)
 	tcase_add_test(tcase, each_line_has_its_own_time);
 	tcase_add_test(tcase, resp_command_must_end_in_time);
 	tcase_add_test(tcase, client_that_does_not_read_is_not_read_from);
+	tcase_add_test(tcase, report_is_written_as_its_client_reads_it);
 	tcase_add_test(
 	    tcase, client_with_a_long_transaction_has_fewer_responses_unsent);
 	tcase_add_test(tcase, it_gets_all_its_responses_once_it_reads);

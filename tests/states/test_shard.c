@@ -10,6 +10,9 @@
 #include "store/redis/shard.h"
 #include "suites.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define NAME "redis.example:6379"
 
 #define MS INT64_C(1000)
@@ -144,6 +147,48 @@ START_TEST(query_that_follows_a_time_out_has_a_batch_of_its_own)
 }
 END_TEST
 
+/* More than fit into one batch, so that one is full before the turn's end. */
+#define STEPS 300
+
+static struct query queries[1 + 2 * STEPS];
+static char keys[COUNT(queries)][16];
+
+static void
+on_any(struct query *query)
+{
+	(void)query;
+}
+
+static struct query *
+query_number(size_t i, struct query *mate)
+{
+	snprintf(keys[i], sizeof(keys[i]), "key:%zu", i);
+	queries[i] = (struct query){.rules = rules,
+	    .limit = rules_at(rules, 0),
+	    .key = key_make(keys[i], strlen(keys[i])),
+	    .op = OP_CONSUME,
+	    .amount = 1,
+	    .now_us = clock_us(),
+	    .done = on_any,
+	    .mate = mate};
+	return &queries[i];
+}
+
+START_TEST(what_came_before_several_keys_is_sent_before_them)
+{
+	const char *command;
+
+	ck_assert(!shard_query(shard, query_number(0, NULL)));
+	for (size_t i = 1; i < COUNT(queries); i += 2)
+		ck_assert(!shard_query(
+		    shard, query_number(i, query_number(i + 1, NULL))));
+	shard_flush(shard);
+	command = peer_command(server);
+	ck_assert_ptr_nonnull(command);
+	ck_assert_msg(strstr(command, " key:0"), "%s", command);
+}
+END_TEST
+
 Suite *
 shard_suite(void)
 {
@@ -153,6 +198,8 @@ shard_suite(void)
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(
 	    tcase, query_that_follows_a_time_out_has_a_batch_of_its_own);
+	tcase_add_test(
+	    tcase, what_came_before_several_keys_is_sent_before_them);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

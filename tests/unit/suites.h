@@ -54,6 +54,7 @@
 	X(log)                                                                 \
 	X(loop)                                                                \
 	X(members)                                                             \
+	X(memo)                                                                \
 	X(memory)                                                              \
 	X(memory_logs)                                                         \
 	X(message)                                                             \

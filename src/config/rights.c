@@ -293,10 +293,13 @@ rights_add_buckets(struct rights *rights, const struct config *config,
 	snprintf(key, sizeof(key), "%scheck", options->prefix);
 	user = rights_take_daemon(rights, &link);
 	user->has_buckets = true;
+	user->replicas = options->wait_replicas;
 	rights_add_names(rights, user, BOTH, options->prefix, "*");
 	rights_add_database(rights, user, &options->link);
 	if (options->link.sentinel.cluster_key)
 		rights_add(rights, user, "+", "asking");
+	if (options->wait_replicas > 0)
+		rights_add_command(rights, user, "wait", OF_NOTHING, &names);
 	rights_add_commands(rights, user,
 	    link.script == SCRIPT_FUNCTION ? of_bucket_functions : of_buckets,
 	    &names);

@@ -24,6 +24,7 @@ struct rights_user {
 	const char *name;
 	bool has_password;
 	bool is_operator;
+	int64_t replicas; /* that its server must have */
 	bool has_buckets;
 
 	/* as ACL SETUSER takes them: "+hset", "~drip:*" */

@@ -74,8 +74,8 @@ connect_check_prepare(struct tried *tried, struct connect_check *check,
     const struct rights_user *user)
 {
 	const struct server_check_options options = {user->link,
-	    user->has_buckets, &check->record, rights_eval(user), user->calls,
-	    user->call_count};
+	    user->has_buckets, user->replicas, &check->record,
+	    rights_eval(user), user->calls, user->call_count};
 
 	*tried =
 	    (struct tried){.check = check, .user = user, .name = user->server};

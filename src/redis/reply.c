@@ -247,3 +247,51 @@ reply_read_time(const redisReply *seconds, const redisReply *micros)
 		return -1;
 	return s * 1000000 + us;
 }
+
+static int
+reply_copy_elements(redisReply *copy, const redisReply *reply)
+{
+	copy->element = calloc(reply->elements + 1, sizeof(*copy->element));
+	if (!copy->element)
+		return -1;
+	while (copy->elements < reply->elements) {
+		redisReply *element =
+		    reply_copy(reply->element[copy->elements]);
+
+		if (!element)
+			return -1;
+		copy->element[copy->elements++] = element;
+	}
+	return 0;
+}
+
+static int
+reply_copy_text(redisReply *copy, const redisReply *reply)
+{
+	copy->str = malloc(reply->len + 1);
+	if (!copy->str)
+		return -1;
+	memcpy(copy->str, reply->str, reply->len + 1);
+	copy->len = reply->len;
+	return 0;
+}
+
+redisReply *
+reply_copy(const redisReply *reply)
+{
+	redisReply *copy = calloc(1, sizeof(*copy));
+	int result = 0;
+
+	if (!copy)
+		return NULL;
+	copy->type = reply->type;
+	copy->integer = reply->integer;
+	if (reply->type == REDIS_REPLY_ARRAY)
+		result = reply_copy_elements(copy, reply);
+	else if (reply->str)
+		result = reply_copy_text(copy, reply);
+	if (result == 0)
+		return copy;
+	freeReplyObject(copy);
+	return NULL;
+}

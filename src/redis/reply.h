@@ -4,6 +4,7 @@
 #ifndef REDIS_REPLY_H
 #define REDIS_REPLY_H
 
+#include "base/attr.h"
 #include "base/script.h"
 
 #include <hiredis/hiredis.h>
@@ -43,6 +44,10 @@ bool reply_is_wrong_server(const redisReply *reply);
  * is the one that was called, or NULL.  Return ${to}. */
 char *reply_explain(const char *error, size_t len, const struct script *script,
     char to[REPLY_EXPLAIN_MAX]);
+
+/** A copy of what a script replies: texts, numbers, nil, and lists of them; for
+ * freeReplyObject().  NULL: out of memory. */
+redisReply *reply_copy(const redisReply *reply) MUST_USE;
 
 /** The time in microseconds from the two elements of a reply to TIME; or -1. */
 int64_t reply_read_time(const redisReply *seconds, const redisReply *micros);

@@ -304,17 +304,6 @@ server_check_write_info(struct server_check *check)
 	command_add_text(&check->command, "INFO");
 }
 
-/* Valkey has its own name for it. */
-static bool
-server_check_is_node(const char *text)
-{
-	char mode[40];
-
-	return (server_info_read(text, "redis_mode", mode, sizeof(mode)) ||
-		   server_info_read(text, "server_mode", mode, sizeof(mode))) &&
-	       strcmp(mode, "cluster") == 0;
-}
-
 static void
 server_check_look_at_kind(struct server_check *check, const char *text)
 {
@@ -323,7 +312,7 @@ server_check_look_at_kind(struct server_check *check, const char *text)
 	if (check->options->link.kind != LINK_TO_MASTER)
 		return;
 	if (!check->options->link.sentinel.cluster_key &&
-	    server_check_is_node(text))
+	    server_info_is_of_cluster(text))
 		server_check_blame(check,
 		    "is a node of a cluster: set topology = cluster, and "
 		    "hosts");
@@ -365,6 +354,18 @@ server_check_look_at_memory(struct server_check *check, const char *text)
 }
 
 static void
+server_check_look_at_replicas(struct server_check *check, const char *text)
+{
+	int least = (int)check->options->replicas;
+	char count[40];
+
+	if (server_info_read(text, "connected_slaves", count, sizeof(count)) &&
+	    atoi(count) < least)
+		server_check_blame(check,
+		    "has %s replicas: wait_replicas is %d", count, least);
+}
+
+static void
 server_check_take_info(struct server_check *check, const redisReply *reply)
 {
 	char text[REPLY_EXPLAIN_MAX];
@@ -373,6 +374,7 @@ server_check_take_info(struct server_check *check, const redisReply *reply)
 		server_check_look_at_version(check, reply->str);
 		server_check_look_at_kind(check, reply->str);
 		server_check_look_at_memory(check, reply->str);
+		server_check_look_at_replicas(check, reply->str);
 		return;
 	}
 	log_warning(
@@ -383,8 +385,7 @@ server_check_take_info(struct server_check *check, const redisReply *reply)
 		: "a strange reply to INFO");
 }
 
-/* What is asked for, and how often.  INFO comes last: a proxy may close the
- * connection at it. */
+/* INFO comes last: a proxy may close the connection at it. */
 static const struct {
 	void (*write)(struct server_check *);
 	void (*take)(struct server_check *, const redisReply *);

@@ -17,6 +17,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** Most words of a call. */
 #define SERVER_CALL_WORDS 3
@@ -32,6 +33,7 @@ struct server_call {
 struct server_check_options {
 	struct link_options link;
 	bool has_buckets; /* its clock, record and eviction count */
+	int64_t replicas; /* that it must have */
 	const struct link_record *record; /* what the settings would have stand
 					   * there */
 	const char *eval; /* EVAL or EVAL_RO, what the user has; NULL: none */

@@ -32,6 +32,17 @@ server_info_read(const char *text, const char *name, char *to, size_t size)
 	return value != NULL;
 }
 
+/* Valkey has its own name for the mode. */
+bool
+server_info_is_of_cluster(const char *text)
+{
+	char mode[40];
+
+	return (server_info_read(text, "redis_mode", mode, sizeof(mode)) ||
+		   server_info_read(text, "server_mode", mode, sizeof(mode))) &&
+	       strcmp(mode, "cluster") == 0;
+}
+
 static void
 server_info_check(struct server_info *info, const char *text)
 {

@@ -30,6 +30,9 @@ void server_info_ask(struct server_info *info, int64_t timeout_us);
 bool server_info_read(
     const char *text, const char *name, char *to, size_t size);
 
+/** Whether that is of a node of a cluster. */
+bool server_info_is_of_cluster(const char *text);
+
 /** Free the memory, after the link. */
 void server_info_free(struct server_info *info);
 

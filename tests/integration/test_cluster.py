@@ -177,6 +177,17 @@ class DecisionsTest(Case):
         wait_until(lambda: "set topology = cluster, and hosts" in single.log(), "the log")
 
 
+    def test_replicas_of_all_masters_are_waited_for(self):
+        gate = self.gate(wait_replicas=1)
+        keys = [f"login:{i}" for i in range(20)]
+        for key in keys:
+            self.assertEqual(self.redis_level(gate, key), 1)
+        for node in self.masters_but():
+            found = re.search(r"cmdstat_wait:calls=(\d+)",
+                              node.ask("INFO", "commandstats").decode())
+            self.assertGreater(int(found[1]), 0)
+
+
 class ControlTest(Case):
     def test_limits_in_a_cluster_are_loaded_and_followed(self):
         gate = self.daemon(settings={

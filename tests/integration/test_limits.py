@@ -431,6 +431,7 @@ OTHER_SETTINGS = {
     ("redis", "username"): "other",
     ("redis", "password"): "other", ("redis", "socket_timeout"): "77ms",
     ("redis", "connect_timeout"): "777ms", ("redis", "inflight"): 7,
+    ("redis", "wait_replicas"): 7,
     ("redis", "script"): "function",
     ("control", "channel"): "other", ("control", "limits_key"): "other",
     ("control", "reload_spread"): "7s", ("control", "node_name"): "other",

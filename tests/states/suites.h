@@ -17,6 +17,7 @@
 	X(link)                                                                \
 	X(listener)                                                            \
 	X(refuser)                                                             \
+	X(replicas)                                                            \
 	X(saturation)                                                          \
 	X(script_call)                                                         \
 	X(sentinel)                                                            \

@@ -62,12 +62,12 @@ topology_is_seen(void)
 }
 
 static void
-set_up_unseen(void)
+set_up_with(const char *settings)
 {
 	fake_start();
 	reads = 0;
 	store = sweeper = other = NULL;
-	serve(SETTINGS, LIMITS);
+	serve(settings, LIMITS);
 	pool_set_topology_reader(pool, on_read, NULL);
 	for (size_t i = 0; i < COUNT(nodes); i++) {
 		nodes[i] = greet("node.example:1");
@@ -89,9 +89,22 @@ set_up_unseen(void)
 }
 
 static void
+set_up_unseen(void)
+{
+	set_up_with(SETTINGS);
+}
+
+static void
 set_up(void)
 {
 	set_up_unseen();
+	topology_is_seen();
+}
+
+static void
+set_up_waiting(void)
+{
+	set_up_with(SETTINGS "wait_replicas = 1\n");
 	topology_is_seen();
 }
 
@@ -367,6 +380,54 @@ START_TEST(server_that_was_away_waits_for_the_topology_again)
 }
 END_TEST
 
+/* A replica of the server that decided must have it. */
+START_TEST(replica_is_waited_for_where_the_slot_is_on_its_way_to)
+{
+	peer_say(client, "CONSUME key:1\n");
+	ck_asked(store, "EVALSHA", "key:1");
+	peer_say(store, "-ASK 13907 new.example:4\r\n");
+	other = greet("new.example:4");
+	ck_asked(other, "ASKING", "");
+	ck_asked(other, "EVALSHA", "key:1");
+	peer_say(other, "+OK\r\n" DECIDED);
+	ck_assert_str_eq(peer_heard(client), "");
+	ck_assert_ptr_null(peer_command(store));
+	ck_asked(other, "WAIT 1 ", "");
+	peer_say(other, ":1\r\n");
+	ck_heard("from=redis");
+}
+END_TEST
+
+/* The link goes elsewhere once all is known that was asked on it. */
+START_TEST(slot_is_followed_after_the_wait_for_replicas)
+{
+	peer_say(client, "CONSUME key:1\n");
+	ck_asked(store, "EVALSHA", "key:1");
+	peer_say(store, DECIDED);
+	ck_asked(store, "WAIT 1 ", "");
+	peer_say(client, "CONSUME key:2\n");
+	ck_asked(store, "EVALSHA", "key:2");
+	peer_write(store, ":1\r\n" DECIDED, strlen(":1\r\n" DECIDED));
+	peer_say(client, "CONSUME key:3\n");
+	ck_heard("level=1");
+	ck_asked(store, "WAIT 1 ", "");
+	ck_asked(store, "EVALSHA", "key:3");
+	peer_say(client, "CONSUME key:4\n");
+	ck_asked(store, "EVALSHA", "key:4");
+	peer_say(store, ":1\r\n" DECIDED "-MOVED 13907 new.example:4\r\n");
+	ck_asked(store, "WAIT 1 ", "");
+	ck_assert(!peer_is_left(store));
+	peer_say(store, ":1\r\n");
+	ck_assert(peer_is_left(store));
+	other = greet("new.example:4");
+	ck_asked(other, "EVALSHA", "key:4");
+	peer_say(other, DECIDED);
+	ck_asked(other, "WAIT 1 ", "");
+	peer_say(other, ":1\r\n");
+	ck_assert_int_eq(stat_of("fallback"), 0);
+}
+END_TEST
+
 Suite *
 worker_cluster_suite(void)
 {
@@ -391,6 +452,12 @@ worker_cluster_suite(void)
 	tcase_add_checked_fixture(tcase, set_up_unseen, tear_down);
 	tcase_add_test(tcase, server_is_not_used_until_the_topology_was_seen);
 	tcase_add_test(tcase, topology_is_wanted_again_and_a_line_says_so);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("waiting");
+	tcase_add_checked_fixture(tcase, set_up_waiting, tear_down);
+	tcase_add_test(
+	    tcase, replica_is_waited_for_where_the_slot_is_on_its_way_to);
+	tcase_add_test(tcase, slot_is_followed_after_the_wait_for_replicas);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -97,6 +97,7 @@ START_TEST(defaults_are_safe)
 	ck_assert_int_eq(redis->link.socket_timeout_us, 50000);
 	ck_assert_int_eq(redis->link.connect_timeout_us, 250000);
 	ck_assert_int_eq(redis->inflight, 4);
+	ck_assert_int_eq(redis->wait_replicas, 0);
 	ck_assert_int_eq(redis->link.tls.on, 0);
 	ck_assert_int_eq(redis->link.tls.verify, 1);
 	ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
@@ -172,6 +173,7 @@ static const char all_settings[] = "[listen]\n"
 				   "socket_timeout = 1ms\n"
 				   "connect_timeout = 1m\n"
 				   "inflight = 64\n"
+				   "wait_replicas = 16\n"
 				   "script = function\n"
 				   "tls = yes\n"
 				   "ca_file = /etc/ca.pem\n"
@@ -277,6 +279,7 @@ START_TEST(every_setting_is_read)
 	ck_assert_int_eq(redis->link.socket_timeout_us, 1000);
 	ck_assert_int_eq(redis->link.connect_timeout_us, 60000000);
 	ck_assert_int_eq(redis->inflight, 64);
+	ck_assert_int_eq(redis->wait_replicas, 16);
 	ck_assert_int_eq(redis->link.script, SCRIPT_FUNCTION);
 	check_tls(&redis->link.tls);
 	/* Postfix knows no TLS here. */
@@ -1111,7 +1114,8 @@ START_TEST(what_can_change_is_taken_over_and_the_rest_reported)
 	    "store.on_full store.state_dir store.snapshot redis.host "
 	    "redis.port "
 	    "redis.db redis.username redis.password redis.socket_timeout "
-	    "redis.connect_timeout redis.inflight redis.script redis.tls "
+	    "redis.connect_timeout redis.inflight redis.wait_replicas "
+	    "redis.script redis.tls "
 	    "redis.ca_file "
 	    "redis.cert_file redis.key_file redis.server_name redis.verify "
 	    "redis.topology redis.hosts redis.partitions redis.master_name "

@@ -105,6 +105,40 @@ START_TEST(without_a_script_no_command_is_named)
 }
 END_TEST
 
+static void
+ck_same(const redisReply *a, const redisReply *b)
+{
+	ck_assert_ptr_ne(a, b);
+	ck_assert_int_eq(a->type, b->type);
+	ck_assert_int_eq(a->integer, b->integer);
+	ck_assert_uint_eq(a->len, b->len);
+	ck_assert(!a->str == !b->str);
+	if (a->str)
+		ck_assert_mem_eq(a->str, b->str, a->len + 1);
+	ck_assert_uint_eq(a->elements, b->elements);
+	for (size_t i = 0; i < a->elements; i++)
+		ck_same(a->element[i], b->element[i]);
+}
+
+START_TEST(copy_has_all_that_a_reply_has)
+{
+	static const char bytes[] = "*5\r\n$3\r\na\0b\r\n:-7\r\n$-1\r\n"
+				    "*2\r\n$0\r\n\r\n+OK\r\n*0\r\n";
+	redisReader *reader = redisReaderCreate();
+	void *reply;
+	redisReply *copy;
+
+	redisReaderFeed(reader, bytes, sizeof(bytes) - 1);
+	ck_assert_int_eq(redisReaderGetReply(reader, &reply), REDIS_OK);
+	ck_assert_ptr_nonnull(reply);
+	copy = reply_copy(reply);
+	ck_same(copy, reply);
+	freeReplyObject(reply);
+	freeReplyObject(copy);
+	redisReaderFree(reader);
+}
+END_TEST
+
 Suite *
 reply_suite(void)
 {
@@ -114,6 +148,7 @@ reply_suite(void)
 	tcase_add_loop_test(tests, error_is_explained, 0, COUNT(cases));
 	tcase_add_test(tests, explanation_has_a_bound);
 	tcase_add_test(tests, without_a_script_no_command_is_named);
+	tcase_add_test(tests, copy_has_all_that_a_reply_has);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -41,6 +41,7 @@ struct shard_options {
 	bool hide_limits;            /* they hide the names of limits, too */
 	struct key_secrets *secrets; /* of that, or NULL */
 	int64_t inflight;            /* calls out at a time, 1..64 */
+	int64_t wait_replicas;       /* that must have what was decided */
 	struct servers *servers; /* where what becomes of calls is counted */
 	struct topology_options where;    /* without its endpoint */
 	const struct topology *topology;  /* of that, of the whole process */

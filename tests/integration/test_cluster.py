@@ -42,6 +42,15 @@ class Case(harness.Case):
              "--cluster-replicas", "1", "--cluster-yes"],
             check=True, stdout=subprocess.DEVNULL, timeout=120)
         wait_until(lambda: all(map(self.is_complete, self.nodes)), "the cluster")
+        wait_until(self.all_know_all, "the nodes to know each other")
+
+    def all_know_all(self):
+        """Whether each node knows all, and shakes hands with none.  redis-cli waits only
+        until they agree about the slots: for seconds after that a replica may be known
+        to its master alone, and what it says to the others is ignored."""
+        known = [{line.split()[0] for line in node.ask("CLUSTER", "NODES").splitlines()}
+                 for node in self.nodes]
+        return all(ids == known[0] for ids in known)
 
     def node(self, i, bus=(), **where):
         return self.redis(

@@ -325,12 +325,12 @@ sentinel_send(struct sentinel *sentinel)
 	int64_t deadline_us =
 	    clock_us() + sentinel->options->connect_timeout_us;
 
-	if (sentinel->is_out || !link_is_up(sentinel->link))
+	if (sentinel->is_out)
 		return;
 	sentinel->kind->write(sentinel, command);
 	if (link_call(sentinel->link, command, deadline_us, sentinel_on_reply,
 		sentinel) == -1)
-		return;
+		return; /* it is not there: sentinel_on_up() asks */
 	sentinel->is_out = true;
 	link_flush(sentinel->link);
 }

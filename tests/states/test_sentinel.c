@@ -270,6 +270,22 @@ START_TEST(sentinels_that_are_gone_do_not_end_the_connection)
 }
 END_TEST
 
+/* It has closed a link that was idle, which is made again just then. */
+START_TEST(sentinel_is_asked_at_its_time_though_the_link_is_made_again)
+{
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	master_comes("m3:3");
+	fake_pass(POLL_US - CONNECT_US / 2);
+	peer_close(sentinel);
+	fake_pass(CONNECT_US * 3 / 4);
+	sentinel_comes("one:1");
+	sentinel_says("4");
+	ck_assert_str_eq(noted(), "down");
+	master_comes("m4:4");
+}
+END_TEST
+
 START_TEST(server_that_is_no_sentinel_is_left)
 {
 	sentinel = peer_accept("one:1");
@@ -302,6 +318,8 @@ sentinel_suite(void)
 	tcase_add_test(tcase, sentinels_that_disagree_do_not_end_the_back_off);
 	tcase_add_test(
 	    tcase, sentinels_that_are_gone_do_not_end_the_connection);
+	tcase_add_test(
+	    tcase, sentinel_is_asked_at_its_time_though_the_link_is_made_again);
 	tcase_add_test(tcase, server_that_is_no_sentinel_is_left);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -47,9 +47,10 @@ struct sentinel {
 	const struct sentinel_kind *kind;
 	struct link_options link_options; /* to the sentinel in use */
 	struct host_port at;              /* where it is */
-	const char *next;                 /* of its list: those after it */
+	const char *next;                 /* of the settings: those after it */
 	struct buf learned;               /* a list of others, or empty */
-	bool is_learned;                  /* ${next} is in that */
+	bool is_learned;                  /* that is in use */
+	struct host_port last;            /* of those; "": none yet */
 	struct link *link;
 	struct command command; /* reused, for its memory */
 	struct timer timer;     /* the next poll */
@@ -63,15 +64,50 @@ struct sentinel {
 	struct endpoint master; /* without a port: none was found */
 };
 
-/* Take the other list, if there is one. */
+/* Start with the other list, if there is one. */
 static void
 sentinel_turn_list(struct sentinel *sentinel)
 {
 	sentinel->is_learned =
 	    !sentinel->is_learned && buf_len(&sentinel->learned) > 0;
-	sentinel->next = sentinel->is_learned
-			     ? buf_data(&sentinel->learned)
-			     : sentinel->options->sentinel.hosts;
+	sentinel->next = sentinel->options->sentinel.hosts;
+	sentinel->last = (struct host_port){"", ""};
+}
+
+/* An order that the lists of all nodes have in common. */
+static int
+sentinel_compare(const struct host_port *left, const struct host_port *right)
+{
+	int order = strcmp(left->host, right->host);
+
+	return order ? order : strcmp(left->port, right->port);
+}
+
+/* Each reply brings another list, in that node's own order.  By those orders,
+ * two nodes that know only a dead master could send us to each other for ever.
+ */
+static bool
+sentinel_read_learned(struct sentinel *sentinel)
+{
+	const char *list = buf_data(&sentinel->learned);
+	struct host_port each, next = {"", ""};
+
+	while (host_port_read_next(&each, &list))
+		if (sentinel_compare(&each, &sentinel->last) > 0 &&
+		    (!*next.host || sentinel_compare(&each, &next) < 0))
+			next = each;
+	if (*next.host)
+		sentinel->at = sentinel->last = next;
+	return *next.host;
+}
+
+/* Return whether the list has one more. */
+static bool
+sentinel_read_next(struct sentinel *sentinel)
+{
+	return sentinel->is_learned
+		   ? sentinel_read_learned(sentinel)
+		   : host_port_read_next(&sentinel->at, &sentinel->next);
 }
 
 /* Have the link connect to the next sentinel of the list, or to the first of
@@ -79,11 +115,11 @@ sentinel_turn_list(struct sentinel *sentinel)
 static void
 sentinel_choose_next(struct sentinel *sentinel)
 {
-	struct host_port *at = &sentinel->at;
+	const struct host_port *at = &sentinel->at;
 
-	if (!host_port_read_next(at, &sentinel->next)) {
+	if (!sentinel_read_next(sentinel)) {
 		sentinel_turn_list(sentinel);
-		if (!host_port_read_next(at, &sentinel->next))
+		if (!sentinel_read_next(sentinel))
 			return; /* config and cluster_map have checked it */
 	}
 	sentinel->link_options.endpoint =
@@ -231,30 +267,21 @@ sentinel_take_slots(const struct sentinel *sentinel, const redisReply *reply,
 	return "sent a reply that is not to CLUSTER SHARDS";
 }
 
-/* Go on behind the node that replied, if it is one of those. */
+/* After a host of the settings, start with the nodes that it names; after one
+ * of those, go on with the next. */
 static void
 sentinel_learn_nodes(struct sentinel *sentinel, const redisReply *reply)
 {
 	const struct cluster_asked asked = {
 	    sentinel->at.host, sentinel->link_options.tls_context != NULL};
 	struct buf *learned = &sentinel->learned;
-	struct host_port each;
-	const char *at;
 
 	buf_consume(learned, buf_len(learned));
-	sentinel->is_learned = cluster_map_list(reply, &asked, learned) == 0 &&
-			       buf_len(learned) > 0 &&
-			       buf_add(learned, "", 1) == 0;
-	if (!sentinel->is_learned) {
+	if (cluster_map_list(reply, &asked, learned) == -1 ||
+	    (buf_len(learned) > 0 && buf_add(learned, "", 1) == -1))
 		buf_consume(learned, buf_len(learned));
-		sentinel->next = sentinel->options->sentinel.hosts;
-		return;
-	}
-	sentinel->next = at = buf_data(learned);
-	while (host_port_read_next(&each, &at))
-		if (strcmp(each.host, sentinel->at.host) == 0 &&
-		    strcmp(each.port, sentinel->at.port) == 0)
-			sentinel->next = at;
+	if (sentinel->is_learned == (buf_len(learned) == 0))
+		sentinel_turn_list(sentinel);
 }
 
 static const struct sentinel_kind sentinel_kind = {POLL_US,

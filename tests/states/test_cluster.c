@@ -8,6 +8,8 @@
 #include "redis/link.h"
 #include "suites.h"
 
+#include "base/attr.h"
+
 #define CONNECT_US INT64_C(300000)
 #define POLL_US    INT64_C(60000000)
 #define RETRY_US   INT64_C(100000)
@@ -341,6 +343,55 @@ START_TEST(nodes_that_others_named_are_asked_too)
 }
 END_TEST
 
+/* The first host is the master, the others are its replicas, each at the port
+ * of its number. */
+static void
+node_lists(const char *hosts)
+{
+	char shard[2000];
+	int len = snprintf(shard, sizeof(shard),
+	    "*1\r\n*4\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n$5\r\nnodes"
+	    "\r\n*%zu\r\n",
+	    strlen(hosts));
+
+	for (const char *each = hosts; *each; each++)
+		len += snprintf(shard + len, sizeof(shard) - (size_t)len,
+		    "*8\r\n$8\r\nendpoint\r\n$2\r\nm%c\r\n"
+		    "$4\r\nport\r\n:%c\r\n$4\r\nrole\r\n%s"
+		    "$6\r\nhealth\r\n$6\r\nonline\r\n",
+		    *each, *each,
+		    each == hosts ? "$6\r\nmaster\r\n" : "$7\r\nreplica\r\n");
+	peer_say(node, "%s", shard);
+}
+
+/* Each has an order of its own: by theirs, two that know only the dead master
+ * would name each other next, for ever. */
+START_TEST(all_nodes_that_others_named_are_asked_while_the_master_is_dead)
+{
+	static const struct {
+		const char *name, *hosts;
+	} nodes[] = {{"one:1", "3567"}, {"m5:5", "3576"}, {"m7:7", "3756"},
+	    {"m6:6", "4567"}};
+	const char *hosts = NULL;
+
+	for (int i = 0; i < 100 && fake_dials("m4:4") == 0; i++) {
+		for (size_t j = 0; j < COUNT(nodes); j++) {
+			if (fake_dials(nodes[j].name) == 0)
+				continue;
+			node_comes(nodes[j].name);
+			hosts = nodes[j].hosts;
+		}
+		while (peer_command(node))
+			node_lists(hosts);
+		if (fake_dials("m3:3") > 0)
+			fake_dial_fail("m3:3", "refused");
+		fake_pass(RETRY_US);
+	}
+	noted();
+	master_comes("m4:4");
+}
+END_TEST
+
 START_TEST(server_must_be_a_node_too)
 {
 	node_comes("one:1");
@@ -371,6 +422,8 @@ cluster_suite(void)
 	    master_that_does_not_reply_is_sought_at_the_pace_of_the_back_off);
 	tcase_add_test(tcase, node_that_replies_late_is_believed_at_once);
 	tcase_add_test(tcase, nodes_that_others_named_are_asked_too);
+	tcase_add_test(tcase,
+	    all_nodes_that_others_named_are_asked_while_the_master_is_dead);
 	tcase_add_test(tcase, server_must_be_a_node_too);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -55,10 +55,11 @@ struct sentinel {
 	struct command command; /* reused, for its memory */
 	struct timer timer;     /* the next poll */
 
-	bool is_asked;      /* sentinel_ask() has had no event yet */
-	bool is_reached;    /* the master, since then */
-	bool is_out;        /* a call is under way */
-	bool has_no_shards; /* the node did not know CLUSTER SHARDS */
+	bool is_asked;       /* sentinel_ask() has had no event yet */
+	bool is_reached;     /* the master, since then */
+	bool is_passed_over; /* it was, as a node to ask, since then */
+	bool is_out;         /* a call is under way */
+	bool has_no_shards;  /* the node did not know CLUSTER SHARDS */
 
 	char host[sizeof(((struct cluster_server *)0)->host)]; /* its */
 	struct endpoint master; /* without a port: none was found */
@@ -134,14 +135,18 @@ sentinel_is_same(const struct sentinel *sentinel, const struct endpoint *master)
 }
 
 /* A node that was the master, and is not reached, may hang: ask another one who
- * took its place. */
+ * took its place.  But each second time ask it, too: it may be back, and the
+ * others dead. */
 static void
 sentinel_choose(struct sentinel *sentinel)
 {
 	sentinel_choose_next(sentinel);
 	if (!sentinel->is_reached &&
-	    sentinel_is_same(sentinel, &sentinel->link_options.endpoint))
-		sentinel_choose_next(sentinel);
+	    sentinel_is_same(sentinel, &sentinel->link_options.endpoint)) {
+		sentinel->is_passed_over = !sentinel->is_passed_over;
+		if (sentinel->is_passed_over)
+			sentinel_choose_next(sentinel);
+	}
 }
 
 static void
@@ -172,6 +177,7 @@ static void
 sentinel_set_reached(struct sentinel *sentinel, bool is_reached)
 {
 	sentinel->is_reached = is_reached;
+	sentinel->is_passed_over = false;
 	if (timer_is_set(&sentinel->timer))
 		sentinel_set_timer(sentinel);
 }

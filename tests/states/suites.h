@@ -14,6 +14,7 @@
 	X(cluster)                                                             \
 	X(daemon)                                                              \
 	X(distributor)                                                         \
+	X(failovers)                                                           \
 	X(link)                                                                \
 	X(listener)                                                            \
 	X(refuser)                                                             \

@@ -392,6 +392,28 @@ START_TEST(all_nodes_that_others_named_are_asked_while_the_master_is_dead)
 }
 END_TEST
 
+/* It has started again, say.  It is passed over only at first. */
+START_TEST(node_that_was_the_master_is_asked_too_where_all_others_are_dead)
+{
+	node_comes("one:1");
+	node_says("3");
+	master_comes("m3:3");
+	peer_close(server);
+	fake_pass(RETRY_US);
+	ck_assert_ptr_nonnull(peer_command(node));
+	peer_close(node);
+	for (int i = 0; i < 100 && fake_dials("m3:3") == 0; i++) {
+		if (fake_dials(NULL) > 0)
+			fake_dial_fail(NULL, "refused");
+		fake_pass(RETRY_US);
+	}
+	node_comes("m3:3");
+	noted();
+	node_says("3");
+	master_comes("m3:3");
+}
+END_TEST
+
 START_TEST(server_must_be_a_node_too)
 {
 	node_comes("one:1");
@@ -424,6 +446,8 @@ cluster_suite(void)
 	tcase_add_test(tcase, nodes_that_others_named_are_asked_too);
 	tcase_add_test(tcase,
 	    all_nodes_that_others_named_are_asked_while_the_master_is_dead);
+	tcase_add_test(tcase,
+	    node_that_was_the_master_is_asked_too_where_all_others_are_dead);
 	tcase_add_test(tcase, server_must_be_a_node_too);
 	suite_add_tcase(suite, tcase);
 	return suite;

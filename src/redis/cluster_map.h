@@ -38,7 +38,7 @@ enum cluster_found cluster_map_find(const redisReply *reply, unsigned slot,
     const struct cluster_asked *asked, struct cluster_server *to) MUST_USE;
 
 /** Append a list (host_port.h) of the nodes that the reply names, but for those
- * that have failed.  Return 0, or -1 (out of memory). */
+ * that it says are not online.  Return 0, or -1 (out of memory). */
 int cluster_map_list(const redisReply *reply, const struct cluster_asked *asked,
     struct buf *to) MUST_USE;
 

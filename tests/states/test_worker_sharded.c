@@ -232,6 +232,28 @@ START_TEST(long_responses_do_not_wait)
 }
 END_TEST
 
+/* What the socket had no room for is sent once there is some, or the loop would
+ * not come to rest. */
+START_TEST(rest_of_long_responses_does_not_wait)
+{
+	int first = key_of(0), second = key_of(1);
+	struct peer *client = client_comes();
+	const char *heard, *end = NULL;
+
+	peer_say(client, "CONSUME key:%d\n", first);
+	for (int i = 0; i < 45; i++)
+		peer_say(client, "STATS\n");
+	peer_say(client, "CONSUME key:%d\n", second);
+	fake_pass(1 * MS);
+	decide(0);
+	while (*(heard = peer_heard(client))) {
+		end = strrchr(heard, 'E');
+		fake_run();
+	}
+	ck_assert_pstr_eq(end, "END\n");
+}
+END_TEST
+
 /* Where the hash is that a server is asked for, or NULL: it is not asked. */
 static const char *
 asked_for(struct peer *peer)
@@ -305,6 +327,7 @@ worker_sharded_suite(void)
 	    tcase, responses_of_several_clients_wait_each_for_its_time);
 	tcase_add_test(tcase, client_goes_while_its_response_waits);
 	tcase_add_test(tcase, long_responses_do_not_wait);
+	tcase_add_test(tcase, rest_of_long_responses_does_not_wait);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

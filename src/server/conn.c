@@ -228,6 +228,7 @@ conn_handle_requests(struct conn *conn, const char *bytes, size_t len)
 {
 	size_t used = 0;
 
+	conn->asked = 0;
 	while ((used < len || session_has_queued(&conn->session)) &&
 	       conn_may_take_more(conn)) {
 		size_t step, count = conn->queue.count;
@@ -236,6 +237,7 @@ conn_handle_requests(struct conn *conn, const char *bytes, size_t len)
 
 		used += step;
 		count = conn->queue.count - count;
+		conn->asked += count;
 		if (result != SERVE_MORE || count > 0)
 			conn->request_since_us = 0;
 		if (conn->counted != conn->session.protocol)

@@ -60,6 +60,7 @@ struct conn {
 	/* from bytes to responses */
 	struct buf in;      /* read, and not yet a request */
 	struct queue queue; /* requests without a response */
+	size_t asked;       /* requests that were last read at once */
 
 	/* for time-outs */
 	int64_t last_read_us;     /* when bytes last came */

@@ -29,16 +29,18 @@ gather_close(struct gather *gather)
 	exact_timer_close(&gather->timer);
 }
 
-/* Not what the last send has left: once the socket has room for it, the loop
- * calls back in each turn until it is sent. */
+/* Not for a client that sends its requests one by one: often several share a
+ * connection, and none of them need wait for what another one asked.  Nor what
+ * the last send has left: once the socket has room for it, the loop calls back
+ * in each turn until it is sent. */
 static bool
 gather_is_worthwhile(const struct conn *conn)
 {
 	size_t len = buf_len(&conn->stream.out);
 
 	return conn->conns->gate->store->has_places &&
-	       conn->state == CONN_OPEN && !conn->stream.writing && len > 0 &&
-	       len < GATHER_BYTES_MAX &&
+	       conn->state == CONN_OPEN && conn->asked > 1 && len > 0 &&
+	       len < GATHER_BYTES_MAX && !conn->stream.writing &&
 	       conn->queue.head && conn->queue.head->check.state == CHECK_ASKED;
 }
 

@@ -186,6 +186,20 @@ START_TEST(response_waits_no_longer_than_it_took)
 }
 END_TEST
 
+/* They may be of several who share the connection. */
+START_TEST(response_does_not_wait_for_a_request_that_came_by_itself)
+{
+	int first = key_of(0), second = key_of(1);
+	struct peer *client = client_comes();
+
+	peer_say(client, "CONSUME key:%d\n", first);
+	peer_say(client, "CONSUME key:%d\n", second);
+	fake_pass(1 * MS);
+	decide(0);
+	ck_assert_uint_eq(lines_heard(client), 1);
+}
+END_TEST
+
 /* The timer is set to the first one, then to the next. */
 START_TEST(responses_of_several_clients_wait_each_for_its_time)
 {
@@ -332,6 +346,8 @@ worker_sharded_suite(void)
 	tcase_add_test(tcase, response_waits_for_that_of_another_server);
 	tcase_add_loop_test(
 	    tcase, response_waits_no_longer_than_it_took, 0, (int)COUNT(waits));
+	tcase_add_test(
+	    tcase, response_does_not_wait_for_a_request_that_came_by_itself);
 	tcase_add_test(
 	    tcase, responses_of_several_clients_wait_each_for_its_time);
 	tcase_add_test(tcase, client_goes_while_its_response_waits);

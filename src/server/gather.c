@@ -6,7 +6,7 @@
 /* Send what is longer at once: it fills packets by itself. */
 #define GATHER_BYTES_MAX 16384
 
-/* The loop turns, that is all. */
+/* It is there to have the loop turn. */
 static void
 gather_on_timer(void *arg)
 {

@@ -111,7 +111,7 @@ struct store;
 
 struct store_ops {
 	bool (*query)(struct store *, struct query *);
-	size_t (*place)(struct store *, const struct query *);  /* has_places */
+	size_t (*place)(struct store *, const struct query *);  /* or NULL */
 	void (*prefetch)(struct store *, const struct query *); /* or NULL */
 	void (*flush)(struct store *);
 	bool (*has_room)(const struct store *); /* NULL: always */
@@ -122,7 +122,7 @@ struct store_ops {
 /** First member of every store. */
 struct store {
 	const struct store_ops *ops;
-	bool has_places; /* several, which give their results one by one */
+	bool has_places; /* more than one, which ops->place tells apart */
 };
 
 /** Whether both ask the same of their buckets. */

@@ -358,9 +358,13 @@ class OverServers(harness.Case):
         # Of all partitions: with numbers in a row the keys would be in half of them.
         for i in range(0, 40 * 97, 97):
             for key in f"burst:{i}", f"day:{i}":
-                self.client.ask(f"CONSUME {key}")
+                self.ask_redis(f"CONSUME {key}", " from=redis")
                 self.places[key] = self.place_of(key)
-                self.client.ask(f"RESET {key}")
+                self.ask_redis(f"RESET {key}", "OK")
+
+    def ask_redis(self, line, end):
+        """Until it replies in time: its time-out is short here."""
+        harness.wait_until(lambda: self.client.ask(line).endswith(end), line)
 
     def place_of(self, key):
         for i, server in enumerate(self.servers):

@@ -4,9 +4,13 @@
  */
 #include "base/host_port.h"
 
+#include "base/network.h"
 #include "base/num.h"
+#include "base/siphash.h"
 
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define BLANKS " \t"
@@ -95,35 +99,85 @@ host_port_next_word(const char **list, size_t *len)
 	return start;
 }
 
-/* Whether ${word} is in ${list}. */
-static bool
-host_port_has(const char *list, const char *word, size_t len)
+/* An address ends at its scope. */
+void
+host_port_unify_host(const char *host, char to[HOST_PORT_HOST_MAX])
 {
-	const char *other;
-	size_t other_len;
+	size_t len = strcspn(host, "%");
+	struct ip_address address;
+	char text[ADDRESS_TEXT_MAX];
 
-	while (other = host_port_next_word(&list, &other_len), other_len > 0)
-		if (other_len == len && strncasecmp(other, word, len) == 0)
-			return true;
-	return false;
+	if (address_read(&address, host, len) == 0) {
+		address_write(text, &address);
+		snprintf(to, HOST_PORT_HOST_MAX, "%s%s", text, host + len);
+		return;
+	}
+	snprintf(to, HOST_PORT_HOST_MAX, "%s", host);
+	for (char *at = to; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	len = strlen(to);
+	if (len > 1 && to[len - 1] == '.')
+		to[len - 1] = '\0';
+}
+
+void
+host_port_name(const struct host_port *at, char to[HOST_PORT_NAME_MAX])
+{
+	char host[HOST_PORT_HOST_MAX];
+
+	host_port_unify_host(at->host, host);
+	snprintf(to, HOST_PORT_NAME_MAX,
+	    strchr(host, ':') ? "[%s]:%ld" : "%s:%ld", host,
+	    strtol(at->port, NULL, 10));
+}
+
+/* What can be wrong with a list. */
+enum list_fault {
+	LIST_FINE,
+	LIST_TOO_LONG,
+	LIST_NO_HOST, /* a word is none */
+	LIST_TWICE,
+};
+
+/* A list up to what is wrong with it: a word of ${len} bytes, or its name. */
+struct list_walk {
+	const char *word;
+	size_t len;
+	char name[HOST_PORT_NAME_MAX];
+};
+
+/* Names are compared by their hashes: there may be a thousand. */
+static enum list_fault
+host_port_walk(const char *list, struct list_walk *walk)
+{
+	static const struct siphash_seed zero;
+	struct hash128 seen[HOST_PORT_LIST_MAX];
+	struct host_port each;
+
+	for (size_t count = 0;; count++) {
+		const char *rest = list;
+
+		if (count > 0 && list[strspn(list, BLANKS)] == '\0')
+			return LIST_FINE;
+		if (count == HOST_PORT_LIST_MAX)
+			return LIST_TOO_LONG;
+		walk->word = host_port_next_word(&rest, &walk->len);
+		if (!host_port_read_next(&each, &list))
+			return LIST_NO_HOST;
+		host_port_name(&each, walk->name);
+		seen[count] = siphash128(&zero, walk->name, strlen(walk->name));
+		for (size_t i = 0; i < count; i++)
+			if (hash128_equal(seen[i], seen[count]))
+				return LIST_TWICE;
+	}
 }
 
 bool
 host_port_is_list(const char *list)
 {
-	struct host_port each;
-	size_t count = 0, len;
+	struct list_walk walk;
 
-	do {
-		const char *rest = list;
-		const char *word = host_port_next_word(&rest, &len);
-
-		if (++count > HOST_PORT_LIST_MAX ||
-		    !host_port_read_next(&each, &list) ||
-		    host_port_has(list, word, len))
-			return false;
-	} while (list[strspn(list, BLANKS)] != '\0');
-	return true;
+	return host_port_walk(list, &walk) == LIST_FINE;
 }
 
 static void
@@ -150,27 +204,22 @@ host_port_explain_word(const char *word, size_t len, char *to, size_t size)
 void
 host_port_explain_list(const char *list, char *to, size_t size)
 {
-	struct host_port each;
-	size_t count = 0, len;
+	struct list_walk walk;
 
-	for (;;) {
-		const char *rest = list;
-		const char *word = host_port_next_word(&rest, &len);
-
-		if (++count > HOST_PORT_LIST_MAX) {
-			snprintf(to, size, "has more than %d hosts",
-			    HOST_PORT_LIST_MAX);
-			return;
-		}
-		if (!host_port_read_next(&each, &list)) {
-			host_port_explain_word(word, len, to, size);
-			return;
-		}
-		if (host_port_has(list, word, len)) {
-			snprintf(to, size, "%.*s is there twice",
-			    len < 60 ? (int)len : 60, word);
-			return;
-		}
+	switch (host_port_walk(list, &walk)) {
+	case LIST_FINE:
+		*to = '\0';
+		break;
+	case LIST_TOO_LONG:
+		snprintf(
+		    to, size, "has more than %d hosts", HOST_PORT_LIST_MAX);
+		break;
+	case LIST_NO_HOST:
+		host_port_explain_word(walk.word, walk.len, to, size);
+		break;
+	case LIST_TWICE:
+		snprintf(to, size, "%.60s is there twice", walk.name);
+		break;
 	}
 }
 

@@ -11,9 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** Room for a host, and for HOST:PORT with brackets. */
+#define HOST_PORT_HOST_MAX 256
+#define HOST_PORT_NAME_MAX 270
+
 struct host_port {
-	char host[256]; /* a name, or an address without brackets; "": every */
-	char port[6];   /* "1" to "65535" */
+	char host[HOST_PORT_HOST_MAX]; /* a name, or an address without
+					  brackets; "": every */
+	char port[6];                  /* "1" to "65535" */
 };
 
 /** Read it.  Return whether ${text} is one. */
@@ -23,11 +28,19 @@ bool host_port_read(struct host_port *to, const char *text) MUST_USE;
  * ${list} behind it.  Return whether there is one. */
 bool host_port_read_next(struct host_port *to, const char **list) MUST_USE;
 
+/** Write the one form of a host, which all its spellings have: an address as
+ * inet_ntop(3) does, one of IPv4 also where it is mapped to IPv6; a name in
+ * lower case, without a dot at its end. */
+void host_port_unify_host(const char *host, char to[HOST_PORT_HOST_MAX]);
+
+/** Write the one form of both: "a.example:6379", "[::1]:6379". */
+void host_port_name(const struct host_port *at, char to[HOST_PORT_NAME_MAX]);
+
 /** Most of them in a list. */
 #define HOST_PORT_LIST_MAX 1000
 
 /** Whether ${list} is such a list, of 1 to HOST_PORT_LIST_MAX, none of them
- * twice. */
+ * twice, however it is spelled. */
 bool host_port_is_list(const char *list);
 
 /** Write to ${to} what is wrong with a list that is none. */

@@ -21,9 +21,13 @@ config_has_endpoint(const struct link_options *link)
 static bool
 read_is_same_endpoint(const struct endpoint *a, const struct endpoint *b)
 {
+	char host[HOST_PORT_HOST_MAX], other[HOST_PORT_HOST_MAX];
+
 	if (*a->unix_socket_path || *b->unix_socket_path)
 		return strcmp(a->unix_socket_path, b->unix_socket_path) == 0;
-	return strcmp(a->host, b->host) == 0 && a->port == b->port;
+	host_port_unify_host(a->host, host);
+	host_port_unify_host(b->host, other);
+	return strcmp(host, other) == 0 && a->port == b->port;
 }
 
 /* Drop a target without a server, as other programs do.  Return whether it was

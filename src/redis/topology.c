@@ -8,7 +8,6 @@
 #include "base/siphash.h"
 #include "redis/link.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,16 +83,14 @@ topology_open_sharded(
 }
 
 static uint64_t
-topology_score(const struct endpoint *server, unsigned partition)
+topology_score(const struct host_port *host, unsigned partition)
 {
 	static const struct siphash_seed zero;
-	char name[ENDPOINT_NAME_MAX];
-	char text[ENDPOINT_NAME_MAX + 12];
+	char name[HOST_PORT_NAME_MAX];
+	char text[HOST_PORT_NAME_MAX + 12];
 	int len;
 
-	endpoint_name(server, name);
-	for (char *at = name; *at; at++)
-		*at = (char)tolower((unsigned char)*at);
+	host_port_name(host, name);
 	len = snprintf(text, sizeof(text), "%u %s", partition, name);
 	return siphash128(&zero, text, (size_t)len).lo;
 }
@@ -101,12 +98,11 @@ topology_score(const struct endpoint *server, unsigned partition)
 static size_t
 topology_place_sharded(const struct topology *topology, unsigned partition)
 {
-	uint64_t best = topology_score(&topology->servers[0], partition);
+	uint64_t best = topology_score(&topology->hosts[0], partition);
 	size_t place = 0;
 
 	for (size_t i = 1; i < topology->server_count; i++) {
-		uint64_t score =
-		    topology_score(&topology->servers[i], partition);
+		uint64_t score = topology_score(&topology->hosts[i], partition);
 
 		if (score > best) {
 			best = score;

@@ -14,9 +14,9 @@
  *
  * sharded: partition p is on the server that scores highest, where the score is
  * the first half of SipHash-2-4 with 128 bits of "P HOST:PORT" (p in decimal,
- * the host in lower case) under the key zero, as a number.  So a server that is
- * added takes its share of the others, about 1/n of the partitions, and no
- * partition moves between those.
+ * the rest by host_port_name()) under the key zero, as a number.  So a server
+ * that is added takes its share of the others, about 1/n of the partitions, and
+ * no partition moves between those.
  */
 #ifndef REDIS_TOPOLOGY_H
 #define REDIS_TOPOLOGY_H

@@ -148,13 +148,9 @@ topology_record_write_hosts(struct buf *text, char **names, const char *list)
 	int result = 0;
 
 	while (result == 0 && host_port_read_next(&host, &list)) {
-		const struct endpoint at = {
-		    "", host.host, strtol(host.port, NULL, 10)};
-		char name[ENDPOINT_NAME_MAX];
+		char name[HOST_PORT_NAME_MAX];
 
-		endpoint_name(&at, name);
-		for (char *c = name; *c; c++)
-			*c = (char)tolower((unsigned char)*c);
+		host_port_name(&host, name);
 		names[count] = strdup(name);
 		result = names[count++] ? 0 : -1;
 	}

@@ -4,7 +4,7 @@
  *
  * A text of words, "partitions=16 hosts=a.example:6379,b.example:6379": the
  * hosts only where they share the keys.  Ours is always written in one way: the
- * hosts in lower case, and sorted, since their order does not matter.
+ * hosts by host_port_name(), and sorted, since their order does not matter.
  */
 #ifndef REDIS_TOPOLOGY_RECORD_H
 #define REDIS_TOPOLOGY_RECORD_H

@@ -784,6 +784,9 @@ static const struct {
 	"and the same in the whole fleet"},
     {"[redis]\ntopology = sharded\nhosts = a:1 a:1\npartitions = 8\n",
 	"test.ini:3: [redis] hosts: a:1 is there twice"},
+    {"[redis]\ntopology = sharded\npartitions = 8\n"
+     "hosts = [::1]:1 [0:0:0:0:0:0:0:1]:1\n",
+	"test.ini:4: [redis] hosts: [::1]:1 is there twice"},
     {"[redis]\nhosts = a:1\n", "test.ini:2: [redis] hosts: needs topology = "
 			       "sentinel, sharded or cluster"},
     {"[redis]\npartitions = 1025\n",
@@ -843,6 +846,8 @@ static const struct {
     {"[master]\nhost = a\n[slave:b]\nport = 1\n",
 	"test.ini:1: [master]: has no [slave:NAME] beside it, with a host"},
     {"[master]\nhost = a\n[slave:b]\nhost = a\n",
+	"test.ini:3: [slave:b]: is the master itself"},
+    {"[master]\nhost = ::1\n[slave:b]\nhost = 0:0:0:0:0:0:0:1\n",
 	"test.ini:3: [slave:b]: is the master itself"},
     {"[master]\nunix_socket_path = /a\n[slave:b]\nhost = a\n[slave:c]\n"
      "unix_socket_path = /a\nhost = a\n",

@@ -91,6 +91,13 @@ static const struct {
     {"::1:80", "::1:80: write an IPv6 address in brackets: [::1]:PORT"},
     {"a:1 b:1 A:1", "a:1 is there twice"},
     {"[::1]:1 [::1]:1", "[::1]:1 is there twice"},
+    {"[::1]:1 b:1 [0:0:0:0:0:0:0:1]:1", "[::1]:1 is there twice"},
+    {"[FE80:0::1%eth0]:1 [fe80::1%eth0]:1", "[fe80::1%eth0]:1 is there twice"},
+    {"[fe80::1%eth1]:1 [fe80::1%eth0]:1", NULL},
+    {"10.0.0.1:1 [::ffff:10.0.0.1]:1", "10.0.0.1:1 is there twice"},
+    {"A.example:1 a.Example.:1", "a.example:1 is there twice"},
+    {"a:0001 a:1", "a:1 is there twice"},
+    {"[::1]:1 [0:0:0:0:0:0:0:1]:2", NULL},
     {"redis://a:1", "a URL is not an address: write HOST:PORT"},
 };
 

@@ -14,6 +14,10 @@ static const struct {
 	"partitions=16"}, /* the hosts are sentinels */
     {{.kind = "sharded", .partitions = 16, .hosts = "B:2 a:1  [::1]:3"},
 	"partitions=16 hosts=[::1]:3,a:1,b:2"},
+    {{.kind = "sharded",
+	 .partitions = 16,
+	 .hosts = "B.x.:02 a:1 [0:0:0:0:0:0:0:1]:3"},
+	"partitions=16 hosts=[::1]:3,a:1,b.x:2"},
 };
 
 START_TEST(topology_has_one_text)
@@ -80,6 +84,8 @@ static const struct {
     {"partitions=4", "partitions=5", false},
     {"partitions=4", "partitions=4 hosts=a:1", false},
     {"partitions=4 hosts=a:1,b:2", "hosts=b:2,A:1 partitions=4", true},
+    {"partitions=4 hosts=[::1]:1,b:2",
+	"hosts=b.:2,[0:0:0:0:0:0:0:1]:1 partitions=4", true},
     {"partitions=4 hosts=a:1,b:2", "hosts=b:2 partitions=4", false},
     {"partitions=4 hosts=a:1,b:2", "partitions=4", false},
 };

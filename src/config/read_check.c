@@ -124,6 +124,39 @@ static const struct {
     [REDIS_CLUSTER] = {.kind = "cluster", .has_hosts = true, .has_slots = true},
 };
 
+/* Blame a host or a port that would be ignored.  The default is none that was
+ * meant; nor is what a dump has, the first of the hosts. */
+static void
+read_check_ignored(struct config_reading *reading, const char *name,
+    const char *value, const char *first)
+{
+	const struct setting *setting = setting_find("redis", name);
+
+	if (reading_source(reading, setting)->rank >=
+		reading_source(reading, setting_find("redis", "hosts"))->rank &&
+	    strcmp(value, setting->fallback) != 0 && strcmp(value, first) != 0)
+		reading_blame_value(
+		    reading, setting, "and hosts exclude each other");
+}
+
+static void
+read_check_one_or_hosts(struct config_reading *reading)
+{
+	const struct endpoint *one = &reading->config->gate.redis.link.endpoint;
+	const char *list = reading->config->redis_hosts;
+	struct host_port first;
+	char port[sizeof(first.port)];
+
+	if (!host_port_read_next(&first, &list))
+		return;
+	snprintf(port, sizeof(port), "%d", (int)one->port);
+	read_check_ignored(reading, "host", one->host, first.host);
+	read_check_ignored(reading, "port", port, first.port);
+	if (*one->unix_socket_path)
+		read_blame_redis(reading, "unix_socket_path",
+		    "and hosts exclude each other");
+}
+
 static void
 read_check_hosts(struct config_reading *reading, bool has_hosts)
 {
@@ -135,9 +168,8 @@ read_check_hosts(struct config_reading *reading, bool has_hosts)
 	if (!has_hosts && *config->redis_hosts)
 		read_blame_redis(reading, "hosts",
 		    "needs topology = sentinel, sharded or cluster");
-	if (has_hosts && *config->gate.redis.link.endpoint.unix_socket_path)
-		read_blame_redis(reading, "unix_socket_path",
-		    "and hosts exclude each other");
+	if (has_hosts)
+		read_check_one_or_hosts(reading);
 }
 
 /* The tag of a partition must be the only one in the names of its hashes. */

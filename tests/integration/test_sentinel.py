@@ -304,6 +304,8 @@ class CheckTest(harness.Case):
                            "topology = sentinel", "hosts = a:1", "sentinel_tls = yes")
         self.check_refused("check.ini:4: [redis] unix_socket_path: and hosts exclude each other",
                            "topology = sentinel", "hosts = a:1", "unix_socket_path = /x")
+        self.check_refused("check.ini:4: [redis] host: and hosts exclude each other",
+                           "topology = sentinel", "hosts = a:1", "host = b")
         self.check_refused("check.ini:2: [redis] url: for sentinels write redis+sentinel://",
                            "url = redis-sentinel://a:1/0?sentinelMasterId=main")
         self.check_refused("check.ini:2: [redis] url: it names no master before its database",

@@ -182,7 +182,7 @@ static const char all_settings[] = "[listen]\n"
 				   "server_name = name.example\n"
 				   "verify = no\n"
 				   "topology = sentinel\n"
-				   "hosts = a:1 [::1]:2\n"
+				   "hosts = redis.example:65535 [::1]:2\n"
 				   "partitions = 8\n"
 				   "master_name = main\n"
 				   "sentinel_username = watcher\n"
@@ -285,7 +285,8 @@ START_TEST(every_setting_is_read)
 	/* Postfix knows no TLS here. */
 	for (int i = 0; i <= LISTENER_ADMIN; i++)
 		check_tls_of_clients(&config->tls[i]);
-	ck_assert_str_eq(redis->link.sentinel.hosts, "a:1 [::1]:2");
+	ck_assert_str_eq(
+	    redis->link.sentinel.hosts, "redis.example:65535 [::1]:2");
 	ck_assert_str_eq(redis->link.sentinel.master_name, "main");
 	ck_assert_str_eq(redis->link.sentinel.username, "watcher");
 	ck_assert_str_eq(redis->link.sentinel.password, "eyes");
@@ -787,6 +788,15 @@ static const struct {
     {"[redis]\ntopology = sharded\npartitions = 8\n"
      "hosts = [::1]:1 [0:0:0:0:0:0:0:1]:1\n",
 	"test.ini:4: [redis] hosts: [::1]:1 is there twice"},
+    {"[redis]\ntopology = sentinel\nhosts = a:1\nhost = b\n",
+	"test.ini:4: [redis] host: and hosts exclude each other"},
+    {"[redis]\nport = 7\ntopology = sharded\nhosts = a:1 b:7\n"
+     "partitions = 2\n",
+	"test.ini:2: [redis] port: and hosts exclude each other"},
+    {"[redis]\nurl = redis+sentinel://a\nhost = b\n",
+	"test.ini:3: [redis] host: and hosts exclude each other"},
+    {"[redis]\ntopology = cluster\nhosts = a:1\nunix_socket_path = /b\n",
+	"test.ini:4: [redis] unix_socket_path: and hosts exclude each other"},
     {"[redis]\nhosts = a:1\n", "test.ini:2: [redis] hosts: needs topology = "
 			       "sentinel, sharded or cluster"},
     {"[redis]\npartitions = 1025\n",
@@ -1379,6 +1389,10 @@ START_TEST(variable_counts_instead_of_the_url_of_the_file)
 	ck_assert_str_eq(host_with_variable("[redis]\ntopology = sharded\n"
 					    "hosts = c:1\n",
 			     "redis+sentinel://b"),
+	    "127.0.0.1");
+	/* What counts less is no mistake: it is not used. */
+	ck_assert_str_eq(
+	    host_with_variable("[redis]\nhost = c\n", "redis+sentinel://b"),
 	    "127.0.0.1");
 }
 END_TEST

@@ -225,6 +225,9 @@ topology_record_agrees(const char *own, const char *text, size_t len)
 	char *written;
 	bool agrees;
 
+	/* Each of a thousand links asks. */
+	if (strlen(own) == len && memcmp(own, text, len) == 0)
+		return true;
 	if (topology_record_read(&record, text, len) != NULL)
 		return true;
 	options = (struct topology_options){

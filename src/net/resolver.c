@@ -22,6 +22,10 @@
 /* A result serves all look-ups that start within this time. */
 #define FRESH_US INT64_C(500000)
 
+/* One that is a failure serves twice as long as the one before it, up to this:
+ * while no name is found, many links would ask about them all the time. */
+#define FAILED_MAX_US INT64_C(2000000)
+
 /* A result that no look-up has used yet serves the first that starts within
  * this time. */
 #define UNCLAIMED_US INT64_C(10000000)
@@ -33,6 +37,7 @@ struct name {
 	bool running;     /* a thread looks it up */
 	bool claimed;     /* a look-up has used the result */
 	int64_t found_us; /* when; 0: never */
+	int64_t fresh_us; /* how long it serves, once it is claimed */
 	struct found found;
 };
 
@@ -59,6 +64,10 @@ static void
 name_set_found(struct name *name, const struct found *found)
 {
 	pthread_mutex_lock(&lock);
+	if (found->count > 0 || !name->found_us)
+		name->fresh_us = FRESH_US;
+	else if (name->fresh_us < FAILED_MAX_US)
+		name->fresh_us *= 2;
 	name->found = *found;
 	name->found_us = clock_us();
 	name->running = name->claimed = false;
@@ -149,7 +158,7 @@ name_is_fresh(const struct name *name)
 	int64_t age_us = clock_us() - name->found_us;
 
 	return name->found_us &&
-	       age_us < (name->claimed ? FRESH_US : UNCLAIMED_US);
+	       age_us < (name->claimed ? name->fresh_us : UNCLAIMED_US);
 }
 
 /* The entry of a name, or NULL (out of memory).  ${start}: the caller must look

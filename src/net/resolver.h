@@ -7,9 +7,10 @@
  * sees changes.
  *
  * The thread goes on when no look-up waits for it any more.  Its result serves
- * the next look-up of that name, and all that start within half a second.  So
- * the system is asked for a name at most twice a second, and a name whose
- * look-up takes longer than an attempt to connect may last is still found.
+ * the next look-up of that name, and all that start within half a second; if
+ * nothing was found several times in a row, two seconds.  So the system is
+ * asked for a name at most twice a second, and a name whose look-up takes
+ * longer than an attempt to connect may last is still found.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H

@@ -55,14 +55,13 @@ struct link {
 	struct timer timer;    /* back-off, or connecting */
 	int64_t greeted_by_us; /* when it must be UP */
 	struct outage outage;
-	bool is_unknown; /* its name could not be looked up */
-	bool is_early;   /* a move cut the last wait short, or needed none */
+	bool is_early; /* a move cut the last wait short, or needed none */
 };
 
 static int64_t
 link_backoff_max_us(const struct link *link)
 {
-	return link->options->backoff_max_us && !link->is_unknown &&
+	return link->options->backoff_max_us &&
 		       !link->greeting.is_secret_refused
 		   ? link->options->backoff_max_us
 		   : LINK_BACKOFF_MAX_US;
@@ -270,7 +269,7 @@ link_on_dialed(int fd, const struct dial_failure *failure, void *arg)
 	struct link *link = arg;
 
 	link->dial = NULL;
-	link->is_unknown = failure && failure->step == DIAL_LOOKUP;
+	link->outage.is_unknown = failure && failure->step == DIAL_LOOKUP;
 	if (failure) {
 		link_doubt(link, failure->reason);
 		return;

@@ -31,6 +31,10 @@
 #define LINK_BACKOFF_MIN_US INT64_C(50000)
 #define LINK_BACKOFF_MAX_US INT64_C(500000)
 
+/** The longest while its name cannot be looked up, which costs no server
+ * anything, and is soon over when the name server is back. */
+#define LINK_UNKNOWN_MAX_US INT64_C(2000000)
+
 /** What sort of server will do. */
 enum link_kind {
 	LINK_TO_ANY,

@@ -27,6 +27,8 @@ outage_wait_us(const struct outage *outage, int64_t max_us)
 {
 	int64_t ceiling_us = LINK_BACKOFF_MIN_US;
 
+	if (outage->is_unknown && max_us > LINK_UNKNOWN_MAX_US)
+		max_us = LINK_UNKNOWN_MAX_US;
 	for (unsigned i = 1; i < outage->failures; i++)
 		if (ceiling_us < max_us)
 			ceiling_us *= 2;

@@ -15,7 +15,8 @@
 struct outage {
 	unsigned failures;          /* since the link was proven */
 	struct log_limiter limiter; /* of failures in the log */
-	bool is_logged; /* the log has a failure, and no recovery since */
+	bool is_logged;  /* the log has a failure, and no recovery since */
+	bool is_unknown; /* the server's name could not be looked up */
 };
 
 /** Count a failure of the server called ${name}, and log it, now and then;
@@ -23,7 +24,8 @@ struct outage {
 void outage_add(struct outage *outage, const char *name, const char *reason);
 
 /** How long to wait before the next attempt: at random, up to a ceiling that
- * doubles with each failure, from LINK_BACKOFF_MIN_US to ${max_us}. */
+ * doubles with each failure, from LINK_BACKOFF_MIN_US to ${max_us} or, while
+ * the name is unknown, at most LINK_UNKNOWN_MAX_US. */
 int64_t outage_wait_us(const struct outage *outage, int64_t max_us);
 
 /** The server does its work again. */

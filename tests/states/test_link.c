@@ -980,10 +980,24 @@ START_TEST(backoff_is_short_while_the_name_is_unknown)
 		fake_run();
 		fake_pass_to_next();
 	}
-	ck_assert_int_eq(fake_chance_bound(), LINK_BACKOFF_MAX_US);
+	ck_assert_int_eq(fake_chance_bound(), LINK_UNKNOWN_MAX_US);
 	fake_dial_fail(NAME, "a test says so");
 	fake_run();
 	ck_assert_int_eq(fake_chance_bound(), 5000000);
+}
+END_TEST
+
+/* Where there are many links, all of them look their names up. */
+START_TEST(backoff_grows_while_the_name_is_unknown)
+{
+	options.backoff_max_us = 800000;
+	make_link(&events);
+	for (int i = 0; i < 10; i++) {
+		fake_dial_fail_lookup(NAME, "a test says so");
+		fake_run();
+		fake_pass_to_next();
+	}
+	ck_assert_int_eq(fake_chance_bound(), 800000);
 }
 END_TEST
 
@@ -1164,6 +1178,7 @@ link_suite(void)
 	tcase_add_test(tcase, backoff_doubles_up_to_its_most);
 	tcase_add_test(tcase, backoff_most_is_an_option);
 	tcase_add_test(tcase, backoff_is_short_while_the_name_is_unknown);
+	tcase_add_test(tcase, backoff_grows_while_the_name_is_unknown);
 	tcase_add_test(tcase, backoff_is_a_random_part);
 	tcase_add_test(tcase, being_up_does_not_end_the_backoff);
 	tcase_add_test(tcase, being_proven_ends_the_backoff);

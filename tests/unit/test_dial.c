@@ -2,6 +2,7 @@
  * Dials for real, on 127.0.0.*, by a name that is looked up here: this
  * getaddrinfo() takes the place of the system's, and passes others on to it.
  */
+#include "base/clock.h"
 #include "net/dial.h"
 #include "net/timer.h"
 #include "suites.h"
@@ -326,6 +327,22 @@ START_TEST(a_look_up_that_fails_is_named)
 }
 END_TEST
 
+/* Half a second after the first, a second after the second.  A busy machine
+ * only makes it later. */
+START_TEST(a_name_that_is_not_found_is_asked_about_less_often)
+{
+	int64_t since_us = clock_us();
+
+	while (asked[0] < 3) {
+		dial();
+		check_failure(
+		    DIAL_LOOKUP, "look-up: Name or service not known");
+		usleep(10000);
+	}
+	ck_assert_int_ge(clock_us() - since_us, 1500000);
+}
+END_TEST
+
 START_TEST(a_look_up_that_hangs_is_named)
 {
 	scripts[0].hangs = true;
@@ -498,6 +515,8 @@ dial_suite(void)
 	tcase_add_test(tcase, ipv6_has_brackets_in_its_name);
 	tcase_add_test(tcase, a_name_may_be_of_ipv6_only);
 	tcase_add_test(tcase, a_look_up_that_fails_is_named);
+	tcase_add_test(
+	    tcase, a_name_that_is_not_found_is_asked_about_less_often);
 	tcase_add_test(tcase, a_look_up_that_hangs_is_named);
 	tcase_add_test(tcase, a_look_up_outlives_the_attempt);
 	tcase_add_test(tcase, ipv4_does_not_wait_for_ipv6);

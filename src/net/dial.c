@@ -42,6 +42,7 @@ struct question {
 	struct dial *dial;
 	struct lookup *lookup; /* under way, or NULL */
 	const char *reason;    /* why nothing was found, or NULL */
+	bool is_ours;          /* for want of something here */
 };
 
 /* One address. */
@@ -66,6 +67,7 @@ struct dial {
 	struct question questions[FAMILIES]; /* IPv4 first */
 	struct attempt attempts[TRIES_MAX];
 	size_t known, tried, open;
+	size_t ours; /* of those tried: failed for want of something here */
 	char reason[300]; /* how attempts failed */
 };
 
@@ -147,14 +149,22 @@ dial_explain_lookup(struct dial *dial)
 	snprintf(dial->reason, sizeof(dial->reason), "look-up: %s", reason);
 }
 
+/* Whether the server's address may be as good as any. */
+static bool
+dial_is_ours(const struct dial *dial)
+{
+	return dial->known ? dial->ours > 0 && dial->ours == dial->tried
+			   : dial->questions[0].is_ours;
+}
+
 static void
 dial_fail(struct dial *dial)
 {
 	dial_done *done = dial->done;
 	void *arg = dial->arg;
 	char reason[sizeof(dial->reason)];
-	struct dial_failure failure = {
-	    dial->known ? DIAL_CONNECT : DIAL_LOOKUP, reason};
+	struct dial_failure failure = {dial->known ? DIAL_CONNECT : DIAL_LOOKUP,
+	    reason, dial_is_ours(dial)};
 
 	if (!*dial->reason)
 		dial_explain_lookup(dial);
@@ -228,6 +238,14 @@ attempt_connect(const struct address *address)
 	return -1;
 }
 
+/* Whether it is this machine, or this process, that lacks something. */
+static bool
+attempt_is_ours(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ||
+	       error == ENOBUFS || error == EADDRNOTAVAIL;
+}
+
 /* The outcome arrives as an event, even if it is immediate. */
 static int
 attempt_start(struct attempt *attempt)
@@ -236,6 +254,7 @@ attempt_start(struct attempt *attempt)
 
 	attempt->fd = attempt_connect(&attempt->address);
 	if (attempt->fd == -1) {
+		dial->ours += attempt_is_ours(errno);
 		attempt_explain(attempt, strerror(errno));
 		return -1;
 	}
@@ -298,6 +317,7 @@ dial_on_looked_up(const struct found *found, void *arg)
 
 	question->lookup = NULL;
 	question->reason = found->reason;
+	question->is_ours = found->is_ours;
 	for (size_t i = 0; i < found->count; i++)
 		dial_add(dial,
 		    &found->addresses[(dial->options.turn + i) % found->count]);
@@ -318,6 +338,7 @@ dial_ask(struct dial *dial)
 		question->dial = dial;
 		question->lookup = lookup_start(dial->dialer->resolver, host,
 		    families[i], dial_on_looked_up, question);
+		question->is_ours = !question->lookup;
 		if (!question->lookup)
 			question->reason = strerror(ENOMEM);
 	}

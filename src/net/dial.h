@@ -13,6 +13,7 @@
 #include "net/endpoint.h"
 #include "net/loop.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Dials from one loop. */
@@ -41,6 +42,7 @@ enum dial_step {
 struct dial_failure {
 	enum dial_step step;
 	const char *reason;
+	bool is_ours; /* no descriptor, memory, port here: no address failed */
 };
 
 /** An attempt under way. */

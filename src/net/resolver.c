@@ -86,6 +86,7 @@ name_look_up(const char *host, int family, struct found *found)
 
 	*found = (struct found){0};
 	if (error) {
+		found->is_ours = error == EAI_SYSTEM || error == EAI_MEMORY;
 		found->reason =
 		    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
 		return;
@@ -116,7 +117,7 @@ name_run(void *arg)
 static void
 name_start(struct name *name)
 {
-	struct found none = {0};
+	struct found none = {.is_ours = true};
 
 	if (thread_start(NULL, name_run, name) == 0)
 		return;

@@ -18,6 +18,7 @@
 #include "base/attr.h"
 #include "net/loop.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -34,6 +35,7 @@ struct found {
 	struct address addresses[RESOLVER_ADDRESSES_MAX];
 	size_t count;
 	const char *reason;
+	bool is_ours; /* no descriptor, memory, thread here */
 };
 
 /** Delivers results to one loop. */

@@ -271,7 +271,10 @@ link_on_dialed(int fd, const struct dial_failure *failure, void *arg)
 	link->dial = NULL;
 	link->outage.is_unknown = failure && failure->step == DIAL_LOOKUP;
 	if (failure) {
-		link_doubt(link, failure->reason);
+		if (failure->is_ours)
+			link_fail(link, failure->reason);
+		else
+			link_doubt(link, failure->reason);
 		return;
 	}
 	link_set_state(link, LINK_GREETING);

@@ -73,8 +73,8 @@ dial_on_timeout(void *arg)
 {
 	struct dial *dial = arg;
 
-	dial->failure =
-	    (struct dial_failure){DIAL_CONNECT, "connect: no reply in time"};
+	dial->failure = (struct dial_failure){
+	    .step = DIAL_CONNECT, .reason = "connect: no reply in time"};
 	dial_on_decided(dial);
 }
 
@@ -136,7 +136,7 @@ fake_dials(const char *name)
 }
 
 static void
-dial_decide(const char *name, int fd, enum dial_step step, const char *reason)
+dial_decide(const char *name, int fd, struct dial_failure failure)
 {
 	struct dial *dial;
 
@@ -144,7 +144,7 @@ dial_decide(const char *name, int fd, enum dial_step step, const char *reason)
 		if (!dial_is_open(dial, name))
 			continue;
 		dial->fd = fd;
-		dial->failure = (struct dial_failure){step, reason};
+		dial->failure = failure;
 		timer_set(&dial->decided, 0);
 		return;
 	}
@@ -159,20 +159,29 @@ fake_dial_connect(const char *name)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
 		ends) == -1)
 		fake_die("socketpair: %m");
-	dial_decide(name, ends[0], DIAL_CONNECT, NULL);
+	dial_decide(name, ends[0], (struct dial_failure){0});
 	return ends[1];
 }
 
 void
 fake_dial_fail(const char *name, const char *reason)
 {
-	dial_decide(name, -1, DIAL_CONNECT, reason);
+	dial_decide(
+	    name, -1, (struct dial_failure){DIAL_CONNECT, reason, false});
 }
 
 void
 fake_dial_fail_lookup(const char *name, const char *reason)
 {
-	dial_decide(name, -1, DIAL_LOOKUP, reason);
+	dial_decide(
+	    name, -1, (struct dial_failure){DIAL_LOOKUP, reason, false});
+}
+
+void
+fake_dial_fail_here(const char *name, const char *reason)
+{
+	dial_decide(
+	    name, -1, (struct dial_failure){DIAL_CONNECT, reason, true});
 }
 
 bool

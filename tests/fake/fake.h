@@ -150,6 +150,9 @@ void fake_dial_fail(const char *name, const char *reason);
 /** The same, and what fails is the look-up of the name. */
 void fake_dial_fail_lookup(const char *name, const char *reason);
 
+/** The same, for want of something on this machine. */
+void fake_dial_fail_here(const char *name, const char *reason);
+
 /** Call ${call} once, right after the ${nth} time from now on that a mutex is
  * unlocked. */
 void fake_at_unlock(unsigned nth, void (*call)(void));

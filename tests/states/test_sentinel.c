@@ -232,6 +232,20 @@ START_TEST(sentinel_that_names_a_dead_server_is_left_and_the_next_one_believed)
 }
 END_TEST
 
+/* It is not the server that has failed. */
+START_TEST(sentinel_is_kept_where_no_descriptor_is_left_to_dial_what_it_named)
+{
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	fake_dial_fail_here("m3:3", "Too many open files");
+	fake_run();
+	ck_assert_str_eq(noted(), "down");
+	ck_assert(!peer_is_left(sentinel));
+	sentinels_say_3();
+	master_comes("m3:3");
+}
+END_TEST
+
 /* Each names a server of its own that is gone. */
 START_TEST(sentinels_that_disagree_do_not_end_the_back_off)
 {
@@ -315,6 +329,8 @@ sentinel_suite(void)
 	    sentinel_is_asked_each_second_and_a_move_ends_the_connection);
 	tcase_add_test(tcase,
 	    sentinel_that_names_a_dead_server_is_left_and_the_next_one_believed);
+	tcase_add_test(tcase,
+	    sentinel_is_kept_where_no_descriptor_is_left_to_dial_what_it_named);
 	tcase_add_test(tcase, sentinels_that_disagree_do_not_end_the_back_off);
 	tcase_add_test(
 	    tcase, sentinels_that_are_gone_do_not_end_the_connection);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -134,6 +135,7 @@ static bool over;
 static int connected;
 static enum dial_step failed_step;
 static char failed_reason[400];
+static bool failed_here; /* for want of something on this machine */
 
 static void
 on_dialed(int fd, const struct dial_failure *failure, void *arg)
@@ -145,11 +147,28 @@ on_dialed(int fd, const struct dial_failure *failure, void *arg)
 	connected = fd;
 	if (failure) {
 		failed_step = failure->step;
+		failed_here = failure->is_ours;
 		snprintf(failed_reason, sizeof(failed_reason), "%s",
 		    failure->reason);
 	}
 	loop_stop(loop);
 }
+
+/* Have no descriptor left from now on. */
+static void
+use_up_descriptors(void)
+{
+	struct rlimit limit;
+	int free_fd = dup(0);
+
+	ck_assert_int_ne(free_fd, -1);
+	close(free_fd);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t)free_fd;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static bool descriptors_end; /* once the dial has started */
 
 static void
 on_late(void *arg)
@@ -174,6 +193,8 @@ dial_within(int64_t patience_us)
 	over = false;
 	dial = dial_start(dialer, &options, on_dialed, NULL);
 	ck_assert_ptr_nonnull(dial);
+	if (descriptors_end)
+		use_up_descriptors();
 	timer_init(&patience, loop, on_late, &late);
 	timer_set(&patience, patience_us);
 	loop_run(loop);
@@ -324,6 +345,7 @@ START_TEST(a_look_up_that_fails_is_named)
 {
 	dial();
 	check_failure(DIAL_LOOKUP, "look-up: Name or service not known");
+	ck_assert(!failed_here);
 }
 END_TEST
 
@@ -408,6 +430,26 @@ START_TEST(each_address_that_fails_is_named)
 	dial();
 	check_failure(DIAL_CONNECT, "connect to 127.0.0.2: Connection refused, "
 				    "127.0.0.3: Connection refused");
+	ck_assert(!failed_here);
+}
+END_TEST
+
+START_TEST(want_of_a_descriptor_is_no_fault_of_the_address)
+{
+	endpoint.host = "127.0.0.1";
+	descriptors_end = true;
+	dial();
+	check_failure(DIAL_CONNECT, "connect: Too many open files");
+	ck_assert(failed_here);
+}
+END_TEST
+
+START_TEST(want_of_a_descriptor_is_no_fault_of_the_name)
+{
+	scripts[0].error = EAI_SYSTEM;
+	dial();
+	ck_assert_int_eq(failed_step, DIAL_LOOKUP);
+	ck_assert(failed_here);
 }
 END_TEST
 
@@ -524,6 +566,8 @@ dial_suite(void)
 	tcase_add_test(
 	    tcase, addresses_that_refuse_do_not_wait_long_for_others);
 	tcase_add_test(tcase, each_address_that_fails_is_named);
+	tcase_add_test(tcase, want_of_a_descriptor_is_no_fault_of_the_address);
+	tcase_add_test(tcase, want_of_a_descriptor_is_no_fault_of_the_name);
 	tcase_add_test(tcase, the_next_address_is_tried_when_one_refuses);
 	tcase_add_test(tcase, the_next_address_is_tried_when_one_is_silent);
 	tcase_add_test(tcase, an_address_that_is_silent_is_named);

@@ -50,7 +50,7 @@ bool
 reply_is_wrong_server(const redisReply *reply)
 {
 	static const char *const words[] = {"READONLY", "LOADING", "MASTERDOWN",
-	    "MOVED", "CLUSTERDOWN", "NOAUTH"};
+	    "NOREPLICAS", "MOVED", "CLUSTERDOWN", "NOAUTH"};
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (reply_is_error(reply, words[i]))

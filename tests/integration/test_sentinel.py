@@ -234,6 +234,56 @@ class SentinelTest(Case):
         self.assertIn("from=fallback", gate.ask("consume login:1"))
 
 
+class TwoMastersTest(Case):
+    """A sentinel that hears no other one names the old master, which is alive and
+    says that it is a master; the others name the new one."""
+
+    def setUp(self):
+        super().setUp()
+        # Without the channel it neither speaks to the others nor hears them; nor may
+        # it make the new master a replica again, as it would.
+        for server in self.master, self.replica:
+            server.ask("ACL", "SETUSER", "deaf", "on", ">x", "~*", "+@all", "resetchannels",
+                       "-replicaof", "-slaveof")
+        self.stale = self.started(Sentinel(
+            self.folder, self.master.port, "sentinel auth-user mymaster deaf",
+            "sentinel auth-pass mymaster x"))
+        self.promote()
+        self.assertEqual([self.named_by(one) for one in (self.stale, *self.sentinels)],
+                         [self.master.port] + 3 * [self.replica.port])
+        self.gate = self.gate(hosts=f"127.0.0.1:{self.stale.port} {self.hosts}")
+        self.redis_level(self.gate, "login:old")
+        self.assertEqual(self.has(self.master, "login:old"), 1)
+
+    @staticmethod
+    def named_by(sentinel):
+        return int(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")[1])
+
+    @staticmethod
+    def has(server, *keys):
+        with server.connect() as link:
+            return sum(link.ask("HEXISTS", "drip:login", key) for key in keys)
+
+    def check_all_goes_to_the_new_one(self):
+        """From the first decision of Redis on, and whatever the stale sentinel says."""
+        keys = [f"login:{i}" for i in range(50)]
+        for key in keys:
+            self.redis_level(self.gate, key)
+        self.assertEqual(self.has(self.replica, *keys), len(keys))
+        self.assertEqual(self.named_by(self.stale), self.master.port)
+
+    def test_the_old_one_is_left_when_it_becomes_a_replica(self):
+        self.master.ask("REPLICAOF", "127.0.0.1", self.replica.port)
+        self.check_all_goes_to_the_new_one()
+
+    def test_the_old_one_is_left_when_it_takes_no_writes_without_replicas(self):
+        """What min-replicas-to-write is for: nothing else tells it that it was replaced."""
+        self.master.ask("CONFIG", "SET", "min-replicas-to-write", "1")
+        self.check_all_goes_to_the_new_one()
+        self.assertEqual(self.has(self.master, *(f"login:{i}" for i in range(50))), 0)
+        self.assertEqual(self.master.ask("ROLE")[0], b"master")
+
+
 class UrlTest(Case):
     """The sentinels, the master and its login in one line."""
 

@@ -267,6 +267,8 @@ config_subscriber(const struct config *config)
 		}
 	}
 	link->script = redis->script;
+	link->node = redis->node;
+	link->role = "control";
 	link->backoff_max_us = CONTROL_BACKOFF_US;
 	link->reply_max_bytes = CONTROL_REPLY_BYTES;
 	if (!*options.state_dir && state)

@@ -340,6 +340,7 @@ topology_follower_open(struct topology_follower *follower)
 		server->follower = follower;
 		server->options = follower->options->link;
 		server->options.kind = LINK_TO_MASTER;
+		server->options.role = "topology";
 		server->options.backoff_max_us =
 		    topology_backoff_us(follower->server_count);
 		server->options.endpoint = follower->topology.servers[i];

@@ -385,12 +385,34 @@ daemon_open_readers(struct daemon *daemon)
 	return daemon->watch ? 0 : -1;
 }
 
+/* Servers have a name for each link, which says whose it is. */
+static void
+daemon_name_links(struct daemon *daemon)
+{
+	struct config *config = daemon->config;
+	struct distributor_options *distributor = &config->distributor;
+
+	if (*config->control.node_name)
+		snprintf(daemon->node, sizeof(daemon->node), "%s",
+		    config->control.node_name);
+	else if (gethostname(daemon->node, sizeof(daemon->node) - 1) == -1)
+		return;
+	config->gate.redis.link.node = daemon->node;
+	distributor->master.node = daemon->node;
+	distributor->master.role = "distributor";
+	for (size_t i = 0; i < distributor->target_count; i++) {
+		distributor->targets[i].link.node = daemon->node;
+		distributor->targets[i].link.role = "distributor";
+	}
+}
+
 /* Takes over the rules.  Return 0, or -1 with errno. */
 static int
 daemon_start(struct daemon *daemon, struct rules *rules)
 {
 	const struct config *config = daemon->config;
 
+	daemon_name_links(daemon);
 	if (rules) {
 		daemon->listeners = listeners_new(&config->listeners);
 		if (!daemon->listeners) {

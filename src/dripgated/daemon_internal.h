@@ -36,6 +36,9 @@ enum daemon_state {
 #undef X
 };
 
+/* Longest name of a node. */
+#define NODE_NAME_MAX 100
+
 struct daemon {
 	struct config *config;
 	struct loop *loop;
@@ -52,6 +55,8 @@ struct daemon {
 	struct keeper *keeper;       /* of buckets in memory; NULL: no pool */
 	size_t workers;
 	size_t client_max; /* max_clients, or what fits */
+
+	char node[NODE_NAME_MAX + 1]; /* its name, in those of its links */
 
 	/* limits in Redis */
 	struct subscriber_options subscriber;

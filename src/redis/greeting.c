@@ -9,7 +9,12 @@
 #include "base/secret.h"
 #include "redis/topology_record.h"
 
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
+
+/* Room for the name of a connection. */
+#define NAME_MAX_LEN 160
 
 /* The user's password may be empty ("nopass"); a user without a name is the
  * default one, which needs no AUTH without a password. */
@@ -67,14 +72,37 @@ greeting_write_ping(const struct greeting *greeting, struct command *command)
 	return true;
 }
 
+/* Return whether it is to have one.  No name has a blank, or what is no
+ * ASCII. */
+static bool
+greeting_write_name(const struct link_options *options, char to[NAME_MAX_LEN])
+{
+	if (!options->node || !options->role)
+		return false;
+	snprintf(
+	    to, NAME_MAX_LEN, "dripgate-%s-%s", options->node, options->role);
+	for (; *to; to++)
+		if (!isgraph((unsigned char)*to))
+			*to = '_';
+	return true;
+}
+
 static bool
 greeting_write_hello(const struct greeting *greeting, struct command *command)
 {
+	char name[NAME_MAX_LEN];
+	bool named;
+
 	if (greeting->without_hello)
 		return false;
-	command_start(command, 2);
+	named = greeting_write_name(greeting->options, name);
+	command_start(command, named ? 4 : 2);
 	command_add_text(command, "HELLO");
 	command_add_text(command, "2");
+	if (named) {
+		command_add_text(command, "SETNAME");
+		command_add_text(command, name);
+	}
 	return true;
 }
 

@@ -2,9 +2,10 @@
  * greeting: the first commands of a link, and whether the server is the right
  * one.
  *
- * Logs in, selects the database, asks what the server is (HELLO), and whether
- * it is ready (PING): it is not while it loads its data, or is a replica that
- * lost its master.  Buckets need the topology that stands there, too.
+ * Logs in, selects the database, asks what the server is (HELLO), which also
+ * gives the connection its name, and whether it is ready (PING): it is not
+ * while it loads its data, or is a replica that lost its master.  Buckets need
+ * the topology that stands there, too.
  *
  * A greeting is a field of its link, zeroed at the start of each.
  */

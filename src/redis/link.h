@@ -80,6 +80,10 @@ struct link_options {
 	enum script_mode script; /* for script_call */
 	struct sentinel_options sentinel;
 	const struct link_record *record; /* NULL: any will do */
+
+	/* The server's CLIENT LIST has it as dripgate-NODE-ROLE. */
+	const char *node; /* of this daemon; NULL: it has no name there */
+	const char *role; /* what it is for: "worker-1"; NULL: the same */
 };
 
 struct link_events {

@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -50,6 +51,7 @@ struct worker {
 	struct gateway *gateway;
 	struct clients *clients; /* of all workers */
 	size_t index;
+	char role[32]; /* of its links */
 
 	/* touched by its own thread only: stores */
 	struct loop *loop;
@@ -262,11 +264,8 @@ worker_open_sweeps(struct worker *worker, const struct shard_options *options)
 {
 	static const struct sweep_events events = {
 	    worker_on_swept, worker_on_sweep_failed};
-	const struct sweep_common common = {.loop = worker->loop,
-	    .dialer = worker->dialer,
-	    .options = options,
-	    .events = &events,
-	    .arg = worker};
+	const struct sweep_common common = {
+	    worker->loop, worker->dialer, options, &events, worker};
 	struct sweeps *sweeps = sweeps_new(&common);
 
 	if (sweeps && worker->gateway->options->inline_limits)
@@ -284,8 +283,8 @@ worker_place_buckets(struct worker *worker, struct placing *placing)
 	    worker_on_set_back};
 	struct store *old = worker->store;
 	struct sweeps *old_sweeps = worker->sweeps;
-	struct store *store = redis_store_new(
-	    worker->loop, worker->dialer, &placing->redis, &events, worker);
+	struct store *store = redis_store_new(worker->loop, worker->dialer,
+	    &placing->redis, worker->role, &events, worker);
 	struct sweeps *sweeps =
 	    worker->index == 0 ? worker_open_sweeps(worker, &placing->redis)
 			       : NULL;
@@ -423,6 +422,7 @@ worker_start(struct gateway *gateway, struct clients *clients, size_t index)
 	worker->gateway = gateway;
 	worker->clients = clients;
 	worker->index = index;
+	snprintf(worker->role, sizeof(worker->role), "worker-%zu", index + 1);
 	arrivals_init(&worker->arrivals);
 	TAILQ_INIT(&worker->conns.all);
 	worker->loop = loop_new(&events, worker);

@@ -34,7 +34,8 @@ cache_redis_open_server(
 	struct cache_server *server = &redis->servers[place];
 
 	server->redis = redis;
-	server->link_options = shard_link_options(redis->options, place);
+	server->link_options =
+	    shard_link_options(redis->options, place, "cache");
 	server->link_options.reply_max_bytes = REPLY_MAX;
 	server->link = link_new(
 	    redis->loop, dialer, &server->link_options, &events, server);

@@ -179,8 +179,9 @@ upstreams_place_buckets(struct upstreams *upstreams, struct placing *placing)
 	struct store *old = upstreams->store;
 	struct cache_redis *redis = cache_redis_new(upstreams->loop,
 	    upstreams->dialer, &placing->redis, &cache_events, upstreams);
-	struct store *store = redis_store_new(upstreams->loop,
-	    upstreams->dialer, &placing->redis, &events, upstreams);
+	struct store *store =
+	    redis_store_new(upstreams->loop, upstreams->dialer, &placing->redis,
+		"upstreams", &events, upstreams);
 
 	if (!store || !redis) {
 		store_free(store);

@@ -337,7 +337,9 @@ peer_greet(struct peer *peer)
 	for (size_t i = 0; i < COUNT(greeting); i++) {
 		const char *command = peer_command(peer);
 
-		if (!command || strcmp(command, greeting[i]) != 0)
+		/* A name may follow. */
+		if (!command ||
+		    strncmp(command, greeting[i], strlen(greeting[i])) != 0)
 			fake_die(
 			    "greeted with %s", command ? command : "nothing");
 	}

@@ -3,6 +3,7 @@ they will do, or the log says in one sentence what they are.
 """
 
 import os
+import re
 import subprocess
 import time
 
@@ -192,6 +193,21 @@ class OtherServers(ServersCase):
         # Each of four links has found out that HELLO is not known; and one, INFO.
         self.assertLessEqual(proxy.closed_at.count(b"HELLO"), 5)
         self.assertEqual(proxy.closed_at.count(b"INFO"), 1)
+
+    def test_its_links_have_names_there(self):
+        server = self.redis()
+        server.ask("ZADD", "limits", 1, "all match=* capacity=5 recharge=1h")
+        gate = self.daemon(settings={
+            "store": {"type": "redis"}, "limits": {"source": "redis"}, "workers": {"count": 2},
+            "control": {"node_name": "web 7"}, "redis": {"unix_socket_path": server.path}})
+        self.redis_level(gate, "x")
+
+        def names():
+            return set(re.findall(rb" name=(\S+)", server.ask("CLIENT", "LIST")))
+
+        roles = "control", "sweep", "topology", "worker-1", "worker-2"
+        wait_until(lambda: names() == {b"dripgate-web_7-" + role.encode() for role in roles},
+                   "the names")
 
     def test_database_0_needs_no_select(self):
         server = self.redis()

@@ -186,6 +186,20 @@ START_TEST(is_up_once_the_server_has_greeted)
 }
 END_TEST
 
+START_TEST(tells_the_server_its_name)
+{
+	options.node = "web 7\xc3\xa9";
+	options.role = "worker-12";
+	make_link(&events);
+	accept_link();
+	ck_assert_pstr_eq(peer_command(server), "PING");
+	ck_assert_pstr_eq(
+	    peer_command(server), "HELLO 2 SETNAME dripgate-web_7__-worker-12");
+	peer_say(server, "+PONG\r\n" HELLO(ALONE, MASTER));
+	ck_assert_str_eq(noted(), "up");
+}
+END_TEST
+
 START_TEST(logs_in_and_selects_in_one_go)
 {
 	options.username = "gate";
@@ -1122,6 +1136,7 @@ link_suite(void)
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
 	tcase_add_test(tcase, is_up_once_the_server_has_greeted);
+	tcase_add_test(tcase, tells_the_server_its_name);
 	tcase_add_test(tcase, logs_in_and_selects_in_one_go);
 	tcase_add_test(tcase, password_alone_is_the_default_users);
 	tcase_add_test(tcase, user_may_have_no_password);

@@ -175,8 +175,8 @@ redis_store_open_names(struct redis_store *redis)
 
 struct store *
 redis_store_new(struct loop *loop, struct dialer *dialer,
-    const struct shard_options *options, const struct shard_events *events,
-    void *arg)
+    const struct shard_options *options, const char *role,
+    const struct shard_events *events, void *arg)
 {
 	static const struct store_ops ops = {
 	    .query = redis_store_query,
@@ -199,7 +199,7 @@ redis_store_new(struct loop *loop, struct dialer *dialer,
 	redis->arg = arg;
 	redis->topology = options->topology;
 	redis->common = (struct shard_common){
-	    loop, dialer, options, &shard_events, redis, NULL};
+	    loop, dialer, options, &shard_events, redis, NULL, role};
 	if (redis_store_open_names(redis) == 0 &&
 	    redis_store_open_shards(redis) == 0)
 		return &redis->store;

@@ -476,7 +476,8 @@ shard_new(const struct shard_common *common, size_t place)
 		return NULL;
 	shard->common = common;
 	shard->window = WINDOW_FIRST;
-	shard->link_options = shard_link_options(common->options, place);
+	shard->link_options =
+	    shard_link_options(common->options, place, common->role);
 	shard->place = place;
 	batches_init(&shard->batches);
 	shard->redirects = (struct redirects){.loop = common->loop,

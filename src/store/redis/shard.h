@@ -49,11 +49,14 @@ struct shard_options {
 	const struct topology_seen *seen; /* instead of that, on a cluster */
 };
 
-/** How to connect to the server at ${place} in the topology. */
+/** How to connect to the server at ${place} in the topology, for ${role}. */
 static inline struct link_options
-shard_link_options(const struct shard_options *options, size_t place)
+shard_link_options(
+    const struct shard_options *options, size_t place, const char *role)
 {
 	struct link_options link = options->link;
+
+	link.role = role;
 
 	link.endpoint = options->topology->servers[place];
 	link.sentinel.cluster_key = topology_slot_key(options->topology, place);
@@ -95,6 +98,7 @@ struct shard_common {
 	const struct shard_events *events;
 	void *arg;               /* of the events */
 	struct key_names *names; /* of fields; NULL: the keys */
+	const char *role;        /* of the links */
 };
 
 struct shard;

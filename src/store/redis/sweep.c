@@ -407,7 +407,7 @@ sweep_new(const struct sweep_common *common, size_t place)
 	random_fill(random, sizeof(random));
 	snprintf(sweep->caller, sizeof(sweep->caller), "%016llx%016llx",
 	    (unsigned long long)random[0], (unsigned long long)random[1]);
-	sweep->link_options = shard_link_options(options, place);
+	sweep->link_options = shard_link_options(options, place, "sweep");
 	sweep->link = link_new(common->loop, common->dialer,
 	    &sweep->link_options, &link_events, sweep);
 	if (!sweep->link) {

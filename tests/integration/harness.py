@@ -559,9 +559,10 @@ class Case(unittest.TestCase):
         return int(said["level"])
 
     def redis_daemon(self, redis, limits=LIMITS, settings=None, **options):
-        """A daemon whose buckets are in that Redis."""
+        """A daemon whose buckets are in that Redis, and which is PATIENT with it unless
+        the settings say otherwise."""
         merged = {"store": {"type": "redis"},
-                  "redis": {"unix_socket_path": redis.path}}
+                  "redis": {"unix_socket_path": redis.path, **PATIENT["redis"]}}
         for section, values in (settings or {}).items():
             merged.setdefault(section, {}).update(values)
         return self.daemon(limits, merged, **options)

@@ -67,9 +67,10 @@ def request(client, number):
     return f"consume {KINDS[number % len(KINDS)]}:{client}"
 
 
-# The deadline as it is by default, only where Redis goes silent: elsewhere a
+# The deadlines as they are by default, only where Redis goes silent: elsewhere a
 # machine that stalls would be one outage more.  The log has each.
-HASTY = {"log": {"level": "debug"}}
+HASTY = {"log": {"level": "debug"},
+         "redis": {"socket_timeout": "50ms", "connect_timeout": "250ms"}}
 
 
 class Outage(harness.Case):

@@ -241,7 +241,7 @@ class Either:
 
 class InRedis(Either, harness.InRedis, harness.Case):
     def test_release_that_finds_no_redis_says_so(self):
-        gate = self.redis_daemon(self.server, LIMITS, {"redis": {"socket_timeout": "100ms"}})
+        gate = self.redis_daemon(self.server, LIMITS)
         self.redis_level(gate)
         self.assertTrue(gate.ask("hold job:1 a").startswith("ALLOW"))
         self.server.kill()

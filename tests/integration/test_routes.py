@@ -93,7 +93,8 @@ class CheckTest(RouteCase):
 
     def test_several_keys_in_redis(self):
         redis = self.redis()
-        settings = {"store": {"type": "redis"}, "redis": {"port": str(redis.port)}}
+        settings = {"store": {"type": "redis"},
+                    "redis": {**harness.PATIENT["redis"], "port": str(redis.port)}}
         connection = self.gate_with(settings=settings)
         self.several_keys_are_all_charged_or_none(connection)
         # In order, if sent at once.
@@ -276,7 +277,6 @@ class ToolTest(RouteCase):
 
     def test_it_reads_the_routes_in_redis_as_the_daemon_does(self):
         redis = self.redis()
-        settings = {"store": {"type": "redis"}, "redis": {"port": str(redis.port)}}
         self.gate = self.redis_daemon(redis, LIMITS, {"limits": {"source": "redis"}}, wait=False)
         load = subprocess.run([harness.DRIPGATE, "-c", self.gate.config_path, "limits", "load",
                                self.gate.limits_path], capture_output=True, text=True,
@@ -374,7 +374,7 @@ class SilenceTest(harness.Case):
         for on_error, status in ("allow", 200), ("deny", 429):
             server = self.redis()
             self.gate = self.redis_daemon(server, TWO % (on_error, on_error), {
-                "redis": {"socket_timeout": "1s"}})
+                "redis": {"socket_timeout": "2s"}})
             asked = charged = 0
             with self.gate.connect() as client:
                 for _ in range(3):

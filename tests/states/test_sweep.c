@@ -258,6 +258,19 @@ START_TEST(pass_keeps_its_pace)
 }
 END_TEST
 
+/* Else another daemon would begin the pass again. */
+START_TEST(pause_after_a_slow_call_ends_before_the_lock_expires)
+{
+	begin_pass();
+	fake_pass(SECOND);
+	reply_step("17", 0);
+	fake_pass(1500 * MS - 1);
+	ck_assert_pstr_eq(steps("login"), NULL);
+	fake_pass(1);
+	ck_assert_pstr_eq(steps("login"), "17");
+}
+END_TEST
+
 START_TEST(server_whose_clock_is_set_back_is_trimmed)
 {
 	begin_pass();
@@ -658,6 +671,8 @@ sweep_suite(void)
 	tcase_add_test(tcase, next_pass_comes_after_the_life_of_the_buckets);
 	tcase_add_test(tcase, pass_leaves_the_server_to_others);
 	tcase_add_test(tcase, pass_keeps_its_pace);
+	tcase_add_test(
+	    tcase, pause_after_a_slow_call_ends_before_the_lock_expires);
 	tcase_add_test(tcase, server_whose_clock_is_set_back_is_trimmed);
 	tcase_add_test(
 	    tcase, clock_that_others_saw_set_back_is_trimmed_for_once);

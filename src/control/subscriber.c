@@ -192,9 +192,9 @@ subscriber_reject(struct subscriber *subscriber, const struct fetched *fetched)
 		return;
 	strcpy(subscriber->reason, reason);
 	subscriber_set_state(subscriber, SUBSCRIBER_REJECTED);
-	subscriber_log_rejected(subscriber, fetched->reasons);
 	snprintf(why.text, sizeof(why.text), "%.300s", reason);
 	subscriber->set_rules(NULL, &why, subscriber->arg);
+	subscriber_log_rejected(subscriber, fetched->reasons);
 }
 
 static void

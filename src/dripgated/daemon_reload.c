@@ -61,9 +61,9 @@ daemon_refuse_reload(struct daemon *daemon, const char *what,
 	reasons_summarize(reasons, summary, sizeof(summary));
 	snprintf(daemon->reload_error, sizeof(daemon->reload_error),
 	    "; not reloaded: %s", summary);
-	reasons_log(reasons, what, follows);
 	if (daemon->pool)
 		pool_note_refused(daemon->pool, summary);
+	reasons_log(reasons, what, follows);
 }
 
 static void

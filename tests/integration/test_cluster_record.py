@@ -82,7 +82,8 @@ class RecordTest(test_cluster.Case):
         wait_until(lambda: "not used until it is known which topology" in gate.log(), "the log")
         self.promote(replica)
         self.check_back(gate, self.levels_in_redis())
-        self.assertIn(f"topology: partitions={PARTITIONS} stands in redis", gate.log())
+        wait_until(lambda: f"topology: partitions={PARTITIONS} stands in redis" in gate.log(),
+                   "the log")
 
     def levels_in_redis(self):
         """{key: 1}, or 0 where the replica had not got it yet."""

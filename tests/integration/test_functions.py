@@ -82,7 +82,7 @@ class FunctionTest(harness.Case):
 
     def test_server_that_restarts_empty_gets_them_again(self):
         server = self.redis()
-        gate = self.gate(server, socket_timeout="1s", connect_timeout="1s")
+        gate = self.gate(server)
         self.assertIn("from=redis", gate.ask("consume x:1"))
         server.kill()
         again = self.redis(path=server.path)
@@ -152,7 +152,7 @@ class FunctionTest(harness.Case):
         server = self.redis()
         server.ask("ZADD", "limits", 1, "seen match=* capacity=5 recharge=1h")
         gate = self.redis_daemon(server, settings={**FUNCTIONS, "limits": {"source": "redis"}})
-        self.assertIn(" limit=seen ", gate.ask("consume x:1"))
+        wait_until(lambda: " limit=seen " in gate.ask("consume x:1"), "the limits")
         calls = self.calls(server)
         self.assertGreater(calls["fcall_ro"], 0)
         self.assertNotIn("evalsha_ro", calls)

@@ -230,7 +230,7 @@ class HiddenLimitsTest(HiddenTest):
             {"store": {"key_secrets": self.write("a", OLD), "hide_limits": "yes"}, **PATIENT})
         gate.ask(*(f"consume x:{i}" for i in range(100)))
         wait_until(lambda: not server.ask("EXISTS", self.hash_of(OLD, "short")), "the sweep")
-        self.assertGreaterEqual(gate.stats()["swept_buckets"], 100)
+        wait_until(lambda: gate.stats()["swept_buckets"] >= 100, "what the sweep counts")
 
     def test_needs_secrets(self):
         server = self.redis()

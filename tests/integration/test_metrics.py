@@ -240,10 +240,10 @@ class MeaningTest(MetricsCase):
 
 class LogTest(MetricsCase):
     def cost(self, daemon, number):
-        """(decided, the shares) of the lines that say what outages cost."""
+        """(decided, the shares) of so many lines, or more, that say what outages cost."""
         pattern = r"info: redis: back after \d+\.\d s; on_error decided (\d+) requests:? ?(.*)"
         return wait_until(
-            lambda: len(found := re.findall(pattern, daemon.log())) == number and found,
+            lambda: len(found := re.findall(pattern, daemon.log())) >= number and found,
             "the line")
 
     def test_an_outage_is_told_with_what_it_cost(self):
@@ -261,7 +261,7 @@ class LogTest(MetricsCase):
             two.ask(*["CONSUME login:2"] * 4)
         before = daemon.stats()["fallback"]
         self.redis(port=redis.port)
-        (count, shares), = self.cost(daemon, 1)
+        count, shares = self.cost(daemon, 1)[0]
         counts = dict(share.split(" ") for share in shares.split(", "))
         self.assertEqual((counts["login"], counts["strict"]), ("5", "1"))
         self.assertEqual(list(counts)[-1], "strict")
@@ -271,20 +271,21 @@ class LogTest(MetricsCase):
         wait_until(lambda: daemon.stats()["redis_ready"] == 0, "the outage")
         time.sleep(1.1) # A shorter one so soon is not logged.
         self.redis(port=redis.port)
-        _, (count, shares) = self.cost(daemon, 2)
+        count, shares = self.cost(daemon, 2)[1]
         self.assertEqual((count, shares), ("0", ""))
 
     def test_requests_that_fell_back_before_the_connection_ended_count(self):
         redis = self.redis()
         daemon = self.redis_daemon(redis, LIMITS, {"redis": {
-            **PATIENT["redis"], "socket_timeout": "100ms"}})
+            **PATIENT["redis"], "socket_timeout": "2s"}})
         wait_until(lambda: daemon.ask("CONSUME login:1").endswith("=redis"), "Redis")
+        before = daemon.log().count("back after")
         redis.send(signal.SIGSTOP)
         wait_until(lambda: daemon.ask("CONSUME lock:1").endswith("=fallback"), "a time-out")
         wait_until(lambda: daemon.stats()["redis_ready"] == 0, "the connection's end")
         redis.send(signal.SIGCONT)
         wait_until(lambda: daemon.ask("PEEK login:1").endswith("=redis"), "Redis")
-        self.assertRegex(self.cost(daemon, 1)[0][1], r"\block [1-9]")
+        self.assertRegex(self.cost(daemon, before + 1)[before][1], r"\block [1-9]")
 
     def test_a_start_is_no_outage(self):
         daemon = self.redis_daemon(self.redis(), LIMITS, PATIENT)
@@ -302,13 +303,14 @@ class LogTest(MetricsCase):
         redis = self.redis()
         redis.ask("ZADD", "limits", 1, "login match=login:* capacity=5 recharge=60s")
         daemon = self.redis_daemon(redis, "", {**PATIENT, "limits": {"source": "redis"}})
+        wait_until(lambda: "limits reloaded" in daemon.log(), "the limits")
         self.assertRegex(daemon.log(), r"limits reloaded: 1 in force, from redis \S+; "
                          r"\+1 ~0 -0: \+login \([0-9a-f]{8}\)\n")
         digest = re.search(r"\+login \((.*)\)", daemon.log())[1]
-        fleet = subprocess.run([harness.DRIPGATE, "-c", daemon.config_path, "fleet", "--json"],
-                               capture_output=True, text=True, check=False,
-                               timeout=harness.PATIENCE).stdout
-        self.assertIn(digest, fleet)
+        wait_until(lambda: digest in subprocess.run(
+            [harness.DRIPGATE, "-c", daemon.config_path, "fleet", "--json"],
+            capture_output=True, text=True, check=False, timeout=harness.PATIENCE).stdout,
+            "the digest in the fleet")
 
 
 class AlertTest(MetricsCase):

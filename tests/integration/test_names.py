@@ -6,6 +6,7 @@ The daemon runs in a mount namespace of its own, with an /etc/hosts and an
 
 import contextlib
 import os
+import re
 import select
 import socket
 import struct
@@ -119,10 +120,11 @@ class NamesTest(harness.Case):
     def test_etc_hosts_may_be_filled_in_after_the_start(self):
         daemon = self.start(self.redis())
         self.assertFalse(self.is_in_use(daemon))
-        self.assertRegex(daemon.log(), "redis redis.test:[0-9]+: look-up: ")
+        wait_until(lambda: re.search("redis redis.test:[0-9]+: look-up: ", daemon.log()),
+                   "the log")
         self.write("hosts", "127.0.0.1 redis.test\n")
         self.wait_for_use(daemon)
-        self.assertIn("replies again", daemon.log())
+        wait_until(lambda: "replies again" in daemon.log(), "the log")
 
     def test_resolv_conf_may_be_filled_in_after_the_start(self):
         self.name_server(SERVER, {("redis.test", A): ["127.0.0.1"]})
@@ -185,8 +187,8 @@ class NamesTest(harness.Case):
         redis = self.redis()
         self.write("hosts", "127.0.0.2 redis.test\n")
         daemon = self.start(redis)
-        self.assertIn(f"redis redis.test:{redis.port}: connect to 127.0.0.2: "
-                      "Connection refused", daemon.log())
+        wait_until(lambda: f"redis redis.test:{redis.port}: connect to 127.0.0.2: "
+                           "Connection refused" in daemon.log(), "the log")
 
 
 class AddressTest(harness.Case):

@@ -167,7 +167,8 @@ class FailoverTest(Case):
         wait_until(lambda: self.redis_level(gate, "login:9") and
                    self.replica.ask("HEXISTS", "drip:login", "login:9") == 1,
                    "the new master")
-        self.assertIn(f"the master is now 127.0.0.1:{self.replica.port}", gate.log())
+        wait_until(lambda: f"the master is now 127.0.0.1:{self.replica.port}" in gate.log(),
+                   "the log")
 
     def test_limits_follow(self):
         gate = self.gate(limits={"source": "redis", "allow_empty": "yes"})

@@ -156,7 +156,7 @@ class ShardedTest(harness.Case):
 
     def test_trouble_on_one_server_touches_no_key_of_the_others(self):
         servers = self.servers(3)
-        gate = self.gate(servers, socket_timeout="300ms", connect_timeout="300ms")
+        gate = self.gate(servers, socket_timeout="2s")
         keys = [f"login:{i}" for i in range(300)]
         self.consume(gate, keys)
         where = self.placed(servers)
@@ -188,7 +188,7 @@ class ShardedTest(harness.Case):
     def test_a_server_that_is_missing_at_the_start(self):
         servers = self.servers(2)
         servers[1].kill()
-        gate = self.gate(servers, connect_timeout="300ms")
+        gate = self.gate(servers)
         sources = {said["from"] for said in
                    self.consume(gate, [f"login:{i}" for i in range(100)]).values()}
         self.assertEqual(sources, {"redis", "fallback"})
@@ -215,7 +215,7 @@ class ShardedTest(harness.Case):
         self.consume(gate, [f"login:{i}" for i in range(100)])
         wait_until(lambda: not any(self.hashes(server, "short") for server in servers),
                    "the sweep")
-        self.assertGreaterEqual(gate.stats()["swept_buckets"], 500)
+        wait_until(lambda: gate.stats()["swept_buckets"] >= 500, "what the sweep counts")
         self.assertEqual(len(self.placed(servers)), 100)
 
     def test_limits_come_from_the_first_server(self):

@@ -119,8 +119,9 @@ class EitherStore:
         reload(gate, leaky(2, "500ms"))
         reply, = self.consume(gate, 1)
         self.assertLessEqual(float(reply["retry"]), 0.5)
-        time.sleep(float(reply["retry"]))
-        self.assertEqual(self.allowed(gate, 1), 1)
+        if reply["verdict"] == "DENY":  # else it has leaked already
+            time.sleep(float(reply["retry"]))
+            self.assertEqual(self.allowed(gate, 1), 1)
 
     def test_recharge_lengthened_forgives_nothing(self):
         gate = self.gate(leaky(5, "1s"))
@@ -301,7 +302,7 @@ class Clocks(harness.Case):
             wait_until(lambda: client.ask("CONSUME a:2").startswith("ALLOW"), "a drop")
             wait_until(lambda: throttle.ask("CL.THROTTLE", "u", 4, 1, 1, 1)[0] == 0,
                        "another")
-        self.assertIn("its clock was set back by 3", gate.log())
+        wait_until(lambda: "its clock was set back by 3" in gate.log(), "the log")
         mark = int(server.ask("GET", "drip::sweep"))
         self.assertLess(mark / 1e6, time.time() - 3000)
 

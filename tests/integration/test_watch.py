@@ -64,6 +64,7 @@ class WatchTest(harness.Case):
                 time.sleep(0.02)
             file.write(limits(6))
         self.assert_capacity(gate, 6)
+        wait_until(lambda: "limits in force" in gate.log(), "the log")
         self.assertEqual(gate.log().count("limits in force"), 1, gate.log())
 
     def test_the_swap_of_links_of_a_config_map(self):

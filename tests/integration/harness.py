@@ -612,6 +612,26 @@ class InRedis:
         self.addCleanup(self.client.close)
         wait_until(lambda: self.client.ask("READY") == "READY redis", "Redis")
 
+    @contextlib.contextmanager
+    def halted(self, gates, length):
+        """Redis stands still until each of the daemons has got so many bytes meanwhile, so
+        that it sees all of it at once."""
+        before = [gate.stats()["received_bytes"] for gate in gates]
+        looks = 0
+
+        def has_come():
+            nonlocal looks
+            looks += len("STATS\n")
+            return all(gate.stats()["received_bytes"] >= had + looks + length
+                       for gate, had in zip(gates, before))
+
+        self.server.send(signal.SIGSTOP)
+        try:
+            yield
+            wait_until(has_come, "what was sent")
+        finally:
+            self.server.send(signal.SIGCONT)
+
 
 def main():
     unittest.main(verbosity=2 if sys.stdout.isatty() else 1)

@@ -166,13 +166,13 @@ class DecisionTest(HttpCase):
             self.assertIsNone(response.headers["Retry-After"])
         self.ask(connection, "/consume?key=login:1&amount=5")
         response = self.ask(connection, "/consume?key=login:1&amount=2")
-        self.assertEqual(response.headers["Retry-After"], str(2 * DAY))
-        self.assertEqual(response.headers["RateLimit"], f'"login";r=0;t={DAY}')
+        self.assertIn(int(response.headers["Retry-After"]), range(2 * DAY - 100, 2 * DAY + 1))
+        self.assertRegex(response.headers["RateLimit"], r'^"login";r=0;t=86[34]\d\d$')
         self.ask(connection, "/consume?key=lock:1&amount=1")
         response = self.ask(connection, "/consume?key=lock:1&amount=2")
         # Blocked: there is room, but not before the end of the block.
         self.assertEqual(response.headers["RateLimit"], '"lock";r=0;t=3600')
-        self.assertEqual(response.headers["Retry-After"], str(DAY))
+        self.assertIn(int(response.headers["Retry-After"]), range(DAY - 100, DAY + 1))
         response = self.ask(connection, "/consume?key=win:1")
         self.assertEqual(response.headers["RateLimit-Policy"], f'"window";q=4;w={30 * DAY}')
         self.assertEqual(self.ask(connection, "/consume?key=lock:1", method="HEAD").status,

@@ -79,8 +79,8 @@ class RestartTest(KeeperCase):
         limits = ("[grown]\nmatch = g:*\ncapacity = 1\nrecharge = 1ms\n"
                   "block = 1s x3 max 1d\nblock_memory = 1h\n")
         daemon = self.start(limits)
-        daemon.ask("consume g:1", "consume g:1 1", *["consume g:1"] * 20)
-        self.assertGreater(float(fields(daemon.ask("peek g:1"))["blocked"]), 0)
+        said = daemon.ask("consume g:1", "consume g:1 1", *["consume g:1"] * 20)
+        self.assertGreater(float(fields(said[-1])["blocked"]), 0)
         wait_until(lambda: float(fields(daemon.ask("peek g:1"))["blocked"]) == 0, "its end")
         self.assertEqual(daemon.stop(), 0)
         again = self.start(limits)

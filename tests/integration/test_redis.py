@@ -329,8 +329,11 @@ class Ways(harness.Case):
 
     def test_a_server_that_does_not_evict_is_not(self):
         server = self.redis()
-        daemon = self.tcp(server)
-        wait_until(lambda: b" cmd=info " in server.ask("CLIENT", "LIST"), "INFO")
+        with server.connect() as monitor:
+            monitor.ask("MONITOR")
+            daemon = self.tcp(server)
+            while '"INFO"' not in monitor.read():
+                pass
         self.ask_of(daemon)
         self.assertNotIn("warning", daemon.log())
 

@@ -1236,8 +1236,9 @@ class FleetTest(ToolCase):
 
     def test_answers_are_listened_to_until_a_timeout(self):
         self.node(self.server, "a")
-        text = self.run_fine("command", "ping", "back", "hi", "-l", "back", "-t", "3")
-        self.assertEqual(text, "pong:a:hi\n")
+        # A daemon that was too slow is asked again.
+        wait_until(lambda: self.run_fine("command", "ping", "back", "hi", "-l", "back", "-t",
+                                         "3") == "pong:a:hi\n", "the answer")
 
     def listening(self, *arguments):
         """A tool that has said something and goes on listening."""
@@ -1419,12 +1420,15 @@ class WatchTest(ToolCase):
             DRIPGATE, "watch", "--json", "--nodes", nodes]))
         wait_until(lambda: "trying again" in watching.log(), "the first look")
 
+        def objects():
+            *lines, _ = watching.log().split("\n")
+            return [json.loads(line) for line in lines if line.startswith("{")]
+
         def are_seen():
             for i, gate in enumerate(gates):
                 gate.ask(*["consume login:1"] * (i + 1), "consume other:1")
-            objects = [json.loads(line) for line in watching.log().splitlines()
-                       if line.startswith("{")]
-            return objects if len(objects) >= 3 else None
+            # What was asked may have been late for a look.
+            return len(objects()) >= 3 and objects()[-1]["total"]["denied"] and objects()
         last = wait_until(are_seen, "rates of both")[-1]
         self.assertEqual(last["daemons"], 2)
         names = [limit["name"] for limit in last["limits"]]
@@ -1432,11 +1436,10 @@ class WatchTest(ToolCase):
         for name in "allowed", "denied":
             self.assertAlmostEqual(sum(limit[name] for limit in last["limits"]),
                                    last["total"][name], delta=0.01)
-        self.assertGreater(last["total"]["allowed"] + last["total"]["denied"], 0)
         self.assertEqual(watching.log().count("/nowhere.sock"), 1)
         gates[0].stop()
         wait_until(lambda: watching.log().count("trying again") == 2, "the other one alone")
-        wait_until(lambda: json.loads(watching.log().splitlines()[-1])["daemons"] == 1, "one")
+        wait_until(lambda: objects()[-1]["daemons"] == 1, "one")
 
     def test_nodes_that_are_none(self):
         for words, reason in ((("--nodes", ","), "no address"),

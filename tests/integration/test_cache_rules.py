@@ -39,14 +39,16 @@ class RulesHandler(http.server.BaseHTTPRequestHandler):
 
     def answer(self):
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        said = self.server.asked.setdefault(self.path, [])
-        said.append((self.command, self.headers))
+        with self.server.lock:
+            said = self.server.asked.setdefault(self.path, [])
+            said.append((self.command, self.headers))
+            number = len(said)
         plan = self.server.plans.get(self.path, [FRESH])
-        plan = plan[min(len(said), len(plan)) - 1]
+        plan = plan[min(number, len(plan)) - 1]
         if callable(plan):
             plan(self)
         else:
-            self.respond(plan, b"%d" % len(said))
+            self.respond(plan, b"%d" % number)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer
     locals()["do_M-SEARCH"] = answer

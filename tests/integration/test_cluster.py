@@ -89,7 +89,7 @@ class Case(harness.Case):
         return self.daemon(LIMITS, {"store": {"type": "redis"}, "redis": {
             "topology": "cluster", "partitions": PARTITIONS,
             "hosts": hosts or " ".join(map(self.address, self.nodes)),
-            "connect_timeout": "2s", "socket_timeout": "2s", **redis}})
+            **harness.PATIENT["redis"], **redis}})
 
     def node_of(self, slot, asked=None):
         """The master that has a slot now, and its id, as a node says."""
@@ -205,7 +205,7 @@ class ControlTest(Case):
                         "poll": "1h"},
             "redis": {"topology": "cluster", "partitions": PARTITIONS,
                       "hosts": " ".join(map(self.address, self.nodes)),
-                      "connect_timeout": "2s", "socket_timeout": "2s"}})
+                      **harness.PATIENT["redis"]}})
         limits = os.path.join(self.folder, "limits.ini")
         for capacity in (7, 8):
             with open(limits, "w", encoding="utf-8") as file:

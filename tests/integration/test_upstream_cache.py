@@ -16,8 +16,7 @@ class CacheHandler(Handler):
     """A server whose responses say how long they may be stored."""
 
     def count(self, status=200, body=b"", **headers):
-        number = len(self.server.asked)
-        self.plain(status, body or b"%d" % number, **headers)
+        self.plain(status, body or b"%d" % self.number, **headers)
 
     def do_fresh(self):
         self.count(Cache_Control="max-age=1000", Set_Cookie_2="x")

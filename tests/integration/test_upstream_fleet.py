@@ -25,7 +25,7 @@ class CountingServer(Server):
     def __init__(self):
         super().__init__()
         self.RequestHandlerClass = CountingHandler
-        self.times, self.lock = [], threading.Lock()
+        self.times = []
 
 
 class FleetTest(UpstreamCase):

@@ -125,7 +125,7 @@ class FollowTest(RedirectCase):
         self.assertEqual(self.paths(), ["/a", "/a", "/b"])
 
     def test_what_fails_on_the_way_is_an_error(self):
-        self.start_upstream(timeout="200ms")
+        self.start_upstream(timeout="2s")
         self.plan("/a", "302 | Location: /v1/b")
         self.server.plans["/v1/b"] = [lambda handler: handler.lose()]
         self.assertEqual(self.code("/a"), (502, "badgateway"))

@@ -185,7 +185,7 @@ class ClusterTest(test_cluster.Case, SeveralCase):
         self.settings = {"store": {"type": "redis"}, "redis": {
             "topology": "cluster", "partitions": test_cluster.PARTITIONS,
             "hosts": " ".join(map(self.address, self.nodes)),
-            "connect_timeout": "2s", "socket_timeout": "2s"}}
+            **PATIENT["redis"]}}
         self.start_daemons(self.settings)
 
     def test_all_share_what_is_stored(self):

@@ -585,6 +585,12 @@ class Asks:
             self.assertEqual(said.get(name), value, f"{line}: {said}")
         return said
 
+    def ask_cached(self, line, verdict, level=None, **expected):
+        """The same of a denial that Redis is not asked for again: a daemon that halts
+        for a second does ask."""
+        wait_until(lambda: self.ask(line, verdict, level, **expected)["from"] == "denycache",
+                   f"the deny cache: {line}")
+
 
 class InMemory:
     """Mixed into a Case: self.gate decides by LIMITS in memory, and self.client

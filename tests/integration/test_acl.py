@@ -124,10 +124,10 @@ class DaemonTest(RightsCase):
         self.put([0], member(7))
         wait_until(lambda: not self.ask(0, "SMEMBERS", "errors"), "it to be taken back")
         self.assertIn(" capacity=7 ", daemon.ask("PEEK x"))
-        self.assertEqual(self.ask(0, "HLEN", "limits:fleet"), 1)
+        wait_until(lambda: self.ask(0, "HLEN", "limits:fleet") == 1, "its row")
         self.assertNotIn("NOPERM", daemon.log())
         self.assertEqual(daemon.stop(), 0)
-        self.assertEqual(self.ask(0, "HLEN", "limits:fleet"), 0)
+        wait_until(lambda: self.ask(0, "HLEN", "limits:fleet") == 0, "its row to be gone")
         self.assertEqual(self.denied(), {})
 
     def test_buckets_alone_need_no_rights_of_limits(self):

@@ -250,12 +250,12 @@ class InRedis(EitherStore, harness.InRedis, harness.Case):
     def test_a_bucket_that_is_denied_without_asking_may_still_be_charged(self):
         self.ask("CONSUME debt:1 3", "ALLOW", 3)
         self.ask("CONSUME debt:1 1", "DENY", **{"from": "redis"})
-        self.ask("CONSUME debt:1 1", "DENY", **{"from": "denycache"})
-        self.ask("TAKE debt:1 1", "DENY", taken="0", **{"from": "denycache"})
+        self.ask_cached("CONSUME debt:1 1", "DENY")
+        self.ask_cached("TAKE debt:1 1", "DENY", taken="0")
         self.ask("CHARGE debt:1 4", "ALLOW", 7, **{"from": "redis"})
         self.ask("CHARGE debt:1 1", "DENY", 7, **{"from": "redis"})
-        self.ask("CHARGE debt:1 1", "DENY", 7, **{"from": "denycache"})
-        self.ask("CONSUME debt:1 1", "DENY", 7, **{"from": "denycache"})
+        self.ask_cached("CHARGE debt:1 1", "DENY", 7)
+        self.ask_cached("CONSUME debt:1 1", "DENY", 7)
 
     def test_without_redis_on_error_decides(self):
         self.ask("CHARGE debt:1 5", "ALLOW", 5)

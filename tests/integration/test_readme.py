@@ -126,7 +126,9 @@ class ReadmeTest(harness.Case):
 
     def test_with_redis(self):
         self.redis_port = self.redis().port
-        daemon = self.conf_daemon(self.settings_of("With Redis"))
+        settings = self.settings_of("With Redis")
+        settings["redis"].update(harness.PATIENT["redis"])
+        daemon = self.conf_daemon(settings)
         self.run_all("With Redis", daemon)
 
     def test_limits_for_a_fleet(self):

@@ -160,7 +160,7 @@ class HiddenTest(harness.Case):
         gate = self.daemon(LIMITS, {
             "store": {"type": "redis", "key_secrets": self.write("a", OLD),
                       "hide_limits": self.HIDE_LIMITS},
-            "redis": {**PATIENT["redis"], "topology": "sharded", "partitions": 16,
+            "redis": {**PATIENT["redis"], "topology": "sharded", "partitions": 64,
                       "hosts": " ".join(f"127.0.0.1:{s.port}" for s in servers)}})
         keys = [f"x:{i}" for i in range(40)]
         gate.ask(*(f"consume {key} 3" for key in keys))

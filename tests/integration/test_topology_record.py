@@ -26,7 +26,7 @@ KEYS = [f"login:{i}" for i in range(400)]
 class Case(harness.Case):
     def gate(self, servers, settings=None, **redis):
         if len(servers) > 1:
-            redis = {"topology": "sharded", "partitions": 16,
+            redis = {"topology": "sharded", "partitions": 64,
                      "hosts": " ".join(self.names(servers)), **redis}
         else:
             redis = {"host": "127.0.0.1", "port": servers[0].port, **redis}
@@ -104,7 +104,7 @@ class RecordTest(Case):
         first = self.gate(servers)
         for server in servers:
             wait_until(lambda s=server: self.record(s), "the record")
-            self.assertEqual(self.record(server), "partitions=16 " + self.hosts(servers))
+            self.assertEqual(self.record(server), "partitions=64 " + self.hosts(servers))
         self.levels(first)
         alone = self.gate(servers[1:2])
         self.assertEqual(self.levels(alone), dict.fromkeys(KEYS, 2))
@@ -275,7 +275,7 @@ class ChangeTest(Case):
         _, (lost, buckets) = self.planned(gate, self.hosts(servers))
         self.assertEqual(buckets, len(KEYS))
         self.tool(gate, "set", self.hosts(servers))
-        self.wait_for(gate, "partitions=16 " + self.hosts(servers))
+        self.wait_for(gate, "partitions=64 " + self.hosts(servers))
         levels = self.levels(self.gate(servers[2:]), KEYS[50:])
         self.assertEqual(set(levels.values()), {1, 2})
         self.assertLessEqual(sum(level == 1 for level in levels.values()), lost)
@@ -291,7 +291,7 @@ class ChangeTest(Case):
         while len(servers) > 1:
             servers.pop(0 if len(servers) == 3 else -1).kill()
             self.tool(gate, "set", self.hosts(servers))
-            self.wait_for(gate, "partitions=16 " + self.hosts(servers))
+            self.wait_for(gate, "partitions=64 " + self.hosts(servers))
             self.levels(gate)
         servers[0].kill()
         self.assertIn("Connection refused", self.tool(gate, "show", status=2))

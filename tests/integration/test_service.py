@@ -13,6 +13,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -48,14 +49,15 @@ class Manager:
         self.messages = []   # each a list of lines
         self.stored = []
         self.store = store   # most descriptors that are stored
-        self.path = os.path.join(case.folder, "service.sock")
+        folder = tempfile.mkdtemp(dir=case.folder)
+        self.path = os.path.join(folder, "service.sock")
         self.listeners = [socket.create_server(("127.0.0.1", 0), backlog=4096),
                           socket.socket(socket.AF_UNIX)]
         self.listeners[1].bind(self.path)
         self.listeners[1].listen(4096)
         self.address = self.listeners[0].getsockname()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(os.path.join(case.folder, "notify"))
+        self.socket.bind(os.path.join(folder, "notify"))
         self.thread = threading.Thread(target=self.listen)
         self.thread.start()
         case.addCleanup(self.close)
@@ -119,7 +121,7 @@ class Manager:
         # Copies out of the way, the child's only.
         fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH_FD)
                for fd in sources + self.stored]
-        env["NOTIFY_SOCKET"] = os.path.join(self.case.folder, "notify")
+        env["NOTIFY_SOCKET"] = self.socket.getsockname()
         if fds:
             env.update(LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=":".join(names))
         if self.store:
@@ -843,9 +845,15 @@ class RestartTest(ServiceCase):
             "redis": {"unix_socket_path": redis.path, **PATIENT["redis"]}})
 
     def check_restarts(self, *loads, restarts=8):
+        wait_until(lambda: self.are_kept(loads, restarts), "restarts without a halt")
+
+    def are_kept(self, loads, restarts):
+        """Or False: the machine kept the manager from reading for longer than it is
+        waited for, which the daemon says."""
         redis = self.redis()
         manager = Manager(self, store=1000)
         daemon = self.start(manager, redis)
+        daemons = [daemon]
         threads = [load(manager, seed) for seed, load in enumerate(loads)]
         for thread in threads:
             thread.start()
@@ -857,15 +865,19 @@ class RestartTest(ServiceCase):
                     for thread, count in zip(threads, counts)), "some answers")
                 self.assertEqual(daemon.stop(), 0)
                 daemon = self.start(manager, redis)
+                daemons.append(daemon)
         finally:
             for thread in threads:
                 thread.over.set()
             for thread in threads:
                 thread.join(harness.PATIENCE)
+        if any("are not kept" in each.log() for each in daemons):
+            return False
         self.assertEqual([thread.trouble for thread in threads if thread.trouble], [])
         # Nothing was lost, nothing was counted twice.
         level = int(fields(manager.ask("peek counted"))["level"])
         self.assertEqual(level, sum(thread.asked for thread in threads))
+        return True
 
     def test_no_request_of_short_connections_is_refused_reset_or_lost(self):
         self.check_restarts(*[ShortLoad] * 6)

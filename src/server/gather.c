@@ -6,6 +6,10 @@
 /* Send what is longer at once: it fills packets by itself. */
 #define GATHER_BYTES_MAX 16384
 
+/* For how long the lists are, in microseconds. */
+static const int64_t gather_times_us[GATHER_LISTS] = {
+    256, 384, 512, 768, 1024, 1536, 2048, 3072};
+
 /* It is there to have the loop turn. */
 static void
 gather_on_timer(void *arg)
@@ -51,11 +55,9 @@ gather_choose(struct gather *gather, int64_t taken_us)
 {
 	size_t i = 0;
 
-	if (taken_us < GATHER_FIRST_US)
-		return NULL;
-	while (i + 1 < GATHER_LISTS && taken_us >= GATHER_FIRST_US << (i + 1))
+	while (i < GATHER_LISTS && gather_times_us[i] <= taken_us)
 		i++;
-	return &gather->lists[i];
+	return i > 0 ? &gather->lists[i - 1] : NULL;
 }
 
 static bool
@@ -69,7 +71,7 @@ gather_begin(struct conn *conn)
 	if (!gathered->list)
 		return false;
 	gathered->until_us =
-	    now_us + (GATHER_FIRST_US << (gathered->list - gather->lists));
+	    now_us + gather_times_us[gathered->list - gather->lists];
 	TAILQ_INSERT_TAIL(gathered->list, conn, gathered.entry);
 	return true;
 }

@@ -6,7 +6,7 @@
  * known in parts, as the servers reply.  To send each part by itself costs
  * system calls here and at the client, which then asks in small parts, too.  So
  * while the next response is under way, a part waits for it: at most as long as
- * the client has waited already, and no longer than some 2 ms.  What is known
+ * the client has waited already, and no longer than some 3 ms.  What is known
  * within a quarter of a millisecond is sent at once, and so is what a client
  * gets that sends its requests one by one.
  */
@@ -24,9 +24,8 @@ struct conn;
 struct conns;
 TAILQ_HEAD(gather_list, conn);
 
-/** A part waits for 256, 512, 1024 or 2048 us. */
-#define GATHER_FIRST_US INT64_C(256)
-#define GATHER_LISTS    4
+/** How long a part may wait: see gather_times_us. */
+#define GATHER_LISTS 8
 
 /** Of all clients of a worker. */
 struct gather {

@@ -168,8 +168,8 @@ END_TEST
 /* How long the first took, and how long it then waits. */
 static const struct {
 	int64_t took_us, waits_us;
-} waits[] = {{255, 0}, {256, 256}, {1023, 512}, {1024, 1024}, {2047, 1024},
-    {2048, 2048}, {30 * MS, 2048}};
+} waits[] = {{255, 0}, {256, 256}, {1023, 768}, {1024, 1024}, {2047, 1536},
+    {2048, 2048}, {30 * MS, 3072}};
 
 START_TEST(response_waits_no_longer_than_it_took)
 {
@@ -210,7 +210,7 @@ START_TEST(responses_of_several_clients_wait_each_for_its_time)
 	fake_pass(2 * MS);
 	fast = client_comes();
 	peer_say(fast, "CONSUME key:%d\nCONSUME key:%d\n", first, second);
-	decide(0); /* of the slow one; waits for 1,024 us */
+	decide(0); /* of the slow one; waits for 1,536 us */
 	fake_pass(300);
 	decide(0); /* of the fast one: 256 us */
 	fake_pass(255);
@@ -218,7 +218,7 @@ START_TEST(responses_of_several_clients_wait_each_for_its_time)
 	fake_pass(1);
 	ck_assert_uint_eq(lines_heard(fast), 1);
 	ck_assert_uint_eq(lines_heard(slow), 0);
-	fake_pass(1024 - 300 - 256);
+	fake_pass(1536 - 300 - 256);
 	ck_assert_uint_eq(lines_heard(slow), 1);
 }
 END_TEST

@@ -80,23 +80,22 @@ upstream_location_read(
 	const char *host = strstr(url, "://");
 	const char *base = host ? host + 3 + strcspn(host + 3, "/") : NULL;
 	struct part rest;
+	bool is_whole;
 
 	location.len = upstream_location_span(location, "#");
 	rest = location;
 	if (!base || location.len == 0)
 		return false;
-	if (upstream_location_skip(&rest, url, (size_t)(base - url))) {
-		if (!upstream_location_is_below(rest))
-			return false;
-	} else if (*location.bytes != '/') {
+	is_whole = upstream_location_skip(&rest, url, (size_t)(base - url));
+	if (!is_whole && *location.bytes != '/') {
 		/* What has a colon in its first segment is another URL. */
 		size_t len = upstream_location_span(location, "/?:");
 
 		return (len == location.len || location.bytes[len] != ':') &&
 		       upstream_location_put_relative(to, target, location);
-	} else if (location.len > 1 && location.bytes[1] == '/') {
-		return false; /* "//HOST" */
 	}
+	if (!is_whole && location.len > 1 && location.bytes[1] == '/')
+		return false; /* "//HOST" */
 	if (rest.len < strlen(base) ||
 	    memcmp(rest.bytes, base, strlen(base)) != 0)
 		return false;

@@ -56,6 +56,16 @@ check_window(
 	zone_free(zone);
 }
 
+static void
+check_end(const char *unit, const char *name, const char *now, const char *end)
+{
+	struct zone *zone = zone_of(name);
+
+	ck_assert_int_eq(
+	    calendar_end_us(calendar_find(unit), zone, utc(now)), utc(end));
+	zone_free(zone);
+}
+
 START_TEST(days_end_at_midnight_of_the_zone)
 {
 	check_window("day", NULL, "2026-05-01 00:00:00", "2026-05-02 00:00:00");
@@ -96,6 +106,8 @@ START_TEST(a_midnight_that_clocks_show_twice_ends_a_day_once)
 	    "2024-11-04 05:00:00");
 	/* From 00:01 of the day to 23:01 of the day before. */
 	check_window("day", "America/St_Johns", "2010-11-07 02:30:00",
+	    "2010-11-08 03:30:00");
+	check_end("day", "America/St_Johns", "2010-11-07 02:45:00",
 	    "2010-11-08 03:30:00");
 	/* From midnight, which it never was, to 23:00. */
 	check_window("day", "America/Sao_Paulo", "2019-02-16 02:00:00",

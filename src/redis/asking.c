@@ -58,8 +58,7 @@ asking_on_reply(struct script_call *call, const redisReply *reply)
 		link_proven(asking->link);
 	call->done = asking->done;
 	call->done(call, reply);
-	if (reply) /* else asking_on_down() follows */
-		asking_send(asking);
+	asking_send(asking);
 }
 
 /* Send the next call that is still wanted. */

@@ -120,13 +120,21 @@ script_call_on_load(const redisReply *reply, void *arg)
 		    reply_explain(reply->str, reply->len, NULL, text));
 }
 
+/* It may be behind WAIT. */
+static int64_t
+script_call_deadline_us(const struct script_call *call)
+{
+	return clock_us() + call->timeout_us +
+	       (call->replicas > 0 ? REPLICAS_GRACE_US : 0);
+}
+
 /* Have the server load the library of a call, before the call. */
 static void
 script_call_load(struct script_calls *calls, const struct script_call *call)
 {
 	script_write_library(&calls->command, call->script);
 	if (link_call(calls->link, &calls->command,
-		clock_us() + call->timeout_us, script_call_on_load,
+		script_call_deadline_us(call), script_call_on_load,
 		calls) == -1)
 		log_limited(&calls->limiter, LOG_LEVEL_WARNING,
 		    "redis %s: out of memory for a library",
@@ -155,7 +163,7 @@ script_call_send_asking(struct script_calls *calls, int64_t deadline_us)
 static int
 script_call_send(struct script_calls *calls, struct script_call *call)
 {
-	int64_t deadline_us = clock_us() + call->timeout_us;
+	int64_t deadline_us = script_call_deadline_us(call);
 
 	call->mode = calls->mode;
 	if (calls->asking && script_call_send_asking(calls, deadline_us) == -1)
@@ -213,6 +221,15 @@ script_call_is_refused(struct script_call *call, const redisReply *reply)
 }
 
 static void
+script_call_end(struct script_call *call, const redisReply *reply)
+{
+	if (call->replicas > 0 && reply && reply->type != REDIS_REPLY_ERROR)
+		replicas_hold(call->calls, call, reply);
+	else
+		call->done(call, reply);
+}
+
+static void
 script_call_on_reply(const redisReply *reply, void *arg)
 {
 	struct script_call *call = arg;
@@ -227,7 +244,7 @@ script_call_on_reply(const redisReply *reply, void *arg)
 			script_call_give_up(calls, NULL);
 		else if (reply->type != REDIS_REPLY_ERROR)
 			script_call_give_up(calls, call->script);
-		call->done(call, reply);
+		script_call_end(call, reply);
 	}
 	if (calls->sent == 0 && calls->head)
 		script_call_send_waiting(calls);

@@ -28,6 +28,7 @@
 #include "base/script.h"
 #include "redis/command.h"
 #include "redis/link.h"
+#include "redis/replicas.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,13 +41,15 @@ struct script_call;
 typedef bool script_write(struct script_call *call, struct command *command);
 
 /** The reply, valid during this callback, or NULL: none, and whether the call
- * ran is not known. */
+ * ran is not known, or too few replicas have what it wrote in time. */
 typedef void script_done(struct script_call *call, const redisReply *reply);
 
 /** A field of its caller; stays in place until ${done}. */
 struct script_call {
 	const struct script *script;
 	int64_t timeout_us; /* within which the server replies, once sent */
+	int64_t replicas;   /* that must have what it wrote, before ${done} */
+	int64_t replicas_by_us; /* at this time, if there are any */
 	script_write *write;
 	script_done *done;
 
@@ -55,6 +58,7 @@ struct script_call {
 	struct script_call *next; /* while it waits */
 	enum script_mode mode;    /* in which it is sent */
 	bool refused;             /* the server has no such script */
+	redisReply *held;         /* a copy, while replicas are waited for */
 };
 
 /** A field of the owner of the link. */
@@ -64,6 +68,7 @@ struct script_calls {
 	bool asking; /* each call goes behind ASKING (redirect.h) */
 	struct script_call *head; /* those that wait, oldest first */
 	unsigned sent;            /* and not yet replied to */
+	struct replicas replicas;
 	struct command command;
 	struct log_limiter limiter;
 };

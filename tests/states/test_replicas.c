@@ -69,12 +69,18 @@ ck_logged(const char *text)
 	ck_assert_msg(strstr(log, text), "%s is not in %s", text, log);
 }
 
+static void
+call(const char *key)
+{
+	peer_say(client, "CONSUME %s\n", key);
+	ck_assert_ptr_nonnull(peer_command(server));
+}
+
 /* Have the server decide about a key, and be asked for its replicas. */
 static void
 decide(const char *key)
 {
-	peer_say(client, "CONSUME %s\n", key);
-	ck_assert_ptr_nonnull(peer_command(server));
+	call(key);
 	peer_say(server, DECIDED);
 	ck_assert_str_eq(peer_heard(client), "");
 	ck_assert_pstr_eq(peer_command(server), "WAIT 2 1001");
@@ -130,15 +136,59 @@ END_TEST
 /* The server looks at time-outs now and then, and so long at no other call. */
 START_TEST(server_that_waits_for_longer_is_not_left)
 {
+	ck_is_used();
 	decide("key:1");
-	peer_say(client, "CONSUME key:2\n");
-	ck_assert_ptr_nonnull(peer_command(server));
+	call("key:2");
 	fake_pass(1900 * MS);
 	ck_heard("from=fallback");
 	peer_say(server, ":1\r\n" DECIDED);
-	ck_assert_pstr_eq(peer_command(server), "WAIT 2 1");
-	peer_say(server, ":1\r\n");
+	ck_assert_ptr_null(peer_command(server));
 	ck_is_used();
+}
+END_TEST
+
+/* The server runs one WAIT after the other. */
+START_TEST(one_wait_counts_for_all_that_were_replied_to_before)
+{
+	ck_is_used();
+	call("key:1");
+	call("key:2");
+	call("key:3");
+	peer_say(server, DECIDED DECIDED);
+	ck_assert_pstr_eq(peer_command(server), "WAIT 2 1001");
+	fake_pass(500 * MS);
+	call("key:4");
+	peer_say(server, DECIDED);
+	ck_assert_ptr_null(peer_command(server));
+	ck_assert_str_eq(peer_heard(client), "");
+	peer_say(server, ":2\r\n");
+	ck_heard("level=1 capacity=1000 next=3600.000000 retry=0 blocked=0 "
+		 "from=redis\nALLOW limit=key level=1 capacity=1000 "
+		 "next=3600.000000 retry=0 blocked=0 from=redis\nALLOW");
+	peer_say(server, DECIDED);
+	ck_assert_pstr_eq(peer_command(server), "WAIT 2 1001");
+	peer_say(server, ":2\r\n");
+	ck_heard("from=redis");
+	ck_assert_ptr_null(peer_command(server));
+}
+END_TEST
+
+START_TEST(what_has_more_time_than_the_wait_had_is_waited_for_again)
+{
+	ck_is_used();
+	call("key:1");
+	fake_pass(400 * MS);
+	call("key:2");
+	peer_say(server, DECIDED);
+	ck_assert_pstr_eq(peer_command(server), "WAIT 2 601");
+	peer_say(server, DECIDED);
+	fake_pass(650 * MS);
+	ck_heard("from=fallback");
+	peer_say(server, ":1\r\n");
+	ck_assert_str_eq(peer_heard(client), "");
+	ck_assert_pstr_eq(peer_command(server), "WAIT 2 351");
+	peer_say(server, ":2\r\n");
+	ck_heard("from=redis");
 }
 END_TEST
 
@@ -177,22 +227,20 @@ START_TEST(another_connection_does_not_answer_for_it)
 	fake_pass(600 * MS);
 	peer_write(server, DECIDED, strlen(DECIDED));
 	peer_shutdown(server);
-	ck_assert_str_eq(peer_heard(client), "");
+	ck_heard("from=fallback");
 	peer_free(server);
 	server = peer_accept(NAME);
 	peer_greet(server);
-	ck_assert_pstr_eq(peer_command(server), "WAIT 2 401");
-	peer_say(server, ":2\r\n");
-	ck_heard("from=fallback");
+	ck_assert_ptr_null(peer_command(server));
 	ck_is_used();
 }
 END_TEST
 
 START_TEST(batch_is_held_in_the_order_it_came)
 {
+	ck_is_used();
 	decide("key:1");
-	peer_say(client, "CONSUME key:1\n");
-	ck_assert_ptr_nonnull(peer_command(server));
+	call("key:1");
 	peer_say(server, ":2\r\n" DECIDED);
 	ck_heard("level=1");
 	ck_assert_pstr_eq(peer_command(server), "WAIT 2 1001");
@@ -212,6 +260,10 @@ replicas_suite(void)
 	tcase_add_test(tcase, it_waits_as_long_as_its_client_may);
 	tcase_add_test(tcase, decision_that_too_few_have_falls_back);
 	tcase_add_test(tcase, server_that_waits_for_longer_is_not_left);
+	tcase_add_test(
+	    tcase, one_wait_counts_for_all_that_were_replied_to_before);
+	tcase_add_test(
+	    tcase, what_has_more_time_than_the_wait_had_is_waited_for_again);
 	tcase_add_test(tcase, server_that_never_replies_is_left);
 	tcase_add_test(tcase, right_that_is_missing_is_said);
 	tcase_add_test(tcase, link_that_ends_meanwhile_leaves_it_undecided);

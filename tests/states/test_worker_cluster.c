@@ -29,6 +29,8 @@
 	"*1\r\n*6\r\n$8\r\nendpoint\r\n$11\r\nold.example\r\n"                 \
 	"$4\r\nport\r\n:3\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
 
+#define ASK "-ASK 13907 new.example:4\r\n"
+
 #define DECIDED "*3\r\n$10\r\n2000000000\r\n$1\r\n0\r\n$-1\r\n"
 
 /* The worker has two links, of its store and of its sweep; each asks a node. */
@@ -385,7 +387,7 @@ START_TEST(replica_is_waited_for_where_the_slot_is_on_its_way_to)
 {
 	peer_say(client, "CONSUME key:1\n");
 	ck_asked(store, "EVALSHA", "key:1");
-	peer_say(store, "-ASK 13907 new.example:4\r\n");
+	peer_say(store, ASK);
 	other = greet("new.example:4");
 	ck_asked(other, "ASKING", "");
 	ck_asked(other, "EVALSHA", "key:1");
@@ -405,11 +407,12 @@ START_TEST(slot_is_followed_after_the_wait_for_replicas)
 	ck_asked(store, "EVALSHA", "key:1");
 	peer_say(store, DECIDED);
 	ck_asked(store, "WAIT 1 ", "");
+	peer_say(store, ":1\r\n");
+	ck_heard("level=1");
 	peer_say(client, "CONSUME key:2\n");
 	ck_asked(store, "EVALSHA", "key:2");
-	peer_write(store, ":1\r\n" DECIDED, strlen(":1\r\n" DECIDED));
+	peer_write(store, DECIDED, strlen(DECIDED));
 	peer_say(client, "CONSUME key:3\n");
-	ck_heard("level=1");
 	ck_asked(store, "WAIT 1 ", "");
 	ck_asked(store, "EVALSHA", "key:3");
 	peer_say(client, "CONSUME key:4\n");
@@ -425,6 +428,49 @@ START_TEST(slot_is_followed_after_the_wait_for_replicas)
 	ck_asked(other, "WAIT 1 ", "");
 	peer_say(other, ":1\r\n");
 	ck_assert_int_eq(stat_of("fallback"), 0);
+}
+END_TEST
+
+START_TEST(slot_is_followed_after_too_few_replicas_had_it)
+{
+	peer_say(client, "CONSUME key:1\n");
+	ck_asked(store, "EVALSHA", "key:1");
+	peer_say(store, DECIDED);
+	ck_asked(store, "WAIT 1 ", "");
+	peer_say(store, ":1\r\n");
+	peer_say(client, "CONSUME key:2\n");
+	ck_asked(store, "EVALSHA", "key:2");
+	peer_say(client, "CONSUME key:3\n");
+	ck_asked(store, "EVALSHA", "key:3");
+	peer_say(store, DECIDED "-MOVED 13907 new.example:4\r\n");
+	ck_asked(store, "WAIT 1 ", "");
+	peer_say(store, ":0\r\n");
+	ck_assert(peer_is_left(store));
+	other = greet("new.example:4");
+	ck_asked(other, "EVALSHA", "key:3");
+}
+END_TEST
+
+START_TEST(next_batch_is_asked_about_after_too_few_replicas_had_one)
+{
+	peer_say(client, "CONSUME key:1\n");
+	ck_asked(store, "EVALSHA", "key:1");
+	peer_say(store, DECIDED);
+	ck_asked(store, "WAIT 1 ", "");
+	peer_say(store, ":1\r\n");
+	peer_say(client, "CONSUME key:2\n");
+	ck_asked(store, "EVALSHA", "key:2");
+	peer_say(client, "CONSUME key:3\n");
+	ck_asked(store, "EVALSHA", "key:3");
+	peer_say(store, ASK ASK);
+	other = greet("new.example:4");
+	ck_asked(other, "ASKING", "");
+	ck_asked(other, "EVALSHA", "key:2");
+	peer_say(other, "+OK\r\n" DECIDED);
+	ck_asked(other, "WAIT 1 ", "");
+	peer_say(other, ":0\r\n");
+	ck_asked(other, "ASKING", "");
+	ck_asked(other, "EVALSHA", "key:3");
 }
 END_TEST
 
@@ -458,6 +504,9 @@ worker_cluster_suite(void)
 	tcase_add_test(
 	    tcase, replica_is_waited_for_where_the_slot_is_on_its_way_to);
 	tcase_add_test(tcase, slot_is_followed_after_the_wait_for_replicas);
+	tcase_add_test(tcase, slot_is_followed_after_too_few_replicas_had_it);
+	tcase_add_test(
+	    tcase, next_batch_is_asked_about_after_too_few_replicas_had_one);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

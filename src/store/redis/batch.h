@@ -73,7 +73,6 @@ struct batch {
 	int64_t deadline_us;
 	int64_t sent_us;
 	int64_t decided_us; /* by the clock of Redis, once it replied */
-	redisReply *held;   /* the reply, while replicas.h waits; or NULL */
 
 	unsigned count;          /* entries */
 	unsigned ids;            /* steps that have one */

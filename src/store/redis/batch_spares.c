@@ -25,9 +25,6 @@ batch_clear(struct batch *batch)
 	batch->logs_len = 0;
 	buf_consume(&batch->keys, buf_len(&batch->keys));
 	memset(batch->index, 0, sizeof(batch->index));
-	if (batch->held)
-		freeReplyObject(batch->held);
-	batch->held = NULL;
 }
 
 void

@@ -15,7 +15,6 @@
 #include "store/redis/batches.h"
 #include "store/redis/presence.h"
 #include "store/redis/redirects.h"
-#include "store/redis/replicas.h"
 #include "store/redis/server_clock.h"
 #include "store/redis/window.h"
 
@@ -211,46 +210,6 @@ shard_on_results(
 	batches_recycle(&shard->batches, batch);
 }
 
-static void shard_follow(struct shard *shard);
-
-/* The reply to WAIT.  It is counted among those in flight, since the link must
- * not follow a slot before. */
-static void
-shard_on_replicas(const redisReply *reply, void *arg)
-{
-	struct batch *batch = arg;
-	struct shard *shard = batch->owner;
-	bool own = shard_is_own(shard, batch);
-	char why[REPLICAS_REASON_MAX];
-
-	shard->inflight -= own;
-	if (!reply || !batch->held) {
-		shard_give_up(shard, batch, UNAVAILABLE_DOWN);
-	} else if (replicas_have(
-		       reply, shard->common->options->wait_replicas, why)) {
-		shard_on_results(shard, batch, batch->held);
-	} else {
-		shard_warn(shard, batch, "", why);
-		shard_give_up(shard, batch, UNAVAILABLE_TIMEOUT);
-	}
-	if (reply && own)
-		shard_follow(shard);
-}
-
-/* Have the batch wait until so many replicas have what the server decided. */
-static void
-shard_wait(struct shard *shard, struct batch *batch, const redisReply *reply)
-{
-	bool own = shard_is_own(shard, batch);
-
-	shard->inflight += own;
-	if (replicas_wait(batch, reply, shard->common->options->wait_replicas,
-		shard_on_replicas) == 0)
-		return;
-	shard->inflight -= own;
-	shard_give_up(shard, batch, UNAVAILABLE_DOWN);
-}
-
 static void
 shard_take(struct shard *shard, struct batch *batch, const redisReply *reply)
 {
@@ -260,8 +219,6 @@ shard_take(struct shard *shard, struct batch *batch, const redisReply *reply)
 						    : UNAVAILABLE_TIMEOUT);
 	else if (reply->type == REDIS_REPLY_ERROR)
 		shard_on_refused(shard, batch, reply);
-	else if (shard->common->options->wait_replicas > 0)
-		shard_wait(shard, batch, reply);
 	else
 		shard_on_results(shard, batch, reply);
 }
@@ -295,7 +252,8 @@ shard_follow(struct shard *shard)
 	struct cluster_server *moved_to = &shard->redirects.moved_to;
 	const struct endpoint to = {"", moved_to->host, moved_to->port};
 
-	if (!redirects_wait(&shard->redirects) || shard->inflight > 0)
+	if (!redirects_wait(&shard->redirects) || shard->inflight > 0 ||
+	    !link_is_up(shard->link))
 		return;
 	moved_to->port = 0;
 	link_follow(shard->link, &to);
@@ -326,8 +284,7 @@ shard_on_reply(struct script_call *call, const redisReply *reply)
 	if (!reply || (!shard_redirect(shard, batch, reply) &&
 			  !shard_is_outside(shard, batch, reply)))
 		shard_take(shard, batch, reply);
-	if (reply)
-		shard_follow(shard);
+	shard_follow(shard);
 }
 
 static bool
@@ -350,9 +307,9 @@ shard_write(struct script_call *call, struct command *command)
 static void
 shard_send(struct shard *shard, struct batch *batch)
 {
-	batch->call.timeout_us =
-	    shard->link_options.socket_timeout_us +
-	    replicas_grace_us(shard->common->options->wait_replicas);
+	batch->call.timeout_us = shard->link_options.socket_timeout_us;
+	batch->call.replicas = shard->common->options->wait_replicas;
+	batch->call.replicas_by_us = batch->deadline_us;
 	batch->call.write = shard_write;
 	batch->call.done = shard_on_reply;
 	batch->sent_us = clock_us();

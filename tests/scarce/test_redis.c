@@ -404,6 +404,7 @@ END_TEST
 static const char *const stores[] = {
     "[redis]\nunix_socket_path = /redis\n",
     "[redis]\nunix_socket_path = /redis\nscript = function\n",
+    "[redis]\nunix_socket_path = /redis\nwait_replicas = 1\n",
     "[redis]\nunix_socket_path = /redis\npartitions = 4\n",
     "[redis]\ntopology = sentinel\nhosts = one:1 two:2\nmaster_name = main\n",
     "[redis]\ntopology = sharded\nhosts = one:1 two:2\n"

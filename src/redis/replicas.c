@@ -6,7 +6,7 @@
 
 #include <inttypes.h>
 
-/* 0 would be for ever. */
+/* A time-out of 0 would be none. */
 #define LEAST_MS 1
 
 static void

@@ -18,8 +18,9 @@
 struct script_call;
 struct script_calls;
 
-/** How much longer than else the server may take to reply to a call that is
- * behind WAIT: it looks at the time-outs of WAIT ten times a second. */
+/** How much longer the server may take to reply to WAIT, and to a call behind
+ * it: it looks at the time-outs of WAIT only so often, ten times a second by
+ * default. */
 #define REPLICAS_GRACE_US INT64_C(1000000)
 
 /** A field of the calls over one link. */
@@ -28,8 +29,10 @@ struct replicas {
 	int64_t until_us;         /* the time-out of that */
 };
 
-/** Hold ${call}, which got ${reply}, until as many replicas as it needs have
- * what it wrote; then call its ${done}, which may be from within. */
+/** Hold ${call}, which got ${reply}, until its replicas have what it wrote.
+ * Then, or from within, call its ${done}: with the reply; with the error that
+ * WAIT got; or with NULL, if the connection ended, or too few replicas had it
+ * in time. */
 void replicas_hold(struct script_calls *calls, struct script_call *call,
     const redisReply *reply);
 

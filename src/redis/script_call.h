@@ -19,6 +19,9 @@
  * later ones wait behind it.  If a later one that was sent before ran, because
  * another client brought the script back meanwhile, the waiting one is not
  * sent, and gets no reply.
+ *
+ * A call may have replicas: its reply is held until they have what the call
+ * wrote (replicas.h).
  */
 #ifndef REDIS_SCRIPT_CALL_H
 #define REDIS_SCRIPT_CALL_H
@@ -48,8 +51,8 @@ typedef void script_done(struct script_call *call, const redisReply *reply);
 struct script_call {
 	const struct script *script;
 	int64_t timeout_us; /* within which the server replies, once sent */
-	int64_t replicas;   /* that must have what it wrote, before ${done} */
-	int64_t replicas_by_us; /* at this time, if there are any */
+	int64_t replicas;   /* that must have what it wrote before ${done} */
+	int64_t replicas_by_us; /* until when they are waited for */
 	script_write *write;
 	script_done *done;
 

@@ -422,7 +422,7 @@ OTHER_SETTINGS = {
     ("store", "state_dir"): "/tmp/other", ("store", "snapshot"): "7s",
     ("store", "hide_limits"): "yes",
     ("redis", "url"): None,  # not beside host
-    ("redis", "host"): "other", ("redis", "port"): 777,
+    ("redis", "host"): "a", ("redis", "port"): 1,  # the first of the hosts
     ("redis", "unix_socket_path"): None,  # not beside sentinels
     ("redis", "db"): 7, ("redis", "topology"): "sentinel",
     ("redis", "hosts"): "a:1 b:2", ("redis", "master_name"): "other", ("redis", "partitions"): 7,

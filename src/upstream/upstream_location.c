@@ -23,13 +23,6 @@ upstream_location_skip(struct part *part, const char *text, size_t len)
 	return true;
 }
 
-/* Whether a path ends here, or goes on below. */
-static bool
-upstream_location_is_below(struct part rest)
-{
-	return rest.len == 0 || *rest.bytes == '/' || *rest.bytes == '?';
-}
-
 /* Up to one of ${ends}. */
 static size_t
 upstream_location_span(struct part part, const char *ends)
@@ -101,6 +94,7 @@ upstream_location_read(
 		return false;
 	rest.bytes += strlen(base);
 	rest.len -= strlen(base);
-	return upstream_location_is_below(rest) &&
-	       upstream_location_put(to, rest);
+	/* What does not go on with a slash or a query is no target: a port, a
+	 * user, a longer name. */
+	return upstream_location_put(to, rest);
 }

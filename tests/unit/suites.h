@@ -53,6 +53,7 @@
 	X(listen)                                                              \
 	X(log)                                                                 \
 	X(loop)                                                                \
+	X(mates)                                                               \
 	X(members)                                                             \
 	X(memo)                                                                \
 	X(memory)                                                              \

@@ -124,6 +124,10 @@ given_set(struct config_reading *reading, const struct setting *setting,
 		given_blame(reading, given, "given twice");
 		return;
 	}
+	if (strchr(given->value, '\n')) {
+		given_blame(reading, given, "is more than a line");
+		return;
+	}
 	if (strcmp(setting->section, "master") == 0)
 		reading->has_master = true;
 	*source = (struct config_source){.rank = given->rank,

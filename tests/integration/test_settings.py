@@ -137,13 +137,15 @@ class MistakesTest(SettingsCase):
         self.assertCountEqual(
             self.errors("--set", "redi.port=1", "--set", "redis.prt=1", "--set", "x",
                         "--set", "slave:a.host=b", "--set", "log.level=info",
-                        "--set", "log.level=debug", DRIPGATE_RDIS_HOST="r",
+                        "--set", "log.level=debug", "--set", "store.prefix=a\n",
+                        DRIPGATE_RDIS_HOST="r",
                         DRIPGATE_STORE_TYPE="redi", DRIPGATE_QQ="", DRIPGATE_="x"),
             ["--set redi.port: unknown; do you mean redis?",
              "--set redis.prt: unknown; do you mean port?",
              "--set x: must be SECTION.NAME=VALUE",
              "--set slave:a.host: only a file can set it",
              "--set log.level: given twice",
+             "--set store.prefix: is more than a line",
              "DRIPGATE_RDIS_HOST: unknown; do you mean DRIPGATE_REDIS_HOST?",
              "DRIPGATE_STORE_TYPE: redi is not memory | redis",
              "DRIPGATE_QQ: unknown", "DRIPGATE_: unknown"])

@@ -368,7 +368,7 @@ stream_make(void)
 	size_t at = 0;
 	double *sums = options.zipf > 0 ? zipf_sums() : NULL;
 
-	if (options.mode == MODE_CELL || options.script)
+	if (options.mode == MODE_CELL || mode_has_lease())
 		make_tail();
 	if (options.release)
 		make_release();

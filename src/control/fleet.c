@@ -11,12 +11,12 @@
 #include "base/log.h"
 #include "control/fleet_member.h"
 #include "control/members.h"
+#include "control/node_id.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 /* Redis removes the hash when no daemon has written to it for this long. */
 #define HASH_TTL_S 86400
@@ -27,9 +27,9 @@
 struct fleet {
 	struct link *link;
 	const struct subscriber_options *options;
-	char node[256];  /* its name; "": none */
-	char field[264]; /* this daemon's */
-	char key[300];   /* of the hash */
+	char node[NODE_NAME_MAX + 1]; /* its name; "": none */
+	char field[264];              /* this daemon's */
+	char key[300];                /* of the hash */
 	char cursor[24]; /* where the next look at other fields begins */
 
 	void (*left)(void *arg); /* NULL: not leaving */
@@ -242,11 +242,7 @@ fleet_new(struct link *link, const struct subscriber_options *options)
 		return NULL;
 	fleet->link = link;
 	fleet->options = options;
-	if (*options->node_name)
-		snprintf(
-		    fleet->node, sizeof(fleet->node), "%s", options->node_name);
-	else if (gethostname(fleet->node, sizeof(fleet->node) - 1) == -1)
-		fleet->node[0] = '\0';
+	node_name_make(fleet->node, options->node_name);
 	snprintf(fleet->field, sizeof(fleet->field), "%s%s%s",
 	    *fleet->node ? fleet->node : "-", *options->node_id ? "#" : "",
 	    options->node_id);

@@ -16,6 +16,16 @@
 #define NET_SPACE  "/proc/self/ns/net"
 #define TEXT_LEN   256
 
+void
+node_name_make(char to[NODE_NAME_MAX + 1], const char *set)
+{
+	if (*set)
+		snprintf(to, NODE_NAME_MAX + 1, "%s", set);
+	else if (gethostname(to, NODE_NAME_MAX + 1) == -1)
+		to[0] = '\0';
+	to[NODE_NAME_MAX] = '\0';
+}
+
 static void
 node_id_add_file(struct buf *text, const char *path)
 {

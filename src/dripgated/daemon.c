@@ -392,10 +392,8 @@ daemon_name_links(struct daemon *daemon)
 	struct config *config = daemon->config;
 	struct distributor_options *distributor = &config->distributor;
 
-	if (*config->control.node_name)
-		snprintf(daemon->node, sizeof(daemon->node), "%s",
-		    config->control.node_name);
-	else if (gethostname(daemon->node, sizeof(daemon->node) - 1) == -1)
+	node_name_make(daemon->node, config->control.node_name);
+	if (!*daemon->node)
 		return;
 	config->gate.redis.link.node = daemon->node;
 	distributor->master.node = daemon->node;

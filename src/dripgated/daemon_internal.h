@@ -36,9 +36,6 @@ enum daemon_state {
 #undef X
 };
 
-/* Longest name of a node. */
-#define NODE_NAME_MAX 100
-
 struct daemon {
 	struct config *config;
 	struct loop *loop;

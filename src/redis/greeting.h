@@ -4,8 +4,8 @@
  *
  * Logs in, selects the database, asks what the server is (HELLO), which also
  * gives the connection its name, and whether it is ready (PING): it is not
- * while it loads its data, or is a replica that lost its master.  Buckets need
- * the topology that stands there, too.
+ * while it loads its data, or is a replica that lost its master.  A link that
+ * is for buckets also reads the topology in Redis, and ends if it is another.
  *
  * A greeting is a field of its link, zeroed at the start of each.
  */

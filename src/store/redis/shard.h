@@ -57,7 +57,6 @@ shard_link_options(
 	struct link_options link = options->link;
 
 	link.role = role;
-
 	link.endpoint = options->topology->servers[place];
 	link.sentinel.cluster_key = topology_slot_key(options->topology, place);
 	link.kind = LINK_TO_MASTER;

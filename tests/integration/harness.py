@@ -6,6 +6,7 @@ $REDIS_SERVER, by default redis-server.
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import random
@@ -622,19 +623,17 @@ class InRedis:
     def halted(self, gates, length):
         """Redis stands still until each of the daemons has got so many bytes meanwhile, so
         that it sees all of it at once."""
-        before = [gate.stats()["received_bytes"] for gate in gates]
-        looks = 0
+        expected = {gate: gate.stats()["received_bytes"] + length for gate in gates}
 
-        def has_come():
-            nonlocal looks
-            looks += len("STATS\n")
-            return all(gate.stats()["received_bytes"] >= had + looks + length
-                       for gate, had in zip(gates, before))
+        def has_come(gate):
+            expected[gate] += len("STATS\n")
+            return gate.stats()["received_bytes"] >= expected[gate]
 
         self.server.send(signal.SIGSTOP)
         try:
             yield
-            wait_until(has_come, "what was sent")
+            for gate in gates:
+                wait_until(functools.partial(has_come, gate), "what was sent")
         finally:
             self.server.send(signal.SIGCONT)
 

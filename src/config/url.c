@@ -124,6 +124,11 @@ url_read_place(struct url *url, const struct url_part *place)
 			return "its port is not from 1 to 65535 (an IPv6 "
 			       "address is in brackets)";
 	}
+	/* Else it is not clear where the address ends and the port begins. */
+	if (host.len > 0 && *host.start != '[' &&
+	    memchr(host.start, ':', host.len))
+		return "an IPv6 address in it is in brackets, as in "
+		       "[::1]:6379";
 	if (host.len == 0)
 		return "it names no host";
 	reason = url_decode(&host, url->host, sizeof(url->host));

@@ -15,6 +15,12 @@ from harness import PATIENT, wait_until
 OLD, NEW = "o" * 32, "n" * 40
 
 LIMITS = """
+[lease]
+match = job:*
+algorithm = concurrent
+capacity = 5
+lease = 1h
+
 [window]
 match = window:*
 algorithm = fixed_window
@@ -71,13 +77,19 @@ class HiddenTest(harness.Case):
         monitor.ask("MONITOR")
         gate = self.gate(server, "a", OLD, NEW)
         for request in ("consume secretkey:1", "peek secretkey:1", "consume secretkey:1 3",
-                        "explain secretkey:1", "reset secretkey:1", "consume secretkey:1 2"):
+                        "explain secretkey:1", "wait secretkey:1", "charge secretkey:1 2",
+                        "consume secretkey:1 2 id=secretkey:2",
+                        "mconsume secretkey:1 1 window:secretkey 2 id=secretkey:3",
+                        "hold job:secretkey secretkey:me", "hold job:secretkey secretkey:you",
+                        "peek job:secretkey", "release job:secretkey secretkey:me",
+                        "reset secretkey:1", "consume secretkey:1 2"):
             gate.ask(request)
-        server.ask("ECHO", "the end")
+        end = "what no script says"  # their texts are there, too
+        server.ask("ECHO", end)
         told = ""
-        while "the end" not in told:
+        while end not in told:
             told += monitor.read() + "\n"
-        self.assertIn("EVALSHA", told)
+        self.assertGreater(told.count('] "EVALSHA"'), 10)
         self.assertIn(name(OLD, "exact", "secretkey:1").decode(), told)
         self.assertNotIn("secretkey", told)
         self.check_nothing_tells(told)

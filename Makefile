@@ -44,7 +44,7 @@ DEBIAN      = gcc libc6-dev pkgconf libevent-dev libhiredis-dev libinih-dev \
               libpcre2-dev libssl-dev libcurl4-openssl-dev zlib1g-dev libyaml-dev \
               libnghttp2-dev libnanopb-dev nanopb protobuf-compiler tzdata netcat-openbsd
 DEBIAN_TEST = check redis-server redis-tools python3 python3-redis nodejs \
-              node-redis mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
+              node-redis stunnel4 mandoc prometheus python3-prometheus-client systemd gdb systemtap-sdt-dev curl clang clang-format clang-tidy \
               nginx haproxy apache2 lua-socket postfix zsh fish python3-grpcio python3-protobuf
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

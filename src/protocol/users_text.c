@@ -61,7 +61,7 @@ users_text_decides(enum verb verb)
 static bool
 users_text_reads(enum verb verb)
 {
-	return !op_puts(verb_rows[verb].op) && verb_rows[verb].op != OP_RESET;
+	return verb_rows[verb].op == OP_PEEK;
 }
 
 static bool

@@ -87,7 +87,10 @@ enum verb_family {
 /**
  * The verbs, in the order in which HELP shows them.
  *
- * X(ID, name, shape, operation on the key's bucket or 0, cost, family, help)
+ * X(ID, name, shape, operation, cost, family, help)
+ *
+ * The operation is that on the key's bucket.  A verb without a bucket has
+ * OP_PEEK if it changes nothing, and else OP_RESET.
  *
  * A request that is EXPENSIVE costs more than a decision: after it, the worker
  * looks at the clock, and serves other clients if the quantum is used up.
@@ -115,25 +118,26 @@ enum verb_family {
 	    "empty the bucket, end its block")                                 \
 	X(EXPLAIN, "explain", KEY, OP_PEEK, EXPENSIVE, DRIPGATE,               \
 	    "which limit applies, and why")                                    \
-	X(LIMITS, "limits", NONE, 0, EXPENSIVE, DRIPGATE,                      \
+	X(LIMITS, "limits", NONE, OP_PEEK, EXPENSIVE, DRIPGATE,                \
 	    "the limits in force")                                             \
-	X(STATS, "stats", NONE, 0, EXPENSIVE, DRIPGATE, "counters")            \
-	X(STATUS, "status", NONE, 0, EXPENSIVE, DRIPGATE,                      \
+	X(STATS, "stats", NONE, OP_PEEK, EXPENSIVE, DRIPGATE, "counters")      \
+	X(STATUS, "status", NONE, OP_PEEK, EXPENSIVE, DRIPGATE,                \
 	    "how the daemon, its limits and its Redis are")                    \
-	X(TOP, "top", COUNT, 0, EXPENSIVE, DRIPGATE,                           \
+	X(TOP, "top", COUNT, OP_PEEK, EXPENSIVE, DRIPGATE,                     \
 	    "the n (10) keys denied most, and allowed most")                   \
-	X(MONITOR, "monitor", FILTER, 0, EXPENSIVE, DRIPGATE,                  \
+	X(MONITOR, "monitor", FILTER, OP_PEEK, EXPENSIVE, DRIPGATE,            \
 	    "decisions as they are made, until you send anything")             \
-	X(CACHE, "cache", NONE, 0, EXPENSIVE, DRIPGATE,                        \
+	X(CACHE, "cache", NONE, OP_PEEK, EXPENSIVE, DRIPGATE,                  \
 	    "what is stored of each upstream")                                 \
-	X(FORGET, "forget", STORED, 0, EXPENSIVE, DRIPGATE,                    \
+	X(FORGET, "forget", STORED, OP_RESET, EXPENSIVE, DRIPGATE,             \
 	    "forget what is stored of the paths that match")                   \
-	X(AUTH, "auth", SECRET, 0, EXPENSIVE, LINE, "log in")                  \
-	X(PING, "ping", NONE, 0, EXPENSIVE, DRIPGATE, "PONG")                  \
-	X(READY, "ready", NONE, 0, EXPENSIVE, DRIPGATE,                        \
+	X(AUTH, "auth", SECRET, OP_PEEK, EXPENSIVE, LINE, "log in")            \
+	X(PING, "ping", NONE, OP_PEEK, EXPENSIVE, DRIPGATE, "PONG")            \
+	X(READY, "ready", NONE, OP_PEEK, EXPENSIVE, DRIPGATE,                  \
 	    "READY and what decides: redis, memory or fallback")               \
-	X(HELP, "help", NONE, 0, EXPENSIVE, DRIPGATE, "this")                  \
-	X(QUIT, "quit", NONE, 0, EXPENSIVE, DRIPGATE, "close the connection")  \
+	X(HELP, "help", NONE, OP_PEEK, EXPENSIVE, DRIPGATE, "this")            \
+	X(QUIT, "quit", NONE, OP_PEEK, EXPENSIVE, DRIPGATE,                    \
+	    "close the connection")                                            \
 	X(THROTTLE, "cl.throttle", CELL, OP_CONSUME, CHEAP, REDIS_CELL,        \
 	    "as redis-cell does")                                              \
 	X(DEL, "del", KEY, OP_RESET, EXPENSIVE, REDIS,                         \
@@ -143,13 +147,13 @@ enum verb_family {
 	X(TTL, "ttl", KEY, OP_PEEK, EXPENSIVE, REDIS,                          \
 	    "seconds until its bucket is empty; -2: it has none")              \
 	X(PTTL, "pttl", KEY, OP_PEEK, EXPENSIVE, REDIS, "the same in ms")      \
-	X(GET, "get", KEY, 0, EXPENSIVE, REDIS,                                \
+	X(GET, "get", KEY, OP_PEEK, EXPENSIVE, REDIS,                          \
 	    "what is stored of upstream:path; nil: nothing")                   \
-	X(METRICS, "metrics", NONE, 0, EXPENSIVE, HTTP,                        \
+	X(METRICS, "metrics", NONE, OP_PEEK, EXPENSIVE, HTTP,                  \
 	    "counters, for Prometheus")                                        \
-	X(OPENMETRICS, "openmetrics", NONE, 0, EXPENSIVE, HTTP,                \
+	X(OPENMETRICS, "openmetrics", NONE, OP_PEEK, EXPENSIVE, HTTP,          \
 	    "the same, as OpenMetrics")                                        \
-	X(EVENTS, "events", NONE, 0, EXPENSIVE, HTTP,                          \
+	X(EVENTS, "events", NONE, OP_PEEK, EXPENSIVE, HTTP,                    \
 	    "what the status page shows, each second")                         \
 	X(CHECK, "check", NONE, OP_CONSUME, EXPENSIVE, HTTP,                   \
 	    "may this request go ahead? its route says under which keys")      \
@@ -173,7 +177,7 @@ struct verb_row {
 	const char *name; /* in lower case */
 	size_t name_len;
 	const struct verb_shape *shape;
-	enum op op; /* if it has a key */
+	enum op op;
 	bool expensive;
 	enum verb_family family;
 	const char *help;

@@ -697,6 +697,24 @@ START_TEST(admin_listener_offers_no_decisions)
 }
 END_TEST
 
+/* From another host and without TLS, a browser does not say of which site it
+ * shows a page. */
+START_TEST(a_browser_elsewhere_sees_what_is_for_operators)
+{
+#define BROWSER(path)                                                          \
+	"GET " path " HTTP/1.1\r\n" H "User-Agent: Mozilla/5.0\r\n\r\n"
+	static const char text[] = BROWSER("/") BROWSER("/events")
+	    BROWSER("/status") BROWSER("/metrics");
+#undef BROWSER
+
+	session_start(&session, &common, 7, OFFER_ADMIN);
+	ck_assert_uint_eq(read_requests(text, strlen(text)), strlen(text));
+	ck_assert_int_eq(buf_add(&trace, "", 1), 0);
+	ck_assert_str_eq(buf_data(&trace), "200\nevents\nstatus\nmetrics\n");
+	session_end(&session);
+}
+END_TEST
+
 START_TEST(clients_are_told_to_go_when_the_process_ends)
 {
 	common.draining = true;
@@ -738,6 +756,7 @@ http_suite(void)
 	tcase_add_test(tcase, each_is_bounded);
 	tcase_add_test(tcase, what_is_expected_is_asked_for_before_it_comes);
 	tcase_add_test(tcase, admin_listener_offers_no_decisions);
+	tcase_add_test(tcase, a_browser_elsewhere_sees_what_is_for_operators);
 	tcase_add_test(tcase, clients_are_told_to_go_when_the_process_ends);
 	tcase_add_test(tcase, requests_that_do_not_end_get_a_response);
 	suite_add_tcase(suite, tcase);

@@ -248,6 +248,25 @@ START_TEST(user_may_what_its_line_says)
 }
 END_TEST
 
+START_TEST(who_reads_changes_nothing)
+{
+	static const enum verb reads[] = {VERB_PEEK, VERB_MPEEK, VERB_EXPLAIN,
+	    VERB_TTL, VERB_GET, VERB_LIMITS, VERB_STATS, VERB_STATUS, VERB_TOP,
+	    VERB_MONITOR, VERB_CACHE, VERB_EVENTS, VERB_METRICS};
+	static const enum verb changes[] = {VERB_CONSUME, VERB_MCONSUME,
+	    VERB_CHARGE, VERB_TAKE, VERB_WAIT, VERB_HOLD, VERB_RELEASE,
+	    VERB_RESET, VERB_DEL, VERB_THROTTLE, VERB_CHECK, VERB_UPSTREAM,
+	    VERB_FORGET};
+
+	use(read_users("default nopass verbs=read keys=*\n", 1));
+	begin(NULL, "");
+	for (size_t i = 0; i < COUNT(reads); i++)
+		ck_assert_int_eq(ask(reads[i], "a"), ERROR_NONE);
+	for (size_t i = 0; i < COUNT(changes); i++)
+		ck_assert_int_eq(ask(changes[i], "a"), ERROR_NOPERM);
+}
+END_TEST
+
 START_TEST(all_keys_of_a_route_are_checked)
 {
 	struct routed_request routed = {.routed = ROUTED_KEYS,
@@ -427,6 +446,7 @@ users_suite(void)
 	tcase_add_loop_test(
 	    tcase, text_of_a_hash_is_whole_and_right, 0, COUNT(hashes));
 	tcase_add_test(tcase, user_may_what_its_line_says);
+	tcase_add_test(tcase, who_reads_changes_nothing);
 	tcase_add_test(tcase, all_keys_of_a_route_are_checked);
 	tcase_add_test(tcase, default_user_with_a_secret_must_log_in);
 	tcase_add_test(tcase, header_counts_for_its_request_only);

@@ -263,6 +263,12 @@ limit_assume(struct limit *limit, const char *word)
 	limit->given |= 1U << limit_find_word(word);
 }
 
+void
+limit_pass_over(struct limit *limit, const char *word)
+{
+	limit->given ^= 1U << limit_find_word(word);
+}
+
 static bool
 limit_takes_word(const struct algorithm *algorithm, const char *name)
 {

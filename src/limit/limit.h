@@ -101,8 +101,9 @@ struct limit {
 struct limit_error {
 	char reason[160];
 	bool is_value; /* of limit_set(): the value is to blame, not the word */
-	const char *word; /* the word that is missing, whose value is wrong, or
-			     that an unknown one probably means; NULL: none */
+	const char *word; /* the word that is missing or one too many, whose
+			     value is wrong, or that an unknown one probably
+			     means; NULL: none */
 };
 
 /** Start a limit.  Return NULL if ${name} is no name for a limit (1 to 64 of
@@ -122,6 +123,10 @@ int limit_finish(struct limit *limit, struct limit_error *error) MUST_USE;
 /** Count the word as given, since its mistake was reported.  The limit can be
  * checked further, but not used. */
 void limit_assume(struct limit *limit, const char *word);
+
+/** The same of a word that limit_finish() has blamed: count it as given if it
+ * was missing, and as missing if it was one too many. */
+void limit_pass_over(struct limit *limit, const char *word);
 
 /** Call ${visit} for the fewest words that describe a finished limit: "match",
  * "capacity", "recharge" or "window", and those that differ from their default.

@@ -74,7 +74,7 @@ rules_text_finish_limit(struct rules_reading *reading)
 		    reading, &reading->begin, limit->name, why.reason);
 		if (!why.word)
 			break;
-		limit_assume(limit, why.word);
+		limit_pass_over(limit, why.word);
 	}
 }
 

@@ -333,6 +333,22 @@ check_reasons(const struct reasons *reasons, const char *const *expected)
 	ck_assert_uint_eq(reasons->count, count);
 }
 
+START_TEST(all_words_that_an_action_does_not_take_are_told_at_once)
+{
+	static const char text[] = "[a]\naction = deny\ncapacity = 5\n"
+				   "rate = 1/s\nalso = b\n";
+	static const char *const expected[] = {"x:1:1: [a]: match is missing",
+	    "x:1:1: [a]: capacity does not go with action = deny",
+	    "x:1:1: [a]: also does not go with action = deny",
+	    "x:1:1: [a]: rate does not go with action = deny", NULL};
+	struct reasons reasons;
+
+	ck_assert_ptr_null(
+	    rules_from_ini("x", text, sizeof(text) - 1, &reasons));
+	check_reasons(&reasons, expected);
+}
+END_TEST
+
 START_TEST(all_errors_in_a_file_are_told_at_once)
 {
 	static const char text[] = "[a]\nmatch = a\ncapcity = 5\nrecharge = 1\n"
@@ -1063,6 +1079,8 @@ rules_suite(void)
 	tcase_add_test(tcase, limits_are_held_in_their_order);
 	tcase_add_loop_test(
 	    tcase, set_with_an_error_is_refused_whole, 0, COUNT(refused));
+	tcase_add_test(
+	    tcase, all_words_that_an_action_does_not_take_are_told_at_once);
 	tcase_add_test(tcase, all_errors_in_a_file_are_told_at_once);
 	tcase_add_loop_test(tcase, mistake_is_told_once, 0, COUNT(meant));
 	tcase_add_test(tcase, all_errors_in_lines_are_told_at_once);

@@ -368,24 +368,67 @@ struct limit_listing {
 	bool has_failed;
 };
 
-/* Set a word of a limit to what LIMITS shows.  It shows counts, too, which are
- * no words, and times as plain seconds.  Return 0, or -1: the word does not
- * take that value. */
-static int
-limit_set_take_field(struct limit *limit, const struct field *field)
+/* Whether LIMITS shows it of a limit with an action, which has no such word. */
+static bool
+limit_set_is_of_bucket(const struct field *field)
 {
+	return field_is(field, "algorithm") || field_is(field, "capacity") ||
+	       field_is(field, "on_error");
+}
+
+/* Write the value as a limit has it: times are plain seconds in LIMITS. */
+static void
+limit_set_write_value(
+    const struct field *field, char value[static INI_LINE_MAX + 2])
+{
+	const char *at = field->value;
+	bool is_time = !field_is(field, "match") && !field_is(field, "also") &&
+		       memchr(at, '.', field->value_len) &&
+		       strspn(at, "0123456789.") >= field->value_len;
+
+	snprintf(value, INI_LINE_MAX + 2, "%.*s%s", (int)field->value_len, at,
+	    is_time ? "s" : "");
+}
+
+/* A block that grows has three fields, of which the first is ${field}, and the
+ * others are at ${line}; a limit has one word for them. */
+static void
+limit_set_join_block(const char **line, const struct field *field,
+    char value[static INI_LINE_MAX + 2])
+{
+	const char *at = *line;
+	struct field growth, max;
+
+	if (!field_is(field, "block") || !fields_next(&at, &growth) ||
+	    !field_is(&growth, "block_growth") || !fields_next(&at, &max))
+		return;
+	snprintf(value, INI_LINE_MAX + 2, "%.*ss,x%.*s,max,%.*ss",
+	    (int)field->value_len, field->value, (int)growth.value_len,
+	    growth.value, (int)max.value_len, max.value);
+	*line = at;
+}
+
+/* Set the words of a limit to what LIMITS shows at ${line}.  It shows counts,
+ * too, which are no words.  Return 0, or -1: a word does not take its value. */
+static int
+limit_set_take_fields(struct limit *limit, const char *line)
+{
+	bool has_action = strncmp(line, " algorithm=action ", 18) == 0;
 	char word[40], value[INI_LINE_MAX + 2];
 	struct limit_error why;
+	struct field field;
 
-	snprintf(word, sizeof(word), "%.*s", (int)field->name_len, field->name);
-	snprintf(value, sizeof(value), "%.*s%s", (int)field->value_len,
-	    field->value,
-	    memchr(field->value, '.', field->value_len) &&
-		    !field_is(field, "match")
-		? "s"
-		: "");
-	return limit_set(limit, word, value, &why) == -1 && why.is_value ? -1
-									 : 0;
+	while (fields_next(&line, &field)) {
+		if (has_action && limit_set_is_of_bucket(&field))
+			continue;
+		snprintf(word, sizeof(word), "%.*s", (int)field.name_len,
+		    field.name);
+		limit_set_write_value(&field, value);
+		limit_set_join_block(&line, &field, value);
+		if (limit_set(limit, word, value, &why) == -1 && why.is_value)
+			return -1;
+	}
+	return limit_finish(limit, &why);
 }
 
 /* "NAME word=value ... match=PATTERN" */
@@ -396,7 +439,6 @@ limit_set_take_line(const char *line, void *arg)
 	char name[LIMIT_NAME_MAX + 1];
 	struct limit_error why;
 	struct limit *limit;
-	struct field field;
 
 	if (fields_is_override(line))
 		return;
@@ -407,11 +449,7 @@ limit_set_take_line(const char *line, void *arg)
 		listing->has_failed = true;
 		return;
 	}
-	line += strcspn(line, " ");
-	while (fields_next(&line, &field))
-		if (limit_set_take_field(limit, &field) == -1)
-			listing->has_failed = true;
-	if (limit_finish(limit, &why) == -1)
+	if (limit_set_take_fields(limit, line + strcspn(line, " ")) == -1)
 		listing->has_failed = true;
 }
 

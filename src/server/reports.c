@@ -11,6 +11,8 @@
 #include "server/override_text.h"
 #include "store/redis/redis_store.h"
 
+#include <string.h>
+
 /*
  * LIMITS.
  */
@@ -23,9 +25,10 @@ reports_write_debt(struct buf *out, const struct limit *limit)
 		   : buf_printf(out, " debt=%lld", (long long)limit->debt);
 }
 
+/* Rows of a table, which are written as they are visited. */
 struct counts {
 	struct buf *out;
-	int result;
+	int result; /* -1: memory ran out */
 };
 
 static void
@@ -47,6 +50,29 @@ reports_counts(
 	if (snapshot->limit_stats)
 		limit_stats_each(
 		    snapshot->limit_stats, order, reports_write_count, &counts);
+	return counts.result;
+}
+
+/* Words that LIMITS shows as they are written, if they are not the default. */
+static void
+reports_write_word(const char *word, const char *value, void *arg)
+{
+	static const char *const shown[] = {
+	    "normalize", "also", "retry_jitter", "id_memory"};
+	struct counts *counts = arg;
+
+	for (size_t i = 0; i < COUNT(shown); i++)
+		if (strcmp(shown[i], word) == 0 &&
+		    buf_printf(counts->out, " %s=%s", word, value) == -1)
+			counts->result = -1;
+}
+
+static int
+reports_words(struct buf *out, const struct limit *limit)
+{
+	struct counts counts = {out, 0};
+
+	limit_each_word(limit, reports_write_word, &counts);
 	return counts.result;
 }
 
@@ -80,6 +106,7 @@ reports_limit(struct buf *out, const struct rules_snapshot *snapshot, size_t i)
 		limit->deny_cache ? "" : " deny_cache=no") == -1 ||
 	    reports_share(out, limit) == -1 ||
 	    reports_write_debt(out, limit) == -1 ||
+	    reports_words(out, limit) == -1 ||
 	    reports_counts(out, snapshot, limit->order) == -1)
 		return -1;
 	return buf_printf(out, "%s match=%s\n",

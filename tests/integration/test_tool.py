@@ -1023,6 +1023,25 @@ max_buckets = 1000
         self.assertEqual(json.loads(shown_json), json.loads(
             self.limits("list", "--redis", "--json").replace("5?$", "5 ?$")))
 
+    def test_list_shows_all_words_of_the_limits_of_a_daemon(self):
+        members = [
+            "grow match=grow:* capacity=1 recharge=1s block=2500ms,x3,max,1m block_memory=1h",
+            "bad match=bad:* action=deny",
+            "good match=good/* segments=yes action=allow also=1.5,a.b:$0",
+            "queue match=q:* capacity=2 debt=5 recharge=500ms queue=5s normalize=lower,ip64 "
+            "also=all:$1 retry_jitter=10% id_memory=90s",
+            "month match=m:* algorithm=fixed_window capacity=5 window=month timezone=Asia/Tokyo",
+            "slide match=s:* algorithm=sliding_window capacity=5 window=90s",
+            "job match=job:* algorithm=concurrent capacity=5 lease=1500ms max_buckets=7"]
+        text = "".join("[" + member.replace(" ", "]\n", 1).replace(" ", "\n") + "\n"
+                       for member in members)
+        daemon = self.daemon(text, settings={
+            "redis": {"unix_socket_path": self.server.path}})
+        self.put(*members)
+        self.assertEqual(self.tool(daemon, "limits", "list"), self.limits("list", "--redis"))
+        self.assertEqual(self.tool(daemon, "limits", "list", "-j"),
+                         self.limits("list", "--redis", "-j"))
+
     def test_list_shows_the_key_where_the_daemon_takes_its_limits_from_there(self):
         self.put(LOGIN)
         config = self.write("source.ini", f"[redis]\nunix_socket_path = {self.server.path}\n"

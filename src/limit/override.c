@@ -16,7 +16,8 @@
 #include <string.h>
 #include <time.h>
 
-#define ACTION_MAX 8 /* bytes, with a NUL */
+/* Bytes, with a NUL: any action, and a wrong one that a message names. */
+#define ACTION_MAX 20
 
 /* The parts of a value, borrowed. */
 struct override_parts {

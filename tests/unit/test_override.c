@@ -66,6 +66,9 @@ START_TEST(what_is_no_override_is_refused)
 		    !read_it("a", values[i], &error), "%s", values[i]);
 	for (size_t i = 0; i < COUNT(patterns); i++)
 		ck_assert_ptr_null(read_it(patterns[i], VALUE("deny"), &error));
+	ck_assert_ptr_null(read_it("a", VALUE("x1000000000"), &error));
+	ck_assert_str_eq(error.reason,
+	    "must be allow, deny, or x2 to x1000, and not 'x1000000000'");
 	memset(large + 9, 'x', sizeof(large) - 10);
 	ck_assert_ptr_null(read_it("a", large, &error));
 	memset(large, 'a', OVERRIDE_PATTERN_MAX + 1);

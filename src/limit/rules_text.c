@@ -205,7 +205,8 @@ rules_text_set_word(
 	rules_text_blame(reading, &place, reading->open->name, why.reason);
 	if (why.word)
 		limit_assume(reading->open, why.word);
-	if (why.word && strcmp(why.word, "algorithm") == 0)
+	if (why.word && (strcmp(why.word, "algorithm") == 0 ||
+			    strcmp(why.word, "action") == 0))
 		reading->is_open_unclear = true;
 }
 

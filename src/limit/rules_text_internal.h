@@ -19,7 +19,7 @@ struct rules_reading {
 
 	struct limit *open;     /* the last of ${rules}, which takes words */
 	struct route *route;    /* or this one does */
-	bool is_open_unclear;   /* its algorithm is not known */
+	bool is_open_unclear;   /* which words it takes is not known */
 	struct ini_place begin; /* where it begins */
 	struct ini_place place; /* of the line that is read */
 };

@@ -349,6 +349,21 @@ START_TEST(all_words_that_an_action_does_not_take_are_told_at_once)
 }
 END_TEST
 
+START_TEST(a_wrong_action_is_the_only_reason)
+{
+	static const char text[] = "[a]\nmatch = a\naction = maybe\n"
+				   "[b]\nmatch = b\nactoin = deny\n";
+	static const char *const expected[] = {
+	    "x:3:10: [a]: action must be allow or deny",
+	    "x:6:1: [b]: unknown word 'actoin', did you mean 'action'?", NULL};
+	struct reasons reasons;
+
+	ck_assert_ptr_null(
+	    rules_from_ini("x", text, sizeof(text) - 1, &reasons));
+	check_reasons(&reasons, expected);
+}
+END_TEST
+
 START_TEST(all_errors_in_a_file_are_told_at_once)
 {
 	static const char text[] = "[a]\nmatch = a\ncapcity = 5\nrecharge = 1\n"
@@ -1081,6 +1096,7 @@ rules_suite(void)
 	    tcase, set_with_an_error_is_refused_whole, 0, COUNT(refused));
 	tcase_add_test(
 	    tcase, all_words_that_an_action_does_not_take_are_told_at_once);
+	tcase_add_test(tcase, a_wrong_action_is_the_only_reason);
 	tcase_add_test(tcase, all_errors_in_a_file_are_told_at_once);
 	tcase_add_loop_test(tcase, mistake_is_told_once, 0, COUNT(meant));
 	tcase_add_test(tcase, all_errors_in_lines_are_told_at_once);

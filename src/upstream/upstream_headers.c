@@ -169,19 +169,24 @@ upstream_headers_look(struct upstream_head *head,
 		head->reset_us = retry_after_reset(value, now_us);
 }
 
-/* Whether it is another length than one before it: who reads which one takes
- * another part of what follows for the body (RFC 9112, section 6.3). */
+/* Whether it is no length, or another one than one before it: who reads which
+ * one takes another part of what follows for the body (RFC 9112, section 6.3).
+ */
 static bool
-upstream_headers_disagree(
+upstream_headers_is_bad_length(
     const struct upstream_head *head, const struct http_header *header)
 {
-	struct part before;
+	struct part value = header->value, before;
+	int64_t length;
 
-	return part_is(header->name, "content-length") &&
-	       headers_find(
-		   upstream_headers_of(head), "content-length", &before) &&
-	       (before.len != header->value.len ||
-		   memcmp(before.bytes, header->value.bytes, before.len) != 0);
+	if (!part_is(header->name, "content-length"))
+		return false;
+	return num_read_int(value.bytes, value.len, 0, INT64_MAX, &length) ==
+		   -1 ||
+	       (headers_find(
+		    upstream_headers_of(head), "content-length", &before) &&
+		   (before.len != value.len ||
+		       memcmp(before.bytes, value.bytes, before.len) != 0));
 }
 
 /* "HTTP/1.1 200 OK" */
@@ -212,7 +217,7 @@ upstream_headers_take_field(
 	    !upstream_headers_is_token(header.name.bytes, header.name.len) ||
 	    header.name.bytes != line ||
 	    !upstream_headers_is_text(header.value.bytes, header.value.len) ||
-	    upstream_headers_disagree(head, &header))
+	    upstream_headers_is_bad_length(head, &header))
 		return -1;
 	upstream_headers_look(head, &header, now_us);
 	return header_add(&head->lines, &header);

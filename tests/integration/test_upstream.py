@@ -105,6 +105,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_two_lengths(self):
         self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 4\r\n\r\nevil")
 
+    def do_odd_length(self):
+        self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0x4\r\n\r\nevil")
+        self.close_connection = True
+
     def do_switch(self):
         self.raw(b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
                  b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
@@ -328,7 +332,7 @@ class PassTest(UpstreamCase):
 class MisbehavingTest(UpstreamCase):
     def test_response_that_is_malformed_is_502(self):
         self.serve({"failures": "0"})
-        for path in "/split", "/no-http", "/long-head", "/switch", "/two-lengths":
+        for path in "/split", "/no-http", "/long-head", "/switch", "/two-lengths", "/odd-length":
             with self.subTest(path):
                 self.assertEqual(self.code(path), (502, "badgateway"))
 

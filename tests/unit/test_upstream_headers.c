@@ -106,6 +106,12 @@ static const char *const bad[] = {
     "X[: a\r\n",
     "X{: a\r\n",
     "\x7f: a\r\n",
+    "Content-Length:\r\n",
+    "Content-Length: +5\r\n",
+    "Content-Length: 0x5\r\n",
+    "Content-Length: 5 bytes\r\n",
+    "Content-Length: 5, 5\r\n",
+    "Content-Length: 99999999999999999999\r\n",
 };
 
 START_TEST(malformed_line_makes_the_response_bad)

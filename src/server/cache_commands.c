@@ -110,6 +110,14 @@ const struct report purge_report = {.text = cache_commands_purge_text};
  * GET.
  */
 
+/* Whether its body is what was asked for: that of an error is not, nor that of
+ * a redirect, and the client does not see the status. */
+static bool
+cache_commands_is_value(const struct stored_response *stored)
+{
+	return stored->status >= 200 && stored->status < 300;
+}
+
 /* Whether it may be used as it is. */
 static bool
 cache_commands_is_fresh(struct slot *slot, const struct stored_response *stored)
@@ -156,7 +164,8 @@ cache_commands_begin_get(struct slot *slot, const struct request *key)
 		return 0;
 	stored = cache_find(
 	    upstream->cache, ask_wanted_target(wanted), (struct headers){0});
-	if (stored && cache_commands_is_fresh(slot, stored)) {
+	if (stored && cache_commands_is_value(stored) &&
+	    cache_commands_is_fresh(slot, stored)) {
 		cache_count(upstream->cache, CACHE_hits);
 		slot->relay.stored = stored;
 		return 0;
@@ -178,7 +187,10 @@ cache_commands_take(struct slot_relay *relay)
 	if (!relay->ask || relay->stored)
 		return;
 	ask_take(relay->ask, &part);
-	relay->stored = part.whole;
+	if (part.whole && cache_commands_is_value(part.whole))
+		relay->stored = part.whole;
+	else
+		response_unref(part.whole);
 	buf_free(&part.head);
 	buf_free(&part.body);
 }

@@ -21,6 +21,9 @@ class CacheHandler(Handler):
     def do_fresh(self):
         self.count(Cache_Control="max-age=1000", Set_Cookie_2="x")
 
+    def do_missing(self):
+        self.count(404, Cache_Control="max-age=1000")
+
     def do_short(self):
         self.count(Cache_Control="max-age=0, stale-while-revalidate=1000")
 

@@ -66,14 +66,16 @@ class StoredTest(StoredCase):
             self.assertIsNone(client.ask("GET", "api:/fresh"))
             self.get("/fresh")
             self.get("/never")
+            self.get("/missing")
             self.assertEqual(client.ask("GET", "api:/fresh"), b"1")
             self.assertEqual(client.ask("GET", "api:/./fresh"), b"1")
-            for key in "api:/never", "api:/other", "other:/fresh", "api", "api:/../x":
+            for key in ("api:/never", "api:/missing", "api:/other", "other:/fresh", "api",
+                        "api:/../x"):
                 self.assertIsNone(client.ask("GET", key), key)
             client.send("HELLO", "3")
             client.send("GET", "api:/no")
             self.assertIn(b"_\r\n", iter(client.file.readline, b""))
-        self.assertEqual(len(self.server.asked), 2)
+        self.assertEqual(len(self.server.asked), 3)
 
 
 class RedisTest(StoredCase):
@@ -135,7 +137,8 @@ class RedisTest(StoredCase):
     def test_get_over_resp_finds_what_another_stored(self):
         self.seen(self.gates[0], "/fresh")
         self.seen(self.gates[0], "/short")
-        self.wait_until_stored(2)
+        self.seen(self.gates[0], "/missing")
+        self.wait_until_stored(3)
         with RedisClient(self.gates[1].path) as client:
             # Many at once, and each in its turn.
             for _ in range(50):
@@ -143,12 +146,13 @@ class RedisTest(StoredCase):
                 client.send("GET", "api:/no")
             self.assertEqual([client.read() for _ in range(100)], [b"1", None] * 50)
             self.assertIsNone(client.ask("GET", "api:/short"))
+            self.assertIsNone(client.ask("GET", "api:/missing"))
             self.assertEqual(client.ask("GET", "api:/fresh"), b"1")
             # In Redis there is nothing to be found any more, and no waiting for it.
             self.store.kill()
             self.assertEqual(client.ask("GET", "api:/fresh"), b"1")
             self.assertIsNone(client.ask("GET", "api:/other"))
-        self.assertEqual(len(self.server.asked), 2)
+        self.assertEqual(len(self.server.asked), 3)
 
     def test_client_that_wants_only_what_is_stored_gets_it_from_redis(self):
         self.seen(self.gates[0], "/fresh")

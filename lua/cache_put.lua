@@ -11,6 +11,8 @@
 --
 -- A hash lives as long as the last of its responses, and the set as long as the last
 -- of all.  A target whose hash has expired leaves the set as one that is not used.
+-- Limits are decided in the same Redis: where its memory is full, nothing is stored, and
+-- a tenth of the targets goes.
 
 local call = redis.call
 local hash, set = KEYS[1], KEYS[2]
@@ -18,9 +20,22 @@ local member, field, names, value = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local life, most, variants = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local prefix = ARGV[8]
 
+-- Drop the targets that were not asked for for the longest time, at most 100.
+local function drop(count)
+	local oldest, gone = call('ZPOPMIN', set, math.min(count, 100)), 0
+	for i = 1, #oldest, 2 do
+		gone = gone + call('DEL', prefix .. oldest[i])
+	end
+	return gone
+end
+
 -- First what a Redis whose memory is full refuses: it looks no more after a write.
 local now = call('TIME')
-call('ZADD', set, now[1] * 1000000 + now[2], member)
+local noted = redis.pcall('ZADD', set, now[1] * 1000000 + now[2], member)
+if type(noted) == 'table' then
+	drop(math.floor(call('ZCARD', set) / 10))
+	return noted
+end
 if names == '' or call('HLEN', hash) > variants then
 	call('DEL', hash)
 end
@@ -35,11 +50,4 @@ for i = 1, 2 do
 	end
 end
 
-local over, gone = call('ZCARD', set) - most, 0
-if over > 0 then
-	local oldest = call('ZPOPMIN', set, math.min(over, 100))
-	for i = 1, #oldest, 2 do
-		gone = gone + call('DEL', prefix .. oldest[i])
-	end
-end
-return gone
+return drop(math.max(call('ZCARD', set) - most, 0))

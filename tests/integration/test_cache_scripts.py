@@ -106,6 +106,15 @@ class CacheScriptsTest(harness.Case):
             self.put("/b", "x")
         self.assertEqual(self.get("/a"), b"x")
 
+    def test_full_redis_gets_room(self):
+        for i in range(20):
+            self.put(f"/{i}", "x", most=100)
+        self.link.ask("CONFIG", "SET", "maxmemory", "1")
+        with self.assertRaisesRegex(RedisError, "OOM"):
+            self.put("/new", "x", most=100)
+        self.assertEqual(self.targets(), [b"/%d" % i for i in range(2, 20)])
+        self.assertEqual(self.link.ask("EXISTS", *(f"c:/{i}" for i in range(20))), 18)
+
     def test_foreign_key_is_an_error(self):
         self.link.ask("SET", "c:/a", "x")
         with self.assertRaisesRegex(RedisError, "WRONGTYPE"):

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import re
 import subprocess
 import unittest
@@ -86,6 +87,9 @@ class CacheHandler(Handler):
             self.raw(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
             self.server.sent += 0x4000
         self.raw(b"0\r\n\r\n")
+
+    def do_noise(self):
+        self.count(200, os.urandom(20_000), Cache_Control="max-age=1000")
 
     def do_large(self):
         self.count(200, b"x" * 1_000_000, Cache_Control="max-age=1000")
@@ -297,7 +301,7 @@ class CacheTest(CacheCase):
 
     def test_many_clients_cause_one_request(self):
         self.serve({"limit_key": "up:few"})
-        connections = self.ask_at_once("/slow-fresh", 200)
+        connections = self.ask_at_once("/slow-fresh", 1000)
         self.server.released.set()
         for connection in connections:
             response = connection.getresponse()

@@ -1,6 +1,8 @@
 """What is stored of upstreams: in Redis for all daemons, forgotten on request, and
 read over RESP."""
 
+import itertools
+import re
 import signal
 import subprocess
 
@@ -235,6 +237,25 @@ class RedisTest(StoredCase):
                        "Redis to refuse it")
             client.ask("CONFIG", "SET", "maxmemory", "0")
             self.assertEqual(client.ask("KEYS", "*cache:api:/*"), [])
+
+    def test_limits_are_decided_though_responses_fill_redis(self):
+        gate, numbers = self.gates[0], itertools.count()
+        connection = self.connection(gate.http_port)
+
+        def decide(count):
+            """How many of so many decisions are from Redis, a new response before each."""
+            found = 0
+            for i in itertools.islice(numbers, count):
+                self.ask(connection, f"/upstream/api/noise?{i}")
+                found += "from=redis" in gate.ask(f"consume up:{i}")
+            return found
+
+        decide(40)
+        with self.store.connect() as client:
+            used = int(re.search(rb"used_memory:(\d+)", client.ask("INFO", "memory"))[1])
+            client.ask("CONFIG", "SET", "maxmemory", used - 300_000)
+            self.assertGreater(decide(60), 30)
+            client.ask("CONFIG", "SET", "maxmemory", "0")
 
     def test_dead_redis_is_no_error(self):
         self.store.kill()

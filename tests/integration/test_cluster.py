@@ -214,7 +214,7 @@ class ControlTest(Case):
             wait_until(lambda c=capacity: fields(gate.ask("peek x")).get("capacity") == str(c),
                        f"capacity {capacity}; {said}; {gate.log()}")
         self.assertEqual(self.redis_level(gate, "x"), 1)
-        self.assertIn("  current\n", self.tool(gate, "fleet"))
+        wait_until(lambda: "  current\n" in self.tool(gate, "fleet"), "the report")
         slot = self.alive().ask("CLUSTER", "KEYSLOT", "{dripgate}limits")
         self.promote(self.replica_of(self.node_of(slot)[0]))
         with open(limits, "w", encoding="utf-8") as file:

@@ -358,7 +358,7 @@ class SweepScript(ScriptTest):
     def sweep(self, caller="me", back=0, before=0, cursor="0", limit=None):
         return self.ask(
             "EVAL", with_injected_clock(script_text(self.algorithm, "sweep")), 3,
-            "h", "lock", "mark", caller, 5000, 15000, cursor, 100, back, before,
+            "h", "lock", "mark", caller, TTL_MS, TTL_MS, cursor, 100, back, before,
             *(limit or self.limit).parameters, NOW // 1_000_000, NOW % 1_000_000)
 
     def put(self, **texts):

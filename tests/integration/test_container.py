@@ -129,7 +129,7 @@ class ImageTest(harness.Case):
 
     def stop(self, process, number=signal.SIGTERM):
         os.kill(process.first, number)
-        self.assertEqual(process.wait(15), 0, process.log())
+        self.assertEqual(process.wait(), 0, process.log())
 
     def test_it_decides_and_ends_as_process_1_of_any_user_on_a_root_that_is_read_only(self):
         process = self.start()

@@ -364,7 +364,8 @@ class TogetherTest(HistoryCase):
         self.addCleanup(middle.close)
         config = self.write("slow-tool.ini", f"[redis]\nunix_socket_path = {middle.path}\n")
         child = subprocess.Popen(
-            [harness.DRIPGATE, "-c", config, "limits", "load", path, *options], text=True,
+            [harness.DRIPGATE, "-c", config, "--timeout", "30s", "limits", "load", path,
+             *options], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         wait_until(middle.is_held.is_set, "the load")
         return child, middle

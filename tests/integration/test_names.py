@@ -153,7 +153,7 @@ class NamesTest(harness.Case):
         self.write("resolv.conf", f"nameserver {SERVER}\noptions timeout:30\n")
         # So from its start.
         self.assertTrue(self.is_in_use(self.start(
-            self.redis(), connect_timeout="20s")))
+            self.redis(), **harness.PATIENT["redis"])))
 
     def test_a_look_up_may_take_longer_than_an_attempt(self):
         names = {("redis.test", A): None, ("redis.test", AAAA): None}

@@ -299,12 +299,12 @@ class Strange(harness.Case):
     def test_a_batch_refused_for_its_script_is_not_overtaken(self):
         """What is asked of one key on one connection takes effect in order, even
         where another client loads the script between two batches."""
-        self.start(socket_timeout="5s")
+        self.start(**PATIENT["redis"])
         self.wait_for_redis()
         held = threading.Event()
 
         def refuse(peer, words):
-            held.wait(10)
+            held.wait(harness.PATIENCE)
             return error("NOSCRIPT No matching script.")
 
         calls, batches = len(self.fake.calls), self.gate.stats()["batches"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import harness
@@ -82,8 +83,16 @@ class JsonTest(ToolCase):
             "message": "reload:spread:30", "channel": "control", "heard_by": 0})
         self.assertEqual(self.json("command", "say", 'a "word"'), {
             "message": 'say:a "word"', "channel": "control", "heard_by": 0})
-        text = self.tool(self.gate, "command", "x", "y", "--listen", "control", "--json", "--timeout", "1")
-        self.assertEqual(json.loads(text), {"message": "x:y"})
+        listener = self.started(harness.Process(self.folder, "listener", [
+            harness.DRIPGATE, "-c", self.gate.config_path, "command", "x", "y",
+            "--listen", "control", "--json"]))
+        harness.wait_until(lambda: listener.log().endswith("\n"), "the message")
+        listener.send(signal.SIGINT)
+        self.assertEqual(listener.wait(), 0)
+        self.assertEqual(json.loads(listener.log()), {"message": "x:y"})
+        text = self.tool(self.gate, "command", "x", "y", "--listen", "none", "--json",
+                         "--timeout", "1")
+        self.assertEqual(text, "")
 
     def test_the_topology(self):
         for i in range(3):

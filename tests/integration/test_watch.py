@@ -32,6 +32,14 @@ class WatchTest(harness.Case):
             file.write(text)
         os.rename(path + ".new", path)
 
+    @staticmethod
+    def write(text):
+        """The step by which a file is emptied and filled."""
+        def steps(gate):
+            gate.write_limits(text)
+            yield
+        return steps
+
     def change(self, steps):
         """A daemon whose file was changed in such steps, without a halt of the machine
         between two: to what looks twice, each 100 ms, the file would be complete."""
@@ -46,8 +54,7 @@ class WatchTest(harness.Case):
         return wait_until(changed, "no halt")
 
     def test_a_file_that_is_written_or_replaced_is_read_once(self):
-        gate = self.start()
-        gate.write_limits(limits(6))
+        gate = self.change(self.write(limits(6)))
         self.assert_capacity(gate, 6)
         self.replace(gate.limits_path, limits(7))
         self.assert_capacity(gate, 7)
@@ -119,8 +126,7 @@ class WatchTest(harness.Case):
         self.assert_capacity(gate, 7)
 
     def test_a_bad_file_changes_nothing_and_is_said_once(self):
-        gate = self.start()
-        gate.write_limits(BAD)
+        gate = self.change(self.write(BAD))
         wait_until(lambda: "not reloaded" in gate.log(), "the complaint")
         time.sleep(UNSEEN)
         self.assertEqual(gate.log().count("not reloaded"), 1, gate.log())
@@ -151,7 +157,7 @@ class WatchTest(harness.Case):
         until = time.monotonic() + 1
         while time.monotonic() < until:
             self.replace(os.path.join(self.folder, "other"), "x")
-        gate.write_limits(limits(6))
+        self.replace(gate.limits_path, limits(6))
         while " capacity=6 " not in gate.ask("peek a") + " ":
             self.replace(os.path.join(self.folder, "other"), "x")
             self.assertLess(time.monotonic(), until + harness.PATIENCE)

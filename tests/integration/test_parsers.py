@@ -213,9 +213,10 @@ class Recording(socketserver.StreamRequestHandler):
 
     def handle(self):
         while line := self.rfile.readline():
+            seen = self.server.seen  # of the input that it is in, however late it ends
             method, target, _ = line.decode("latin-1").split(" ")
             body = self.body(http.client.parse_headers(self.rfile))
-            self.server.seen.append((method, target, body))
+            seen.append((method, target, body))
             self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 

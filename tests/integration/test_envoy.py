@@ -192,7 +192,7 @@ class EnvoyActionsTest(ProxyCase):
         self.statuses("/generic", 2)
         response = self.ask("/generic")
         self.assertEqual(response.status, 429)
-        self.assertIn(response.headers["retry-after"], ("1199", "1200"))
+        self.assertIn(int(response.headers["retry-after"]), range(1100, 1201))
 
     def test_a_limit_that_comes_along(self):
         self.begin()

@@ -145,7 +145,6 @@ class RecordTest(Case):
     def test_a_daemon_that_starts_without_redis_uses_it_from_the_first_reply_on(self):
         server = self.redis()
         self.levels(self.gate([server], partitions=4))
-        server.ask("BGREWRITEAOF")  # a save to start from
         server.ask("SAVE")
         server.kill()
         gate = self.gate([server])

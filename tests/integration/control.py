@@ -40,19 +40,22 @@ class ControlCase(harness.Case):
             self.wait_for_log(daemon, " info: limits reloaded: ")
         return daemon
 
-    def put(self, *members):
-        """Have these members, in that order, and no others."""
+    def put(self, *members, messages=()):
+        """Have these members, in that order, and no others, as soon as these messages
+        come."""
         with self.server.connect() as link:
             link.ask("MULTI")
+            for message in messages:
+                link.ask("PUBLISH", "control", message)
             link.ask("DEL", "limits")
             for score, text in enumerate(members):
                 link.ask("ZADD", "limits", score, text)
             link.ask("EXEC")
 
-    def put_next(self):
+    def put_next(self, *messages):
         """Have a set of the next version."""
         self.version += 1
-        self.put(member(self.version))
+        self.put(member(self.version), messages=messages)
 
     def publish(self, message):
         return self.server.ask("PUBLISH", "control", message)

@@ -1,5 +1,6 @@
 """Limits in Redis: loaded, reloaded on a message, refused when wrong."""
 
+import contextlib
 import os
 import random
 import signal
@@ -107,7 +108,7 @@ class LoadingTest(control.ControlCase):
         daemon = self.follower({"control": {"poll": "1s"}})
         for _ in range(3):
             self.put_next()
-            self.wait_for_version(daemon, patience=5)
+            self.wait_for_version(daemon)
 
     def test_the_poll_of_an_unchanged_key_changes_nothing(self):
         daemon = self.follower({"control": {"poll": "1s"}})
@@ -405,7 +406,7 @@ class SpreadTest(control.ControlCase):
         return None if halted else times
 
     def check_uniform(self, times):
-        """Within a second, and all over it; wrong by chance once in 10^4 runs."""
+        """Within a second, and all over it; wrong by chance once in 10^6 runs."""
         self.assertGreater(max(times), 0.6)
         self.assertLess(min(times), 0.4)
         self.assertGreater(sum(times) / len(times), 0.25)
@@ -414,14 +415,14 @@ class SpreadTest(control.ControlCase):
     def test_a_spread_scatters_the_loads_of_a_fleet(self):
         for _ in range(5):
             self.follower()
-        times = self.spread_times(5, "reload:spread:1", 4)
-        self.assertEqual(len(times), 20)
+        times = self.spread_times(5, "reload:spread:1", 6)
+        self.assertEqual(len(times), 30)
         self.check_uniform(times)
 
     def test_a_plain_reload_uses_the_configured_spread(self):
         for _ in range(5):
             self.follower({"control": {"reload_spread": "1"}})
-        self.check_uniform(self.spread_times(5, "reload", 4))
+        self.check_uniform(self.spread_times(5, "reload", 6))
 
     def test_a_plain_reload_without_a_spread_is_at_once(self):
         for _ in range(5):
@@ -445,9 +446,7 @@ class SpreadTest(control.ControlCase):
     def test_the_earlier_of_two_reloads_stands(self):
         daemon = self.follower()
         for _ in range(5):
-            self.publish("reload:spread:0.2")
-            self.publish("reload:spread:86400")
-            self.put_next()
+            self.put_next("reload:spread:0.2", "reload:spread:86400")
             self.wait_for_version(daemon)
 
     def test_a_poll_does_not_wait_behind_a_spread(self):
@@ -504,8 +503,9 @@ class FleetTest(control.ControlCase):
             daemon.send(signal.SIGTERM)
             wait_until(lambda: not self.fleet(), "no node")
             self.publish("reload")
-            before = self.calls()
-            client.send("\n")
+            # The daemon waits for it for half a second.
+            with contextlib.suppress(BrokenPipeError):
+                client.send("\n")
         daemon.wait()
         self.assertEqual(self.fleet(), {})
 

@@ -232,9 +232,12 @@ class DecisionTest(HttpCase):
                 response = self.ask(connection, "/peek", content,
                                     Content_Type="application/json")
                 self.assertEqual(response.status, 200, pad)
-        response = self.ask(connection, "/peek", " " * 65_537, Content_Type="application/json")
-        self.assertEqual(response.status, 413)
-        self.assertEqual(response.headers["Connection"], "close")
+        # Sent at once: the daemon waits for no more than two seconds for the rest.
+        client = self.raw(connection.sock.getpeername())
+        client.send(b"POST /peek HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                    b"Content-Length: 65537\r\n\r\n" + b" " * 65_537)
+        status, headers, _ = client.response()
+        self.assertEqual((status, headers["Connection"]), (413, "close"))
 
     def test_many_decisions_at_once(self):
         connection = self.connection(self.start().port)
@@ -437,8 +440,11 @@ class ConnectionTest(HttpCase):
         daemon = self.start(settings={"listen": {"max_clients": 1}})
         with daemon.connect() as first:
             self.assertEqual(first.ask("PING"), "PONG")
+            # It waits for 100 ms for what shows the protocol: have it there at once.
+            daemon.send(signal.SIGSTOP)
             client = self.raw(daemon.path)
             client.send(self.GET)
+            daemon.send(signal.SIGCONT)
             self.assertEqual(client.response()[0], 503)
 
 

@@ -1,6 +1,7 @@
 """All want the worker at once: each client gets its share of it."""
 
 import selectors
+import signal
 
 import harness
 from harness import PATIENT, Case, wait_until
@@ -64,15 +65,22 @@ class FairnessTest(Case):
             if send:
                 key.data.send()
 
+    @staticmethod
+    def sent_at_once(daemon, text):
+        """A client that has sent it before it could be idle."""
+        daemon.send(signal.SIGSTOP)
+        client = daemon.connect()
+        client.send(text)
+        daemon.send(signal.SIGCONT)
+        return client
+
     def test_a_client_that_waits_for_its_turn_is_not_idle(self):
         """Reports for others take longer than the idle time-out; a client that has sent
         requests meanwhile is served, not closed."""
         daemon = self.daemon(LIMITS, {"listen": {"idle_timeout": "1s"}})
-        with daemon.connect() as slow:
-            slow.send("LIMITS\n" * 1500 + "PING\n")
+        with self.sent_at_once(daemon, "LIMITS\n" * 1500 + "PING\n") as slow:
             self.assertTrue(slow.file.read(1))
-            with daemon.connect() as client:
-                client.send("PING\n" * 3000)
+            with self.sent_at_once(daemon, "PING\n" * 3000) as client:
                 self.assertEqual([client.line() for _ in range(3000)], ["PONG"] * 3000)
             while slow.line() != "PONG":
                 pass

@@ -118,7 +118,13 @@ class ClientsTest(Case):
             context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
         hello = outgoing.read()
         address = "127.0.0.1", gate.port
-        with self.connect(gate) as through, socket.create_connection(address) as silent, \
+
+        def connected():
+            with contextlib.suppress(OSError):  # it took a second itself
+                return self.connect(gate)
+        through = wait_until(connected, "a whole handshake")
+        before = gate.stats()["clients_idle"]
+        with through, socket.create_connection(address) as silent, \
                 socket.create_connection(address) as slow:
             for byte in hello[:-1]:
                 try:
@@ -131,7 +137,7 @@ class ClientsTest(Case):
             silent.settimeout(harness.PATIENCE)
             self.assertEqual(silent.recv(1), b"")
             self.assertEqual(through.ask("ping"), "PONG")
-        self.assertEqual(gate.stats()["clients_idle"], 2)
+        self.assertEqual(gate.stats()["clients_idle"], before + 2)
 
     def test_a_unix_socket_is_without(self):
         self.assertIn("level=1 ", self.gate().ask("consume a"))

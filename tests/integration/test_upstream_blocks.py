@@ -39,7 +39,8 @@ class BlockCase(UpstreamCase):
 
     def daemon_of(self, redis, server, words):
         """A connection to a new daemon of the fleet."""
-        self.serve({"max_wait": "1h", "cache": "off"}, f"[up]\nmatch = up:*\n{words}",
+        self.serve({"max_wait": "1h", "cache": "off", "timeout": "1m"},
+                   f"[up]\nmatch = up:*\n{words}",
                    server, store={"type": "redis"},
                    redis={**harness.PATIENT["redis"], "port": redis.port})
         return self.connection(self.http_port)
@@ -113,7 +114,7 @@ class BlockTest(BlockCase):
 
     def test_request_that_waits_is_stopped_too(self):
         redis, server = self.redis(), self.upstream()
-        words = "capacity = 1\nrecharge = 2s\nqueue = 1h\n"
+        words = "capacity = 1\nrecharge = 5s\nqueue = 1h\n"
         one = self.daemon_of(redis, server, words)
         self.hang(one, server, 5000)
         self.daemon_of(redis, server, words)

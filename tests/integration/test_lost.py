@@ -42,7 +42,7 @@ class LostTest(ControlCase):
             time.sleep(random.random() * 0.02)
             self.put_next()
             self.publish("reload:immediate")
-            self.wait_for_version(gate, patience=5)
+            self.wait_for_version(gate)
 
     def test_a_connection_that_is_cut_anywhere_misses_nothing(self):
         gate = self.gate()
@@ -53,7 +53,7 @@ class LostTest(ControlCase):
             time.sleep(random.random() * 0.005)
             self.proxy.cut(random.choice((asks, subscribes, lambda way: True)))
             start = time.monotonic()
-            self.wait_for_version(gate, patience=5)
+            self.wait_for_version(gate)
             late.append(time.monotonic() - start)
         self.assertLess(sorted(late)[ROUNDS // 2], 1)
 
@@ -66,7 +66,7 @@ class LostTest(ControlCase):
             self.put_next()
             self.assertEqual(self.publish("reload:immediate"), 0)
             self.proxy.hold_requests = None
-            self.wait_for_version(gate, patience=5)
+            self.wait_for_version(gate)
 
     def test_what_is_said_before_the_answer_to_subscribe_is_not_lost(self):
         gate = self.gate()
@@ -77,7 +77,7 @@ class LostTest(ControlCase):
             self.put_next()
             self.assertEqual(self.publish("reload:immediate"), 1)
             self.proxy.hold_replies = None
-            self.wait_for_version(gate, patience=5)
+            self.wait_for_version(gate)
 
     def test_a_reload_during_a_load_follows_it(self):
         gate = self.gate()
@@ -89,7 +89,7 @@ class LostTest(ControlCase):
             self.put_next()
             self.publish("reload:immediate")
             self.proxy.hold_replies = None
-            self.wait_for_version(gate, patience=5)
+            self.wait_for_version(gate)
 
     def test_a_load_whose_answer_is_lost_is_made_again(self):
         gate = self.gate()
@@ -100,7 +100,7 @@ class LostTest(ControlCase):
             wait_until(lambda: self.proxy.held(asks) > 40, "the new set on its way")
             self.proxy.cut(asks)
             self.proxy.hold_replies = None
-            self.wait_for_version(gate, patience=5)
+            self.wait_for_version(gate)
 
     def test_a_connection_that_died_in_silence_is_found_by_a_poll(self):
         gate = self.gate({"control": {"poll": "1s", "socket_timeout": "0.5"},
@@ -108,14 +108,14 @@ class LostTest(ControlCase):
         for _ in range(2):
             self.lose_a_reload(gate)
             self.proxy.swallowing = False
-            self.wait_for_version(gate, patience=10)
+            self.wait_for_version(gate)
 
     def test_a_subscription_that_died_in_silence_is_found_by_a_ping(self):
         gate = self.gate({"control": {"socket_timeout": "0.5"},
                           "log": {"level": "debug"}})
         self.lose_a_reload(gate)
         self.proxy.swallowing = False
-        self.wait_for_version(gate, patience=10)
+        self.wait_for_version(gate)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class ReplicasTest(harness.Case):
             self.assertGreater(self.redis_level(other, key), level)
 
     def test_without_the_replica_on_error_decides_until_it_is_back(self):
-        gate = self.gate(socket_timeout="100ms")
+        gate = self.gate()
         self.redis_level(gate, "login:1")
         self.replica.send(signal.SIGSTOP)
         wait_until(lambda: fields(gate.ask("consume login:1"))["from"] == "fallback", "it")

@@ -74,7 +74,7 @@ class CheckTest(RouteCase):
             self.assertEqual(response.status, 200)
             decision = json.loads(response.content)
             self.assertEqual((decision["limit"], decision["level"]), ("user", i + 1))
-        self.assertEqual(response.headers["RateLimit"], f'"user";r=0;t={DAY}')
+        self.assertRegex(response.headers["RateLimit"], r'^"user";r=0;t=86[34]\d\d$')
         for _ in range(2):  # also while the block lasts
             response = self.check(connection, "/api/t/x", X_User="7")
             self.assertEqual(response.status, 429)
@@ -130,7 +130,7 @@ class CheckTest(RouteCase):
         self.assertEqual(response.status, 403)
         self.assertEqual(response.headers["Content-Type"], "application/problem+json")
         self.assertEqual(json.loads(response.content)["status"], 403)
-        self.assertEqual(response.headers["Retry-After"], str(DAY))
+        self.assertRegex(response.headers["Retry-After"], r"^86[34]\d\d$")
         self.assertEqual(response.headers["X-RateLimit-Remaining"], "0")
         # no key, no route
         for target in ("/free/x", "/nowhere"):
@@ -287,7 +287,8 @@ class ToolTest(RouteCase):
         members = redis.ask("ZRANGE", "limits", 0, -1)
         self.assertIn("route:cost path=/cost keys=tenant:cost amount=$header.x-cost amount_max=4",
                       [m.decode() if isinstance(m, bytes) else m for m in members])
-        harness.wait_until(self.gate.is_ready, "the limits")
+        harness.wait_until(lambda: self.gate.is_ready() and
+                           "limits reloaded" in self.gate.log(), "the limits")
         response = self.check(self.unix(), "/free/x")
         self.assertEqual(response.status, 200)
         response = self.check(self.unix(), "/login", "POST")

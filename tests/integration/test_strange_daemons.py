@@ -262,13 +262,13 @@ class StrangeRedisTest(StrangeDaemonTest):
         for server.responses in (
                 b":1\r\n", array(b":1\r\n", array()), array(array(), array()),
                 array(bulk("0"), b":1\r\n"), array(bulk("0"), array(b":1\r\n"))):
-            done = self.run_tool("topology plan partitions=2")
+            done = self.run_tool("topology plan partitions=2", patience="20s")
             self.assertEqual(done.returncode, ERROR)
             self.assertIn("sent a reply that is not to SCAN", done.stderr)
 
-    def run_tool(self, words):
+    def run_tool(self, words, patience="50ms"):
         return subprocess.run(
-            [harness.DRIPGATE, "-c", "gate.ini", "-t", "50ms", *words.split()],
+            [harness.DRIPGATE, "-c", "gate.ini", "-t", patience, *words.split()],
             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False,
             cwd=self.folder)
 

@@ -61,19 +61,24 @@ class NginxTest(HttpCase):
     def get(self, path):
         return self.ask(self.connection(self.http_port), f"/upstream/api{path}")
 
+    def wait_for_access(self, text):
+        """nginx writes of it once it has sent all."""
+        def is_written():
+            with open(f"{self.folder}/access.log", encoding="ascii") as file:
+                return text in file.read()
+        wait_until(is_written, text)
+
     def test_large_file_passes_by_http2_over_tls(self):
         self.serve()
         self.assertEqual(self.get("/large").content, bytes(range(100)) * 50_000)
-        with open(f"{self.folder}/access.log", encoding="ascii") as file:
-            self.assertIn('"GET /large HTTP/2.0" 200 5000000', file.read())
+        self.wait_for_access('"GET /large HTTP/2.0" 200 5000000')
 
     def test_what_is_stored_is_compared_by_its_etag(self):
         self.serve()
         self.assertEqual(self.get("/small").headers["X-Cache"], "miss")
         response = self.get("/small")
         self.assertEqual((response.headers["X-Cache"], len(response.content)), ("hit", 100))
-        with open(f"{self.folder}/access.log", encoding="ascii") as file:
-            self.assertIn('"GET /small HTTP/2.0" 304', file.read())
+        self.wait_for_access('"GET /small HTTP/2.0" 304')
 
     def test_redirect_is_for_the_client_to_follow(self):
         self.serve()

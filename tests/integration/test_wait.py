@@ -10,6 +10,7 @@ import time
 import unittest
 
 import harness
+from fake_redis import array, bulk
 from harness import fields
 
 LIMITS = """
@@ -188,8 +189,10 @@ class EitherStore(harness.Asks):
 
     def test_redis_clients_wait_too(self):
         with harness.RedisClient(self.gate.path) as client:
-            client.send("WAIT", "line:1")
-            client.send("WAIT", "line:1", 1, "0.01")
+            # At once: else there may be room when the second one comes.
+            client.socket.sendall(
+                array(bulk("WAIT"), bulk("line:1")) +
+                array(bulk("WAIT"), bulk("line:1"), bulk(1), bulk("0.01")))
             self.assertEqual(client.read()[:3], [1, 1, 1])
             self.assertEqual(client.read()[0], 0)
             client.ask("MULTI")

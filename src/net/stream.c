@@ -136,13 +136,31 @@ stream_peek(struct stream *stream, void *to, size_t len)
 	return recv(stream->fd, to, len, MSG_PEEK);
 }
 
+/* Errors are always looked for. */
+static bool
+stream_poll(const struct stream *stream, short events)
+{
+	struct pollfd poll_fd = {.fd = stream->fd, .events = events};
+
+	return poll(&poll_fd, 1, 0) == 1;
+}
+
 bool
 stream_is_ended(const struct stream *stream)
 {
-	/* Errors are always looked for. */
-	struct pollfd poll_fd = {.fd = stream->fd, .events = POLLRDHUP};
+	return stream_poll(stream, POLLRDHUP);
+}
 
-	return poll(&poll_fd, 1, 0) == 1;
+bool
+stream_has_input(const struct stream *stream)
+{
+	return stream_poll(stream, POLLIN);
+}
+
+bool
+stream_can_send(const struct stream *stream)
+{
+	return stream_poll(stream, stream->held ? POLLIN : POLLOUT);
 }
 
 static ssize_t

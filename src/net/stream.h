@@ -68,6 +68,13 @@ ssize_t stream_peek(struct stream *stream, void *to, size_t len) MUST_USE;
  * it has sent before may still be there. */
 bool stream_is_ended(const struct stream *stream) MUST_USE;
 
+/** Whether the peer has sent something that was not read yet, or is gone. */
+bool stream_has_input(const struct stream *stream) MUST_USE;
+
+/** Whether ${out}, which waits, may go on now.  The loop may not have called
+ * back for that yet. */
+bool stream_can_send(const struct stream *stream) MUST_USE;
+
 /** Stop or resume calling readable. */
 void stream_set_reading(struct stream *stream, bool reading);
 

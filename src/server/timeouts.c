@@ -1,3 +1,8 @@
+/*
+ * Closes clients by what they fail to do.  Invariant: what the worker has not
+ * got to yet, because it was busy or the machine halted, is not what a client
+ * failed to do.  So before one is closed, its socket is asked.
+ */
 #include "server/timeouts.h"
 
 #include "server/conn_internal.h"
@@ -17,7 +22,8 @@ timeouts_is_stalled(struct conn *conn, int64_t now_us)
 		conn->progress = conn->stream.sent;
 		conn->progress_us = now_us;
 	}
-	return now_us - conn->progress_us >= STALLED_US;
+	return now_us - conn->progress_us >= STALLED_US &&
+	       !stream_can_send(&conn->stream);
 }
 
 /* Whether it has something to do, or waits for it. */
@@ -28,14 +34,18 @@ timeouts_is_busy(const struct conn *conn)
 	       buf_len(&conn->stream.out) > 0;
 }
 
-/* Whether it does not end what it says. */
+/* Whether it does not end what it says.  What it has sent may be the end, but
+ * not if it was read after that time, too. */
 static bool
 timeouts_is_late(const struct conn *conn, int64_t now_us)
 {
+	int64_t until_us = conn->request_since_us +
+			   conn->conns->gate->gateway->options->line_timeout_us;
+
 	return conn->state != CONN_LINGERING && !timeouts_is_busy(conn) &&
-	       conn->request_since_us &&
-	       now_us - conn->request_since_us >=
-		   conn->conns->gate->gateway->options->line_timeout_us;
+	       conn->request_since_us && now_us >= until_us &&
+	       (conn->last_read_us >= until_us ||
+		   !stream_has_input(&conn->stream));
 }
 
 /* Whether it sends nothing.  A client that waits for its turn has sent
@@ -50,7 +60,8 @@ timeouts_is_idle(const struct conn *conn, int64_t now_us)
 	if (conn->state == CONN_LINGERING)
 		return silent_us >= LINGER_US;
 	return !timeouts_is_busy(conn) && options->idle_timeout_us &&
-	       silent_us >= options->idle_timeout_us;
+	       silent_us >= options->idle_timeout_us &&
+	       !stream_has_input(&conn->stream);
 }
 
 /* A client that may not be read for some seconds, after a wrong secret. */

@@ -181,6 +181,67 @@ START_TEST(resp_command_must_end_in_time)
 END_TEST
 
 /*
+ * What a client did while the worker did not run is not what it failed to do.
+ */
+
+static void
+write_text(struct peer *client, const char *text)
+{
+	peer_write(client, text, strlen(text));
+}
+
+START_TEST(client_that_spoke_while_the_worker_halted_is_not_idle)
+{
+	struct peer *client = client_comes();
+
+	fake_pass(59 * SECOND);
+	write_text(client, "PING\n");
+	fake_stall(10 * SECOND);
+	fake_run();
+	ck_assert_str_eq(peer_heard(client), "PONG\n");
+	fake_pass(59 * SECOND);
+	ck_assert(!peer_is_left(client));
+	fake_pass(2 * SECOND);
+	ck_assert(peer_is_left(client));
+}
+END_TEST
+
+START_TEST(line_that_ended_while_the_worker_halted_is_not_late)
+{
+	struct peer *client = client_comes();
+
+	peer_say(client, "PI");
+	write_text(client, "NG\n");
+	fake_stall(30 * SECOND);
+	fake_run();
+	ck_assert_str_eq(peer_heard(client), "PONG\n");
+	fake_pass(30 * SECOND);
+	ck_assert(is_served(client));
+}
+END_TEST
+
+static void
+drip(void *client)
+{
+	peer_write(client, "x", 1);
+}
+
+/* Also if each look finds something that was not read yet. */
+START_TEST(line_that_never_ends_is_late)
+{
+	struct peer *client = client_comes();
+
+	peer_say(client, "x");
+	for (int i = 0; i < 11; i++) {
+		ck_assert(!peer_is_left(client));
+		fake_at(SECOND, drip, client);
+		fake_pass(SECOND);
+	}
+	ck_assert(peer_is_left(client));
+}
+END_TEST
+
+/*
  * Clients that do not read.
  */
 
@@ -336,6 +397,21 @@ START_TEST(client_that_takes_a_little_is_not)
 		ck_assert_uint_gt(count_lines(client), 0);
 		fake_run();
 	}
+}
+END_TEST
+
+START_TEST(client_that_took_something_while_the_worker_halted_is_not)
+{
+	struct peer *client = client_comes();
+
+	flood(client, "PEEK key:1\n");
+	fake_pass(5 * SECOND);
+	ck_assert_uint_gt(count_lines(client), 0);
+	fake_stall(30 * SECOND);
+	fake_run();
+	ck_assert_uint_gt(count_lines(client), 0);
+	fake_pass(9 * SECOND);
+	ck_assert_uint_eq(pool_clients(pool), 1);
 }
 END_TEST
 
@@ -998,6 +1074,11 @@ worker_suite(void)
 	tcase_add_test(tcase, line_must_end_in_time);
 	tcase_add_test(tcase, each_line_has_its_own_time);
 	tcase_add_test(tcase, resp_command_must_end_in_time);
+	tcase_add_test(
+	    tcase, client_that_spoke_while_the_worker_halted_is_not_idle);
+	tcase_add_test(
+	    tcase, line_that_ended_while_the_worker_halted_is_not_late);
+	tcase_add_test(tcase, line_that_never_ends_is_late);
 	tcase_add_test(tcase, client_that_does_not_read_is_not_read_from);
 	tcase_add_test(tcase, report_is_written_as_its_client_reads_it);
 	tcase_add_test(
@@ -1005,6 +1086,8 @@ worker_suite(void)
 	tcase_add_test(tcase, it_gets_all_its_responses_once_it_reads);
 	tcase_add_test(tcase, client_that_takes_nothing_is_closed);
 	tcase_add_test(tcase, client_that_takes_a_little_is_not);
+	tcase_add_test(
+	    tcase, client_that_took_something_while_the_worker_halted_is_not);
 	tcase_add_test(tcase, requests_that_waited_were_said_just_now);
 	tcase_add_test(tcase, quit_ends_with_what_was_sent_before);
 	tcase_add_test(tcase, lingers_for_two_seconds);

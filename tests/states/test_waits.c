@@ -193,6 +193,24 @@ START_TEST(client_that_ends_its_side_waits_no_more)
 }
 END_TEST
 
+/* One that has sent more than is read, and is not sent anything either. */
+START_TEST(client_that_is_not_read_and_goes_away_waits_no_more)
+{
+	static const char wait[] = "WAIT line:1\n";
+	struct peer *client;
+
+	fill_line();
+	client = client_comes();
+	while (peer_try_write(client, wait, sizeof(wait) - 1) > 0)
+		fake_run();
+	ck_assert_int_gt(stat_of("waits"), 0);
+	peer_close(client);
+	fake_pass(SECOND);
+	ck_assert_int_eq(stat_of("waits"), 0);
+	ck_assert(hears_nothing(client));
+}
+END_TEST
+
 START_TEST(client_that_waits_is_not_idle)
 {
 	struct peer *clients[60];
@@ -335,6 +353,8 @@ waits_suite(void)
 	tcase_add_test(
 	    tcase, turn_of_a_client_that_goes_away_before_others_is_lost);
 	tcase_add_test(tcase, client_that_ends_its_side_waits_no_more);
+	tcase_add_test(
+	    tcase, client_that_is_not_read_and_goes_away_waits_no_more);
 	tcase_add_test(tcase, client_that_waits_is_not_idle);
 	tcase_add_test(
 	    tcase, requests_behind_a_wait_are_responded_to_behind_it);

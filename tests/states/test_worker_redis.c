@@ -1184,6 +1184,48 @@ START_TEST(client_that_waits_for_its_turn_is_not_idle)
 }
 END_TEST
 
+/* All lines that come without time passing. */
+static size_t
+count_all_lines(struct peer *client)
+{
+	size_t count = 0, step;
+
+	while ((step = count_lines(client)) > 0) {
+		count += step;
+		fake_run();
+	}
+	return count;
+}
+
+/* Nor is one whose requests were read. */
+START_TEST(client_whose_requests_wait_is_not_idle)
+{
+	char text[200 * 14 + 1];
+	struct peer *client;
+	size_t lines;
+
+	restart("[listen]\nidle_timeout = 1s\n"
+		"[store]\ntype = redis\n"
+		"[redis]\nhost = redis.example\nsocket_timeout = 30s\n");
+	client = client_comes();
+	for (int i = 0; i < 200; i++)
+		sprintf(text + i * 14, "CONSUME key:0\n");
+	peer_write(client, text, sizeof(text) - 1);
+	for (int i = 0; i < 3; i++)
+		peer_write(client_given(), text, sizeof(text) - 1);
+	fake_run();
+	ck_assert_ptr_nonnull(peer_command(server));
+	reply_buckets(1); /* now all room is the others' */
+	lines = count_all_lines(client);
+	ck_assert_uint_lt(lines, 200);
+	fake_pass(10 * SECOND);
+	ck_assert_uint_eq(pool_clients(pool), 4);
+	while (peer_command(server))
+		reply_buckets(1);
+	ck_assert_uint_eq(lines + count_all_lines(client), 200);
+}
+END_TEST
+
 START_TEST(drain_waits_for_the_store)
 {
 	struct peer *client;
@@ -1313,6 +1355,7 @@ worker_redis_suite(void)
 	tcase_add_test(tcase, quit_waits_for_the_store);
 	tcase_add_test(tcase, client_that_waits_for_the_store_is_not_idle);
 	tcase_add_test(tcase, client_that_waits_for_its_turn_is_not_idle);
+	tcase_add_test(tcase, client_whose_requests_wait_is_not_idle);
 	tcase_add_test(tcase, drain_waits_for_the_store);
 	tcase_add_test(tcase, client_to_hand_over_gets_its_response_first);
 	tcase_add_test(tcase, pool_may_stop_at_any_time);

@@ -105,23 +105,51 @@ topology_count_records(const struct plan_side *side)
 		   : 1;
 }
 
-/* What stands at the first server of the settings that has any; "": nothing
- * does.  NULL: none replies, and the errors were printed. */
+/* Whether what stands at one of the servers says that it is one, and that
+ * another one is not, which then has what stood there before it was left out:
+ * as daemons see it. */
+static bool
+topology_leaves_out(const char *text, const struct plan_side *settings,
+    size_t server, size_t other)
+{
+	const struct host_port *hosts = settings->topology.hosts;
+	struct topology_record record;
+	char name[HOST_PORT_NAME_MAX], left_out[HOST_PORT_NAME_MAX];
+	bool result;
+
+	if (topology_record_read(&record, text, strlen(text)))
+		return false;
+	host_port_name(&hosts[server], name);
+	host_port_name(&hosts[other], left_out);
+	result = topology_record_has(&record, name) &&
+		 !topology_record_has(&record, left_out);
+	topology_record_close(&record);
+	return result;
+}
+
+/* What stands at the first server of the settings that has any, and is not left
+ * out by another one; "": nothing does.  NULL: none replies, and the errors
+ * were printed. */
 static char *
 topology_find(struct tool *tool, const struct plan_side *settings)
 {
-	size_t count = topology_count_records(settings);
+	size_t count = topology_count_records(settings), place = 0;
 	char *found = NULL;
 
-	for (size_t i = 0; i < count && (!found || !*found); i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct link_options link =
 		    plan_link(tool_config(tool), settings, i);
 		char *text = topology_read(tool, &link);
 
-		if (!text)
-			continue;
-		free(found);
-		found = text;
+		if (text &&
+		    (!found || !*found ||
+			topology_leaves_out(text, settings, i, place))) {
+			free(found);
+			found = text;
+			place = i;
+		} else {
+			free(text);
+		}
 	}
 	return found;
 }

@@ -34,6 +34,7 @@ enum says {
 
 struct followed {
 	struct topology_follower *follower;
+	char name[HOST_PORT_NAME_MAX]; /* in a record; "": it has none */
 	struct link_options options;
 	struct link *link;
 	struct command command;
@@ -132,16 +133,62 @@ topology_follower_settle(struct followed *server)
 	follower->is_settled = true;
 }
 
-/* Whether no server before this one says anything. */
 static bool
-topology_follower_counts(
-    const struct topology_follower *follower, const struct followed *server)
+topology_follower_tells(const struct followed *server)
 {
-	for (const struct followed *each = follower->servers; each < server;
-	     each++)
-		if (each->says == SAYS_SAME || each->says == SAYS_OTHER)
-			return false;
-	return true;
+	return server->says == SAYS_SAME || server->says == SAYS_OTHER;
+}
+
+/* The first server that says anything, if it is before this one; else NULL. */
+static const struct followed *
+topology_follower_first(const struct followed *server)
+{
+	for (const struct followed *each = server->follower->servers;
+	     each < server; each++)
+		if (topology_follower_tells(each))
+			return each;
+	return NULL;
+}
+
+/* Whether the hosts of a record have the server, and before it none that says
+ * anything. */
+static bool
+topology_follower_is_first_of(const struct followed *server, const char *hosts)
+{
+	const struct topology_follower *follower = server->follower;
+	struct host_port host;
+	char name[HOST_PORT_NAME_MAX];
+
+	while (host_port_read_next(&host, &hosts)) {
+		host_port_name(&host, name);
+		if (strcmp(name, server->name) == 0)
+			return true;
+		for (size_t i = 0; i < follower->server_count; i++)
+			if (topology_follower_tells(&follower->servers[i]) &&
+			    strcmp(name, follower->servers[i].name) == 0)
+				return false;
+	}
+	return false;
+}
+
+/* Whether what stands at a server counts though ${first} says something, too:
+ * that was not there when it was left out, and still has what stood there
+ * before.  A change is written to the first host that remains after all others,
+ * so half of one leaves no one out. */
+static bool
+topology_follower_leaves_out(const struct followed *first,
+    const struct followed *server, const redisReply *text)
+{
+	struct topology_record record;
+	bool result;
+
+	if (server->says != SAYS_OTHER ||
+	    topology_record_read(&record, text->str, text->len))
+		return false;
+	result = !topology_record_has(&record, first->name) &&
+		 topology_follower_is_first_of(server, record.hosts);
+	topology_record_close(&record);
+	return result;
 }
 
 static enum says
@@ -188,10 +235,11 @@ static void
 topology_follower_judge(struct followed *server, const redisReply *reply)
 {
 	struct topology_follower *follower = server->follower;
+	const struct followed *first = topology_follower_first(server);
 
 	server->says = topology_follower_hear(server, reply);
 	link_proven(server->link);
-	if (!topology_follower_counts(follower, server))
+	if (first && !topology_follower_leaves_out(first, server, reply))
 		return;
 	follower->is_read = follower->is_read || server->says == SAYS_SAME;
 	if (server->says != SAYS_OTHER)
@@ -347,8 +395,11 @@ topology_follower_open(struct topology_follower *follower)
 		if (topology_slot_key(&follower->topology, i))
 			server->options.sentinel.cluster_key =
 			    follower->options->key;
-		if (topology_shares_hosts(follower->where.kind))
+		if (topology_shares_hosts(follower->where.kind)) {
 			server->options.sentinel.hosts = NULL;
+			host_port_name(
+			    &follower->topology.hosts[i], server->name);
+		}
 		server->link = link_new(follower->loop, follower->dialer,
 		    &server->options, &events, server);
 		if (!server->link)

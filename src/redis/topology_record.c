@@ -133,6 +133,21 @@ topology_record_close(struct topology_record *record)
 	record->hosts = NULL;
 }
 
+bool
+topology_record_has(const struct topology_record *record, const char *name)
+{
+	const char *list = record->hosts;
+	struct host_port host;
+	char each[HOST_PORT_NAME_MAX];
+
+	while (host_port_read_next(&host, &list)) {
+		host_port_name(&host, each);
+		if (strcmp(each, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 topology_record_compare(const void *a, const void *b)
 {

@@ -37,6 +37,10 @@ const char *topology_record_read(
 
 void topology_record_close(struct topology_record *record);
 
+/** Whether it has a host, by its host_port_name(). */
+bool topology_record_has(
+    const struct topology_record *record, const char *name);
+
 /** The text of a topology, the caller's to free.  NULL: out of memory. */
 char *topology_record_write(const struct topology_options *options) MUST_USE;
 

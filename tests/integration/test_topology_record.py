@@ -295,6 +295,28 @@ class ChangeTest(Case):
         servers[0].kill()
         self.assertIn("Connection refused", self.tool(gate, "show", status=2))
 
+    def test_a_host_that_was_left_out_while_dead_does_not_count_when_it_is_back(self):
+        keeps = "--appendonly", "yes", "--appendfsync", "always"
+        gone, rest = self.redis(*keeps), self.redis()
+        gate = self.gate([gone, rest])
+        wait_until(lambda: self.record(gone) and self.record(rest), "the records")
+        gone.kill()
+        self.tool(gate, "set", self.hosts([rest]))
+        record = "partitions=64 " + self.hosts([rest])
+        self.wait_for(gate, record)
+        keys = KEYS[50:]  # wait_for() asks for the others
+        self.assertEqual(set(self.levels(gate, keys).values()), {1})
+        gone = self.redis(*keeps, port=gone.port, path=gone.path)
+        wait_until(lambda: b"\nloading:0" in gone.ask("INFO", "persistence"), "its data")
+        self.assertEqual(self.record(gone), "partitions=64 " + self.hosts([gone, rest]))
+        for level in 2, 3:
+            late = self.gate([gone, rest])
+            self.wait_for(late, record)
+            self.assertEqual(set(self.levels(late, keys).values()), {level})
+            late.stop()
+            gone.ask("FLUSHALL")
+        self.assertEqual(self.tool(gate, "show"), record + "\n")
+
     def test_what_is_no_record_is_replaced(self):
         server = self.redis()
         server.ask("SET", "drip:topology", "partitions=4 hosts=a:1,a:1")

@@ -213,6 +213,49 @@ START_TEST(first_server_that_replies_counts)
 }
 END_TEST
 
+/* It has what stood there before, or what a daemon wrote by its settings. */
+START_TEST(host_that_was_left_out_does_not_count)
+{
+	a = accept_server(A);
+	b = accept_server(B);
+	if (_i == 0)
+		say_record(a, "partitions=4 " BOTH);
+	else
+		peer_say(a, NOTHING);
+	ck_assert_str_eq(noted(), "");
+	say_record(b, "partitions=4 hosts=" B);
+	ck_assert_str_eq(noted(), "partitions=4 hosts=" B);
+	ck_assert(is_left(a));
+	ck_assert_uint_eq(fake_dials(B), 1);
+	ck_assert_uint_eq(fake_dials(A), 0);
+}
+END_TEST
+
+/* It is written to the first host that remains after all others. */
+START_TEST(half_of_a_change_leaves_no_host_out)
+{
+	struct peer *c;
+
+	options.where.hosts = A " " B " " C;
+	topology_follower_free(follower);
+	follower = topology_follower_new(loop, dialer, &options,
+	    &(const struct topology_follower_events){on_changed, on_seen},
+	    NULL);
+	a = accept_server(A);
+	b = accept_server(B);
+	c = accept_server(C);
+	say_record(a, "partitions=4 " BOTH "," C);
+	say_record(b, "partitions=4 " BOTH "," C);
+	say_record(c, "partitions=4 hosts=" B "," C);
+	ck_assert_str_eq(noted(), "");
+	fake_pass(POLL);
+	say_record(a, "partitions=4 " BOTH "," C);
+	say_record(b, "partitions=4 hosts=" B "," C);
+	ck_assert_str_eq(noted(), "partitions=4 hosts=" B "," C);
+	peer_free(c);
+}
+END_TEST
+
 START_TEST(another_server_counts_while_the_first_is_not_there)
 {
 	fake_dial_fail(A, "a test says so");
@@ -433,6 +476,8 @@ topology_follower_suite(void)
 	tcase_add_test(tcase, what_stands_there_is_used);
 	tcase_add_test(tcase, what_means_the_same_is_the_same);
 	tcase_add_test(tcase, first_server_that_replies_counts);
+	tcase_add_loop_test(tcase, host_that_was_left_out_does_not_count, 0, 2);
+	tcase_add_test(tcase, half_of_a_change_leaves_no_host_out);
 	tcase_add_test(
 	    tcase, another_server_counts_while_the_first_is_not_there);
 	tcase_add_test(tcase, change_is_followed_within_a_poll);

@@ -306,9 +306,26 @@ read_check_hidden(struct config_reading *reading)
 		    "needs key_secrets, which hide the names");
 }
 
+/* There is no Redis for it. */
+static void
+read_warn_of_caches(struct config_reading *reading)
+{
+	struct config *config = reading->config;
+
+	for (size_t i = 0; i < config->upstream_count; i++)
+		if (config->upstreams[i].cache == UPSTREAM_CACHE_REDIS &&
+		    config->gate.store == STORE_MEMORY)
+			reasons_add(&config->warnings,
+			    "[" SECTION_UPSTREAM "%.*s] cache: redis needs "
+			    "[store] type = redis: responses are in memory "
+			    "alone",
+			    READING_SHOWN_LEN, config->upstreams[i].name);
+}
+
 void
 reading_check(struct config_reading *reading)
 {
+	read_warn_of_caches(reading);
 	read_check_hidden(reading);
 	read_check_passwords(reading);
 	read_check_topology(reading);

@@ -7,6 +7,7 @@
 #include "upstream/upstream.h"
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/network.h"
 #include "limit/key.h"
 #include "upstream/block.h"
@@ -14,11 +15,13 @@
 #include "upstream/upstream_headers.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 /* Each of the options that is a text. */
 #define UPSTREAM_TEXTS(X)                                                      \
@@ -97,6 +100,19 @@ upstream_read_url(struct upstream *upstream, CURLU *url)
 	return wrong;
 }
 
+#define UPSTREAM_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+/* It is part of paths, of keys in Redis, of lines that are read. */
+static void
+upstream_check_name(const struct upstream_blame *blame)
+{
+	size_t len = strspn(blame->name, UPSTREAM_LETTERS "0123456789_-.");
+
+	if (len == 0 || len > UPSTREAM_NAME_MAX || blame->name[len])
+		upstream_blame(blame, "name", "is 1 to %d of A-Z a-z 0-9 _ - .",
+		    UPSTREAM_NAME_MAX);
+}
+
 /* Its end is cut to what the path of a request, which begins with a slash, goes
  * behind. */
 static void
@@ -116,19 +132,38 @@ upstream_check_url(
 		text[--len] = '\0';
 }
 
+static bool
+upstream_is_method(const char *word, size_t len)
+{
+	return strspn(word, UPSTREAM_LETTERS "-") >= len;
+}
+
+/* Each word of a list must be one that ${is_one} takes. */
 static void
-upstream_check_list(
-    const struct upstream_blame *blame, const char *setting, const char *list)
+upstream_check_list(const struct upstream_blame *blame, const char *setting,
+    const char *list, bool (*is_one)(const char *word, size_t len),
+    const char *what)
 {
 	while (*(list += strspn(list, " \t"))) {
 		size_t len = strcspn(list, " \t");
 
-		if (!upstream_headers_may_pass(list, len))
-			upstream_blame(blame, setting,
-			    "%.*s is no header that can pass",
-			    len < 60 ? (int)len : 60, list);
+		if (!is_one(list, len))
+			upstream_blame(blame, setting, "%.*s is no %s",
+			    len < 60 ? (int)len : 60, list, what);
 		list += len;
 	}
+}
+
+/* libcurl reads it for each connection, and would say so then. */
+static void
+upstream_check_ca_file(
+    const struct upstream *upstream, const struct upstream_blame *blame)
+{
+	const char *path = upstream->options.ca_file;
+
+	if (*path && access(path, R_OK) == -1)
+		upstream_blame(
+		    blame, "ca_file", "%.200s: %s", path, file_error(errno));
 }
 
 static void
@@ -267,11 +302,16 @@ upstream_new(const struct upstream_options *options, struct reasons *reasons)
 		return NULL;
 	}
 	upstream_check_url(upstream, &blame);
+	upstream_check_name(&blame);
+	upstream_check_ca_file(upstream, &blame);
 	upstream_check_list(
-	    &blame, "request_headers", options->request_headers);
+	    &blame, "methods", options->methods, upstream_is_method, "method");
+	upstream_check_list(&blame, "request_headers", options->request_headers,
+	    upstream_headers_may_pass, "header that can pass");
 	if (strcmp(options->response_headers, "*") != 0)
-		upstream_check_list(
-		    &blame, "response_headers", options->response_headers);
+		upstream_check_list(&blame, "response_headers",
+		    options->response_headers, upstream_headers_may_pass,
+		    "header that can pass");
 	upstream_take_keys(upstream, &blame);
 	upstream->fields = credentials_fill(options, reasons);
 	if (reasons->count == before &&

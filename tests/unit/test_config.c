@@ -675,6 +675,22 @@ START_TEST(no_setting_is_missing_from_the_tests)
 }
 END_TEST
 
+START_TEST(cache_in_redis_without_redis_is_warned_of)
+{
+	struct config *config = config_of("[upstream:a]\ncache = redis\n");
+
+	ck_assert_uint_eq(config->warnings.count, 1);
+	ck_assert_str_eq(config->warnings.lines[0],
+	    "[upstream:a] cache: redis needs [store] type = redis: responses "
+	    "are in memory alone");
+	config_free(config);
+	config =
+	    config_of("[store]\ntype = redis\n[upstream:a]\ncache = redis\n");
+	ck_assert_uint_eq(config->warnings.count, 0);
+	config_free(config);
+}
+END_TEST
+
 START_TEST(each_upstream_has_settings_of_its_own)
 {
 	struct config *config =
@@ -1458,6 +1474,7 @@ config_suite(void)
 	tcase_add_test(texts, each_row_has_room_for_its_type);
 	tcase_add_test(texts, no_setting_is_missing_from_the_tests);
 	tcase_add_test(texts, each_upstream_has_settings_of_its_own);
+	tcase_add_test(texts, cache_in_redis_without_redis_is_warned_of);
 	tcase_add_loop_test(
 	    texts, error_is_refused_with_its_place, 0, COUNT(refused));
 	tcase_add_test(texts, all_errors_are_told_at_once);

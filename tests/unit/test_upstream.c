@@ -424,6 +424,44 @@ START_TEST(what_is_wrong_is_told_without_a_secret)
 }
 END_TEST
 
+static const struct {
+	const char *name, *methods, *ca_file;
+	const char *reason; /* NULL: it is fine */
+} named[] = {
+    {"a.b_C-1", "GET M-SEARCH get", "/dev/null", NULL},
+    {LONG_64, "GET", "", NULL},
+    {LONG_64 "a", "GET", "",
+	"[upstream:" LONG_64 "] name: is 1 to 64 of A-Z a-z 0-9 _ - ."},
+    {"", "GET", "", "[upstream:] name: is 1 to 64"},
+    {"a b", "GET", "", "[upstream:a b] name: is 1 to 64"},
+    {"a/b", "GET", "", "[upstream:a/b] name: is 1 to 64"},
+    {"a:b", "GET", "", "[upstream:a:b] name: is 1 to 64"},
+    {"a", "GET,HEAD", "", "[upstream:a] methods: GET,HEAD is no method"},
+    {"a", "GET P0ST", "", "[upstream:a] methods: P0ST is no method"},
+    {"a", "GET", "/nowhere/ca.pem",
+	"[upstream:a] ca_file: /nowhere/ca.pem: No such file or directory"},
+};
+
+START_TEST(what_would_never_work_is_refused)
+{
+	struct upstream_options given = options;
+	struct upstream_set *set;
+
+	given.name = named[_i].name;
+	given.methods = named[_i].methods;
+	given.ca_file = named[_i].ca_file;
+	reasons_clear(&reasons);
+	set = upstream_set_new(&given, 1, &reasons);
+	ck_assert(!set == !!named[_i].reason);
+	if (!set)
+		ck_assert_int_eq(
+		    strncmp(reasons_first(&reasons), named[_i].reason,
+			strlen(named[_i].reason)),
+		    0);
+	upstream_set_unref(set);
+}
+END_TEST
+
 /* 4096 bytes. */
 #define LONGEST LONGER LONGER LONGER LONGER LONGER LONGER LONGER LONGER
 
@@ -558,6 +596,8 @@ upstream_suite(void)
 	tcase_add_test(sets, reload_keeps_an_upstream_that_is_as_it_was);
 	tcase_add_loop_test(
 	    sets, what_is_wrong_is_told_without_a_secret, 0, COUNT(refused));
+	tcase_add_loop_test(
+	    sets, what_would_never_work_is_refused, 0, COUNT(named));
 	tcase_add_test(
 	    sets, credentials_are_in_the_folder_of_settings_or_systemd);
 	tcase_add_loop_test(

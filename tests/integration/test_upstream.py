@@ -415,6 +415,23 @@ class MisbehavingTest(UpstreamCase):
         self.assertGreater(int(response.headers["Retry-After"]), 3500)
         wait_until(lambda: "failed 2 times in a row" in self.gate.log(), "the log")
 
+    def test_one_request_tries_a_server_that_was_left_alone(self):
+        self.serve({"failures": "1", "retries": "0", "pause": "10ms", "timeout": "1m"})
+        self.assertEqual(self.get("/wrong").status, 500)
+        with self.gate.connect() as client:
+            wait_until(lambda: " state=failing again=0 " in client.ask_many("explain up:a")[-1],
+                       "the end of the pause")
+        probe = self.connection(self.http_port)
+        probe.request("GET", "/upstream/api/hang")
+        wait_until(lambda: len(self.server.asked) == 2, "the probe")
+        for _ in range(3):
+            self.assertEqual(self.code("/x"), (503, "failing"))
+        self.assertEqual(len(self.server.asked), 2)
+        self.server.released.set()
+        self.assertEqual(probe.getresponse().read(), b"/hang")
+        self.assertEqual(self.get("/x").status, 200)
+        wait_until(lambda: "upstream api responds again" in self.gate.log(), "the log")
+
     def test_name_of_this_machine_is_not_asked(self):
         server = self.upstream()
         self.serve({"url": f"http://localhost:{server.port}", "retries": "0"}, server=server)

@@ -165,7 +165,7 @@ flight_block_us(const struct upstream_head *head)
 	return head->is_used_up ? head->reset_us : 0;
 }
 
-void
+static void
 flight_note_block(struct flight *flight)
 {
 	struct upstream *upstream = flight->upstream;
@@ -181,6 +181,15 @@ flight_note_block(struct flight *flight)
 		log_info("upstream %s wants nothing for the next %lld s: "
 			 "requests are refused until then",
 		    upstream->options.name, (long long)(block_us / 1000000));
+}
+
+void
+flight_note_head(struct flight *flight)
+{
+	/* What follows takes as long as its client does to read it. */
+	if (flight->is_probe && flight->transfer.head.status < 500)
+		flight_note(flight, false);
+	flight_note_block(flight);
 }
 
 /* Whether the response shows that the upstream fails. */

@@ -181,8 +181,9 @@ void flight_on_check(struct check *check);
 /** Nothing holds it back. */
 void flight_send(struct flight *flight);
 
-/** The head has come: note when the upstream wants to be asked again. */
-void flight_note_block(struct flight *flight);
+/** The head has come: note that the upstream responds, and when it wants to be
+ * asked again. */
+void flight_note_head(struct flight *flight);
 
 /** As transfer_events. */
 extern const struct transfer_events flight_events;

@@ -338,7 +338,7 @@ flight_on_head(void *arg, int64_t length)
 	struct ask *ask = flight_first(flight);
 
 	timer_stop(&flight->timer);
-	flight_note_block(flight);
+	flight_note_head(flight);
 	flight->is_unwanted = !ask;
 	if (!ask)
 		return -1;

@@ -415,12 +415,16 @@ class MisbehavingTest(UpstreamCase):
         self.assertGreater(int(response.headers["Retry-After"]), 3500)
         wait_until(lambda: "failed 2 times in a row" in self.gate.log(), "the log")
 
-    def test_one_request_tries_a_server_that_was_left_alone(self):
+    def leave_alone(self):
+        """Have the server fail, and the pause be over."""
         self.serve({"failures": "1", "retries": "0", "pause": "10ms", "timeout": "1m"})
         self.assertEqual(self.get("/wrong").status, 500)
         with self.gate.connect() as client:
             wait_until(lambda: " state=failing again=0 " in client.ask_many("explain up:a")[-1],
                        "the end of the pause")
+
+    def test_one_request_tries_a_server_that_was_left_alone(self):
+        self.leave_alone()
         probe = self.connection(self.http_port)
         probe.request("GET", "/upstream/api/hang")
         wait_until(lambda: len(self.server.asked) == 2, "the probe")
@@ -431,6 +435,13 @@ class MisbehavingTest(UpstreamCase):
         self.assertEqual(probe.getresponse().read(), b"/hang")
         self.assertEqual(self.get("/x").status, 200)
         wait_until(lambda: "upstream api responds again" in self.gate.log(), "the log")
+
+    def test_probe_that_no_one_reads_keeps_no_one_from_a_server_that_responds(self):
+        self.leave_alone()
+        client = self.raw(("127.0.0.1", self.http_port))
+        client.send(b"GET /upstream/api/endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertIn(b" 200 ", client.file.readline())
+        self.assertEqual(self.get("/x").status, 200)
 
     def test_name_of_this_machine_is_not_asked(self):
         server = self.upstream()

@@ -225,6 +225,8 @@ upstreams_on_turned(void *arg)
 	if (upstreams->flights.redis)
 		cache_redis_flush(upstreams->flights.redis);
 	inbox_tell(&upstreams->inbox);
+	if (upstreams->gate.deny_cache)
+		deny_cache_renew_time(upstreams->gate.deny_cache);
 	gate_end_turn(&upstreams->gate);
 	return false;
 }

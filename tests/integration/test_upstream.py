@@ -501,6 +501,14 @@ class LimitTest(UpstreamCase):
         client.vanish()
         wait_until(lambda: float(level()) <= 3600, "the turn to be given back")
 
+    def test_limit_in_redis_lets_pass_what_it_refused_before(self):
+        redis = self.redis()
+        self.serve({"limit_key": "up:w", "max_wait": "0", "cache": "off"},
+                   "[w]\nmatch = up:w\ncapacity = 1\nrecharge = 1s\n",
+                   store={"type": "redis"}, redis={**PATIENT["redis"], "port": redis.port})
+        wait_until(lambda: self.get("/x").status == 429, "the limit")
+        wait_until(lambda: self.get("/x").status == 200, "room")
+
     def test_daemons_share_the_limit_in_redis(self):
         redis = self.redis()
         server = self.upstream()

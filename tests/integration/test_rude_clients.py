@@ -153,7 +153,8 @@ class GoneTest(ClientsCase):
         self.assertIn(" level=0 ", daemon.ask("peek login:late"))
 
     def test_thousands_of_connections_leak_nothing(self):
-        daemon = self.start()
+        # Ten seconds after its start, each worker touches all of the 300 KB for TOP.
+        daemon = self.start(workers={"count": 2})
         descriptors = daemon.descriptors()
         self.check_leaving(daemon)
         memory = daemon.memory()
@@ -383,6 +384,7 @@ class ManyTest(ClientsCase):
     def test_running_out_of_descriptors_is_survived(self):
         daemon = self.daemon(settings={"workers": {"count": 2}})
         self.take_descriptors(daemon, 60)
+        since = time.monotonic()
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(daemon.connect(unix=i % 2 == 0))
                        for i in range(100)]
@@ -412,7 +414,9 @@ class ManyTest(ClientsCase):
         self.check_serves(daemon)
         self.wait_for_clients(daemon, 0)
         lines = daemon.log().split("\n")
-        self.assertLess(len([line for line in lines if "pauses" in line]), 5, lines)
+        # Each of two listeners says so every ten seconds.
+        tens = (time.monotonic() - since) // 10 + 2
+        self.assertLessEqual(len([line for line in lines if "pauses" in line]), 2 * tens, lines)
 
     def test_a_reload_without_descriptors_keeps_the_limits(self):
         daemon = self.daemon()

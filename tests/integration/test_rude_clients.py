@@ -196,7 +196,8 @@ class SlowTest(ClientsCase):
         slow.socket.settimeout(harness.PATIENCE)
 
         def all_closed():
-            self.assertNotEqual(slow.socket.recv(10_000), b"")
+            # The daemon can write again once most of what it wrote is read.
+            self.assertNotEqual(slow.socket.recv(50_000), b"")
             time.sleep(0.1)
             with daemon.connect() as bystander:
                 self.assertEqual(bystander.ask("PING"), "PONG")

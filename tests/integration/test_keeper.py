@@ -183,7 +183,7 @@ class BadFileTest(KeeperCase):
         whole = self.contents()
         for data, reason in ((whole[:-40], "torn"), (whole[:50], "not written whole"),
                              (b"", "not written whole"), (b"\0" * len(whole), "no file of"),
-                             (whole[:-20] + b"x" + whole[-19:], "torn")):
+                             (whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:], "torn")):
             self.replace(data)
             self.check_empty(reason).kill()
 

@@ -532,7 +532,8 @@ class Case(unittest.TestCase):
             if "Sanitizer" in log or "runtime error" in log or \
                     process.popen.returncode in CRASHES:
                 broken.append(log)
-        shutil.rmtree(self.folder)
+        # The child of a Redis that was killed while it saved may still write there.
+        shutil.rmtree(self.folder, ignore_errors=True)
         self.assertEqual(broken, [])
 
     def redis(self, *arguments, **options):

@@ -28,7 +28,9 @@ class BlockCase(UpstreamCase):
             def do_hang(self):
                 # The path says what it is told, once it is released.
                 seconds = self.path.split("/")[1]
-                self.server.releases[seconds].wait(harness.PATIENCE)
+                with self.server.lock:  # or two of them make one each
+                    released = self.server.releases[seconds]
+                released.wait(harness.PATIENCE)
                 self.plain(429, b"wait", Retry_After=seconds)
 
         server = Server()
@@ -52,7 +54,8 @@ class BlockCase(UpstreamCase):
         wait_until(lambda: len(server.asked) > count, "the request")
 
     def release(self, connection, server, seconds):
-        server.releases[str(seconds)].set()
+        with server.lock:
+            server.releases[str(seconds)].set()
         response = connection.getresponse()
         response.read()
         self.assertEqual(response.status, 429)
@@ -205,7 +208,7 @@ class SeeingTest(BlockCase):
 
     def test_waits_of_requests_count_as_waits(self):
         self.serve({"limit_key": "up:w", "max_wait": "1h"},
-                   "[w]\nmatch = up:w\ncapacity = 1\nrecharge = 5s\nqueue = 1h\n")
+                   "[w]\nmatch = up:w\ncapacity = 1\nrecharge = 10s\nqueue = 1h\n")
         admin = self.connection(self.admin_port)
 
         def metric(name):

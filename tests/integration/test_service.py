@@ -757,8 +757,8 @@ class DrainTest(ServiceCase):
 COUNTED = """
 [counted]
 match = counted*
-capacity = 1000000
-recharge = 1h
+capacity = 7000000
+recharge = 10m
 """
 
 

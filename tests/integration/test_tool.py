@@ -1362,6 +1362,7 @@ class WatchTest(ToolCase):
         ours, its = pty.openpty()
         self.addCleanup(os.close, ours)
         fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        self.before = termios.tcgetattr(its)
         env = {name: value for name, value in os.environ.items() if name != "TERM"}
         if term is not None:
             env["TERM"] = term
@@ -1414,9 +1415,8 @@ class WatchTest(ToolCase):
 
     def test_q_ends_it(self):
         child, ours = self.on_terminal(self.hundred())
-        before = termios.tcgetattr(ours)
         read_terminal(ours, b"LIMIT")
-        self.assertNotEqual(termios.tcgetattr(ours), before)
+        self.assertNotEqual(termios.tcgetattr(ours), self.before)
         os.write(ours, b"xq")
         text = read_terminal(ours)
         self.assertNotIn(b"x", text)

@@ -1197,7 +1197,7 @@ class FleetTest(ToolCase):
     def say(self, name, digest, seen_ago):
         now = int(time.time())
         self.server.ask("HSET", "limits:fleet", name,
-                        f"{digest} {now - 4000} 3 {now - seen_ago}")
+                        f"{digest} {now - 3970} 3 {now - seen_ago}")
 
     def test_who_kept_limits_who_is_gone_and_who_is_forgotten(self):
         self.say("kept", "-", 1)

@@ -131,6 +131,14 @@ host_port_name(const struct host_port *at, char to[HOST_PORT_NAME_MAX])
 	    strtol(at->port, NULL, 10));
 }
 
+int
+host_port_compare(const struct host_port *left, const struct host_port *right)
+{
+	int order = strcmp(left->host, right->host);
+
+	return order ? order : strcmp(left->port, right->port);
+}
+
 /* What can be wrong with a list. */
 enum list_fault {
 	LIST_FINE,

@@ -36,6 +36,10 @@ void host_port_unify_host(const char *host, char to[HOST_PORT_HOST_MAX]);
 /** Write the one form of both: "a.example:6379", "[::1]:6379". */
 void host_port_name(const struct host_port *at, char to[HOST_PORT_NAME_MAX]);
 
+/** As strcmp(3): in the order of hosts, and then of ports, as texts. */
+int host_port_compare(
+    const struct host_port *left, const struct host_port *right) MUST_USE;
+
 /** Most of them in a list. */
 #define HOST_PORT_LIST_MAX 1000
 

@@ -11,6 +11,7 @@
 #include "net/timer.h"
 #include "redis/cluster_map.h"
 #include "redis/partition.h"
+#include "redis/sentinel_news.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,10 @@ struct sentinel {
 	struct link *link;
 	struct command command; /* reused, for its memory */
 	struct timer timer;     /* the next poll */
+	struct loop *loop;
+	struct dialer *dialer;
+	struct sentinel_news *news; /* NULL: none, or the master was not reached
+				     * yet */
 
 	bool is_asked;       /* sentinel_ask() has had no event yet */
 	bool is_reached;     /* the master, since then */
@@ -75,17 +80,9 @@ sentinel_turn_list(struct sentinel *sentinel)
 	sentinel->last = (struct host_port){"", ""};
 }
 
-/* An order that the lists of all nodes have in common. */
-static int
-sentinel_compare(const struct host_port *left, const struct host_port *right)
-{
-	int order = strcmp(left->host, right->host);
-
-	return order ? order : strcmp(left->port, right->port);
-}
-
 /* Each reply brings another list, in that node's own order.  By those orders,
- * two nodes that know only a dead master could send us to each other for ever.
+ * and not by one that all have in common, two nodes that know only a dead
+ * master could send us to each other for ever.
  */
 static bool
 sentinel_read_learned(struct sentinel *sentinel)
@@ -94,8 +91,8 @@ sentinel_read_learned(struct sentinel *sentinel)
 	struct host_port each, next = {"", ""};
 
 	while (host_port_read_next(&each, &list))
-		if (sentinel_compare(&each, &sentinel->last) > 0 &&
-		    (!*next.host || sentinel_compare(&each, &next) < 0))
+		if (host_port_compare(&each, &sentinel->last) > 0 &&
+		    (!*next.host || host_port_compare(&each, &next) < 0))
 			next = each;
 	if (*next.host)
 		sentinel->at = sentinel->last = next;
@@ -369,7 +366,7 @@ sentinel_send(struct sentinel *sentinel)
 }
 
 static void
-sentinel_on_up(void *arg)
+sentinel_poll(void *arg)
 {
 	sentinel_send(arg);
 }
@@ -382,12 +379,6 @@ sentinel_on_down(void *arg)
 	timer_stop(&sentinel->timer);
 	sentinel->has_no_shards = false;
 	sentinel_choose(sentinel);
-}
-
-static void
-sentinel_on_timer(void *arg)
-{
-	sentinel_send(arg);
 }
 
 /* Nodes of a cluster are logged in to as its masters are. */
@@ -421,7 +412,7 @@ sentinel_new(struct loop *loop, struct dialer *dialer,
     void *arg)
 {
 	static const struct link_events link_events = {
-	    .up = sentinel_on_up, .down = sentinel_on_down};
+	    .up = sentinel_poll, .down = sentinel_on_down};
 	struct sentinel *sentinel = calloc(1, sizeof(*sentinel));
 
 	if (!sentinel)
@@ -429,9 +420,11 @@ sentinel_new(struct loop *loop, struct dialer *dialer,
 	sentinel->options = options;
 	sentinel->events = events;
 	sentinel->arg = arg;
+	sentinel->loop = loop;
+	sentinel->dialer = dialer;
 	sentinel_set_login(sentinel);
 	sentinel->next = options->sentinel.hosts;
-	timer_init(&sentinel->timer, loop, sentinel_on_timer, sentinel);
+	timer_init(&sentinel->timer, loop, sentinel_poll, sentinel);
 	sentinel_choose(sentinel);
 	sentinel->link = link_new(
 	    loop, dialer, &sentinel->link_options, &link_events, sentinel);
@@ -447,6 +440,7 @@ sentinel_free(struct sentinel *sentinel)
 	if (!sentinel)
 		return;
 	timer_stop(&sentinel->timer);
+	sentinel_news_free(sentinel->news);
 	link_free(sentinel->link);
 	command_free(&sentinel->command);
 	buf_free(&sentinel->learned);
@@ -464,8 +458,15 @@ sentinel_ask(struct sentinel *sentinel)
 void
 sentinel_reached(struct sentinel *sentinel)
 {
-	if (sentinel)
-		sentinel_set_reached(sentinel, true);
+	if (!sentinel)
+		return;
+	sentinel_set_reached(sentinel, true);
+	/* Without the memory for it, the next poll finds a move. */
+	if (sentinel->kind == &sentinel_kind && !sentinel->news)
+		sentinel->news = sentinel_news_new(sentinel->loop,
+		    sentinel->dialer, &sentinel->link_options,
+		    sentinel->options->sentinel.master_name, sentinel_poll,
+		    sentinel);
 }
 
 void

@@ -5,9 +5,9 @@
  * Keeps a link to one of the sentinels, the next one if that is lost or was
  * wrong; of a cluster, also to nodes that others have named.  Asks it at
  * sentinel_ask(), then five times a second until sentinel_reached(), and then
- * once a second (a cluster: a minute), since a master may be replaced while the
- * old one still replies
- * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
+ * once a second (a cluster: a minute), and when a sentinel publishes
+ * +switch-master, since a master may be replaced while the old one still
+ * replies (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
  */
 #ifndef REDIS_SENTINEL_H
 #define REDIS_SENTINEL_H

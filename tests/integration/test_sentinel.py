@@ -223,10 +223,20 @@ class SentinelTest(Case):
                 sentinel.kill()
             self.redis_level(self.gate())
 
+    @staticmethod
+    def is_listened_to(sentinel):
+        return b" sub=1 " in sentinel.ask("CLIENT", "LIST")
+
+    def test_a_sentinel_is_listened_to_and_the_next_one_when_it_is_gone(self):
+        self.redis_level(self.gate())
+        for sentinel in self.sentinels:
+            wait_until(lambda s=sentinel: self.is_listened_to(s), "the subscription")
+            sentinel.kill()
+
     def test_a_password_of_their_own(self):
         for sentinel in self.sentinels:
             sentinel.ask("ACL", "SETUSER", "watcher", "on", ">of their own", "+ping", "+hello",
-                         "+sentinel|get-master-addr-by-name")
+                         "+sentinel|get-master-addr-by-name", "+subscribe", "&+switch-master")
             sentinel.ask("ACL", "SETUSER", "default", "off")
         gate = self.gate(sentinel_username="watcher", sentinel_password='"of their own"')
         self.redis_level(gate)
@@ -236,6 +246,7 @@ class SentinelTest(Case):
         self.master.ask("CLIENT", "KILL", "TYPE", "normal")
         wait_until(lambda: "no sentinel replies" in gate.log(), "the log")
         self.assertIn("from=fallback", gate.ask("consume login:1"))
+        self.assertNotIn("NOPERM", gate.log())
 
 
 class TwoMastersTest(Case):

@@ -9,6 +9,8 @@
 
 #include "base/attr.h"
 
+#include <string.h>
+
 #define CONNECT_US INT64_C(300000)
 #define POLL_US    INT64_C(1000000)
 
@@ -196,6 +198,93 @@ START_TEST(sentinel_is_asked_each_second_and_a_move_ends_the_connection)
 }
 END_TEST
 
+static void
+publish(struct peer *news, const char *text)
+{
+	peer_say(news,
+	    "*3\r\n$7\r\nmessage\r\n$14\r\n+switch-master\r\n$%zu\r\n%s\r\n",
+	    strlen(text), text);
+}
+
+/* A second connection comes, to listen. */
+static struct peer *
+accept_news(const char *name, const char *reply)
+{
+	struct peer *news = peer_accept(name);
+
+	ck_assert_str_eq(peer_commands(news), "PING, HELLO 2");
+	peer_say(news, "+PONG\r\n%s",
+	    HELLO("$8\r\nsentinel\r\n", "$8\r\nsentinel\r\n"));
+	ck_assert_str_eq(peer_command(news), "SUBSCRIBE +switch-master");
+	peer_say(news, "%s", reply);
+	return news;
+}
+
+#define SUBSCRIBED "*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1\r\n"
+
+START_TEST(move_that_a_sentinel_publishes_is_found_at_once)
+{
+	struct peer *news;
+
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	ck_assert_uint_eq(fake_dials("one:1"), 0); /* not yet */
+	master_comes("m3:3");
+	news = accept_news("one:1", SUBSCRIBED);
+	publish(news, "main2 m3 3 m4 4");
+	publish(news, "mai m3 3 m4 4");
+	publish(news, "main");
+	ck_assert_ptr_null(peer_command(sentinel));
+	publish(news, "main m3 3 m4 4");
+	ck_assert_str_eq(peer_command(sentinel), ASKED);
+	sentinel_says("4");
+	ck_assert_str_eq(noted(), "down");
+	master_comes("m4:4");
+	ck_assert_uint_eq(fake_dials(NULL), 0); /* it goes on listening */
+	publish(news, "main m4 4 m3 3");
+	ck_assert_str_eq(peer_command(sentinel), ASKED);
+	peer_free(news);
+}
+END_TEST
+
+START_TEST(sentinel_in_use_is_listened_to)
+{
+	struct peer *news;
+
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	master_comes("m3:3");
+	news = accept_news("one:1", SUBSCRIBED);
+	peer_close(sentinel);
+	fake_pass(LINK_BACKOFF_MIN_US);
+	sentinel_comes("two:2");
+	sentinel_says("3");
+	peer_close(news);
+	peer_free(news);
+	fake_pass(LINK_BACKOFF_MIN_US);
+	news = accept_news("two:2", SUBSCRIBED);
+	ck_assert_uint_eq(fake_dials(NULL), 0);
+	ck_assert_str_eq(noted(), "");
+	peer_free(news);
+}
+END_TEST
+
+/* As where its user has no right to: there are the polls. */
+START_TEST(sentinel_that_lets_no_one_listen_is_kept)
+{
+	struct peer *news;
+
+	sentinel_comes("one:1");
+	sentinel_says("3");
+	master_comes("m3:3");
+	news = accept_news("one:1", "-NOPERM no\r\n");
+	ck_assert(peer_is_left(news));
+	ck_assert(!peer_is_left(sentinel));
+	ck_assert_str_eq(noted(), "");
+	peer_free(news);
+}
+END_TEST
+
 /* Whichever comes, until the link dials that. */
 static void
 sentinels_say_3(void)
@@ -327,6 +416,9 @@ sentinel_suite(void)
 	tcase_add_test(tcase, sentinel_that_named_a_replica_is_left);
 	tcase_add_test(tcase,
 	    sentinel_is_asked_each_second_and_a_move_ends_the_connection);
+	tcase_add_test(tcase, move_that_a_sentinel_publishes_is_found_at_once);
+	tcase_add_test(tcase, sentinel_in_use_is_listened_to);
+	tcase_add_test(tcase, sentinel_that_lets_no_one_listen_is_kept);
 	tcase_add_test(tcase,
 	    sentinel_that_names_a_dead_server_is_left_and_the_next_one_believed);
 	tcase_add_test(tcase,

@@ -129,6 +129,21 @@ START_TEST(list_has_at_most_1000)
 }
 END_TEST
 
+START_TEST(they_are_in_the_order_of_hosts_and_then_of_ports)
+{
+	static const struct host_port rising[] = {
+	    {"a", "2"}, {"b", "1"}, {"b", "2"}};
+
+	for (int i = 0; i < 3; i++)
+		for (int j = 0; j < 3; j++) {
+			int order = host_port_compare(&rising[i], &rising[j]);
+
+			ck_assert_int_eq(
+			    (order > 0) - (order < 0), (i > j) - (i < j));
+		}
+}
+END_TEST
+
 Suite *
 host_port_suite(void)
 {
@@ -143,6 +158,7 @@ host_port_suite(void)
 	    sizeof(lists) / sizeof(*lists));
 	tcase_add_test(tcase, list_has_at_most_1000);
 	tcase_add_test(tcase, a_host_has_room_or_is_refused);
+	tcase_add_test(tcase, they_are_in_the_order_of_hosts_and_then_of_ports);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -243,6 +243,9 @@ check-layers:
 check-mandoc:
 	mandoc -Tlint -Wwarning $(manuals)
 
+# Seconds a test, for a machine that is busy with other things.
+export CK_DEFAULT_TIMEOUT ?= 60
+
 # Each test is a fork, which is slow while the sanitizer keeps 256 MB that were freed.
 check-unit: $(B)/unit check-states $(B)/scarce
 	$(if $(SAN),ASAN_OPTIONS=quarantine_size_mb=8) $(RUN) $(B)/unit

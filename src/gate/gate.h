@@ -71,7 +71,8 @@ gate_now(struct gate *gate)
 	return gate->now_us;
 }
 
-/** Note that bytes of a client were read. */
+/** Note that requests came: what goes by the time, or by whether somebody
+ * listens, is looked at again. */
 static inline void
 gate_note_read(struct gate *gate)
 {

@@ -1,7 +1,7 @@
 /*
  * Job: the thread's loop, and what lives on it.
  * Invariant: once the thread runs, all but the inbox and the set belongs to it.
- * The heart: upstreams_on_woken().
+ * The heart: upstreams_take_orders().
  */
 #include "upstream/upstreams.h"
 
@@ -75,9 +75,8 @@ upstreams_begin_purge(struct upstreams *upstreams, const struct purge *purge)
 }
 
 static void
-upstreams_on_woken(void *arg)
+upstreams_take_orders(struct upstreams *upstreams)
 {
-	struct upstreams *upstreams = arg;
 	struct purge *purge;
 	struct ask *ask;
 	unsigned orders;
@@ -100,6 +99,15 @@ upstreams_on_woken(void *arg)
 		flight_leave(&upstreams->flights, ask);
 		ask_free(ask);
 	}
+}
+
+static void
+upstreams_on_woken(void *arg)
+{
+	struct upstreams *upstreams = arg;
+
+	gate_note_read(&upstreams->gate);
+	upstreams_take_orders(upstreams);
 }
 
 /*
@@ -215,6 +223,7 @@ upstreams_on_turned(void *arg)
 	struct upstreams *upstreams = arg;
 	struct placing *placing = upstreams->gateway->placing;
 
+	gate_note_read(&upstreams->gate); /* for those that had to wait */
 	if (placing != upstreams->placing &&
 	    upstreams_place_buckets(upstreams, placing) == -1)
 		log_error("upstreams: out of memory");
@@ -225,8 +234,6 @@ upstreams_on_turned(void *arg)
 	if (upstreams->flights.redis)
 		cache_redis_flush(upstreams->flights.redis);
 	inbox_tell(&upstreams->inbox);
-	if (upstreams->gate.deny_cache)
-		deny_cache_renew_time(upstreams->gate.deny_cache);
 	gate_end_turn(&upstreams->gate);
 	return false;
 }
@@ -377,7 +384,7 @@ upstreams_free(struct upstreams *upstreams)
 	timer_stop(&upstreams->tick);
 	upstreams->flights.ending = true;
 	/* The asks are over, and their ports gone: no one is told any more. */
-	upstreams_on_woken(upstreams);
+	upstreams_take_orders(upstreams);
 	waits_abandon(&upstreams->gate.waits);
 	store_free(upstreams->store);
 	flights_clear(&upstreams->flights);

@@ -4,6 +4,7 @@ import http.client
 import http.server
 import json
 import os
+import select
 import signal
 import socket
 import socketserver
@@ -508,6 +509,18 @@ class LimitTest(UpstreamCase):
                    store={"type": "redis"}, redis={**PATIENT["redis"], "port": redis.port})
         wait_until(lambda: self.get("/x").status == 429, "the limit")
         wait_until(lambda: self.get("/x").status == 200, "room")
+
+    def test_monitor_shows_what_is_charged(self):
+        self.serve({"limit_key": "up:w"}, "[w]\nmatch = up:w\ncapacity = 100\nrecharge = 1s\n")
+        with self.gate.connect() as client:
+            self.assertEqual(client.ask("MONITOR"), "OK")
+
+            def is_shown():
+                self.get("/x")
+                return select.select([client.socket], [], [], 0.1)[0]
+
+            wait_until(is_shown, "a decision")
+            self.assertIn(" limit=w ", client.line())
 
     def test_daemons_share_the_limit_in_redis(self):
         redis = self.redis()

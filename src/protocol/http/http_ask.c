@@ -116,15 +116,16 @@ http_ask_wait(struct http_ask *ask, const struct http_word *value)
 
 static const struct {
 	const char *name;
-	bool of_element;
+	bool of_element; /* one of several keys in JSON has it, too */
+	bool of_routed;  /* so has a request whose route says the keys */
 	const struct http_problem *(*take)(
 	    struct http_ask *ask, const struct http_word *value);
 } parameters[] = {
-    {"key", true, http_ask_key},
-    {"amount", true, http_ask_amount},
-    {"deny", false, http_ask_deny},
-    {"wait", false, http_ask_wait},
-    {"id", false, http_ask_id},
+    {"key", true, false, http_ask_key},
+    {"amount", true, false, http_ask_amount},
+    {"deny", false, true, http_ask_deny},
+    {"wait", false, false, http_ask_wait},
+    {"id", false, false, http_ask_id},
 };
 
 #define GIVEN_KEY    1u /* the bits of the first two rows */
@@ -209,7 +210,8 @@ http_ask_take(struct http_ask *ask, const struct http_word *name,
 		if (name->len != strlen(parameters[i].name) ||
 		    memcmp(name->bytes, parameters[i].name, name->len) != 0)
 			continue;
-		if (parameters[i].of_element ? ask->is_routed : ask->is_element)
+		if ((ask->is_element && !parameters[i].of_element) ||
+		    (ask->is_routed && !parameters[i].of_routed))
 			break;
 		return http_ask_take_row(ask, i, value);
 	}

@@ -105,53 +105,93 @@ topology_count_records(const struct plan_side *side)
 		   : 1;
 }
 
-/* Whether what stands at one of the servers says that it is one, and that
- * another one is not, which then has what stood there before it was left out:
- * as daemons see it. */
+/* What stands at each server of the settings. */
+struct topology_texts {
+	const struct plan_side *settings;
+	size_t count;
+	char **texts; /* as topology_read() */
+};
+
 static bool
-topology_leaves_out(const char *text, const struct plan_side *settings,
-    size_t server, size_t other)
+topology_texts_name_tells(const char *name, const void *arg)
 {
-	const struct host_port *hosts = settings->topology.hosts;
+	const struct topology_texts *found = arg;
+	const struct host_port *hosts = found->settings->topology.hosts;
+	char each[HOST_PORT_NAME_MAX];
+
+	for (size_t i = 0; i < found->count; i++) {
+		host_port_name(&hosts[i], each);
+		if (strcmp(name, each) == 0)
+			return found->texts[i] && *found->texts[i];
+	}
+	return false;
+}
+
+/* Whether what stands at a server counts, and not what does at ${first}. */
+static bool
+topology_texts_leave_out(
+    const struct topology_texts *found, size_t first, size_t server)
+{
+	const struct host_port *hosts = found->settings->topology.hosts;
+	const char *text = found->texts[server];
 	struct topology_record record;
-	char name[HOST_PORT_NAME_MAX], left_out[HOST_PORT_NAME_MAX];
+	char first_name[HOST_PORT_NAME_MAX], name[HOST_PORT_NAME_MAX];
 	bool result;
 
 	if (topology_record_read(&record, text, strlen(text)))
 		return false;
+	host_port_name(&hosts[first], first_name);
 	host_port_name(&hosts[server], name);
-	host_port_name(&hosts[other], left_out);
-	result = topology_record_has(&record, name) &&
-		 !topology_record_has(&record, left_out);
+	result = topology_record_leaves_out(
+	    &record, first_name, name, topology_texts_name_tells, found);
 	topology_record_close(&record);
 	return result;
 }
 
-/* What stands at the first server of the settings that has any, and is not left
- * out by another one; "": nothing does.  NULL: none replies, and the errors
- * were printed. */
+/* Take the text that counts, as daemons see it; "": nothing stands anywhere.
+ * NULL: none was read. */
+static char *
+topology_texts_take(const struct topology_texts *found)
+{
+	size_t place = found->count;
+	char *text;
+
+	for (size_t i = 0; i < found->count; i++)
+		if (found->texts[i] &&
+		    (place == found->count || !*found->texts[place] ||
+			topology_texts_leave_out(found, place, i)))
+			place = i;
+	if (place == found->count)
+		return NULL;
+	text = found->texts[place];
+	found->texts[place] = NULL;
+	return text;
+}
+
+/* What stands in Redis; "": nothing.  NULL: the errors were printed. */
 static char *
 topology_find(struct tool *tool, const struct plan_side *settings)
 {
-	size_t count = topology_count_records(settings), place = 0;
-	char *found = NULL;
+	struct topology_texts found = {
+	    settings, topology_count_records(settings), NULL};
+	char *result;
 
-	for (size_t i = 0; i < count; i++) {
+	found.texts = calloc(found.count, sizeof(*found.texts));
+	if (!found.texts) {
+		tool_error("out of memory");
+		return NULL;
+	}
+	for (size_t i = 0; i < found.count; i++) {
 		struct link_options link =
 		    plan_link(tool_config(tool), settings, i);
-		char *text = topology_read(tool, &link);
 
-		if (text &&
-		    (!found || !*found ||
-			topology_leaves_out(text, settings, i, place))) {
-			free(found);
-			found = text;
-			place = i;
-		} else {
-			free(text);
-		}
+		found.texts[i] = topology_read(tool, &link);
 	}
-	return found;
+	result = topology_texts_take(&found);
+	for (size_t i = 0; i < found.count; i++)
+		free(found.texts[i]);
+	free(found.texts);
+	return result;
 }
 
 /* Use ${text}, found in Redis, as the topology if it is one, as daemons do.

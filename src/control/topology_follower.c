@@ -150,31 +150,20 @@ topology_follower_first(const struct followed *server)
 	return NULL;
 }
 
-/* Whether the hosts of a record have the server, and before it none that says
- * anything. */
 static bool
-topology_follower_is_first_of(const struct followed *server, const char *hosts)
+topology_follower_name_tells(const char *name, const void *arg)
 {
-	const struct topology_follower *follower = server->follower;
-	struct host_port host;
-	char name[HOST_PORT_NAME_MAX];
+	const struct topology_follower *follower = arg;
 
-	while (host_port_read_next(&host, &hosts)) {
-		host_port_name(&host, name);
-		if (strcmp(name, server->name) == 0)
+	for (size_t i = 0; i < follower->server_count; i++)
+		if (topology_follower_tells(&follower->servers[i]) &&
+		    strcmp(name, follower->servers[i].name) == 0)
 			return true;
-		for (size_t i = 0; i < follower->server_count; i++)
-			if (topology_follower_tells(&follower->servers[i]) &&
-			    strcmp(name, follower->servers[i].name) == 0)
-				return false;
-	}
 	return false;
 }
 
-/* Whether what stands at a server counts though ${first} says something, too:
- * that was not there when it was left out, and still has what stood there
- * before.  A change is written to the first host that remains after all others,
- * so half of one leaves no one out. */
+/* Whether what stands at a server counts though ${first} says something, too.
+ */
 static bool
 topology_follower_leaves_out(const struct followed *first,
     const struct followed *server, const redisReply *text)
@@ -185,8 +174,8 @@ topology_follower_leaves_out(const struct followed *first,
 	if (server->says != SAYS_OTHER ||
 	    topology_record_read(&record, text->str, text->len))
 		return false;
-	result = !topology_record_has(&record, first->name) &&
-		 topology_follower_is_first_of(server, record.hosts);
+	result = topology_record_leaves_out(&record, first->name, server->name,
+	    topology_follower_name_tells, server->follower);
 	topology_record_close(&record);
 	return result;
 }

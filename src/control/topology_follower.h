@@ -3,10 +3,11 @@
  * in Redis (redis/topology_record.h).
  *
  * It reads the key of each server when it connects, and polls it.  The first
- * server of the topology that replies counts, unless another one leaves it out,
- * which was written while it was not there.  If nothing stands there, the
- * follower writes the topology in use, so that the first daemon's counts; if
- * something else does, that is in use from then on, whatever the settings say.
+ * server of the topology that replies counts, unless a change left it out while
+ * it was not there (topology_record_leaves_out()).  If nothing stands there,
+ * the follower writes the topology in use, so that the first daemon's counts;
+ * if something else does, that is in use from then on, whatever the settings
+ * say.
  *
  * Owns: a link to each server.
  */

@@ -71,8 +71,8 @@ gate_now(struct gate *gate)
 	return gate->now_us;
 }
 
-/** Note that requests came: what goes by the time, or by whether somebody
- * listens, is looked at again. */
+/** Note that requests came.  The deny cache looks at the clock again, and
+ * decisions are recorded from now on if a MONITOR is open. */
 static inline void
 gate_note_read(struct gate *gate)
 {

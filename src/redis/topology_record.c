@@ -134,18 +134,26 @@ topology_record_close(struct topology_record *record)
 }
 
 bool
-topology_record_has(const struct topology_record *record, const char *name)
+topology_record_leaves_out(const struct topology_record *record,
+    const char *first, const char *server,
+    bool (*tells)(const char *name, const void *arg), const void *arg)
 {
 	const char *list = record->hosts;
-	struct host_port host;
-	char each[HOST_PORT_NAME_MAX];
+	struct host_port each;
+	char name[HOST_PORT_NAME_MAX];
+	bool is_found = false; /* ${server}, or one that tells before it */
+	bool result = false;
 
-	while (host_port_read_next(&host, &list)) {
-		host_port_name(&host, each);
-		if (strcmp(each, name) == 0)
-			return true;
+	while (host_port_read_next(&each, &list)) {
+		host_port_name(&each, name);
+		if (strcmp(name, first) == 0)
+			return false;
+		if (is_found)
+			continue;
+		result = strcmp(name, server) == 0;
+		is_found = result || tells(name, arg);
 	}
-	return false;
+	return result;
 }
 
 static int

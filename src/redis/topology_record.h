@@ -37,9 +37,15 @@ const char *topology_record_read(
 
 void topology_record_close(struct topology_record *record);
 
-/** Whether it has a host, by its host_port_name(). */
-bool topology_record_has(
-    const struct topology_record *record, const char *name);
+/** Whether a record that stands at ${server} counts though ${first}, which
+ * comes before it, has another one: it leaves out ${first}, which was not there
+ * then and still has what stood there before.  A change is written to the first
+ * host that remains after all others, so half of one counts nowhere.  All are
+ * called by their host_port_name(); ${tells}: whether anything stands at one.
+ */
+bool topology_record_leaves_out(const struct topology_record *record,
+    const char *first, const char *server,
+    bool (*tells)(const char *name, const void *arg), const void *arg);
 
 /** The text of a topology, the caller's to free.  NULL: out of memory. */
 char *topology_record_write(const struct topology_options *options) MUST_USE;

@@ -320,6 +320,16 @@ class ChangeTest(Case):
             gone.ask("FLUSHALL")
         self.assertEqual(self.tool(gate, "show"), record + "\n")
 
+    def test_half_of_a_change_does_not_count(self):
+        """It was written to the last of three servers, when the tool was ended."""
+        servers = sorted((self.redis() for _ in range(3)), key=lambda server: server.port)
+        gate = self.gate(servers)
+        old = "partitions=64 " + self.hosts(servers)
+        for server in servers:
+            wait_until(lambda s=server: self.record(s) == old, "the records")
+        servers[2].ask("SET", "drip:topology", "partitions=64 " + self.hosts(servers[1:]))
+        self.assertEqual(self.tool(gate, "show"), old + "\n")
+
     def test_what_is_no_record_is_replaced(self):
         server = self.redis()
         server.ask("SET", "drip:topology", "partitions=4 hosts=a:1,a:1")

@@ -333,6 +333,15 @@ check_reasons(const struct reasons *reasons, const char *const *expected)
 	ck_assert_uint_eq(reasons->count, count);
 }
 
+static void
+check_refused(const char *text, const char *const *expected)
+{
+	struct reasons reasons;
+
+	ck_assert_ptr_null(rules_from_ini("x", text, strlen(text), &reasons));
+	check_reasons(&reasons, expected);
+}
+
 START_TEST(all_words_that_an_action_does_not_take_are_told_at_once)
 {
 	static const char text[] = "[a]\naction = deny\ncapacity = 5\n"
@@ -341,11 +350,8 @@ START_TEST(all_words_that_an_action_does_not_take_are_told_at_once)
 	    "x:1:1: [a]: capacity does not go with action = deny",
 	    "x:1:1: [a]: also does not go with action = deny",
 	    "x:1:1: [a]: rate does not go with action = deny", NULL};
-	struct reasons reasons;
 
-	ck_assert_ptr_null(
-	    rules_from_ini("x", text, sizeof(text) - 1, &reasons));
-	check_reasons(&reasons, expected);
+	check_refused(text, expected);
 }
 END_TEST
 
@@ -356,11 +362,8 @@ START_TEST(a_wrong_action_is_the_only_reason)
 	static const char *const expected[] = {
 	    "x:3:10: [a]: action must be allow or deny",
 	    "x:6:1: [b]: unknown word 'actoin', did you mean 'action'?", NULL};
-	struct reasons reasons;
 
-	ck_assert_ptr_null(
-	    rules_from_ini("x", text, sizeof(text) - 1, &reasons));
-	check_reasons(&reasons, expected);
+	check_refused(text, expected);
 }
 END_TEST
 
